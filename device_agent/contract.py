@@ -1,0 +1,249 @@
+"""The device protocol: the messages that host, agent and app share.
+
+One JSON object a line, each with a ``type``. The agent says ``hello``; the host sends one
+``job``; the agent answers with ``event``s and exactly one ``result`` or ``error``, and exits.
+Times are integer nanoseconds, memory is bytes. See ``docs/protocol.md``.
+
+Both sides read with :func:`decode`, which trusts nothing: an unknown type, a missing or
+surplus field, or a value of the wrong kind is a :class:`ContractError`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, Dict, List, Optional, Tuple, Type, Union
+
+PROTOCOL_VERSION = 1
+
+#: What a trial measures. Each runs in a process of its own, so that none disturbs another.
+KINDS = ("latency", "memory", "accuracy")
+
+#: Why an agent could not deliver a result.
+ERROR_CODES = (
+    "bad_job",  # the job is not one that this agent understands
+    "runtime_missing",  # neither ai-edge-litert nor tflite-runtime can be imported
+    "model_missing",  # no such file on the device
+    "model_corrupt",  # the file is not the one that the host sent, or no .tflite at all
+    "model_unsupported",  # the runtime has no kernel for an operator of the model
+    "accelerator_unavailable",  # this device or runtime does not have that accelerator
+    "output_nan",  # the model answered with NaN or infinity
+    "dataset_bad",  # the evaluation data does not fit the model
+    "out_of_memory",
+    "internal",  # a fault of the agent itself
+)
+
+
+class ContractError(ValueError):
+    """A line that is not a message of this protocol."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured quantity: what, how much, and where the number comes from.
+
+    ``value`` is None exactly when ``validity`` is ``unavailable``; ``reason`` then says why.
+    ``resolution`` is the smallest step of the source, in ``unit``.
+    """
+
+    name: str
+    unit: str
+    source: str
+    value: Optional[float] = None
+    resolution: Optional[float] = None
+    n: int = 0
+    validity: str = "valid"
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.validity not in ("valid", "unavailable"):
+            raise ContractError(f"metric {self.name!r}: unknown validity {self.validity!r}")
+        if (self.value is None) != (self.validity == "unavailable"):
+            raise ContractError(f"metric {self.name!r}: a value exactly when it is valid")
+        if self.validity == "unavailable" and not self.reason:
+            raise ContractError(f"metric {self.name!r}: unavailable without a reason")
+        if self.value is not None and not math.isfinite(self.value):
+            raise ContractError(f"metric {self.name!r}: value is not finite")
+
+    @classmethod
+    def unavailable(cls, name: str, unit: str, source: str, reason: str) -> "Metric":
+        """A metric that could not be read, with the reason."""
+        return cls(name, unit, source, validity="unavailable", reason=reason)
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The agent's greeting: what it is and what it runs on."""
+
+    type: ClassVar[str] = "hello"
+    protocol: int
+    agent: str
+    runtime: str  # "ai-edge-litert", "tflite-runtime", or "" where there is none
+    runtime_version: str
+    device: Dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial. Paths are on the device; ``model_sha256`` and ``dataset_sha256`` are checked."""
+
+    type: ClassVar[str] = "job"
+    protocol: int
+    trial: str
+    kind: str
+    model: str
+    model_sha256: str
+    accelerator: str = "cpu"
+    threads: int = 1
+    xnnpack: bool = True
+    warmup_runs: int = 1
+    warmup_seconds: float = 0.5
+    runs: int = 50
+    seconds: float = 1.0
+    max_seconds: float = 150.0
+    seed: int = 0
+    dataset: str = ""
+    dataset_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ContractError(f"job: unknown kind {self.kind!r}, known are {', '.join(KINDS)}")
+        if self.threads < 1:
+            raise ContractError("job: threads must be at least 1")
+        if self.runs < 1 or self.warmup_runs < 0:
+            raise ContractError("job: at least one run, and no negative number of warm-up runs")
+        for name in ("warmup_seconds", "seconds", "max_seconds"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise ContractError(f"job: {name} must be a finite number, not negative")
+        if self.kind == "accuracy" and not self.dataset:
+            raise ContractError("job: an accuracy trial needs a dataset")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Progress of a trial: the phase it is in, and how much of it is done (0 to 1)."""
+
+    type: ClassVar[str] = "event"
+    trial: str
+    phase: str  # "load", "warmup", "measure", "memory", "accuracy"
+    done: float = 0.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one trial found.
+
+    ``samples_ns``: each timed inference of a latency trial, in order.
+    ``predictions``: the class chosen for each sample of an accuracy trial, in order.
+    ``delegation``: which nodes a delegate took (``nodes``, ``delegated``, ``partitions``,
+    ``left``: the operators that stayed with the built-in kernels), or empty if not told.
+    """
+
+    type: ClassVar[str] = "result"
+    trial: str
+    kind: str
+    metrics: Tuple[Metric, ...] = ()
+    samples_ns: Tuple[int, ...] = ()
+    predictions: Tuple[int, ...] = ()
+    delegation: Dict[str, Any] = field(default_factory=dict)
+    warnings: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Error:
+    """Why a trial has no result."""
+
+    type: ClassVar[str] = "error"
+    code: str
+    message: str
+    trial: str = ""
+
+    def __post_init__(self) -> None:
+        if self.code not in ERROR_CODES:
+            raise ContractError(f"error: unknown code {self.code!r}")
+
+
+Message = Union[Hello, Job, Event, Result, Error]
+_TYPES: Dict[str, Type[Any]] = {cls.type: cls for cls in (Hello, Job, Event, Result, Error)}
+
+
+def encode(message: Message) -> str:
+    """The message as one line, with its newline."""
+    document = {"type": message.type, **asdict(message)}
+    return json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def decode(line: Union[str, bytes]) -> Message:
+    """The message that a line holds.
+
+    Raises:
+        ContractError: the line is not a whole valid message of this protocol.
+    """
+    try:
+        document = json.loads(line, parse_constant=_reject_constant)
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"not a JSON message: {_shorten(line)}") from error
+    if not isinstance(document, dict):
+        raise ContractError(f"not a JSON object: {_shorten(line)}")
+    kind = document.pop("type", None)
+    cls = _TYPES.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        raise ContractError(f"unknown message type {kind!r}, known are {', '.join(_TYPES)}")
+    if cls is Result:
+        document = _with_metrics(document)
+    message: Message = _build(cls, document)
+    return message
+
+
+# The value kinds of each annotation that the messages use. `bool` is an `int` to Python, not here.
+_KINDS: Dict[str, Tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "Optional[float]": (int, float, type(None)),
+    "Dict[str, Any]": (dict,),
+    "Tuple[int, ...]": (list,),
+    "Tuple[str, ...]": (list,),
+    "Tuple[Metric, ...]": (tuple,),
+}
+
+
+def _build(cls: Type[Any], document: Dict[str, Any]) -> Any:
+    known = {f.name: f for f in fields(cls)}
+    surplus = sorted(set(document) - set(known))
+    if surplus:
+        raise ContractError(f"{cls.__name__.lower()}: unknown field {', '.join(surplus)}")
+    values: Dict[str, Any] = {}
+    for name, value in document.items():
+        annotation = str(known[name].type)
+        accepted = _KINDS[annotation]
+        if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
+            raise ContractError(f"{cls.__name__.lower()}: {name} has the wrong type")
+        if isinstance(value, list):
+            item = int if annotation == "Tuple[int, ...]" else str
+            if not all(type(element) is item for element in value):
+                raise ContractError(f"{cls.__name__.lower()}: {name} has an item of the wrong type")
+            value = tuple(value)
+        values[name] = value
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ContractError(f"{cls.__name__.lower()}: a field is missing ({error})") from error
+
+
+def _with_metrics(document: Dict[str, Any]) -> Dict[str, Any]:
+    metrics: List[Any] = document.get("metrics", [])
+    if not isinstance(metrics, list) or not all(isinstance(m, dict) for m in metrics):
+        raise ContractError("result: metrics must be a list of objects")
+    return {**document, "metrics": tuple(_build(Metric, m) for m in metrics)}
+
+
+def _reject_constant(name: str) -> None:
+    raise ContractError(f"{name} is not a JSON number")
+
+
+def _shorten(line: Union[str, bytes]) -> str:
+    text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
+    return repr(text if len(text) <= 80 else text[:80] + "…")

@@ -1,0 +1,1 @@
+"""A model in, a smaller .tflite out: one file a technique, recipes that chain them."""

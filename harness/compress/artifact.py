@@ -1,0 +1,72 @@
+"""What compression delivers: one .tflite a variant, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Labelled samples in the model's own input format, ready to be sent to a device.
+
+    ``path`` is an ``.npz`` with ``x`` (count, *input shape*) and ``y`` (count,) of class
+    indices; ``sha256`` is that file's hash; ``name`` tells a subset from the full set.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One runnable .tflite, named by its hash.
+
+    ``bytes`` is the file's size, ``gzip_bytes`` its size as a download (gzip, level 9).
+    ``provenance`` has the model, data, seed, versions, and each step with its settings and
+    what was checked after it.
+    """
+
+    model: str
+    recipe: str
+    sha256: str
+    path: Path
+    bytes: int
+    gzip_bytes: int
+    evaluation: EvaluationSet | None = None
+    warnings: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A variant that could not be made: the step that failed and why, in one sentence."""
+
+    model: str
+    recipe: str
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where compression is: ``done`` of ``total`` variants, and what is under way."""
+
+    done: int
+    total: int
+    model: str
+    recipe: str
+    step: str
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that one call of compression delivered."""
+
+    artifacts: tuple[Artifact, ...]
+    failures: tuple[Failure, ...]

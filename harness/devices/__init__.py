@@ -1,0 +1,1 @@
+"""Where models run: this machine, boards and phones."""

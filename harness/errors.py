@@ -1,0 +1,19 @@
+"""Errors that a user reads: one sentence each, with the exit code it stands for."""
+
+
+class MobileBenchError(Exception):
+    """What went wrong, where, and what to do, in one sentence."""
+
+    exit_code = 1
+
+
+class BadInputError(MobileBenchError):
+    """A wrong argument, file or setting: nothing was measured, nothing was written."""
+
+    exit_code = 2
+
+
+class InvalidRunError(MobileBenchError):
+    """The run cannot be trusted or cannot go on: device lost or unfit, disk full."""
+
+    exit_code = 4

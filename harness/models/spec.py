@@ -1,0 +1,30 @@
+"""What a suite says of a model: where it comes from, and which data belong to it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ModelSpec(BaseModel):
+    """One model of a suite.
+
+    Attributes:
+        name: how tables call it.
+        source: ``zoo:NAME``, or the path of a ``.keras`` file, a SavedModel folder or a
+            ``.tflite`` file.
+        data: ``mnist-subset`` (shipped), ``mnist`` (downloaded by Keras), ``random`` (seeded
+            noise: enough to calibrate an architecture, no accuracy), the path of an ``.npz``
+            file, or of a Python file with ``get_calibration_data()`` and
+            ``get_evaluation_data()``. Zoo models bring their own.
+        student: ``zoo:NAME`` or the path of a ``.keras`` file: the smaller architecture that
+            ``distill`` and ``student`` train. Its weights are not used.
+        recipes: recipes for this model alone, instead of the suite's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=60, pattern=r"^[\w][\w .+-]*$")
+    source: str = Field(min_length=1)
+    data: str | None = None
+    student: str | None = None
+    recipes: tuple[str | dict[str, object], ...] = ()

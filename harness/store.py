@@ -1,0 +1,362 @@
+"""The results folder: raw first, append-only, and readable after any kind of death.
+
+``run.json`` is the manifest, replaced atomically. ``trials.jsonl`` has one line a finished
+trial, written whole and flushed to the disk; a line cut by a crash is dropped on opening, so
+that the trial is run again. A trial's samples are written to a part file *before* its line,
+and folded into ``samples.parquet`` when the run ends. Every table and picture is rebuilt from
+this folder alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import filelock
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import BadInputError, InvalidRunError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MANIFEST = "run.json"
+TRIALS = "trials.jsonl"
+SAMPLES = "samples.parquet"
+PARTS = "samples.parts"
+ARTIFACTS = "artifacts"
+LOCK = ".lock"
+
+#: The layout of the folder; a newer one is refused, not guessed at.
+FORMAT = 1
+
+_ROWS_IN_A_GROUP = 1_000_000
+
+Nanoseconds = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One finished trial: a line of ``trials.jsonl``.
+
+    ``state`` is ``valid`` or ``failed``; a failed one has ``code`` and ``reason``.
+    ``metrics`` are those of :class:`device_agent.contract.Metric`, as dictionaries.
+    ``samples`` counts the timed inferences, which are kept apart.
+    ``started`` is the host's UTC time (ISO 8601), ``seconds`` the whole trial's wall time.
+    """
+
+    trial: str
+    kind: str
+    block: int
+    device: str
+    model: str
+    recipe: str
+    runtime: str
+    artifact: str
+    state: str
+    started: str
+    seconds: float
+    code: str = ""
+    reason: str = ""
+    samples: int = 0
+    metrics: tuple[dict[str, Any], ...] = ()
+    predictions: tuple[int, ...] = ()
+    delegation: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class RunFolder:
+    """One run's folder, open for reading; :meth:`locked` opens it for writing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, manifest: dict[str, Any]) -> Self:
+        """Makes a new folder with its manifest.
+
+        Raises:
+            BadInputError: the folder exists already, or cannot be written.
+        """
+        try:
+            path.mkdir(parents=True)
+            folder = cls(path)
+            (path / ARTIFACTS).mkdir()
+            folder.write_manifest(manifest)
+        except FileExistsError as error:
+            raise BadInputError(
+                f"{path} exists already; choose another folder or resume it with --resume {path}"
+            ) from error
+        except OSError as error:
+            raise BadInputError(
+                f"cannot write results to {path}: {error.strerror}; "
+                "choose a writable folder with --results"
+            ) from error
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens the folder of an earlier run.
+
+        Raises:
+            BadInputError: there is no run there, or one of a newer format.
+        """
+        folder = cls(path)
+        if not (path / MANIFEST).is_file():
+            raise BadInputError(f"{path} is no results folder: it has no {MANIFEST}")
+        found = folder.manifest().get("format")
+        if found != FORMAT:
+            raise BadInputError(
+                f"{path / MANIFEST} has format {found!r}, and this version reads format {FORMAT}; "
+                "use the version of MobileBench that wrote it"
+            )
+        return folder
+
+    def manifest(self) -> dict[str, Any]:
+        """The contents of ``run.json``."""
+        try:
+            document = json.loads((self.path / MANIFEST).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInputError(f"cannot read {self.path / MANIFEST}: {error}") from error
+        if not isinstance(document, dict):
+            raise BadInputError(f"{self.path / MANIFEST} is not a manifest")
+        return document
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Replaces ``run.json`` as a whole."""
+        text = json.dumps({"format": FORMAT, **manifest}, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(self.path / MANIFEST, text.encode())
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for one writer.
+
+        Raises:
+            BadInputError: another run is writing to it.
+        """
+        lock = filelock.FileLock(self.path / LOCK)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout as error:
+            raise BadInputError(
+                f"another run is writing to {self.path}; wait for it or choose another folder"
+            ) from error
+        except OSError as error:
+            raise BadInputError(f"cannot write to {self.path}: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def add_artifact(self, source: Path, sha256: str) -> Path:
+        """Copies a .tflite into the run, named by its hash; nothing happens if it is there."""
+        target = self.path / ARTIFACTS / f"{sha256}.tflite"
+        if not target.exists():
+            temporary = target.with_suffix(".tmp")
+            with _disk(target):
+                shutil.copyfile(source, temporary)
+                os.replace(temporary, target)
+        return target
+
+    # Trials.
+
+    def append(self, record: TrialRecord, samples_ns: Nanoseconds | None = None) -> None:
+        """Keeps one finished trial: its samples first, then its line, both on the disk.
+
+        Raises:
+            InvalidRunError: the disk is full or failing; what was kept before is whole.
+        """
+        if samples_ns is not None and samples_ns.size:
+            self._write_part(record.trial, samples_ns)
+        line = (json.dumps(asdict(record), separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+        path = self.path / TRIALS
+        with _disk(path), path.open("ab") as file:
+            start = file.tell()
+            try:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(start)
+                raise
+
+    def drop_torn_line(self) -> bool:
+        """Cuts off a last line that a crash left unfinished; says whether there was one."""
+        path = self.path / TRIALS
+        if not path.exists():
+            return False
+        with path.open("rb+") as file:
+            content = file.read()
+            if not content or content.endswith(b"\n"):
+                return False
+            file.truncate(content.rfind(b"\n") + 1)
+        return True
+
+    def trials(self) -> list[TrialRecord]:
+        """All finished trials, in the order they finished. A torn last line is passed over."""
+        path = self.path / TRIALS
+        if not path.exists():
+            return []
+        records = []
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    records.append(_record(json.loads(line)))
+                except (ValueError, TypeError) as error:
+                    raise BadInputError(f"{path}:{number}: not a trial: {error}") from error
+        return records
+
+    # Samples.
+
+    def samples(self) -> Iterator[tuple[str, Nanoseconds]]:
+        """The timed inferences of each latency trial, in order, one trial at a time."""
+        seen: set[str] = set()
+        for part in self._parts():
+            trial, values = _read_part(part)
+            seen.add(trial)
+            yield trial, values
+        if (self.path / SAMPLES).exists():
+            for trial, values in _read_samples(self.path / SAMPLES):
+                if trial not in seen:
+                    yield trial, values
+
+    def fold_samples(self) -> None:
+        """Moves the part files of finished trials into ``samples.parquet``."""
+        import pyarrow.parquet as pq
+
+        parts = self._parts()
+        if not parts:
+            return
+        finished = {record.trial for record in self.trials()}
+        target = self.path / SAMPLES
+        temporary = target.with_suffix(".tmp")
+        with _disk(target):
+            with pq.ParquetWriter(temporary, _schema(), compression="zstd") as writer:
+                for table in _grouped(
+                    (trial, values) for trial, values in self.samples() if trial in finished
+                ):
+                    writer.write_table(table)
+            os.replace(temporary, target)
+        for part in parts:
+            part.unlink()
+        (self.path / PARTS).rmdir()
+
+    def _parts(self) -> list[Path]:
+        return sorted((self.path / PARTS).glob("*.npy"))
+
+    def _write_part(self, trial: str, samples_ns: Nanoseconds) -> None:
+        target = self.path / PARTS / f"{trial}.npy"
+        with _disk(target):
+            target.parent.mkdir(exist_ok=True)
+            temporary = target.with_suffix(".tmp")
+            with temporary.open("wb") as file:
+                np.save(file, samples_ns.astype(np.int64), allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file so that a reader sees the old content or the new, never a half."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with _disk(path):
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    """Turns the disk's errors into one sentence each."""
+    try:
+        yield
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            for leftover in (path.with_suffix(".tmp"), path.with_name(f".{path.name}.tmp")):
+                leftover.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InvalidRunError(
+                f"the disk is full: could not write {path}; what was finished is kept, "
+                "free some space and resume the run"
+            ) from error
+        raise InvalidRunError(f"could not write {path}: {error.strerror}") from error
+
+
+def _record(document: dict[str, Any]) -> TrialRecord:
+    for name in ("metrics", "predictions", "warnings"):
+        document[name] = tuple(document.get(name, ()))
+    return TrialRecord(**document)
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("trial", pa.dictionary(pa.int32(), pa.string())),
+            ("index", pa.int32()),
+            ("nanoseconds", pa.int64()),
+        ]
+    )
+
+
+def _grouped(trials: Iterator[tuple[str, Nanoseconds]]) -> Iterator[pa.Table]:
+    """Tables of about a million rows, so that ten thousand trials are not ten thousand groups."""
+    names: list[str] = []
+    arrays: list[Nanoseconds] = []
+    rows = 0
+    for trial, values in trials:
+        names.append(trial)
+        arrays.append(values)
+        rows += values.size
+        if rows >= _ROWS_IN_A_GROUP:
+            yield _table(names, arrays)
+            names, arrays, rows = [], [], 0
+    if names:
+        yield _table(names, arrays)
+
+
+def _table(names: list[str], arrays: list[Nanoseconds]) -> pa.Table:
+    import pyarrow as pa
+
+    sizes = [a.size for a in arrays]
+    codes = np.repeat(np.arange(len(names), dtype=np.int32), sizes)
+    index = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
+    trial = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names))
+    return pa.table(
+        [trial, pa.array(index), pa.array(np.concatenate(arrays))], schema=_schema()
+    )
+
+
+def _read_samples(path: Path) -> Iterator[tuple[str, Nanoseconds]]:
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path, read_dictionary=["trial"])
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group, columns=["trial", "nanoseconds"]).combine_chunks()
+        for chunk, values in zip(
+            table["trial"].chunks, table["nanoseconds"].chunks, strict=True
+        ):
+            codes = chunk.indices.to_numpy()
+            edges = np.flatnonzero(np.diff(codes)) + 1
+            names = chunk.dictionary.to_pylist()
+            for piece in np.split(np.arange(codes.size), edges) if codes.size else []:
+                yield names[codes[piece[0]]], values.to_numpy()[piece[0] : piece[-1] + 1]
+
+
+def _read_part(path: Path) -> tuple[str, Nanoseconds]:
+    values: Nanoseconds = np.load(path, allow_pickle=False)
+    return path.stem, values
