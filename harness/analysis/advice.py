@@ -1,0 +1,201 @@
+"""What to ship: a few sentences, never stronger than the intervals permit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.analysis import estimates, units
+from harness.analysis.measures import block_ratios
+from harness.analysis.summary import TOLERANCE, Advice, Comparison, Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_NAMED = 3
+
+
+def advise(comparison: Comparison) -> tuple[Advice, ...]:
+    """The advice that a comparison supports, the most useful first."""
+    measured = [v for v in comparison.variants if v.latency.median.value is not None]
+    if not measured:
+        return (Advice("Nothing measured", "No variant has a valid latency trial."),)
+    return (
+        Advice("Ship", _ship(comparison, measured)),
+        Advice("Fastest", _fastest(comparison, measured)),
+        *_smallest(comparison),
+        *_accuracy(comparison),
+    )
+
+
+def _ship(comparison: Comparison, measured: Sequence[Variant]) -> str:
+    if all(v.accuracy.value is None for v in comparison.variants):
+        return (
+            "Accuracy was not measured, so this run alone cannot say which variant to ship; "
+            "it compares size and speed."
+        )
+    keeping = [v for v in measured if keeps_accuracy(v)]
+    better = [v for v in keeping if not v.is_baseline]
+    if not better:
+        return (
+            f"No variant is shown to stay within {_tolerance()} of the baseline's accuracy. "
+            "More evaluation samples make the intervals narrower."
+        )
+    smallest = min(better, key=lambda v: (_or_inf(v.size.value), _or_inf(v.latency.median.value)))
+    fastest = min(better, key=lambda v: (_or_inf(v.latency.median.value), _or_inf(v.size.value)))
+    within = f"shown to stay within {_tolerance()} of the baseline's accuracy"
+    if smallest is fastest:
+        return (
+            f"{smallest.recipe}: the smallest and, by median, the fastest of the "
+            f"{_count(len(better), 'variant')} {within} ({_gain(smallest)})."
+        )
+    if smallest in level_with(fastest, better):
+        return (
+            f"{smallest.recipe}: the smallest of the {_count(len(better), 'variant')} {within} "
+            f"({_gain(smallest)}); none of them is shown to be faster."
+        )
+    return (
+        f"{smallest.recipe} where size counts ({_gain(smallest)}); {fastest.recipe} where latency "
+        f"counts ({_gain(fastest)}). Both are {within}."
+    )
+
+
+def _fastest(comparison: Comparison, measured: Sequence[Variant]) -> str:
+    best = min(measured, key=lambda v: _or_inf(v.latency.median.value))
+    note = " Virtual device: not a phone's latency." if comparison.virtual else ""
+    median = best.latency.median
+    text = f"{best.recipe}: {units.duration(median.value or 0)}"
+    if median.interval:
+        text += f" [{units.duration(median.interval.low)}, {units.duration(median.interval.high)}]"
+    if best.is_baseline:
+        text += ", the baseline itself."
+    elif best.speedup.value is not None:
+        text += f", {_speed(best)}."
+    else:
+        text += "."
+    if median.interval is None:
+        return f"{text} Too few trials to tell it from the others.{note}"
+    level = [v.recipe for v in level_with(best, measured) if v is not best]
+    if level:
+        text += f" The run does not separate it from {_names(level)}."
+    unknown = [v.recipe for v in measured if v is not best and _slower(v, best) is None]
+    if unknown:
+        text += f" Too few trials to tell: {_names(unknown)}."
+    return text + note
+
+
+def _smallest(comparison: Comparison) -> Iterator[Advice]:
+    sized = [v for v in comparison.variants if v.size.value is not None]
+    if not sized:
+        return
+    best = min(sized, key=lambda v: (_or_inf(v.size.value), _or_inf(v.gzip_size.value)))
+    text = f"{best.recipe}: {units.size(best.size.value or 0)}"
+    if best.smaller.value is not None:
+        text += f", {units.times(best.smaller.value)} smaller than {comparison.baseline}"
+    if best.is_baseline:
+        text += ", the baseline itself"
+    change = best.accuracy_change
+    if change.value is not None and change.interval is not None:
+        text += f"; accuracy {_change(best)}"
+    yield Advice("Smallest", f"{text}.")
+
+
+def _accuracy(comparison: Comparison) -> Iterator[Advice]:
+    compared = [
+        v for v in comparison.variants if v.accuracy_change.value is not None and not v.is_baseline
+    ]
+    if not compared:
+        return
+    # Those whose loss is small by the point estimate, but not by the interval.
+    open_ = [
+        v
+        for v in compared
+        if (v.accuracy_change.value or 0) >= -TOLERANCE and not keeps_accuracy(v)
+    ]
+    kept = [v for v in compared if keeps_accuracy(v)]
+    tradeoffs = [v.recipe for v in kept if v.best_tradeoff]
+    if tradeoffs:
+        yield Advice(
+            "Best trade-offs",
+            f"{_names(tradeoffs)}: within {_tolerance()} of the baseline by their intervals, and "
+            "no variant beats them in latency, size and accuracy at once.",
+        )
+    if open_:
+        samples = min(v.accuracy_change.n for v in open_)
+        yield Advice(
+            "Undecided",
+            f"{_names([v.recipe for v in open_])}: measured within {_tolerance()}, but "
+            f"{samples} samples do not rule out a larger loss.",
+        )
+
+
+def keeps_accuracy(variant: Variant) -> bool:
+    """Whether the interval rules out an accuracy loss larger than the tolerance."""
+    interval = variant.accuracy_change.interval
+    if variant.is_baseline:
+        return variant.accuracy.value is not None
+    return interval is not None and interval.low >= -TOLERANCE
+
+
+def level_with(best: Variant, variants: Sequence[Variant]) -> list[Variant]:
+    """Those whose interval of the per-block ratio to ``best`` does not rule out equal latency."""
+    return [v for v in variants if v is best or _slower(v, best) is False]
+
+
+def _slower(variant: Variant, best: Variant) -> bool | None:
+    """Whether a variant is shown to be slower than another; None where trials are too few."""
+    found = estimates.median(block_ratios(variant.latency, best.latency)).interval
+    return None if found is None else found.low > 1
+
+
+def _gain(variant: Variant) -> str:
+    parts = []
+    if variant.smaller.value is not None:
+        parts.append(f"{units.times(variant.smaller.value)} smaller")
+    if variant.speedup.value is not None:
+        parts.append(_speed(variant))
+    if variant.accuracy_change.value is not None:
+        parts.append(f"accuracy {_change(variant)}")
+    return "; ".join(parts)
+
+
+def _speed(variant: Variant) -> str:
+    found = variant.speedup
+    if found.value is None:
+        return ""
+    if found.interval is None:
+        return f"{units.times(found.value)} the baseline's speed (no interval)"
+    low, high = (units.significant(end) for end in (found.interval.low, found.interval.high))
+    if found.interval.holds(1):
+        return f"not shown to differ from the baseline in speed [{low}, {high}]"
+    return f"{units.times(found.value)} [{low}, {high}] the baseline's speed"
+
+
+def _change(variant: Variant) -> str:
+    found = variant.accuracy_change
+    decimals = units.decimals_of_share(found.n)
+    text = f"{units.points(found.value or 0, decimals)} points"
+    if found.interval:
+        low, high = (
+            units.points(end, decimals) for end in (found.interval.low, found.interval.high)
+        )
+        text += f" [{low}, {high}]"
+    return text
+
+
+def _names(recipes: Sequence[str]) -> str:
+    if len(recipes) > _NAMED:
+        return f"{', '.join(recipes[:_NAMED])} and {len(recipes) - _NAMED} more"
+    return " and ".join([", ".join(recipes[:-1]), recipes[-1]] if len(recipes) > 1 else recipes)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def _tolerance() -> str:
+    points = 100 * TOLERANCE
+    return f"{points:g} point{'' if points == 1 else 's'}"
+
+
+def _or_inf(value: float | None) -> float:
+    return float("inf") if value is None else value

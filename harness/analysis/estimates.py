@@ -1,0 +1,145 @@
+"""Estimates with intervals: medians over trials, and the shares that accuracy is made of.
+
+The process run, not the inference, is the replicate: every interval here is over trials, or over
+the samples of an evaluation set.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONFIDENCE = 0.95
+
+#: The fewest trials whose range covers the median with 95 %: 1 - 2 * 0.5**6 = 96.9 %.
+ENOUGH_TRIALS = 6
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval, with the coverage it really has (at least the one asked for)."""
+
+    low: float
+    high: float
+    confidence: float = CONFIDENCE
+
+    def holds(self, value: float) -> bool:
+        """Whether the value is inside, ends included."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number that was measured, or the reason why there is none.
+
+    ``reason`` tells why ``value`` is None or, where there is a value, why ``interval`` is.
+    ``n`` counts the replicates: trials of a median, samples of an accuracy.
+    """
+
+    value: float | None = None
+    interval: Interval | None = None
+    n: int = 0
+    reason: str = ""
+
+    @classmethod
+    def missing(cls, reason: str) -> Estimate:
+        """No number, and why."""
+        return cls(reason=reason)
+
+
+def order_statistics(n: int, confidence: float = CONFIDENCE) -> tuple[int, float] | None:
+    """Which order statistics enclose the median of any continuous distribution.
+
+    The interval runs from the ``rank``-th smallest of ``n`` values to the ``rank``-th largest;
+    its exact coverage is ``1 - 2 P(Bin(n, 1/2) < rank)`` (David & Nagaraja, Order Statistics,
+    2003, section 7.1).
+
+    Returns:
+        The rank (from 1) and the coverage, or None where not even the range is wide enough.
+    """
+    return _order_statistics(n, confidence)
+
+
+@functools.lru_cache(maxsize=1024)
+def _order_statistics(n: int, confidence: float) -> tuple[int, float] | None:
+    rank = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5)) if n else 0
+    if rank == 0:
+        return None
+    return rank, float(1 - 2 * stats.binom.cdf(rank - 1, n, 0.5))
+
+
+def median(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+    """The median of some replicates with its order-statistic interval.
+
+    Args:
+        values: one number a trial, in any unit and order.
+        confidence: the least coverage of the interval.
+    """
+    if not len(values):
+        return Estimate.missing("no valid trial")
+    ordered = sorted(float(value) for value in values)
+    found = order_statistics(len(ordered), confidence)
+    middle = float(np.median(ordered))
+    if found is None:
+        return Estimate(middle, None, len(ordered), too_few(len(ordered)))
+    rank, coverage = found
+    interval = Interval(ordered[rank - 1], ordered[-rank], coverage)
+    return Estimate(middle, interval, len(ordered))
+
+
+def too_few(n: int) -> str:
+    """Why ``n`` trials have no 95 % interval."""
+    trials = "1 trial" if n == 1 else f"{n} trials"
+    return f"{trials}: a 95 % interval needs {ENOUGH_TRIALS}"
+
+
+def share(right: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
+    """A share of ``n`` samples with its Wilson score interval (Wilson, JASA 22, 1927)."""
+    if n < 1:
+        return Estimate.missing("no samples")
+    found = stats.binomtest(right, n).proportion_ci(confidence, method="wilson")
+    return Estimate(right / n, Interval(float(found.low), float(found.high), confidence), n)
+
+
+def difference(right: int, n: int, base_right: int, base_n: int) -> Estimate:
+    """The difference of two shares, samples taken as unrelated.
+
+    Newcombe's hybrid score interval (Statistics in Medicine 17, 1998, p. 873, method 10).
+    """
+    candidate, base = share(right, n), share(base_right, base_n)
+    if candidate.interval is None or base.interval is None:
+        return Estimate.missing("no samples")
+    p, q = right / n, base_right / base_n
+    low = math.hypot(p - candidate.interval.low, base.interval.high - q)
+    high = math.hypot(candidate.interval.high - p, q - base.interval.low)
+    return Estimate(p - q, Interval(p - q - low, p - q + high), min(n, base_n))
+
+
+def paired_difference(right: int, base_right: int, n: int, disagreements: int) -> Estimate:
+    """The difference of two shares of the *same* ``n`` samples.
+
+    Agresti and Min's interval for matched pairs (Statistics in Medicine 24, 2005, p. 729): the
+    Wald interval after adding 1/2 to each cell. It needs the number of samples that exactly one
+    model has right. Without labels only a bound of it is known, the number of samples on which
+    the predictions differ; with the bound the interval can only be wider.
+
+    Raises:
+        ValueError: so few disagreements cannot make this difference.
+    """
+    gain = right - base_right
+    if not abs(gain) <= disagreements <= n:
+        raise ValueError(f"{disagreements} disagreements cannot make a difference of {gain}")
+    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    centre = gain / (n + 2)
+    spread = z * math.sqrt(disagreements + 1 - gain**2 / (n + 2)) / (n + 2)
+    # The interval's centre is drawn towards 0; it keeps the observed difference inside.
+    value = gain / n
+    return Estimate(value, Interval(min(centre - spread, value), max(centre + spread, value)), n)

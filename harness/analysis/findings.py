@@ -1,0 +1,96 @@
+"""What one should know of a variant before its numbers are believed: a sentence each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.analysis import estimates, units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.analysis.summary import Variant
+
+#: Calling the interpreter from Python costs microseconds: below this it is a large part.
+OVERHEAD_NS = 10_000
+
+_MANY_OUTLIERS = 0.05
+_STRONG_DRIFT = 0.05
+# A download is smaller by more, a file by less than this: pruned or clustered, but stored dense.
+_CLEARLY_SMALLER = 1.1
+_HARDLY_SMALLER = 1.02
+_LISTED_OPERATORS = 5
+
+
+def findings(variant: Variant) -> tuple[str, ...]:
+    """The sentences that a variant, already compared with its baseline, gives rise to."""
+    if variant.failure:
+        return ()
+    return (
+        *_size_and_speed(variant),
+        *_accuracy(variant),
+        *_delegate(variant),
+        *_quality(variant),
+    )
+
+
+def _size_and_speed(variant: Variant) -> Iterator[str]:
+    smaller, gzip = variant.smaller.value, variant.gzip_smaller.value
+    speed = variant.speedup.interval
+    slower = speed is not None and speed.high < 1
+    if slower and variant.speedup.value:
+        lead = "Smaller but slower" if smaller and smaller > 1 else "Slower"
+        yield f"{lead} than the baseline: {units.times(1 / variant.speedup.value)} its latency."
+    elif speed is not None and speed.holds(1):
+        yield "No difference in speed to the baseline is shown: the interval holds 1."
+    if smaller and gzip and smaller < _HARDLY_SMALLER and gzip > _CLEARLY_SMALLER:
+        yield (
+            f"Smaller only as a download ({units.times(gzip)}): "
+            "the file on the device stores the weights as before."
+        )
+    elif smaller and smaller < 1:
+        yield f"Larger than the baseline: {units.times(1 / smaller)} its file size."
+
+
+def _accuracy(variant: Variant) -> Iterator[str]:
+    change, interval = variant.accuracy_change.value, variant.accuracy_change.interval
+    if change is None or interval is None:
+        return
+    decimals = units.decimals_of_share(variant.accuracy_change.n)
+    if interval.high < 0 or interval.low > 0:
+        word = "Less" if change < 0 else "More"
+        size = units.points(abs(change), decimals).lstrip("+")
+        yield f"{word} accurate than the baseline by {size} points, beyond the interval."
+
+
+def _delegate(variant: Variant) -> Iterator[str]:
+    told = variant.delegation
+    if told is None or told.delegated >= told.nodes:
+        return
+    left = [name if count == 1 else f"{count} {name}" for name, count in told.left]
+    rest = f" and {len(left) - _LISTED_OPERATORS} more" if len(left) > _LISTED_OPERATORS else ""
+    names = f": {', '.join(left[:_LISTED_OPERATORS])}{rest} stayed behind" if left else ""
+    yield f"The delegate took {told.delegated} of {told.nodes} nodes{names}."
+
+
+def _quality(variant: Variant) -> Iterator[str]:
+    latency = variant.latency
+    median = latency.median.value
+    if median is not None and median < OVERHEAD_NS:
+        yield (
+            f"A median of {units.duration(median)} is near the cost of the call itself, "
+            "which is part of it: compare with care."
+        )
+    if latency.outliers is not None and latency.outliers > _MANY_OUTLIERS:
+        yield f"{units.percent(latency.outliers)} of the samples are far outliers (kept)."
+    if latency.drift is not None and abs(latency.drift) > _STRONG_DRIFT:
+        word = "slows down" if latency.drift > 0 else "speeds up"
+        yield (
+            f"Latency {word} by {units.percent(abs(latency.drift))} within a trial: "
+            "heat, frequency or too short a warm-up."
+        )
+    if 0 < latency.median.n < estimates.ENOUGH_TRIALS:
+        yield f"No interval: {latency.median.reason}."
+    if variant.failed_trials:
+        total = variant.failed_trials + variant.valid_trials
+        yield f"{variant.failed_trials} of its {total} trials failed."

@@ -1,0 +1,136 @@
+"""What a run found, as plain values: the types that tables, pictures and CI read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.analysis.estimates import Estimate
+
+#: An accuracy loss that "What to ship" takes as small: one percentage point.
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Latency:
+    """The latency of a variant; times in nanoseconds.
+
+    ``median`` is the median of the trial medians; ``p90``, ``p95`` and ``p99`` are medians over
+    the trials of each trial's percentile, descriptive. ``band`` has the 5th, 25th, 75th and 95th
+    percentile likewise. ``by_block`` has one trial median a block. ``outliers`` is the share of
+    flagged samples, ``drift`` the median over trials of the change within a trial.
+    """
+
+    median: Estimate
+    p90: Estimate
+    p95: Estimate
+    p99: Estimate
+    first: Estimate
+    initialization: Estimate
+    band: tuple[float, float, float, float] | None = None
+    by_block: tuple[tuple[int, float], ...] = ()
+    samples: int = 0
+    outliers: float | None = None
+    drift: float | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory over the empty runtime, bytes, each from a counter of its own."""
+
+    peak: Estimate
+    pss: Estimate
+    anonymous: Estimate
+    file: Estimate
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """How many of a model's nodes the delegate took, and which operators it left."""
+
+    nodes: int
+    delegated: int
+    partitions: int
+    left: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model × recipe on one device and runtime.
+
+    ``failure`` says why there is no latency, or no file at all; it is empty otherwise.
+    ``speedup`` is the baseline's latency over this one's, paired by block; ``accuracy_change`` a
+    difference of shares; ``smaller`` and ``gzip_smaller`` the baseline's size over this one's.
+    ``best_tradeoff`` marks the Pareto front of latency, size and (where measured) accuracy.
+    """
+
+    recipe: str
+    is_baseline: bool
+    artifact: str
+    failure: str
+    size: Estimate
+    gzip_size: Estimate
+    smaller: Estimate
+    gzip_smaller: Estimate
+    latency: Latency
+    speedup: Estimate
+    accuracy: Estimate
+    accuracy_change: Estimate
+    memory: Memory
+    delegation: Delegation | None = None
+    valid_trials: int = 0
+    failed_trials: int = 0
+    best_tradeoff: bool = False
+    findings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A sentence for the head of the report, and what it is about."""
+
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What may be compared: the variants of one model on one device with one runtime."""
+
+    model: str
+    device: str
+    runtime: str
+    virtual: bool
+    baseline: str
+    variants: tuple[Variant, ...]
+    advice: tuple[Advice, ...] = ()
+
+
+@dataclass(frozen=True)
+class FailedTrial:
+    """A trial without a result, and why."""
+
+    trial: str
+    kind: str
+    model: str
+    recipe: str
+    device: str
+    runtime: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A whole run. ``warnings`` say what is missing from it or must not be read into it."""
+
+    run: str
+    suite: str
+    state: str
+    comparisons: tuple[Comparison, ...] = ()
+    planned_trials: int = 0
+    valid_trials: int = 0
+    samples: int = 0
+    failed_trials: tuple[FailedTrial, ...] = ()
+    warnings: tuple[str, ...] = field(default=())

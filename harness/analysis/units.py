@@ -1,0 +1,72 @@
+"""Numbers as people read them: three significant digits, decimal prefixes, a true minus sign."""
+
+from __future__ import annotations
+
+import math
+
+TIME_UNITS = (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9))
+SIZE_UNITS = (("B", 1.0), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """``value`` with so many significant digits, never in scientific notation."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    decimals = decimals_for(value, digits)
+    return true_minus(f"{round(value, decimals):.{max(0, decimals)}f}")
+
+
+def decimals_for(value: float, digits: int = 3) -> int:
+    """How many decimals show ``digits`` significant digits of a value other than 0."""
+    # Rounding first: 9.996 with three digits is 10.0, not 10.00.
+    exponent = int(f"{abs(value):.{digits - 1}e}".partition("e")[2])
+    return digits - 1 - exponent
+
+
+def unit_for(value: float, units: tuple[tuple[str, float], ...]) -> tuple[str, float]:
+    """The largest unit of which ``value`` is at least one."""
+    fitting = [unit for unit in units if abs(value) >= unit[1] * 0.9995]
+    return fitting[-1] if fitting else units[0]
+
+
+def duration(nanoseconds: float) -> str:
+    """A time: ``1.23 ms``."""
+    return _with_unit(nanoseconds, TIME_UNITS)
+
+
+def size(count: float) -> str:
+    """A number of bytes: ``1.23 MB``."""
+    return _with_unit(count, SIZE_UNITS)
+
+
+def times(ratio: float) -> str:
+    """A ratio: ``1.83×``."""
+    return f"{significant(ratio)}×"
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """A share: ``97.3 %``."""
+    return true_minus(f"{100 * share:.{decimals}f} %")
+
+
+def points(difference: float, decimals: int = 1) -> str:
+    """A difference of two shares in percentage points, always signed: ``−0.3``."""
+    text = f"{100 * difference:+.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    return true_minus(text)
+
+
+def decimals_of_share(n: int) -> int:
+    """How many decimals of a percentage ``n`` samples can tell apart."""
+    return 1 if n <= 1000 else 2
+
+
+def true_minus(text: str) -> str:
+    """The text with a minus sign in place of each hyphen-minus."""
+    return text.replace("-", "−")
+
+
+def _with_unit(value: float, units: tuple[tuple[str, float], ...]) -> str:
+    unit, factor = unit_for(value, units)
+    return f"{significant(value / factor)} {unit}"

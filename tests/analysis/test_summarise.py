@@ -1,0 +1,176 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.analysis import summarise
+from harness.store import TrialRecord
+
+BASE, SMALL = "float32", "int8"
+
+
+def metric(name, value, n=1):
+    return {"name": name, "unit": "1", "source": "test", "value": value, "n": n, "reason": ""}
+
+
+def trial(recipe, kind="latency", block=1, **rest):
+    return TrialRecord(
+        trial=f"{recipe}-{kind}-{block}", kind=kind, block=block, device="phone", model="m",
+        recipe=recipe, runtime="cpu", artifact=recipe, state="valid", started="", seconds=1.0,
+        **rest,
+    )  # fmt: skip
+
+
+def accuracy(recipe, predictions, labels):
+    right = float(np.mean(np.array(predictions) == labels))
+    return trial(
+        recipe,
+        "accuracy",
+        metrics=(metric("accuracy_top1", right, len(labels)),),
+        predictions=tuple(predictions),
+    )
+
+
+def manifest(**changes):
+    return {
+        "run": "r", "state": "finished", "models": [{"name": "m", "baseline": BASE}],
+        "devices": [{"name": "phone"}], "runtimes": [{"name": "cpu"}],
+        "artifacts": [
+            {"model": "m", "recipe": BASE, "sha256": "a", "bytes": 400, "gzip_bytes": 300},
+            {"model": "m", "recipe": SMALL, "sha256": "b", "bytes": 100, "gzip_bytes": 90},
+        ],
+        **changes,
+    }  # fmt: skip
+
+
+def run(base_ns, small_ns, extra=(), **changes):
+    """One trial a block of each variant, its samples all alike."""
+    trials, samples = [], []
+    for recipe, medians in ((BASE, base_ns), (SMALL, small_ns)):
+        for block, value in enumerate(medians, 1):
+            record = trial(recipe, block=block)
+            trials.append(record)
+            samples.append((record.trial, np.full(10, value, dtype=np.int64)))
+    return summarise(manifest(**changes), [*trials, *extra], iter(samples))
+
+
+def variants(summary):
+    (comparison,) = summary.comparisons
+    return {v.recipe: v for v in comparison.variants}
+
+
+def test_speedup_is_paired_by_block_so_that_drift_cancels():
+    heat = [1, 2, 3, 4, 5, 6]
+    summary = run([200_000 * h for h in heat], [100_000 * h for h in heat])
+    found = variants(summary)[SMALL]
+    assert found.speedup.value == 2
+    assert found.speedup.interval.low == found.speedup.interval.high == 2
+    assert found.latency.median.interval.low == 100_000
+
+
+def test_blocks_without_both_sides_are_left_out():
+    found = variants(run([200_000] * 6, [100_000] * 2))[SMALL]
+    assert found.speedup.n == 2
+    assert found.speedup.interval is None
+    assert "needs 6" in found.speedup.reason
+
+
+def test_exact_ratios():
+    found = variants(run([2], [1]))[SMALL]
+    assert found.smaller.value == 4
+    assert found.size.value == 100
+
+
+def test_smaller_but_slower_is_said():
+    found = variants(run([100_000] * 6, [300_000] * 6))[SMALL]
+    assert any("Smaller but slower" in f for f in found.findings)
+
+
+def test_a_tiny_latency_is_said_to_hold_the_call():
+    found = variants(run([5_000] * 6, [4_000] * 6))[SMALL]
+    assert any("cost of the call" in f for f in found.findings)
+
+
+def test_accuracy_change_uses_the_predictions():
+    labels = np.zeros(1000, dtype=int)
+    base = labels.copy()
+    base[:20] = 1
+    small = base.copy()
+    small[20:28] = 1
+    extra = [accuracy(BASE, base.tolist(), labels), accuracy(SMALL, small.tolist(), labels)]
+    paired = variants(run([2] * 6, [1] * 6, extra))[SMALL].accuracy_change
+    assert paired.value == pytest.approx(-0.008)
+    extra = [replace(record, predictions=()) for record in extra]
+    unpaired = variants(run([2] * 6, [1] * 6, extra))[SMALL].accuracy_change
+    assert unpaired.value == pytest.approx(-0.008)
+    assert unpaired.interval.low < paired.interval.low < paired.interval.high < 0
+    assert unpaired.interval.high > 0
+
+
+def test_other_samples_are_not_compared():
+    extra = [accuracy(r, [0] * 50, np.zeros(50)) for r in (BASE, SMALL)]
+    document = manifest()
+    document["artifacts"][0]["dataset"] = {"name": "full", "count": 50}
+    found = variants(run([2], [1], extra, artifacts=document["artifacts"]))[SMALL]
+    assert found.accuracy_change.value is None
+    assert "other samples" in found.accuracy_change.reason
+
+
+def test_advice_names_what_keeps_accuracy_and_nothing_else():
+    labels = np.zeros(1000, dtype=int)
+    good, bad = [0] * 1000, [1] * 15 + [0] * 985
+    for predictions, said in ((good, "int8: the smallest"), (bad, "No variant is shown")):
+        extra = [accuracy(BASE, good, labels), accuracy(SMALL, predictions, labels)]
+        (comparison,) = run([200_000] * 6, [100_000] * 6, extra).comparisons
+        assert comparison.advice[0].topic == "Ship"
+        assert comparison.advice[0].text.startswith(said)
+
+
+def test_overlapping_speeds_are_not_separated():
+    (comparison,) = run([100, 101, 99, 100, 102, 98], [99, 100, 100, 101, 97, 99]).comparisons
+    fastest = next(a for a in comparison.advice if a.topic == "Fastest")
+    assert "does not separate it from float32" in fastest.text
+
+
+def test_a_failed_trial_is_counted_and_told():
+    failed = trial(SMALL, block=7)
+    failed = replace(failed, state="failed", code="out_of_memory", reason="killed")
+    summary = run([2] * 6, [1] * 6, [failed])
+    assert variants(summary)[SMALL].failed_trials == 1
+    assert summary.failed_trials[0].code == "out_of_memory"
+
+
+def test_only_failed_trials_give_a_reason_not_a_zero():
+    failed = replace(trial(SMALL), state="failed", code="model_unsupported", reason="no kernel")
+    found = variants(run([2] * 6, [], [failed]))[SMALL]
+    assert found.latency.median.value is None
+    assert "no kernel" in found.failure
+
+
+def test_a_variant_that_was_not_made_is_listed():
+    failures = [{"model": "m", "recipe": "cluster(2)", "step": "cluster", "reason": "too few"}]
+    found = variants(run([2] * 6, [1] * 6, failures=failures))["cluster(2)"]
+    assert "too few" in found.failure
+    assert found.size.value is None
+
+
+def test_lost_samples_are_said():
+    summary = summarise(manifest(), [trial(BASE)], iter([]))
+    assert any("no raw samples" in w for w in summary.warnings)
+    assert variants(summary)[BASE].latency.median.value is None
+
+
+def test_a_clock_that_does_not_tick_makes_no_ratio():
+    assert variants(run([0] * 6, [0] * 6))[SMALL].speedup.value is None
+
+
+def test_a_manifest_cut_short_is_summarised():
+    summary = summarise({"state": "compressing"}, [], iter([]))
+    assert summary.comparisons == ()
+    assert any("not finished" in w for w in summary.warnings)
+
+
+def test_virtual_devices_are_marked():
+    summary = run([2] * 6, [1] * 6, devices=[{"name": "phone", "virtual": True}])
+    assert summary.comparisons[0].virtual
+    assert any("virtual" in w for w in summary.warnings)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.analysis.trial import describe
+
+SAMPLES = st.lists(st.integers(1, 10**10), min_size=1, max_size=200).map(
+    lambda values: np.array(values, dtype=np.int64)
+)
+
+
+def test_known_quantiles():
+    found = describe(np.arange(1, 102, dtype=np.int64))
+    assert (found.minimum, found.median, found.p90, found.p99, found.maximum) == (
+        1,
+        51,
+        91,
+        100,
+        101,
+    )
+    assert (found.n, found.outliers) == (101, 0)
+
+
+@given(SAMPLES)
+def test_quantiles_are_ordered(samples):
+    s = describe(samples)
+    ordered = [s.minimum, s.p05, s.p25, s.median, s.p75, s.p90, s.p95, s.p99, s.maximum]
+    assert ordered == sorted(ordered)
+    assert 0 <= s.outlier_share <= 0.5
+
+
+@given(SAMPLES, st.integers(1, 1000))
+def test_outliers_do_not_depend_on_the_unit(samples, scale):
+    assert describe(samples * scale).outliers == describe(samples).outliers
+
+
+@given(SAMPLES)
+def test_all_but_drift_ignores_order(samples):
+    forward, backward = describe(samples), describe(samples[::-1])
+    assert forward.outliers == backward.outliers
+    assert (forward.p05, forward.median, forward.p99) == (
+        backward.p05,
+        backward.median,
+        backward.p99,
+    )
+
+
+def test_a_spike_is_flagged_and_kept():
+    samples = np.full(100, 1000, dtype=np.int64)
+    samples[50] = 5000
+    found = describe(samples)
+    assert found.outliers == 1
+    assert found.maximum == 5000
+    assert found.n == 100
+
+
+def test_a_tick_of_the_timer_is_no_outlier():
+    samples = np.full(100, 1000, dtype=np.int64)
+    samples[:20] = 1001
+    assert describe(samples).outliers == 0
+
+
+def test_drift_compares_the_last_third_with_the_first():
+    assert describe(np.repeat([100, 105, 110], 20)).drift == pytest.approx(0.1)
+    assert describe(np.repeat([100, 110], 5)).drift is None
+
+
+def test_no_samples_are_an_error():
+    with pytest.raises(ValueError, match="without samples"):
+        describe(np.array([], dtype=np.int64))

@@ -1,0 +1,44 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.analysis import units
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (1, "1.00"), (9.996, "10.0"), (0.01234, "0.0123"), (99.96, "100"), (-1.5, "−1.50"),
+     (123456, "123000"), (999.6, "1000")],
+)  # fmt: skip
+def test_three_significant_digits(value, text):
+    assert units.significant(value) == text
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (999, "999 ns"),
+        (1000, "1.00 µs"),
+        (999_900, "1.00 ms"),
+        (1_234_000, "1.23 ms"),
+        (5e9, "5.00 s"),
+    ],
+)
+def test_durations(ns, text):
+    assert units.duration(ns) == text
+
+
+def test_sizes_are_decimal():
+    assert units.size(1_500_000) == "1.50 MB"
+    assert units.size(21_400) == "21.4 KB"
+
+
+def test_points_have_a_sign_unless_they_round_to_nothing():
+    assert units.points(-0.012) == "−1.2"
+    assert units.points(0.012) == "+1.2"
+    assert units.points(-0.0001) == "0.0"
+
+
+@given(st.floats(1e-9, 1e12))
+def test_three_digits_are_within_half_a_percent(value):
+    assert float(units.significant(value)) == pytest.approx(value, rel=0.0051)
