@@ -17,3 +17,9 @@ class InvalidRunError(MobileBenchError):
     """The run cannot be trusted or cannot go on: device lost or unfit, disk full."""
 
     exit_code = 4
+
+
+class InterruptedRunError(MobileBenchError):
+    """The user stopped the run; what was finished is kept and the rest can be done later."""
+
+    exit_code = 130

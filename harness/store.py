@@ -156,9 +156,13 @@ class RunFolder:
         finally:
             lock.release()
 
-    def add_artifact(self, source: Path, sha256: str) -> Path:
-        """Copies a .tflite into the run, named by its hash; nothing happens if it is there."""
-        target = self.path / ARTIFACTS / f"{sha256}.tflite"
+    def artifact(self, name: str) -> Path:
+        """The path of a file that belongs to the run, named by its hash."""
+        return self.path / ARTIFACTS / name
+
+    def add_artifact(self, source: Path, name: str) -> Path:
+        """Copies a file into the run under that name; nothing happens if it is there."""
+        target = self.artifact(name)
         if not target.exists():
             temporary = target.with_suffix(".tmp")
             with _disk(target):

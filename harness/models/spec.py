@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+#: Data that are asked for by name; anything else is a path.
+NAMED_DATASETS = ("mnist-subset", "mnist", "random")
+
 
 class ModelSpec(BaseModel):
     """One model of a suite.
@@ -19,6 +22,8 @@ class ModelSpec(BaseModel):
         student: ``zoo:NAME`` or the path of a ``.keras`` file: the smaller architecture that
             ``distill`` and ``student`` train. Its weights are not used.
         recipes: recipes for this model alone, instead of the suite's.
+        ready: further variants made elsewhere: a name and the path of a ``.tflite`` each,
+            compared as they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,3 +33,4 @@ class ModelSpec(BaseModel):
     data: str | None = None
     student: str | None = None
     recipes: tuple[str | dict[str, object], ...] = ()
+    ready: dict[str, str] = Field(default_factory=dict)

@@ -1,0 +1,57 @@
+"""This machine as a device: the agent in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from device_agent.contract import Job, Result
+from harness.devices import agent_archive, agent_process
+from harness.devices.base import DeviceFacts, OnEvent, TrialError
+from harness.errors import BadInputError
+
+_GREETING_SECONDS = 60.0
+
+
+class LocalDevice:
+    """Runs the agent with a Python interpreter of this machine, by default the host's own."""
+
+    kind = "local"
+
+    def __init__(self, name: str, python: str | None, cache: Path) -> None:
+        self._name = name
+        self._python = python or sys.executable
+        self._command = (self._python, str(agent_archive.build(cache)))
+        # Byte code of the agent or its runtime must not be written while something is measured.
+        self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return self._name
+
+    def probe(self) -> DeviceFacts:
+        """Greets the agent; see :class:`harness.devices.base.Device`."""
+        try:
+            hello = agent_process.greet(self._command, _GREETING_SECONDS, self._environment)
+        except TrialError as error:
+            raise BadInputError(f"device {self._name!r} ({self._python}): {error.reason}") from error
+        return DeviceFacts(
+            self._name,
+            self.kind,
+            hello.agent,
+            hello.runtime,
+            hello.runtime_version,
+            info=hello.device,
+        )
+
+    def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002 (the file is here already)
+        """The file's own path: nothing has to travel."""
+        return str(file.resolve())
+
+    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        """One trial in a fresh process; see :class:`harness.devices.base.Device`."""
+        return agent_process.converse(
+            self._command, job, on_event, timeout_seconds, self._environment
+        )

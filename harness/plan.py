@@ -1,0 +1,69 @@
+"""Which trial when: seeded, interleaved blocks.
+
+Every block holds each variant once, in an order drawn anew, so that whatever drifts with time
+(heat, other load) meets all variants alike, and a block's trials can be compared in pairs.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One trial to be run: which variant, where, what is measured, in which block."""
+
+    trial: str
+    kind: str
+    block: int
+    device: str
+    model: str
+    recipe: str
+    runtime: str
+
+
+@dataclass(frozen=True)
+class PlannedVariant:
+    """A variant that has an artifact; ``labelled`` if there are data to tell its accuracy by."""
+
+    model: str
+    recipe: str
+    labelled: bool
+
+
+def make_plan(
+    run: str,
+    device: str,
+    variants: Sequence[PlannedVariant],
+    runtimes: Sequence[str],
+    blocks: int,
+    seed: int,
+) -> tuple[PlannedTrial, ...]:
+    """All trials of one device, in the order they are to run.
+
+    Memory and accuracy come first, once each: they are the same in every repetition, and a
+    model that cannot run at all is found out before an hour is spent. Trial names start with
+    the run's, so that a result of another run is never taken for ours.
+    """
+    pairs = [(variant, runtime) for variant in variants for runtime in runtimes]
+    order: list[tuple[str, int, PlannedVariant, str]] = []
+    order += [("memory", 0, variant, runtime) for variant, runtime in pairs]
+    order += [("accuracy", 0, variant, runtime) for variant, runtime in pairs if variant.labelled]
+    for block in range(blocks):
+        # A generator for each block: adding blocks leaves the earlier ones as they were.
+        shuffled = random.Random(f"{seed}/{device}/{block}").sample(pairs, len(pairs))  # noqa: S311
+        order += [("latency", block, variant, runtime) for variant, runtime in shuffled]
+    return tuple(
+        PlannedTrial(
+            f"{run}.{device}.{number:05d}",
+            kind,
+            block,
+            device,
+            variant.model,
+            variant.recipe,
+            runtime,
+        )
+        for number, (kind, block, variant, runtime) in enumerate(order)
+    )

@@ -1,0 +1,98 @@
+"""``mobilebench compress``: the files of a few recipes, without measuring them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from harness.compress.artifact import Artifact, Failure, Progress
+from harness.compress.service import compress_variants
+from harness.errors import BadInputError
+from harness.run import cache_folder
+from harness.store import write_atomically
+from harness.suite import validate
+
+
+@dataclass(frozen=True)
+class Products:
+    """The files that were made, and the recipes that could not be."""
+
+    files: tuple[tuple[Path, Artifact], ...]
+    failures: tuple[Failure, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """For a machine: each file with its sizes and provenance."""
+        return {
+            "files": [
+                {
+                    "path": str(path),
+                    "recipe": artifact.recipe,
+                    "sha256": artifact.sha256,
+                    "bytes": artifact.bytes,
+                    "gzip_bytes": artifact.gzip_bytes,
+                    "warnings": list(artifact.warnings),
+                    "provenance": dict(artifact.provenance),
+                }
+                for path, artifact in self.files
+            ],
+            "failures": [vars(failure) for failure in self.failures],
+        }
+
+    def as_table(self) -> Table:
+        """For a person: each file with its sizes, each failure with its reason."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("recipe")
+        table.add_column("bytes", justify="right")
+        table.add_column("gzip", justify="right")
+        table.add_column("file", overflow="fold")
+        for path, artifact in self.files:
+            table.add_row(
+                artifact.recipe, f"{artifact.bytes:,}", f"{artifact.gzip_bytes:,}", str(path)
+            )
+        for failure in self.failures:
+            table.add_row(failure.recipe, "—", "—", f"[red]failed[/] {failure.reason}")
+        return table
+
+
+def make_files(
+    model: str,
+    recipes: Sequence[str],
+    data: str | None,
+    student: str | None,
+    seed: int,
+    into: Path,
+    on_progress: Callable[[Progress], None],
+) -> Products:
+    """Makes one ``.tflite`` a recipe in the folder ``into``.
+
+    Raises:
+        BadInputError: the model, its data or a recipe is not there or not valid, or the folder
+            cannot be written.
+    """
+    name = model.removeprefix("zoo:").rstrip("/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    entry = {"name": name, "source": model, "recipes": list(recipes)}
+    entry |= {key: value for key, value in (("data", data), ("student", student)) if value}
+    suite = validate({"name": "compress", "seed": seed, "models": [entry]}, model, Path())
+    outcome = compress_variants(
+        suite.variants(), seed=seed, cache=cache_folder(), on_progress=on_progress
+    )
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"cannot make the folder {into}: {error.strerror}") from error
+    files = []
+    for artifact in outcome.artifacts:
+        path = into / f"{name}.{_slug(artifact.recipe)}.tflite"
+        write_atomically(path, artifact.path.read_bytes())
+        files.append((path, artifact))
+    return Products(tuple(files), outcome.failures)
+
+
+def _slug(recipe: str) -> str:
+    """``prune(0.8) → int8`` as ``prune-0.8-int8``."""
+    words = "".join(c if c.isascii() and (c.isalnum() or c in "._") else " " for c in recipe)
+    return "-".join(words.split())

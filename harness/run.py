@@ -1,0 +1,287 @@
+"""One run from a suite to a report: compress, plan, measure, keep, report."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import platformdirs
+
+from harness import host
+from harness.compress.artifact import Artifact, Outcome, Progress
+from harness.compress.service import compress_variants
+from harness.devices.base import Device, DeviceFacts
+from harness.devices.local import LocalDevice
+from harness.errors import BadInputError, InterruptedRunError, InvalidRunError
+from harness.plan import PlannedTrial, PlannedVariant, make_plan
+from harness.session import OnEvent, OnRecord, OnTrial, Payload, run_session
+from harness.store import RunFolder
+from harness.suite import DeviceSpec, Suite
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def compressing(self, progress: Progress) -> None:
+        """A variant is being made."""
+
+    def measuring(self, plan: Sequence[PlannedTrial], finished: int, suite: Suite) -> None:
+        """Trials begin; ``finished`` of the plan are there already."""
+
+    @property
+    def on_trial(self) -> OnTrial:
+        """Told of each trial that starts."""
+
+    @property
+    def on_event(self) -> OnEvent:
+        """Told of what an agent says."""
+
+    @property
+    def on_record(self) -> OnRecord:
+        """Told of each trial that ended."""
+
+
+def cache_folder() -> Path:
+    """Where artifacts are kept between runs: ``MOBILEBENCH_CACHE``, or the user's cache."""
+    chosen = os.environ.get("MOBILEBENCH_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("mobilebench")
+
+
+def start(suite: Suite, results: Path, command: Sequence[str], watcher: Watcher) -> RunFolder:
+    """Runs a suite into a new folder below ``results``.
+
+    Raises:
+        BadInputError: something of the suite cannot be had; nothing was written.
+        InvalidRunError: the run cannot go on; what was finished is kept.
+        InterruptedRunError: by Ctrl-C; what was finished is kept, and the run can be resumed.
+        KeyboardInterrupt: before anything was measured; what was compressed is kept.
+    """
+    created = datetime.now(UTC)
+    _ensure_writable(results)
+    devices = [_open(spec) for spec in suite.devices]
+    device_facts = [asdict(device.probe()) for device in devices]
+    outcome = compress_variants(
+        suite.variants(),
+        seed=suite.seed,
+        cache=cache_folder(),
+        on_progress=watcher.compressing,
+    )
+    run = f"{created:%Y%m%dT%H%M%SZ}-{suite.name}"
+    plan = _plan(run, suite, outcome)
+    folder = _create(results, run, _manifest(run, created, suite, command, device_facts, outcome, plan))
+    with folder.locked():
+        for artifact in outcome.artifacts:
+            folder.add_artifact(artifact.path, f"{artifact.sha256}.tflite")
+            if artifact.evaluation:
+                evaluation = artifact.evaluation
+                folder.add_artifact(evaluation.path, f"{evaluation.sha256}.npz")
+        _measure(folder, suite, devices, plan, watcher)
+    return folder
+
+
+def resume(path: Path, watcher: Watcher) -> RunFolder:
+    """Runs what an earlier run left undone; its finished trials stay as they are.
+
+    Raises:
+        BadInputError: there is no run to resume, or its device has changed since.
+    """
+    folder = RunFolder.open(path)
+    manifest = folder.manifest()
+    suite = Suite.model_validate(manifest["suite"])
+    plan = tuple(PlannedTrial(**trial) for trial in manifest["plan"])
+    with folder.locked():
+        if manifest["state"] == "finished":
+            return folder
+        devices = [_open(spec) for spec in suite.devices]
+        for device, before in zip(devices, manifest["devices"], strict=True):
+            _ensure_same_runtime(asdict(device.probe()), before, path)
+        folder.drop_torn_line()
+        _measure(folder, suite, devices, plan, watcher)
+    return folder
+
+
+def probe_all() -> list[DeviceFacts]:
+    """Every device that can be found without a suite: this machine."""
+    return [_open(DeviceSpec(name="local")).probe()]
+
+
+def _measure(
+    folder: RunFolder,
+    suite: Suite,
+    devices: Sequence[Device],
+    plan: Sequence[PlannedTrial],
+    watcher: Watcher,
+) -> None:
+    manifest = folder.manifest()
+    folder.write_manifest({**manifest, "state": "running"})
+    payloads = _payloads(folder, manifest)
+    runtimes = {runtime.name: runtime for runtime in suite.runtimes}
+    watcher.measuring(plan, len(folder.trials()), suite)
+    try:
+        for device in devices:
+            run_session(
+                folder,
+                device,
+                [trial for trial in plan if trial.device == device.name],
+                payloads,
+                runtimes,
+                suite.protocol,
+                suite.seed,
+                watcher.on_trial,
+                watcher.on_event,
+                watcher.on_record,
+            )
+    except BaseException as error:
+        # On a full disk neither can be written; the samples' part files are read just as well.
+        with contextlib.suppress(InvalidRunError):
+            folder.fold_samples()
+            folder.write_manifest({**manifest, "state": "interrupted"})
+        if isinstance(error, KeyboardInterrupt):
+            done, total = len(folder.trials()), len(plan)
+            raise InterruptedRunError(
+                f"interrupted with {done} of {total} trials finished; "
+                f"go on with: mobilebench run --resume {folder.path}"
+            ) from error
+        raise
+    folder.fold_samples()
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    folder.write_manifest({**manifest, "state": "finished", "finished": finished})
+
+
+def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
+    variants = [
+        PlannedVariant(artifact.model, artifact.recipe, artifact.evaluation is not None)
+        for artifact in outcome.artifacts
+    ]
+    runtimes = [runtime.name for runtime in suite.runtimes]
+    return tuple(
+        trial
+        for device in suite.devices
+        for trial in make_plan(
+            run, device.name, variants, runtimes, suite.protocol.blocks, suite.seed
+        )
+    )
+
+
+def _manifest(
+    run: str,
+    created: datetime,
+    suite: Suite,
+    command: Sequence[str],
+    devices: Sequence[Mapping[str, Any]],
+    outcome: Outcome,
+    plan: Sequence[PlannedTrial],
+) -> dict[str, Any]:
+    baselines: dict[str, str] = {}
+    for model, recipe in suite.variants():
+        baselines.setdefault(model.name, recipe.name)
+    return {
+        "run": run,
+        "state": "running",
+        "created": created.isoformat(timespec="seconds"),
+        "finished": None,
+        "suite": _without_folders(suite),
+        "seed": suite.seed,
+        "command": list(command),
+        "versions": host.versions(),
+        "host": host.facts(),
+        "devices": list(devices),
+        "runtimes": [runtime.model_dump() for runtime in suite.runtimes],
+        "models": [
+            {
+                "name": model.name,
+                "source": _without_folder(model.source),
+                "data": _without_folder(model.data),
+                "baseline": baselines[model.name],
+            }
+            for model in suite.models
+        ],
+        "artifacts": [_artifact_entry(artifact) for artifact in outcome.artifacts],
+        "failures": [asdict(failure) for failure in outcome.failures],
+        "plan": [asdict(trial) for trial in plan],
+        "warnings": [],
+    }
+
+
+def _artifact_entry(artifact: Artifact) -> dict[str, Any]:
+    evaluation = artifact.evaluation
+    return {
+        "model": artifact.model,
+        "recipe": artifact.recipe,
+        "sha256": artifact.sha256,
+        "bytes": artifact.bytes,
+        "gzip_bytes": artifact.gzip_bytes,
+        "dataset": evaluation
+        and {"name": evaluation.name, "sha256": evaluation.sha256, "count": evaluation.count},
+        "warnings": list(artifact.warnings),
+        "provenance": dict(artifact.provenance),
+    }
+
+
+def _payloads(folder: RunFolder, manifest: Mapping[str, Any]) -> dict[tuple[str, str], Payload]:
+    payloads = {}
+    for entry in manifest["artifacts"]:
+        dataset = entry["dataset"]
+        payloads[entry["model"], entry["recipe"]] = Payload(
+            folder.artifact(f"{entry['sha256']}.tflite"),
+            entry["sha256"],
+            folder.artifact(f"{dataset['sha256']}.npz") if dataset else None,
+            dataset["sha256"] if dataset else "",
+        )
+    return payloads
+
+
+def _open(spec: DeviceSpec) -> Device:
+    return LocalDevice(spec.name, spec.python, cache_folder())
+
+
+def _create(results: Path, run: str, manifest: dict[str, Any]) -> RunFolder:
+    """A new folder named after the run; of two runs in one second the later gets a number."""
+    for number in range(2, 100):
+        name = run if number == 2 else f"{run}-{number}"
+        if not (results / name).exists():
+            return RunFolder.create(results / name, manifest)
+    raise BadInputError(f"{results} has too many runs named {run}")
+
+
+def _ensure_writable(results: Path) -> None:
+    """Finds out before an hour of work, not after it, that results cannot be kept."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:
+        raise BadInputError(
+            f"cannot write results to {results}: {error.strerror}; "
+            "choose a writable folder with --results"
+        ) from error
+
+
+def _ensure_same_runtime(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:
+    for key in ("agent", "runtime", "runtime_version"):
+        if now[key] != before[key]:
+            raise BadInputError(
+                f"{path} was measured with {key} {before[key]}, and device {before['name']!r} "
+                f"now has {now[key]}: start a new run, their numbers do not belong together"
+            )
+
+
+def _without_folders(suite: Suite) -> dict[str, Any]:
+    document: dict[str, Any] = suite.model_dump(mode="json")
+    for model in document["models"]:
+        for key in ("source", "student", "data"):
+            model[key] = _without_folder(model[key])
+        model["ready"] = {name: _without_folder(path) for name, path in model["ready"].items()}
+    return document
+
+
+def _without_folder(source: str | None) -> str | None:
+    """A path's last part: where it lies on the user's disk is nobody else's business."""
+    return re.sub(r"^.*/", "", source) if source and not source.startswith("zoo:") else source

@@ -1,0 +1,308 @@
+"""The suite file: what to compare, where, and how long. TOML in, validated objects out."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+import types
+import typing
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.compress.recipe import Recipe, parse_recipe
+from harness.errors import BadInputError
+from harness.models.spec import NAMED_DATASETS, ModelSpec
+
+#: A name that can be part of a file's name.
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MeasuringProtocol(_Table):
+    """How often and how long. The defaults are those of TensorFlow's benchmark_model.
+
+    Attributes:
+        blocks: fresh processes a variant; six give a 95 % interval of the median.
+        warmup_runs: at least so many inferences before the first timed one.
+        warmup_seconds: and at least so long.
+        runs: at least so many timed inferences a trial.
+        seconds: and at least so long.
+        max_seconds: a slow model stops here, with fewer runs.
+        timeout_seconds: a trial without an answer by then has failed.
+    """
+
+    blocks: int = Field(6, ge=1, le=10_000)
+    warmup_runs: int = Field(1, ge=0)
+    warmup_seconds: float = Field(0.5, ge=0, le=3600, allow_inf_nan=False)
+    runs: int = Field(50, ge=1)
+    seconds: float = Field(1.0, ge=0, le=3600, allow_inf_nan=False)
+    max_seconds: float = Field(150.0, gt=0, le=36000, allow_inf_nan=False)
+    timeout_seconds: float = Field(300.0, gt=0, le=36000, allow_inf_nan=False)
+
+
+class RuntimeSpec(_Table):
+    """How a model is run: accelerator, threads, delegate."""
+
+    name: str = Field(max_length=60, pattern=_NAME)
+    accelerator: Literal["cpu"] = "cpu"
+    threads: int = Field(1, ge=1, le=256)
+    xnnpack: bool = True
+
+
+class DeviceSpec(_Table):
+    """Where models run. ``python`` is the interpreter whose runtime a local device uses."""
+
+    name: str = Field(max_length=60, pattern=_NAME)
+    kind: Literal["local"] = "local"
+    python: str | None = None
+
+
+class Suite(_Table):
+    """What to compare: models × recipes × runtimes × devices.
+
+    The first recipe of a model is its baseline.
+    """
+
+    name: str = Field("suite", max_length=60, pattern=_NAME)
+    seed: int = Field(0, ge=0, lt=2**31)
+    protocol: MeasuringProtocol = MeasuringProtocol()
+    recipes: tuple[str | dict[str, Any], ...] = ()
+    models: tuple[ModelSpec, ...] = Field(min_length=1)
+    runtimes: tuple[RuntimeSpec, ...] = Field((RuntimeSpec(name="cpu-1"),), min_length=1)
+    devices: tuple[DeviceSpec, ...] = Field((DeviceSpec(name="local"),), min_length=1)
+
+    @model_validator(mode="after")
+    def _no_duplicates(self) -> Self:
+        for key in ("models", "runtimes", "devices"):
+            names = Counter(entry.name for entry in getattr(self, key))
+            for name, count in names.items():
+                if count > 1:
+                    raise ValueError(f"{key}: {name!r} is there {count} times; names must differ")
+        return self
+
+    def variants(self) -> tuple[tuple[ModelSpec, Recipe], ...]:
+        """Each model with each of its recipes, then its ready files, in the order of the file.
+
+        Raises:
+            BadInputError: a recipe that is not one, or two variants of one name.
+        """
+        pairs = []
+        for model in self.models:
+            names = set()
+            for variant, recipe in self._variants_of(model):
+                if recipe.name in names:
+                    raise BadInputError(
+                        f"model {model.name!r} has {recipe.name!r} twice; "
+                        "remove one, or give them different names"
+                    )
+                names.add(recipe.name)
+                pairs.append((variant, recipe))
+        return tuple(pairs)
+
+    def _variants_of(self, model: ModelSpec) -> Iterator[tuple[ModelSpec, Recipe]]:
+        for position, source in enumerate(model.recipes or self.recipes or (default_recipe(model),)):
+            try:
+                yield model, parse_recipe(source)
+            except BadInputError as error:
+                raise BadInputError(
+                    f"model {model.name!r}, recipe {position + 1}: {error}"
+                ) from error
+        for name, path in model.ready.items():
+            yield (
+                model.model_copy(update={"source": path}),
+                parse_recipe({"name": name, "recipe": "as_is"}),
+            )
+
+
+def default_recipe(model: ModelSpec) -> str:
+    """What is done to a model whose suite says nothing: it is taken as it is."""
+    return "as_is" if model.source.endswith(".tflite") else "float32"
+
+
+def read_suite(path: Path) -> dict[str, Any]:
+    """The document of a suite file, not yet validated; its name is the file's, if it has none.
+
+    Raises:
+        BadInputError: there is no such file, or it is no TOML.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise BadInputError(f"there is no suite file {path}") from error
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{path} is not valid TOML: {error}") from error
+    return {"name": _file_name(path.stem), **document}
+
+
+def validate(document: Mapping[str, Any], origin: str, folder: Path) -> Suite:
+    """The suite that a document holds; paths in it are relative to ``folder``.
+
+    Raises:
+        BadInputError: with ``origin``, the key, and what would be accepted there.
+    """
+    try:
+        suite = Suite.model_validate(document)
+        suite.variants()
+    except ValidationError as error:
+        raise BadInputError(f"{origin}: {_explain(error)}") from error
+    except BadInputError as error:
+        raise BadInputError(f"{origin}: {error}") from error
+    return _resolve_paths(suite, folder)
+
+
+def _file_name(stem: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in stem)
+
+
+def _resolve_paths(suite: Suite, folder: Path) -> Suite:
+    def resolve(value: str | None, named: Iterable[str]) -> str | None:
+        if value is None or value.startswith("zoo:") or value in named:
+            return value
+        return str((folder / value).absolute())
+
+    models = tuple(
+        model.model_copy(
+            update={
+                "source": resolve(model.source, ()),
+                "student": resolve(model.student, ()),
+                "data": resolve(model.data, NAMED_DATASETS),
+                "ready": {name: resolve(path, ()) for name, path in model.ready.items()},
+            }
+        )
+        for model in suite.models
+    )
+    return suite.model_copy(update={"models": models})
+
+
+def _explain(error: ValidationError) -> str:
+    """The first fault in one sentence: key, what is wrong, and the known choices."""
+    fault = error.errors()[0]
+    location = fault["loc"]
+    key = _key(location)
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        wrong = str(location[-1])
+        close = difflib.get_close_matches(wrong, known, 1)
+        hint = f", did you mean {close[0]!r}?" if close else "."
+        return f"{key}: unknown key{hint} Known keys are {', '.join(known)}."
+    if fault["type"] == "missing":
+        return f"{key}: this key is missing."
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    given = fault.get("input")
+    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return f"{key + ': ' if key else ''}{message}{shown}."
+
+
+def _key(location: Sequence[int | str]) -> str:
+    """``('models', 0, 'source')`` as ``models[1].source``: people count from one."""
+    text = ""
+    for part in location:
+        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _known_keys(location: Sequence[int | str]) -> list[str]:
+    model: type[BaseModel] = Suite
+    for part in location:
+        if isinstance(part, str):
+            found = _table_of(model.model_fields[part].annotation)
+            if found is None:
+                return []
+            model = found
+    return list(model.model_fields)
+
+
+def _table_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return annotation if issubclass(annotation, BaseModel) else None
+    return next(filter(None, map(_table_of, typing.get_args(annotation))), None)
+
+
+def choose_suite(
+    what: Sequence[Path],
+    data: str | None,
+    recipes: Sequence[str],
+    overrides: Mapping[str, Any],
+) -> Suite:
+    """The suite that a command line asks for.
+
+    Args:
+        what: one ``.toml`` file, or model files, or nothing: the quickstart suite.
+        data: the data of model files.
+        recipes: the recipes of model files.
+        overrides: ``blocks``, ``seconds``, ``threads`` or ``seed`` in the suite's place.
+
+    Raises:
+        BadInputError: it makes no valid suite.
+    """
+    if what and what[0].suffix != ".toml":
+        document, origin, folder = _document_of_files(what, data, recipes), "this suite", Path()
+    elif len(what) > 1 or data or recipes:
+        raise BadInputError(
+            "a suite file stands alone: write data and recipes into it, or name model files instead"
+        )
+    else:
+        path = what[0] if what else quickstart()
+        document, origin, folder = read_suite(path), str(path), path.parent
+    return validate(_override(document, overrides), origin, folder)
+
+
+def quickstart() -> Path:
+    """The suite that runs without an argument; it travels in the package."""
+    packaged = Path(__file__).parent / "suites" / "quickstart.toml"
+    checkout = Path(__file__).parents[1] / "suites" / "quickstart.toml"
+    return packaged if packaged.exists() else checkout
+
+
+def _document_of_files(
+    files: Sequence[Path], data: str | None, recipes: Sequence[str]
+) -> dict[str, Any]:
+    """The first file is the model; further ``.tflite`` files are ready variants of it."""
+    first, *others = files
+    for other in others:
+        if other.suffix != ".tflite":
+            raise BadInputError(
+                f"{other} cannot be compared with {first.name} as it is: only .tflite files can; "
+                "for several models write a suite file"
+            )
+    names = Counter(other.stem for other in others)
+    model: dict[str, Any] = {
+        "name": _model_name(first),
+        "source": str(first),
+        "recipes": list(recipes),
+        # Files of one name in different folders are told apart by the folder.
+        "ready": {
+            other.stem if names[other.stem] == 1 else str(other.with_suffix("")): str(other)
+            for other in others
+        },
+    }
+    if data is not None:
+        model["data"] = data
+    return {"name": _file_name(first.stem), "models": [model]}
+
+
+def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    changed = dict(document)
+    protocol = {key: overrides[key] for key in ("blocks", "seconds") if key in overrides}
+    if protocol and isinstance(changed.get("protocol", {}), dict):
+        changed["protocol"] = {**changed.get("protocol", {}), **protocol}
+    if "threads" in overrides:
+        changed["runtimes"] = [
+            {"name": f"cpu-{overrides['threads']}", "threads": overrides["threads"]}
+        ]
+    if "seed" in overrides:
+        changed["seed"] = overrides["seed"]
+    return changed
+
+
+def _model_name(file: Path) -> str:
+    return file.stem or file.name

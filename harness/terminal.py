@@ -1,0 +1,141 @@
+"""What a person sees in the terminal while a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from device_agent.contract import Event
+from harness.compress.artifact import Progress as CompressProgress
+from harness.devices.base import DeviceFacts
+from harness.plan import PlannedTrial
+from harness.store import TrialRecord
+from harness.suite import MeasuringProtocol, Suite
+
+#: What a trial takes beside its timed loops: a process, a model, a few inferences (seconds).
+_AROUND_A_TRIAL = 0.2
+
+
+class RunDisplay:
+    """Progress with the time left, on the error stream: the output stream is for results."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._compressing: TaskID | None = None
+        self._measuring: TaskID | None = None
+        self._protocol = MeasuringProtocol()
+        self._current = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def compressing(self, progress: CompressProgress) -> None:
+        """Shows the variant that is being made."""
+        if self._compressing is None:
+            self._compressing = self._progress.add_task("", total=progress.total)
+        what = f"{progress.model} · {progress.recipe}" if progress.recipe else progress.model
+        text = f"[bold]compress[/]  {_fit(what)}" if progress.done < progress.total else (
+            f"[bold]compress[/]  {_fit(f'{progress.total} variants')}"
+        )
+        self._progress.update(
+            self._compressing, description=text, completed=progress.done, total=progress.total
+        )
+
+    def measuring(self, plan: Sequence[PlannedTrial], finished: int, suite: Suite) -> None:
+        """Shows that trials begin."""
+        self._protocol = suite.protocol
+        total = sum(self._seconds(trial.kind) for trial in plan)
+        done = sum(self._seconds(trial.kind) for trial in plan[:finished])
+        self._measuring = self._progress.add_task("", total=total, completed=done)
+
+    def on_trial(self, trial: PlannedTrial) -> None:
+        """Shows the trial that starts."""
+        block = f" block {trial.block + 1}" if trial.kind == "latency" else ""
+        self._current = f"{trial.kind}{block} · {trial.model} · {trial.recipe}"
+        self._describe(self._current)
+
+    def on_event(self, event: Event) -> None:
+        """Shows how far a long trial is."""
+        if event.done:
+            self._describe(f"{event.done:3.0%} {self._current}")
+
+    def on_record(self, record: TrialRecord) -> None:
+        """Counts a trial, and says at once if it failed."""
+        assert self._measuring is not None
+        self._progress.advance(self._measuring, self._seconds(record.kind))
+        if record.state == "failed" and record.code != "skipped":
+            self._console.print(
+                Text.assemble(
+                    ("failed ", "bold red"),
+                    f"{record.kind} · {record.model} · {record.recipe}: {record.reason}",
+                )
+            )
+
+    def _describe(self, what: str) -> None:
+        assert self._measuring is not None
+        self._progress.update(self._measuring, description=f"[bold]measure[/]   {_fit(what)}")
+
+    def _seconds(self, kind: str) -> float:
+        if kind != "latency":
+            return _AROUND_A_TRIAL
+        return _AROUND_A_TRIAL + self._protocol.warmup_seconds + self._protocol.seconds
+
+
+def _fit(text: str, width: int = 44) -> str:
+    """The text in exactly that width, so that the bars below each other stand still."""
+    from rich.markup import escape
+
+    cut = text if len(text) <= width else text[: width - 1] + "…"
+    return escape(cut.ljust(width))
+
+
+def device_table(devices: Sequence[DeviceFacts]) -> Table:
+    """The devices, for a person."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("device", "kind", "runtime", "processor", "system"):
+        table.add_column(column)
+    for device in devices:
+        info = device.info
+        table.add_row(
+            device.name,
+            device.kind,
+            f"{device.runtime} {device.runtime_version}",
+            f"{info.get('board') or info.get('cpu') or info.get('machine')}, "
+            f"{info.get('cores')} cores",
+            str(info.get("system", "")),
+        )
+    return table

@@ -1,0 +1,24 @@
+"""What all tests share: small real models, and a cache of their own."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+MODELS = Path(__file__).parent / "fixtures" / "models"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's cache; all tests of one session share one."""
+    monkeypatch.setenv("MOBILEBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def model_file() -> Path:
+    """A small convolutional classifier: 8x8x1 in, ten classes out, float32."""
+    return MODELS / "small.tflite"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,267 @@
+"""The agent as a program: real processes, real runtime, real models."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device_agent import contract
+from device_agent.contract import Error, Event, Hello, Job, Message, Result
+from harness.devices import agent_archive
+from tests.conftest import MODELS, sha256
+
+QUICK = {"warmup_seconds": 0.0, "seconds": 0.0, "runs": 20}
+
+
+def job(model: Path, kind: str, **settings: object) -> Job:
+    return Job(1, "run.local.00001", kind, str(model), sha256(model), **{**QUICK, **settings})
+
+
+def talk(
+    line: str, python: str = sys.executable, env: dict[str, str] | None = None
+) -> list[Message]:
+    archive = agent_archive.build(Path(os.environ["MOBILEBENCH_CACHE"]))
+    process = subprocess.run(
+        [python, str(archive)], input=line, capture_output=True, text=True, timeout=60, env=env
+    )
+    return [contract.decode(answer) for answer in process.stdout.splitlines()]
+
+
+def ask(wanted: Job) -> Result | Error:
+    hello, *events, last = talk(contract.encode(wanted))
+    assert isinstance(hello, Hello)
+    assert all(isinstance(event, Event) and event.trial == wanted.trial for event in events)
+    assert isinstance(last, Result | Error)
+    assert last.trial == wanted.trial
+    return last
+
+
+def metrics(result: Result | Error) -> dict[str, contract.Metric]:
+    assert isinstance(result, Result), result
+    return {metric.name: metric for metric in result.metrics}
+
+
+def test_hello_says_what_runs_models_here() -> None:
+    (hello,) = talk("")
+    assert isinstance(hello, Hello)
+    assert hello.runtime in ("ai-edge-litert", "tflite-runtime")
+    assert hello.device["cores"] == os.cpu_count()
+
+
+def test_latency_keeps_every_sample(model_file: Path) -> None:
+    result = ask(job(model_file, "latency"))
+    assert isinstance(result, Result)
+    assert len(result.samples_ns) == 20
+    assert min(result.samples_ns) > 0
+    assert metrics(result)["initialization_time"].unit == "ns"
+    assert metrics(result)["first_inference"].value
+
+
+def test_latency_goes_on_until_runs_and_seconds_are_there(model_file: Path) -> None:
+    result = ask(job(model_file, "latency", runs=5, seconds=0.2))
+    assert isinstance(result, Result)
+    assert len(result.samples_ns) > 5
+    assert sum(result.samples_ns) < 0.2e9 + max(result.samples_ns)
+
+
+def test_latency_stops_at_its_limit_and_says_so(model_file: Path) -> None:
+    result = ask(job(model_file, "latency", runs=10**9, max_seconds=0.1))
+    assert isinstance(result, Result)
+    assert "before the 1000000000 runs asked for" in result.warnings[0]
+
+
+def test_the_delegate_is_on_by_default_and_can_be_left_out(model_file: Path) -> None:
+    on = ask(job(model_file, "latency"))
+    off = ask(job(model_file, "latency", xnnpack=False))
+    assert isinstance(on, Result)
+    assert isinstance(off, Result)
+    assert on.delegation["delegated"] == on.delegation["nodes"] > 0
+    assert off.delegation["delegated"] == 0
+    assert sum(off.delegation["left"].values()) == off.delegation["nodes"]
+
+
+def test_a_node_that_the_delegate_refused_is_named() -> None:
+    result = ask(job(MODELS / "small_int8.tflite", "latency"))
+    assert isinstance(result, Result)
+    delegation = result.delegation
+    assert delegation["delegated"] + sum(delegation["left"].values()) == delegation["nodes"]
+
+
+def test_memory_is_what_the_model_adds(tmp_path: Path, model_file: Path) -> None:
+    small = metrics(ask(job(model_file, "memory")))
+    # The same model behind 30 MB of bytes that the runtime maps but never reads.
+    padded = tmp_path / "padded.tflite"
+    padded.write_bytes(model_file.read_bytes() + bytes(30_000_000))
+    large = metrics(ask(job(padded, "memory")))
+    for name in ("memory_pss", "memory_peak", "memory_anonymous", "memory_file"):
+        assert small[name].unit == "B"
+        assert small[name].value is not None
+        assert 0 <= small[name].value < 20e6, name
+        assert large[name].value == pytest.approx(small[name].value, abs=5e6), name
+    assert small["memory_baseline_pss"].value > small["memory_pss"].value
+
+
+def npz(path: Path, **arrays: object) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def accuracy_job(model: Path, dataset: Path) -> Job:
+    return job(model, "accuracy", dataset=str(dataset), dataset_sha256=sha256(dataset))
+
+
+def test_accuracy_counts_what_is_right(model_file: Path, tmp_path: Path) -> None:
+    x = np.random.default_rng(1).random((40, 8, 8, 1), dtype=np.float32)
+    blind = ask(accuracy_job(model_file, npz(tmp_path / "a.npz", x=x, y=np.zeros(40, int))))
+    assert isinstance(blind, Result)
+    # Labelled with its own answers, all but ten of them changed, it must be right in thirty.
+    labels = np.array(blind.predictions)
+    labels[:10] = (labels[:10] + 1) % 10
+    result = ask(accuracy_job(model_file, npz(tmp_path / "b.npz", x=x, y=labels)))
+    found = metrics(result)["accuracy_top1"]
+    assert (found.value, found.n, found.resolution) == (0.75, 40, 1 / 40)
+
+
+def test_accuracy_quantizes_the_input_of_an_integer_model(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).random((40, 8, 8, 1), dtype=np.float32)
+    dataset = npz(tmp_path / "a.npz", x=x, y=np.zeros(40, int))
+    real = ask(accuracy_job(MODELS / "small.tflite", dataset))
+    integer = ask(accuracy_job(MODELS / "small_int8_input.tflite", dataset))
+    assert isinstance(real, Result)
+    assert isinstance(integer, Result)
+    same = np.mean(np.array(real.predictions) == np.array(integer.predictions))
+    # An untrained network's classes lie close together; unquantized inputs agree by chance (0.1).
+    assert same > 0.6
+
+
+GOOD_X = np.zeros((3, 8, 8, 1), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"x": GOOD_X[:0], "y": np.zeros(0, int)}, "one class index for each sample"),
+        ({"x": GOOD_X, "y": np.zeros(2, int)}, "one class index for each sample"),
+        ({"x": GOOD_X, "y": np.zeros(3, np.float32)}, "one class index for each sample"),
+        ({"x": GOOD_X.reshape(3, 64), "y": np.zeros(3, int)}, "the model takes (8, 8, 1)"),
+        ({"x": GOOD_X, "y": np.array([0, 1, 10])}, "the model has 10 classes"),
+        ({"x": GOOD_X}, "no .npz with x and y"),
+    ],
+)
+def test_data_that_do_not_fit(
+    model_file: Path, tmp_path: Path, arrays: dict[str, object], words: str
+) -> None:
+    error = ask(accuracy_job(model_file, npz(tmp_path / "d.npz", **arrays)))
+    assert isinstance(error, Error)
+    assert error.code == "dataset_bad"
+    assert words in error.message
+
+
+def test_a_pickle_in_the_data_is_not_opened(model_file: Path, tmp_path: Path) -> None:
+    objects = np.array([{"a": 1}], dtype=object)
+    error = ask(accuracy_job(model_file, npz(tmp_path / "d.npz", x=objects, y=objects)))
+    assert isinstance(error, Error)
+    assert error.code == "dataset_bad"
+
+
+@pytest.mark.parametrize("kind", ["latency", "memory"])
+def test_a_truncated_model(model_file: Path, tmp_path: Path, kind: str) -> None:
+    cut = tmp_path / "cut.tflite"
+    cut.write_bytes(model_file.read_bytes()[:2000])
+    error = ask(job(cut, kind))
+    assert isinstance(error, Error)
+    assert error.code == "model_corrupt"
+
+
+def test_a_missing_model(model_file: Path, tmp_path: Path) -> None:
+    wanted = job(model_file, "latency")
+    gone = Job(**{**vars(wanted), "model": str(tmp_path / "gone.tflite")})
+    error = ask(gone)
+    assert isinstance(error, Error)
+    assert error.code == "model_missing"
+
+
+def test_another_file_than_the_one_sent(model_file: Path) -> None:
+    wanted = Job(**{**vars(job(model_file, "latency")), "model_sha256": "0" * 64})
+    error = ask(wanted)
+    assert isinstance(error, Error)
+    assert error.code == "model_corrupt"
+    assert "not the file that was sent" in error.message
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "words"),
+    [
+        ("not_a_number.tflite", "output_nan", "holds NaN"),
+        ("unsupported_operator.tflite", "model_unsupported", "Erfinv"),
+    ],
+)
+def test_a_model_that_cannot_be_used(file: str, code: str, words: str) -> None:
+    error = ask(job(MODELS / file, "latency"))
+    assert isinstance(error, Error)
+    assert error.code == code
+    assert words in error.message
+
+
+def test_an_accelerator_that_is_not_there(model_file: Path) -> None:
+    error = ask(job(model_file, "latency", accelerator="npu"))
+    assert isinstance(error, Error)
+    assert error.code == "accelerator_unavailable"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rubbish\n",
+        '{"type":"event","trial":"t","phase":"load"}\n',
+        '{"type":"job","protocol":99,"trial":"t","kind":"latency","model":"m","model_sha256":""}\n',
+    ],
+)
+def test_a_job_that_is_none(line: str) -> None:
+    _, error = talk(line)
+    assert isinstance(error, Error)
+    assert error.code == "bad_job"
+
+
+def test_without_a_runtime_it_says_what_to_install(tmp_path: Path) -> None:
+    # A Python that has NumPy and no runtime: this one, with NumPy alone on its path.
+    (tmp_path / "numpy").symlink_to(Path(np.__file__).parent)
+    libraries = Path(np.__file__).parents[1] / "numpy.libs"
+    if libraries.exists():
+        (tmp_path / "numpy.libs").symlink_to(libraries)
+    bare = getattr(sys, "_base_executable", sys.executable)
+    hello, error = talk("", bare, {**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert isinstance(hello, Hello)
+    assert hello.runtime == ""
+    assert isinstance(error, Error)
+    assert error.code == "runtime_missing"
+    assert "pip install ai-edge-litert" in error.message
+
+
+def test_without_numpy_it_says_what_to_install() -> None:
+    bare = getattr(sys, "_base_executable", sys.executable)
+    _, error = talk("", bare, {k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
+    assert isinstance(error, Error)
+    assert error.code == "runtime_missing"
+
+
+@pytest.mark.skipif(
+    not os.environ.get("MOBILEBENCH_OLD_PYTHON"),
+    reason="MOBILEBENCH_OLD_PYTHON names no Python 3.9 with tflite-runtime",
+)
+def test_on_an_old_board(model_file: Path) -> None:
+    python = os.environ["MOBILEBENCH_OLD_PYTHON"]
+    hello, *_, result = talk(contract.encode(job(model_file, "latency")), python)
+    assert isinstance(hello, Hello)
+    assert hello.runtime == "tflite-runtime"
+    assert hello.device["python"].startswith("3.9.")
+    assert isinstance(result, Result)
+    assert len(result.samples_ns) == 20
+
+
+def test_the_agent_needs_nothing_of_the_host() -> None:
+    folder = Path(contract.__file__).parent
+    assert not [file for file in folder.glob("*.py") if "harness" in file.read_text("utf-8")]
