@@ -93,14 +93,13 @@ def _device() -> Dict[str, Any]:
         "python": platform.python_version(),
         "cores": os.cpu_count(),
     }
-    for name, value in (
-        ("board", _first_line("/proc/device-tree/model")),
-        ("cpu", _field("/proc/cpuinfo", ("model name", "Hardware"))),
-        ("memory", _field("/proc/meminfo", ("MemTotal",))),
-        ("governor", _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
-    ):
-        if value:
-            facts[name] = value
+    told = {
+        "board": _first_line("/proc/device-tree/model"),
+        "cpu": _field("/proc/cpuinfo", ("model name", "Hardware")),
+        "memory": _field("/proc/meminfo", ("MemTotal",)),
+        "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+    }
+    facts.update({name: value for name, value in told.items() if value})
     return facts
 
 

@@ -15,9 +15,7 @@ from device_agent.contract import Job, Metric, Result
 _SECONDS_BETWEEN_EVENTS = 0.5
 
 
-def measure(
-    runtime: runtimes.Runtime, job: Job, phase: Callable[[str, float], None]
-) -> Result:
+def measure(runtime: runtimes.Runtime, job: Job, phase: Callable[[str, float], None]) -> Result:
     """Runs every sample of the dataset, one at a time, and compares the largest output.
 
     The dataset is an ``.npz`` with ``x`` (count, *input shape*) and ``y`` (count,) of class

@@ -224,12 +224,11 @@ def _build(cls: Type[Any], document: Dict[str, Any]) -> Any:
         accepted = _KINDS[annotation]
         if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
             raise ContractError(f"{cls.__name__.lower()}: {name} has the wrong type")
+        values[name] = tuple(value) if isinstance(value, list) else value
         if isinstance(value, list):
             item = int if annotation == "Tuple[int, ...]" else str
             if not all(type(element) is item for element in value):
                 raise ContractError(f"{cls.__name__.lower()}: {name} has an item of the wrong type")
-            value = tuple(value)
-        values[name] = value
     try:
         return cls(**values)
     except TypeError as error:

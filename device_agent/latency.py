@@ -39,9 +39,7 @@ def measure(runtime: runtimes.Runtime, job: Job, phase: Callable[[str], None]) -
 
     gc.collect()
     gc.disable()
-    warmup, _ = _repeat(
-        interpreter.invoke, job.warmup_runs, job.warmup_seconds, job.max_seconds
-    )
+    warmup, _ = _repeat(interpreter.invoke, job.warmup_runs, job.warmup_seconds, job.max_seconds)
     phase("measure")
     samples, capped = _repeat(interpreter.invoke, job.runs, job.seconds, job.max_seconds)
     gc.enable()

@@ -65,8 +65,12 @@ def main() -> None:
 
 
 @main.command(cls=_Command, epilog=_EXIT_CODES)
-@click.argument("what", nargs=-1, metavar="[SUITE.toml | MODEL...]", type=click.Path(path_type=Path))
-@click.option("--data", help="Data of a MODEL: an .npz or .py file, or mnist-subset, mnist, random.")
+@click.argument(
+    "what", nargs=-1, metavar="[SUITE.toml | MODEL...]", type=click.Path(path_type=Path)
+)
+@click.option(
+    "--data", help="Data of a MODEL: an .npz or .py file, or mnist-subset, mnist, random."
+)
 @click.option("--recipe", "recipes", multiple=True, help="A recipe for MODEL; may be repeated.")
 @click.option("--blocks", type=int, help="Fresh processes a variant, instead of the suite's.")
 @click.option("--seconds", type=float, help="Seconds measured a trial, instead of the suite's.")
@@ -201,14 +205,22 @@ def report(folder: Path, form: str) -> None:
       mobilebench report results/20260131T120000Z-quickstart --format markdown | pbcopy
       mobilebench report results/20260131T120000Z-quickstart --format latex > table.tex
     """
+    from rich.console import Console
+
     from harness import report as reports
     from harness.store import RunFolder
 
     run_folder = RunFolder.open(folder)
     if form == "html":
         click.echo(reports.build(run_folder))
+        return
+    summary = reports.summary_of(run_folder)
+    if form == "json":
+        click.echo(json.dumps(reports.document(summary), indent=2, ensure_ascii=False))
+    elif form == "terminal":
+        Console().print(reports.terminal(summary))
     else:
-        _print_table(run_folder, form)
+        click.echo(reports.table(summary, "md" if form == "markdown" else form), nl=False)
 
 
 @main.command(cls=_Command)
@@ -239,14 +251,18 @@ def _conclude(folder: RunFolder, as_json: bool) -> None:
     from rich.console import Console
 
     from harness import report as reports
+    from harness.run import exit_code
 
-    summary = reports.read(folder)
+    summary = reports.summary_of(folder)
     page = reports.build(folder, summary)
+    code = exit_code(folder)
     if as_json:
-        click.echo(reports.table(summary, "json"))
+        paths = {"folder": str(folder.path), "report": str(page), "exit_code": code}
+        document = {**paths, **reports.document(summary)}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         console = Console()
         console.print(reports.terminal(summary))
-        console.print(f"Report: {page}", soft_wrap=True)
-    if summary.exit_code:
-        raise SystemExit(summary.exit_code)
+        console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    if code:
+        raise SystemExit(code)

@@ -53,7 +53,7 @@ def make_plan(
     order += [("accuracy", 0, variant, runtime) for variant, runtime in pairs if variant.labelled]
     for block in range(blocks):
         # A generator for each block: adding blocks leaves the earlier ones as they were.
-        shuffled = random.Random(f"{seed}/{device}/{block}").sample(pairs, len(pairs))  # noqa: S311
+        shuffled = random.Random(f"{seed}/{device}/{block}").sample(pairs, len(pairs))
         order += [("latency", block, variant, runtime) for variant, runtime in shuffled]
     return tuple(
         PlannedTrial(

@@ -75,7 +75,9 @@ def start(suite: Suite, results: Path, command: Sequence[str], watcher: Watcher)
     )
     run = f"{created:%Y%m%dT%H%M%SZ}-{suite.name}"
     plan = _plan(run, suite, outcome)
-    folder = _create(results, run, _manifest(run, created, suite, command, device_facts, outcome, plan))
+    folder = _create(
+        results, run, _manifest(run, created, suite, command, device_facts, outcome, plan)
+    )
     with folder.locked():
         for artifact in outcome.artifacts:
             folder.add_artifact(artifact.path, f"{artifact.sha256}.tflite")
@@ -110,6 +112,15 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
 def probe_all() -> list[DeviceFacts]:
     """Every device that can be found without a suite: this machine."""
     return [_open(DeviceSpec(name="local")).probe()]
+
+
+def exit_code(folder: RunFolder) -> int:
+    """What a run tells its caller: 0 all valid, 1 something failed, 4 nothing is valid."""
+    trials = folder.trials()
+    if not any(trial.state == "valid" for trial in trials):
+        return InvalidRunError.exit_code
+    failed = any(trial.state == "failed" for trial in trials)
+    return int(failed or bool(folder.manifest()["failures"]))
 
 
 def _measure(

@@ -80,9 +80,7 @@ def run_session(
                 record = _failed(trial, payload, TrialError("skipped", reason), _now(), 0.0)
                 folder.append(record)
             else:
-                record = _run(
-                    folder, device, trial, payload, job_runtime, protocol, seed, on_event
-                )
+                record = _run(folder, device, trial, payload, job_runtime, protocol, seed, on_event)
             on_record(record)
         if record.state == "failed" and record.code != "skipped":
             failures[variant].append(record.reason)

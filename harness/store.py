@@ -180,7 +180,9 @@ class RunFolder:
         """
         if samples_ns is not None and samples_ns.size:
             self._write_part(record.trial, samples_ns)
-        line = (json.dumps(asdict(record), separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+        line = (
+            json.dumps(asdict(record), separators=(",", ":"), ensure_ascii=False) + "\n"
+        ).encode()
         path = self.path / TRIALS
         with _disk(path), path.open("ab") as file:
             start = file.tell()
@@ -340,9 +342,7 @@ def _table(names: list[str], arrays: list[Nanoseconds]) -> pa.Table:
     codes = np.repeat(np.arange(len(names), dtype=np.int32), sizes)
     index = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
     trial = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names))
-    return pa.table(
-        [trial, pa.array(index), pa.array(np.concatenate(arrays))], schema=_schema()
-    )
+    return pa.table([trial, pa.array(index), pa.array(np.concatenate(arrays))], schema=_schema())
 
 
 def _read_samples(path: Path) -> Iterator[tuple[str, Nanoseconds]]:
@@ -351,9 +351,7 @@ def _read_samples(path: Path) -> Iterator[tuple[str, Nanoseconds]]:
     file = pq.ParquetFile(path, read_dictionary=["trial"])
     for group in range(file.num_row_groups):
         table = file.read_row_group(group, columns=["trial", "nanoseconds"]).combine_chunks()
-        for chunk, values in zip(
-            table["trial"].chunks, table["nanoseconds"].chunks, strict=True
-        ):
+        for chunk, values in zip(table["trial"].chunks, table["nanoseconds"].chunks, strict=True):
             codes = chunk.indices.to_numpy()
             edges = np.flatnonzero(np.diff(codes)) + 1
             names = chunk.dictionary.to_pylist()

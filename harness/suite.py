@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import tomllib
-import types
 import typing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,7 +107,9 @@ class Suite(_Table):
         return tuple(pairs)
 
     def _variants_of(self, model: ModelSpec) -> Iterator[tuple[ModelSpec, Recipe]]:
-        for position, source in enumerate(model.recipes or self.recipes or (default_recipe(model),)):
+        for position, source in enumerate(
+            model.recipes or self.recipes or (default_recipe(model),)
+        ):
             try:
                 yield model, parse_recipe(source)
             except BadInputError as error:
@@ -184,8 +186,12 @@ def _resolve_paths(suite: Suite, folder: Path) -> Suite:
 
 
 def _explain(error: ValidationError) -> str:
-    """The first fault in one sentence: key, what is wrong, and the known choices."""
-    fault = error.errors()[0]
+    """One fault in one sentence: key, what is wrong, and the known choices.
+
+    A misspelt key is told first: it is often why another one is missing.
+    """
+    faults = error.errors()
+    fault = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
     location = fault["loc"]
     key = _key(location)
     if fault["type"] == "extra_forbidden":
@@ -222,8 +228,8 @@ def _known_keys(location: Sequence[int | str]) -> list[str]:
 
 
 def _table_of(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return annotation if issubclass(annotation, BaseModel) else None
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return annotation
     return next(filter(None, map(_table_of, typing.get_args(annotation))), None)
 
 

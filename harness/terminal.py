@@ -68,8 +68,10 @@ class RunDisplay:
         if self._compressing is None:
             self._compressing = self._progress.add_task("", total=progress.total)
         what = f"{progress.model} · {progress.recipe}" if progress.recipe else progress.model
-        text = f"[bold]compress[/]  {_fit(what)}" if progress.done < progress.total else (
-            f"[bold]compress[/]  {_fit(f'{progress.total} variants')}"
+        text = (
+            f"[bold]compress[/]  {_fit(what)}"
+            if progress.done < progress.total
+            else (f"[bold]compress[/]  {_fit(f'{progress.total} variants')}")
         )
         self._progress.update(
             self._compressing, description=text, completed=progress.done, total=progress.total
@@ -80,7 +82,8 @@ class RunDisplay:
         self._protocol = suite.protocol
         total = sum(self._seconds(trial.kind) for trial in plan)
         done = sum(self._seconds(trial.kind) for trial in plan[:finished])
-        self._measuring = self._progress.add_task("", total=total, completed=done)
+        self._measuring = self._progress.add_task("", total=total)
+        self._progress.advance(self._measuring, done)
 
     def on_trial(self, trial: PlannedTrial) -> None:
         """Shows the trial that starts."""

@@ -102,11 +102,10 @@ class _Agent:
 
     def send(self, job: Job) -> None:
         assert self._process.stdin is not None
-        try:
+        # If it no longer listens, what it said last, or its death, tells why.
+        with contextlib.suppress(OSError):
             self._process.stdin.write(contract.encode(job).encode())
             self._process.stdin.close()
-        except OSError as error:
-            raise self._died() from error
 
     def hello(self) -> Hello:
         message = self.next_message()
@@ -174,7 +173,7 @@ def _agent(
     with tempfile.TemporaryFile() as errors:
         try:
             # A session of its own: Ctrl-C is for the host, which then ends the agent itself.
-            process = subprocess.Popen(  # noqa: S603 (a list of arguments, no shell)
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

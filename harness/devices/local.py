@@ -36,7 +36,9 @@ class LocalDevice:
         try:
             hello = agent_process.greet(self._command, _GREETING_SECONDS, self._environment)
         except TrialError as error:
-            raise BadInputError(f"device {self._name!r} ({self._python}): {error.reason}") from error
+            raise BadInputError(
+                f"device {self._name!r} ({self._python}): {error.reason}"
+            ) from error
         return DeviceFacts(
             self._name,
             self.kind,

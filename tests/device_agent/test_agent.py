@@ -25,7 +25,13 @@ def talk(
 ) -> list[Message]:
     archive = agent_archive.build(Path(os.environ["MOBILEBENCH_CACHE"]))
     process = subprocess.run(
-        [python, str(archive)], input=line, capture_output=True, text=True, timeout=60, env=env
+        [python, str(archive)],
+        input=line,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=env,
+        check=False,
     )
     return [contract.decode(answer) for answer in process.stdout.splitlines()]
 

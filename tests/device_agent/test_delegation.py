@@ -32,9 +32,7 @@ def test_a_partition_takes_what_lies_between_its_inputs_and_outputs() -> None:
 
 
 def test_two_partitions_around_a_node_that_stays() -> None:
-    found = describe(
-        [*CHAIN, node(4, "DELEGATE", [0, 10], [1]), node(5, "DELEGATE", [2, 11], [4])]
-    )
+    found = describe([*CHAIN, node(4, "DELEGATE", [0, 10], [1]), node(5, "DELEGATE", [2, 11], [4])])
     assert (found["delegated"], found["partitions"], found["left"]) == (3, 2, {"CUSTOM": 1})
 
 

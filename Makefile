@@ -1,0 +1,47 @@
+# Two commands for a new machine: `make quickstart` and `make test`.
+# Both need Python 3.11 to 3.13 and a package index; everything goes into .venv here.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$p && break; done)
+BIN := .venv/bin
+SUITE ?= suites/quickstart.toml
+
+.PHONY: quickstart test lint benchmark constraints clean
+
+quickstart: .venv/ready-to-run  ## compress, measure and report on this machine
+	$(BIN)/mobilebench run $(SUITE)
+
+test: .venv/ready-to-test  ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: .venv/ready-to-test  ## what CI checks before the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: .venv/ready-to-test  ## the project's own benchmarks: minutes
+	$(BIN)/python benchmarks/fidelity.py
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/scale.py
+
+.venv/ready-to-run: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress]'
+	@touch $@
+
+.venv/ready-to-test: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress,dev]'
+	@touch $@ .venv/ready-to-run
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { \
+		echo "MobileBench needs Python 3.11, 3.12 or 3.13 (TensorFlow has no wheel for others):"; \
+		echo "install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv
+
+constraints:  ## pin anew what pyproject.toml asks for (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+		--no-annotate --no-header --no-emit-index-url --upgrade --output-file constraints.txt
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,97 @@
+"""A conversation with an agent that may hang, die, lie or babble.
+
+The agents here are small scripts: what is tested is what the host makes of them.
+"""
+
+import os
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from device_agent.contract import Event, Job, Result
+from harness.devices import agent_process
+from harness.devices.base import TrialError
+
+JOB = Job(1, "run.local.00003", "latency", "m.tflite", "0" * 64)
+HELLO = '{"type":"hello","protocol":1,"agent":"0","runtime":"r","runtime_version":"1","device":{}}'
+RESULT = (
+    '{"type":"result","trial":"run.local.00003","kind":"latency","metrics":[],'
+    '"samples_ns":[5,6],"predictions":[],"delegation":{},"warnings":[]}'
+)
+
+
+def converse(tmp_path: Path, script: str, timeout: float = 20) -> tuple[Result, list[Event]]:
+    path = tmp_path / "agent.py"
+    path.write_text("import os, sys, time\n" + textwrap.dedent(script))
+    events: list[Event] = []
+    result = agent_process.converse(
+        [sys.executable, str(path)], JOB, events.append, timeout, dict(os.environ)
+    )
+    return result, events
+
+
+def say(*lines: str) -> str:
+    return "".join(f"print({line!r}, flush=True)\n" for line in lines)
+
+
+def test_a_good_agent(tmp_path: Path) -> None:
+    event = '{"type":"event","trial":"run.local.00003","phase":"measure","done":0.5}'
+    script = say(HELLO) + "sys.stdin.readline()\n" + say(event, RESULT)
+    result, events = converse(tmp_path, script)
+    assert result.samples_ns == (5, 6)
+    assert [event.phase for event in events] == ["measure"]
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "words"),
+    [
+        ("sys.exit(3)", "agent_died", "exit code 3"),
+        ("sys.stderr.write('no such library\\n'); sys.exit(1)", "agent_died", "no such library"),
+        (say(HELLO) + "os.kill(os.getpid(), 9)", "agent_died", "out of memory?"),
+        (say(HELLO) + "os.kill(os.getpid(), 11)", "agent_died", "SIGSEGV"),
+        (say(HELLO) + "os.close(0); time.sleep(0.2); sys.exit(0)", "agent_died", "exit code 0"),
+        (say("I am fine"), "protocol_violation", "not a JSON message"),
+        (say(HELLO.replace('"protocol":1', '"protocol":2')), "protocol_violation", "update"),
+        (say(RESULT), "protocol_violation", "expected hello"),
+        (say(HELLO, HELLO), "protocol_violation", "got hello"),
+        (say(HELLO, RESULT.replace("00003", "00002")), "protocol_violation", "00002"),
+        (say(HELLO, RESULT.replace("latency", "memory")), "protocol_violation", "got memory"),
+        (say(HELLO, RESULT.replace("[5,6]", "[]")), "protocol_violation", "no samples"),
+        (say(HELLO, RESULT.replace("[5,6]", "[5,0]")), "protocol_violation", "positive"),
+        (say(HELLO, RESULT[:-10]), "protocol_violation", "not a JSON message"),
+        (
+            say(HELLO, '{"type":"error","code":"output_nan","message":"NaN","trial":""}'),
+            "output_nan",
+            "NaN",
+        ),
+    ],
+)
+def test_a_bad_agent(tmp_path: Path, script: str, code: str, words: str) -> None:
+    with pytest.raises(TrialError) as caught:
+        converse(tmp_path, script)
+    assert caught.value.code == code
+    assert words in caught.value.reason
+
+
+@pytest.mark.parametrize("script", ["time.sleep(60)", say(HELLO) + "time.sleep(60)"])
+def test_a_hung_agent_is_ended_in_time(tmp_path: Path, script: str) -> None:
+    alive = tmp_path / "alive"
+    with pytest.raises(TrialError) as caught:
+        converse(tmp_path, f"open({str(alive)!r}, 'w').write(str(os.getpid()))\n{script}", 1)
+    assert caught.value.code == "timeout"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(alive.read_text()), 0)
+
+
+def test_an_agent_that_never_stops_talking_is_ended_in_time(tmp_path: Path) -> None:
+    event = '{"type":"event","trial":"run.local.00003","phase":"measure","done":0.5}'
+    with pytest.raises(TrialError) as caught:
+        converse(tmp_path, f"print({HELLO!r})\nwhile True: print({event!r}, flush=True)", 1)
+    assert caught.value.code == "timeout"
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(TrialError, match="cannot start the agent"):
+        agent_process.converse([str(tmp_path / "python")], JOB, lambda _: None, 5, dict(os.environ))

@@ -1,0 +1,259 @@
+"""Whole runs through the command: ready models, the real agent, this machine."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.store import RunFolder
+from tests.conftest import MODELS
+
+MOBILEBENCH = [sys.executable, "-c", "from harness.cli import main; main()"]
+
+QUICK = "[protocol]\nblocks = 2\nwarmup_seconds = 0.0\nseconds = 0.0\nruns = 10\n"
+
+
+def mobilebench(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MOBILEBENCH, *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=False, cwd=cwd,
+    )  # fmt: skip
+
+
+def suite(tmp_path: Path, models: str, protocol: str = QUICK, rest: str = "") -> Path:
+    path = tmp_path / "suite.toml"
+    path.write_text(f"{protocol}{rest}\n{models}", "utf-8")
+    return path
+
+
+def model(name: str, file: str, more: str = "") -> str:
+    return f'[[models]]\nname = "{name}"\nsource = "{MODELS / file}"\n{more}\n'
+
+
+def only_run(results: Path) -> RunFolder:
+    (path,) = results.iterdir()
+    return RunFolder.open(path)
+
+
+def test_ready_models_without_tensorflow(tmp_path: Path) -> None:
+    data = tmp_path / "digits.npz"
+    x = np.random.default_rng(0).random((30, 8, 8, 1), dtype=np.float32)
+    np.savez(data, x_test=x, y_test=np.arange(30) % 10)
+    more = f'data = "{data}"\n[models.ready]\n"by hand" = "{MODELS / "small_int8.tflite"}"\n'
+    path = suite(tmp_path, model("small", "small.tflite", more))
+    done = mobilebench("run", path, "--results", tmp_path / "results", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["state"] == "finished"
+    assert [v["recipe"] for v in document["variants"]] == ["as_is", "by hand"]
+    assert document["exit_code"] == 0
+
+    run = only_run(tmp_path / "results")
+    manifest = run.manifest()
+    assert manifest["state"] == "finished"
+    assert [t.trial for t in run.trials()] == [p["trial"] for p in manifest["plan"]]
+    samples = dict(run.samples())
+    latency = [t for t in run.trials() if t.kind == "latency"]
+    assert len(latency) == 4
+    assert all(samples[t.trial].size == t.samples == 10 for t in latency)
+    assert {p.name for p in run.path.iterdir()} >= {
+        "run.json", "trials.jsonl", "samples.parquet", "summary.csv", "report.md", "report.html",
+        "artifacts",
+    }  # fmt: skip
+    assert str(tmp_path) not in (run.path / "run.json").read_text().replace(
+        json.dumps(manifest["command"], indent=1), ""
+    ).replace(str(path), "").replace(str(tmp_path / "results"), "")
+
+    before = {p.name: p.read_bytes() for p in run.path.glob("report.*")}
+    rebuilt = mobilebench("report", run.path)
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    assert {p.name: p.read_bytes() for p in run.path.glob("report.*")} == before
+    for form in ("markdown", "csv", "latex", "json", "terminal"):
+        shown = mobilebench("report", run.path, "--format", form)
+        assert shown.returncode == 0, shown.stderr
+        assert "by hand" in shown.stdout
+
+
+def test_a_bad_model_leaves_the_others_unharmed(tmp_path: Path) -> None:
+    models = "".join(
+        model(name, f"{name}.tflite") for name in ("small", "not_a_number", "unsupported_operator")
+    )
+    done = mobilebench("run", suite(tmp_path, models), "--results", tmp_path / "results")
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "NaN" in done.stderr
+    assert "Erfinv" in done.stderr
+    run = only_run(tmp_path / "results")
+    by_model = {
+        name: {t.state for t in run.trials() if t.model == name and t.kind == "latency"}
+        for name in ("small", "not_a_number", "unsupported_operator")
+    }
+    assert by_model["small"] == {"valid"}
+    assert by_model["unsupported_operator"] <= {"failed"}
+    assert "Erfinv" in (run.path / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "gone.tflite"),
+        (b"hello", "gone.tflite"),
+        ("cut", "gone.tflite"),
+    ],
+)
+def test_a_model_file_that_is_none(tmp_path: Path, content: object, words: str) -> None:
+    target = tmp_path / "gone.tflite"
+    if content == "cut":
+        target.write_bytes((MODELS / "small.tflite").read_bytes()[:1500])
+    elif isinstance(content, bytes):
+        target.write_bytes(content)
+    done = mobilebench("run", target, "--results", tmp_path / "results")
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "results").glob("*"))
+
+
+def start_a_long_run(tmp_path: Path) -> tuple["subprocess.Popen[str]", Path]:
+    """A run that has finished a trial or two and has many left."""
+    protocol = "[protocol]\nblocks = 4\nwarmup_seconds = 0.0\nseconds = 0.3\nruns = 10\n"
+    models = model("a", "small.tflite") + model("b", "small_int8.tflite")
+    path = suite(tmp_path, models, protocol)
+    results = tmp_path / "results"
+    process = subprocess.Popen(
+        [*MOBILEBENCH, "run", str(path), "--results", str(results)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = list(results.glob("*/trials.jsonl"))
+        if found and found[0].read_bytes().count(b"\n") >= 4:
+            return process, found[0].parent
+        time.sleep(0.02)
+    raise AssertionError("the run did not start: " + process.communicate()[1])
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_is_finished_without_repeating_a_trial(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    process, path = start_a_long_run(tmp_path)
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=30)
+    before = [(t.trial, t.started) for t in RunFolder.open(path).trials()]
+    planned = [p["trial"] for p in RunFolder.open(path).manifest()["plan"]]
+    assert 0 < len(before) < len(planned)
+    if how != signal.SIGKILL:
+        assert process.returncode == 130
+        assert f"mobilebench run --resume {path}" in errors
+        assert "Traceback" not in errors
+        assert RunFolder.open(path).manifest()["state"] == "interrupted"
+
+    done = mobilebench("run", "--resume", path)
+    assert done.returncode == 0, done.stderr
+    run = RunFolder.open(path)
+    after = [(t.trial, t.started) for t in run.trials()]
+    assert after[: len(before)] == before
+    assert [trial for trial, _ in after] == planned
+    assert {trial for trial, _ in run.samples()} == {
+        t.trial for t in run.trials() if t.kind == "latency"
+    }
+    again = mobilebench("run", "--resume", path)
+    assert again.returncode == 0
+    assert [(t.trial, t.started) for t in RunFolder.open(path).trials()] == after
+
+
+def test_two_runs_into_one_folder(tmp_path: Path) -> None:
+    process, path = start_a_long_run(tmp_path)
+    try:
+        second = mobilebench("run", "--resume", path)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert second.returncode == 2
+    assert "another run is writing to" in second.stderr
+
+
+def test_a_hung_agent_is_recorded_and_the_rest_goes_on(tmp_path: Path) -> None:
+    # A Python that hangs on its second start and after: the greeting works, trials do not.
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\nif [ -e "{tmp_path}/greeted" ]; then exec sleep 60; fi\n'
+        f'touch "{tmp_path}/greeted"\nexec "{sys.executable}" "$@"\n'
+    )
+    python.chmod(0o755)
+    devices = f'[[devices]]\nname = "stuck"\npython = "{python}"\n[[devices]]\nname = "local"\n'
+    protocol = QUICK + "timeout_seconds = 1\n"
+    path = suite(tmp_path, model("a", "small.tflite"), protocol, devices)
+    done = mobilebench("run", path, "--results", tmp_path / "results")
+    assert done.returncode == 1, done.stderr
+    trials = only_run(tmp_path / "results").trials()
+    assert [t.code for t in trials if t.device == "stuck"] == ["timeout", "timeout", "skipped"]
+    assert {t.state for t in trials if t.device == "local"} == {"valid"}
+
+
+def test_a_device_without_a_runtime(tmp_path: Path) -> None:
+    bare = getattr(sys, "_base_executable", sys.executable)
+    devices = f'[[devices]]\nname = "bare"\npython = "{bare}"\n'
+    path = suite(tmp_path, model("a", "small.tflite"), QUICK, devices)
+    done = mobilebench("run", path, "--results", tmp_path / "results")
+    assert done.returncode == 2
+    assert "bare" in done.stderr
+    assert "NumPy" in done.stderr or "pip install" in done.stderr
+    assert not list((tmp_path / "results").glob("*"))
+
+
+def test_results_that_cannot_be_written(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = mobilebench("run", MODELS / "small.tflite", "--results", blocked / "results")
+    assert done.returncode == 2
+    assert "cannot write results" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not Path("/proc/self/mountinfo").exists(), reason="mounting needs root"
+)
+def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(results)],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if mounted.returncode != 0:
+        pytest.skip(f"no small file system here: {mounted.stderr.decode()}")
+    try:
+        protocol = "[protocol]\nblocks = 40\nwarmup_seconds = 0.0\nseconds = 0.05\nruns = 10\n"
+        path = suite(tmp_path, model("a", "small.tflite"), protocol)
+        done = mobilebench("run", path, "--results", results)
+        assert done.returncode == 4, done.stderr
+        assert "the disk is full" in done.stderr
+        assert "Traceback" not in done.stderr
+        run = only_run(results)
+        finished = run.trials()
+        assert 0 < len(finished) < len(run.manifest()["plan"])
+        subprocess.run(["mount", "-o", "remount,size=64m", str(results)], check=True)
+        resumed = mobilebench("run", "--resume", run.path)
+        assert resumed.returncode == 0, resumed.stderr
+        assert run.trials()[: len(finished)] == finished
+    finally:
+        subprocess.run(["umount", str(results)], check=True)
+
+
+def test_resume_of_nothing(tmp_path: Path) -> None:
+    done = mobilebench("run", "--resume", tmp_path)
+    assert done.returncode == 2
+    assert "no results folder" in done.stderr
+
+
+def test_resume_stands_alone(tmp_path: Path) -> None:
+    done = mobilebench("run", "x.tflite", "--resume", tmp_path)
+    assert done.returncode == 2
