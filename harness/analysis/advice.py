@@ -148,14 +148,17 @@ def _slower(variant: Variant, best: Variant) -> bool | None:
 
 
 def _gain(variant: Variant) -> str:
+    """Size and speed in a few words; a speed only if its interval rules out the baseline's."""
     parts = []
     if variant.smaller.value is not None:
         parts.append(f"{units.times(variant.smaller.value)} smaller")
-    if variant.speedup.value is not None:
-        parts.append(_speed(variant))
-    if variant.accuracy_change.value is not None:
-        parts.append(f"accuracy {_change(variant)}")
-    return "; ".join(parts)
+    speed = variant.speedup
+    if speed.value is not None and speed.interval is not None:
+        shown = not speed.interval.holds(1)
+        parts.append(
+            f"{units.times(speed.value)} the speed" if shown else "speed not shown to differ"
+        )
+    return ", ".join(parts)
 
 
 def _speed(variant: Variant) -> str:

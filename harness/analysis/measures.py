@@ -148,7 +148,7 @@ def ratio(base: Estimate, value: Estimate) -> Estimate:
         return Estimate.missing(f"the baseline: {base.reason or 'is 0'}")
     if not value.value:
         return Estimate.missing(value.reason or "it is 0")
-    return Estimate(base.value / value.value, n=1, reason="exact")
+    return Estimate(base.value / value.value, n=1)
 
 
 def delegation_of(records: Sequence[TrialRecord]) -> Delegation | None:

@@ -227,7 +227,7 @@ def _measure(
 def _bytes(artifact: Mapping[str, Any] | None, key: str, reason: str) -> Estimate:
     value = artifact.get(key) if artifact else None
     return (
-        Estimate(float(value), n=1, reason="exact")
+        Estimate(float(value), n=1)
         if value is not None
         else Estimate.missing(reason or "not recorded")
     )

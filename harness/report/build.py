@@ -1,0 +1,66 @@
+"""Writes the three reports into a run's folder, from that folder alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.analysis import summarise
+from harness.report.page import render
+from harness.report.tables import table
+from harness.report.text import markdown
+from harness.store import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.analysis.summary import Summary
+    from harness.store import RunFolder
+
+PAGE, TEXT, TABLE = "report.html", "report.md", "summary.csv"
+
+
+def build(folder: RunFolder) -> Path:
+    """Writes ``report.html``, ``report.md`` and ``summary.csv``; the same run, the same bytes.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        BadInputError: the folder cannot be read.
+        InvalidRunError: the disk is full or failing.
+    """
+    manifest = folder.manifest()
+    summary = summarise(manifest, folder.trials(), folder.samples())
+    write_atomically(folder.path / TABLE, table(summary, "csv").encode())
+    write_atomically(folder.path / TEXT, text(summary).encode())
+    page = folder.path / PAGE
+    write_atomically(page, render(summary, manifest).encode())
+    return page
+
+
+def summary_of(folder: RunFolder) -> Summary:
+    """The run's summary, as tables and the terminal show it."""
+    return summarise(folder.manifest(), folder.trials(), folder.samples())
+
+
+def text(summary: Summary) -> str:
+    """The report in Markdown: warnings, advice, tables, findings."""
+    lines = [f"# {markdown(summary.suite or 'Run')}", "", f"Run {markdown(summary.run)}", ""]
+    lines += [f"> {markdown(warning)}\n>" for warning in summary.warnings]
+    lines += ["", "## What to ship", ""] if summary.comparisons else []
+    for comparison in summary.comparisons:
+        where = f"{comparison.device} · {comparison.runtime}"
+        lines += [f"**{markdown(comparison.model)}** on {markdown(where)}", ""]
+        lines += [f"- {a.topic}: {markdown(a.text)}" for a in comparison.advice]
+        lines.append("")
+    lines += ["## Comparison", "", table(summary, "md")]
+    sentences = [
+        f"- {markdown(c.model)} **{markdown(v.recipe)}** ({markdown(c.device)} · "
+        f"{markdown(c.runtime)}): {markdown(' '.join((*v.findings, *v.warnings)))}"
+        for c in summary.comparisons
+        for v in c.variants
+        if v.findings or v.warnings
+    ]
+    if sentences:
+        lines += ["## What to know of these numbers", "", *sentences]
+    return "\n".join(lines).rstrip() + "\n"

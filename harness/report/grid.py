@@ -1,0 +1,204 @@
+"""The comparison table as text cells, before any format: one unit a column, the best marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.analysis import units
+from harness.analysis.estimates import Estimate
+from harness.analysis.summary import Comparison, Variant
+
+MISSING = "—"
+
+# Beyond this ratio of largest to smallest, a fixed number of decimals makes no readable column.
+_WIDE = 100
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one place of the table shows.
+
+    ``detail`` is the interval; ``reason`` says why there is no text or no interval; ``value`` is
+    the number in base units, for sorting.
+    """
+
+    text: str = MISSING
+    detail: str = ""
+    reason: str = ""
+    value: float | None = None
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, the unit of all its cells, and one cell a variant."""
+
+    title: str
+    unit: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def heading(self) -> str:
+        """The title with its unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A comparison's table; ``numbers`` are the labels that pictures use, one a row."""
+
+    variants: tuple[Variant, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def numbers(self) -> range:
+        """Row numbers from 1."""
+        return range(1, len(self.variants) + 1)
+
+
+_Get = Callable[[Variant], Estimate]
+
+
+def comparison_grid(comparison: Comparison) -> Grid:
+    """The main table; a column that no variant has a value for is left out."""
+    rows = comparison.variants
+    columns = [
+        _shares("Accuracy", rows, lambda v: v.accuracy),
+        _points("Δ accuracy", rows, lambda v: v.accuracy_change),
+        _scaled("File", rows, lambda v: v.size, units.SIZE_UNITS),
+        _scaled("gzip", rows, lambda v: v.gzip_size, units.SIZE_UNITS),
+        _ratios("Smaller", rows, lambda v: v.smaller),
+        _scaled("Latency", rows, lambda v: v.latency.median, units.TIME_UNITS),
+        _scaled("p90", rows, lambda v: v.latency.p90, units.TIME_UNITS, detail=False),
+        _scaled("p99", rows, lambda v: v.latency.p99, units.TIME_UNITS, detail=False),
+        _ratios("Speed-up", rows, lambda v: v.speedup),
+        _scaled("Peak memory", rows, lambda v: v.memory.peak, units.SIZE_UNITS, detail=False),
+    ]
+    return Grid(rows, tuple(c for c in columns if _any(c)))
+
+
+def details_grid(comparison: Comparison) -> Grid:
+    """What was measured besides; a column that no variant has a value for is left out."""
+    rows = comparison.variants
+    times, sizes = units.TIME_UNITS, units.SIZE_UNITS
+    columns = [
+        _counts("Trials", rows, lambda v: v.latency.median.n or None),
+        _counts("Failed", rows, lambda v: v.failed_trials),
+        _counts("Inferences", rows, lambda v: v.latency.samples or None),
+        _plain_shares("Outliers", rows, lambda v: v.latency.outliers),
+        _plain_shares("Drift", rows, lambda v: v.latency.drift),
+        _scaled("p95", rows, lambda v: v.latency.p95, times, detail=False, mark=False),
+        _scaled("First inference", rows, lambda v: v.latency.first, times, mark=False),
+        _scaled("Load", rows, lambda v: v.latency.initialization, times, mark=False),
+        _scaled("PSS", rows, lambda v: v.memory.pss, sizes, detail=False, mark=False),
+        _scaled("Anonymous", rows, lambda v: v.memory.anonymous, sizes, detail=False, mark=False),
+        _scaled("File-backed", rows, lambda v: v.memory.file, sizes, detail=False, mark=False),
+        Column("Delegated", "nodes", tuple(_delegated(v) for v in rows)),
+    ]
+    return Grid(rows, tuple(c for c in columns if _any(c)))
+
+
+def _any(column: Column) -> bool:
+    return any(cell.value is not None for cell in column.cells)
+
+
+def _scaled(
+    title: str,
+    rows: Sequence[Variant],
+    get: _Get,
+    table: tuple[tuple[str, float], ...],
+    *,
+    detail: bool = True,
+    mark: bool = True,
+) -> Column:
+    """Times or sizes in the unit that fits the middle one."""
+    found = [get(v) for v in rows]
+    values = sorted(e.value for e in found if e.value is not None)
+    unit, factor = units.unit_for(values[len(values) // 2], table) if values else table[0]
+    text = _format([v / factor for v in values])
+    cells = _cells(found, lambda x: text(x / factor), detail, min if mark else None)
+    return Column(title, unit, cells)
+
+
+def _ratios(title: str, rows: Sequence[Variant], get: _Get) -> Column:
+    found = [get(v) for v in rows]
+    text = _format([e.value for e in found if e.value is not None])
+    return Column(title, "×", _cells(found, text, True, max))
+
+
+def _shares(title: str, rows: Sequence[Variant], get: _Get) -> Column:
+    found = [get(v) for v in rows]
+    decimals = units.decimals_of_share(max((e.n for e in found), default=0))
+    return Column(title, "%", _cells(found, lambda x: f"{100 * x:.{decimals}f}", True, max))
+
+
+def _points(title: str, rows: Sequence[Variant], get: _Get) -> Column:
+    found = [get(v) for v in rows]
+    decimals = units.decimals_of_share(max((e.n for e in found), default=0))
+    cells = _cells(found, lambda x: units.points(x, decimals), True, None)
+    return Column(title, "points", cells)
+
+
+def _counts(title: str, rows: Sequence[Variant], get: Callable[[Variant], int | None]) -> Column:
+    values = [get(v) for v in rows]
+    cells = (
+        Cell() if value is None else Cell(f"{value:,}".replace(",", "\N{THIN SPACE}"), value=value)
+        for value in values
+    )
+    return Column(title, "", tuple(cells))
+
+
+def _plain_shares(
+    title: str, rows: Sequence[Variant], get: Callable[[Variant], float | None]
+) -> Column:
+    values = [get(v) for v in rows]
+    cells = (
+        Cell() if value is None else Cell(units.true_minus(f"{100 * value:.1f}"), value=value)
+        for value in values
+    )
+    return Column(title, "%", tuple(cells))
+
+
+def _delegated(variant: Variant) -> Cell:
+    told = variant.delegation
+    if told is None:
+        return Cell(reason="not told by the runtime")
+    left = ", ".join(f"{count} {name}" for name, count in told.left)
+    return Cell(f"{told.delegated}/{told.nodes}", reason=left, value=told.delegated)
+
+
+def _cells(
+    found: Sequence[Estimate],
+    text: Callable[[float], str],
+    detail: bool,
+    best: Callable[[list[float]], float] | None,
+) -> tuple[Cell, ...]:
+    values = [e.value for e in found if e.value is not None]
+    # With one value, or all of them alike, there is no best.
+    winner = best(values) if best and len(set(values)) > 1 else None
+    cells = []
+    for estimate in found:
+        if estimate.value is None:
+            cells.append(Cell(reason=estimate.reason))
+            continue
+        interval = estimate.interval if detail else None
+        cells.append(
+            Cell(
+                text(estimate.value),
+                f"[{text(interval.low)}, {text(interval.high)}]" if interval else "",
+                estimate.reason if detail else "",
+                estimate.value,
+                estimate.value == winner,
+            )
+        )
+    return tuple(cells)
+
+
+def _format(values: Sequence[float]) -> Callable[[float], str]:
+    """Three significant digits, with the same decimals all along the column where that reads."""
+    sizes = sorted(abs(v) for v in values if v)
+    if not sizes or sizes[-1] / sizes[0] > _WIDE:
+        return units.significant
+    decimals = min(3, max(0, units.decimals_for(sizes[0])))
+    return lambda value: units.true_minus(f"{value:.{decimals}f}")

@@ -1,0 +1,240 @@
+"""The comparison table for a pull request, a paper, a spreadsheet and a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import pandas as pd
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from harness.analysis.estimates import Estimate
+from harness.errors import BadInputError
+from harness.report.grid import MISSING, Cell, Column, comparison_grid
+from harness.report.text import markdown, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from harness.analysis.summary import Comparison, Summary, Variant
+
+Format = Literal["md", "csv", "latex"]
+
+_NARROW = ("Accuracy", "Δ accuracy", "File", "Smaller", "Latency", "Speed-up", "Peak memory")
+
+# LaTeX's default fonts and encodings lack these.
+_LATEX = {
+    "→": r"$\rightarrow$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "µ": r"$\mu$",
+    "Δ": r"$\Delta$",
+    "—": "---",
+    "\N{THIN SPACE}": r"\,",
+}
+
+
+def table(summary: Summary, format: Format) -> str:  # noqa: A002 - what the command line calls it
+    """The run's comparison as text.
+
+    Args:
+        summary: the run.
+        format: ``md`` (GitHub), ``csv`` (tidy: a row a variant, base units) or ``latex``
+            (booktabs).
+
+    Raises:
+        BadInputError: an unknown format.
+    """
+    if format == "md":
+        return "\n".join(_markdown(c) for c in summary.comparisons) or _nothing(summary)
+    if format == "csv":
+        return frame(summary).to_csv(index=False, lineterminator="\n")
+    if format == "latex":
+        return "\n".join(_latex(c) for c in summary.comparisons) or f"% {_nothing(summary)}"
+    raise BadInputError(f"unknown table format {format!r}, known are {', '.join(get_args(Format))}")
+
+
+def title(comparison: Comparison) -> str:
+    """What a table compares: the model, and where it ran."""
+    where = " · ".join(part for part in (comparison.device, comparison.runtime) if part)
+    virtual = " (virtual: not a phone's latency)" if comparison.virtual else ""
+    return f"{comparison.model} on {where}{virtual}" if where else comparison.model
+
+
+def _nothing(summary: Summary) -> str:
+    return f"Nothing to compare in run {plain(summary.run)}.\n"
+
+
+def _markdown(comparison: Comparison) -> str:
+    grid = comparison_grid(comparison)
+    headings = ["Variant", *(markdown(c.heading) for c in grid.columns)]
+    rows = []
+    for number, variant in enumerate(grid.variants):
+        name = markdown(variant.recipe) + (" (baseline)" if variant.is_baseline else "")
+        rows.append([name, *(_markdown_cell(c.cells[number]) for c in grid.columns)])
+    text = pd.DataFrame(rows, columns=headings).to_markdown(
+        index=False,
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=["left", *["right"] * len(grid.columns)],
+    )
+    failed = [
+        f"- **{markdown(v.recipe)}**: {markdown(v.failure)}" for v in grid.variants if v.failure
+    ]
+    return "\n".join([f"### {markdown(title(comparison))}", "", text, "", *failed]).rstrip() + "\n"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = f"**{cell.text}**" if cell.best else cell.text
+    return f"{text} {markdown(cell.detail)}".strip()
+
+
+def _latex(comparison: Comparison) -> str:
+    grid = comparison_grid(comparison)
+    names = [plain(v.recipe) + (" (baseline)" if v.is_baseline else "") for v in grid.variants]
+    data = {"Variant": names}
+    data |= {c.heading: [f"{x.text} {x.detail}".strip() for x in c.cells] for c in grid.columns}
+    styler = pd.DataFrame(data).style.hide(axis="index")
+    styler = styler.format(escape="latex").format_index(escape="latex", axis="columns")
+    text = str(styler.to_latex(hrules=True, column_format="l" + "r" * len(grid.columns)))
+    for character, command in _LATEX.items():
+        text = text.replace(character, command)
+    return f"% {plain(title(comparison))}\n{text}"
+
+
+# The tidy table: column name, and where its estimate stands.
+_TIDY: tuple[tuple[str, str], ...] = (
+    ("accuracy", "accuracy"),
+    ("accuracy_change", "accuracy_change"),
+    ("size_bytes", "size"),
+    ("gzip_bytes", "gzip_size"),
+    ("size_ratio", "smaller"),
+    ("gzip_ratio", "gzip_smaller"),
+    ("latency_ns", "latency.median"),
+    ("latency_p90_ns", "latency.p90"),
+    ("latency_p95_ns", "latency.p95"),
+    ("latency_p99_ns", "latency.p99"),
+    ("speedup", "speedup"),
+    ("first_inference_ns", "latency.first"),
+    ("initialization_ns", "latency.initialization"),
+    ("memory_peak_bytes", "memory.peak"),
+    ("memory_pss_bytes", "memory.pss"),
+    ("memory_anonymous_bytes", "memory.anonymous"),
+    ("memory_file_bytes", "memory.file"),
+)
+_WITH_INTERVAL = ("accuracy", "accuracy_change", "latency_ns", "speedup")
+
+
+def frame(summary: Summary) -> pd.DataFrame:
+    """One row a variant, device and runtime; base units; missing cells are empty.
+
+    Where a cell is empty, the column ``…_reason`` beside it says why.
+    """
+    rows = [
+        dict(_tidy(summary, comparison, variant))
+        for comparison in summary.comparisons
+        for variant in comparison.variants
+    ]
+    if rows:
+        return pd.DataFrame(rows)
+    return pd.DataFrame(columns=["run", "suite", "model", "recipe", "device", "runtime"])
+
+
+def _tidy(
+    summary: Summary, comparison: Comparison, variant: Variant
+) -> Iterator[tuple[str, object]]:
+    yield "run", summary.run
+    yield "suite", summary.suite
+    yield "model", comparison.model
+    yield "recipe", variant.recipe
+    yield "device", comparison.device
+    yield "virtual_device", comparison.virtual
+    yield "runtime", comparison.runtime
+    yield "is_baseline", variant.is_baseline
+    yield "artifact_sha256", variant.artifact
+    for name, path in _TIDY:
+        estimate: Estimate = _follow(variant, path)
+        whole = name.endswith("_bytes") and estimate.value is not None and estimate.value % 1 == 0
+        yield name, int(estimate.value or 0) if whole else estimate.value
+        if name in _WITH_INTERVAL:
+            interval = estimate.interval
+            yield f"{name}_low", interval.low if interval else None
+            yield f"{name}_high", interval.high if interval else None
+            yield f"{name}_confidence", interval.confidence if interval else None
+        yield f"{name}_reason", plain(estimate.reason)
+    yield "latency_trials", variant.latency.median.n
+    yield "failed_trials", variant.failed_trials
+    yield "samples", variant.latency.samples
+    yield "outlier_share", variant.latency.outliers
+    yield "drift", variant.latency.drift
+    yield "nodes", variant.delegation.nodes if variant.delegation else None
+    yield "delegated_nodes", variant.delegation.delegated if variant.delegation else None
+    yield "best_tradeoff", variant.best_tradeoff
+    yield "failure", plain(variant.failure)
+    yield "warnings", " | ".join(plain(w) for w in (*variant.findings, *variant.warnings))
+
+
+def _follow(variant: Variant, path: str) -> Estimate:
+    found: object = variant
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert isinstance(found, Estimate)
+    return found
+
+
+def terminal(summary: Summary) -> RenderableType:
+    """The comparison for a terminal of 100 columns, with the advice and the warnings."""
+    parts: list[RenderableType] = []
+    for comparison in summary.comparisons:
+        parts += [Text(), _rich(comparison), Text()]
+        parts += [
+            Text.assemble((f"{advice.topic}: ", "bold"), plain(advice.text))
+            for advice in comparison.advice
+        ]
+        parts += [
+            Text.assemble((f"{plain(v.recipe)}: ", "red"), plain(v.failure))
+            for v in comparison.variants
+            if v.failure
+        ]
+    if not summary.comparisons:
+        parts.append(Text(_nothing(summary).strip()))
+    parts += [Text.assemble(("! ", "yellow"), plain(warning)) for warning in summary.warnings]
+    return Group(*parts)
+
+
+def _rich(comparison: Comparison) -> Table:
+    grid = comparison_grid(comparison)
+    columns = [c for c in grid.columns if c.title in _NARROW]
+    found = Table(
+        title=Text(plain(title(comparison)), style="bold"),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    found.add_column("Variant", overflow="fold", min_width=14)
+    for column in columns:
+        found.add_column(_rich_heading(column), justify="right", no_wrap=True)
+    for number, variant in enumerate(grid.variants):
+        style = "dim" if variant.failure else "italic" if variant.is_baseline else ""
+        found.add_row(
+            Text(plain(variant.recipe), style=style),
+            *(_rich_cell(c.cells[number], c.title) for c in columns),
+        )
+    return found
+
+
+def _rich_heading(column: Column) -> Text:
+    return Text(f"{column.title}\n{column.unit}", style="dim")
+
+
+def _rich_cell(cell: Cell, title: str) -> Text:
+    style = "bold green" if cell.best else "dim" if cell.text == MISSING else ""
+    text = Text(cell.text, style=style)
+    # An accuracy's own interval gives way: the one of its difference is what a choice needs.
+    if cell.detail and title in ("Δ accuracy", "Latency", "Speed-up"):
+        text.append(f"\n{cell.detail}", style="dim")
+    return text

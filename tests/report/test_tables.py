@@ -1,0 +1,88 @@
+import io
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from harness.analysis import summarise
+from harness.errors import BadInputError
+from harness.report import frame, summary_of, table, terminal
+
+
+@pytest.fixture(scope="module")
+def summary(finished_run):
+    return summary_of(finished_run)
+
+
+@pytest.fixture
+def empty():
+    return summarise({"run": "empty", "state": "interrupted"}, [], iter([]))
+
+
+def test_csv_has_a_row_a_variant_and_base_units(summary):
+    found = pd.read_csv(io.StringIO(table(summary, "csv")))
+    assert len(found) == sum(len(c.variants) for c in summary.comparisons) == 15
+    row = found[(found.model == "digits") & (found.recipe == "int8")].iloc[0]
+    assert row.size_bytes == 119_500
+    assert 100_000 < row.latency_ns < 300_000
+    assert row.latency_ns_low < row.latency_ns < row.latency_ns_high
+    assert row.speedup_low > 1
+
+
+def test_csv_leaves_what_is_missing_empty_and_says_why(summary):
+    found = pd.read_csv(io.StringIO(table(summary, "csv")))
+    row = found[found.recipe == "prune(0.99)"].iloc[0]
+    assert pd.isna(row.latency_ns)
+    assert "accuracy fell to chance" in row.latency_ns_reason
+    accuracy = found[found.model == "mobilenet-v2"].iloc[0]
+    assert pd.isna(accuracy.accuracy)
+    assert accuracy.accuracy_reason == "no accuracy trial was run"
+    few = found[(found.recipe == "dynamic_int8") & (found.model == "digits")].iloc[0]
+    assert pd.notna(few.latency_ns)
+    assert pd.isna(few.latency_ns_low)
+    assert "needs 6" in few.latency_ns_reason
+
+
+def test_markdown_parses_as_tables_of_even_width(summary):
+    tables = [
+        [line for line in block.splitlines() if line.startswith("|")]
+        for block in table(summary, "md").split("###")[1:]
+    ]
+    assert [len(lines) for lines in tables] == [2 + 11, 2 + 4]
+    for lines in tables:
+        assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
+        assert set(lines[1]) <= set("|:-")
+    assert "float32 (baseline)" in tables[0][2]
+
+
+def test_latex_is_a_booktabs_table_of_plain_characters(summary):
+    text = table(summary, "latex")
+    assert r"\toprule" in text
+    assert r"dynamic\_int8" in text
+    assert r"prune(0.8) $\rightarrow$ cluster(32)" in text
+    rows = [line for line in text.splitlines() if not line.startswith("%")]
+    assert "\n".join(rows).isascii()
+
+
+def test_terminal_fits_a_hundred_columns(summary):
+    console = Console(width=100, file=io.StringIO(), color_system=None)
+    console.print(terminal(summary))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any(line.startswith("Ship: ") for line in lines)
+    assert "…" not in console.file.getvalue()
+
+
+def test_an_unknown_format_lists_the_known(summary):
+    with pytest.raises(BadInputError, match="md, csv, latex"):
+        table(summary, "xlsx")
+
+
+def test_an_empty_run_says_so_in_every_format(empty):
+    assert "Nothing to compare" in table(empty, "md")
+    assert "Nothing to compare" in table(empty, "latex")
+    assert frame(empty).empty
+    assert len(pd.read_csv(io.StringIO(table(empty, "csv")))) == 0
+    console = Console(width=100, file=io.StringIO())
+    console.print(terminal(empty))
+    assert "Nothing to compare" in console.file.getvalue()
