@@ -1,0 +1,422 @@
+"""The variants of one model, made one from the other and kept in the cache.
+
+Each step of a recipe makes a .tflite that is checked and kept, so a recipe that begins like
+another continues from there: the base model is trained and converted once, and every quantizer
+starts from a float32 file that is there already. Training steps go on from the Keras model of
+the step before, which is kept in memory for this.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from harness.compress import check
+from harness.compress.artifact import Artifact, EvaluationSet
+from harness.compress.baseline import AsIs, Float32
+from harness.compress.cache import Cache, Made, key_of, versions_of
+from harness.compress.recipe import ARROW, Recipe
+from harness.compress.step import QuantizingStep, State, Step, StepError, TrainingStep, Workshop
+from harness.compress.tflite import Array, Runner
+from harness.errors import BadInputError
+from harness.models.datasets import Dataset, load_dataset, noise
+from harness.models.sources import build_fresh, check_tflite, find_source, find_student, load_keras
+from harness.models.spec import ModelSpec
+from harness.models.training import Lessons, fit
+
+Steps = tuple[Step, ...]
+
+#: Told what is under way: ``train``, ``convert``, a step's text; with passes done and in all.
+Report = Callable[[str, int, int], None]
+
+
+class ModelBuilder:
+    """Makes the variants of one model.
+
+    Raises:
+        BadInputError: the model, its student or its data do not exist or are not sound.
+    """
+
+    def __init__(self, spec: ModelSpec, *, seed: int, cache: Cache, report: Report) -> None:
+        self._spec = spec
+        self._seed = seed
+        self._cache = cache
+        self._report = report
+        self._source = find_source(spec.source)
+        self._student = find_student(spec, self._source)
+        own = None if self._source.zoo is None else self._source.zoo.data
+        self._data_given = spec.data or own
+        self._raw: Dataset = load_dataset(self._data_given or "random", seed=seed)
+        self._states: dict[Steps, State] = {}
+
+    # What can be made.
+
+    def require(self, recipe: Recipe) -> None:
+        """Refuses a recipe that cannot be applied to this model, before anything is made.
+
+        Raises:
+            BadInputError: the recipe needs training code, data, a student or a package that
+                are not there.
+        """
+        where = f"model {self._spec.name!r}: recipe {recipe.text!r}"
+        ready = self._source.kind == "tflite"
+        for step in recipe.steps:
+            if isinstance(step, AsIs) and not ready:
+                raise BadInputError(
+                    f"{where} is for ready .tflite files; use float32 for {self._spec.source}"
+                )
+            if isinstance(step, Float32) and ready:
+                self._require_runtime(where)
+                if not Runner(self._source.path.read_bytes()).has_float32_weights():
+                    raise BadInputError(
+                        f"{where}: the weights of {self._spec.source} are not float32; use as_is"
+                    )
+            if isinstance(step, TrainingStep):
+                self._require_training(step, where)
+            if (
+                isinstance(step, QuantizingStep)
+                and step.calibration_count
+                and self._raw.seed is None
+                and self._raw.calibration_samples(1, 0) is None
+            ):
+                raise BadInputError(
+                    f"{where} calibrates, and data {self._raw.origin} has neither calibration nor "
+                    "training samples"
+                )
+        if self.find(recipe) is None:
+            self._require_packages(recipe, where)
+
+    def find(self, recipe: Recipe) -> Made | None:
+        """The variant from the cache, if it was made before."""
+        return self._cache.find(self._key(_essential(recipe.steps)))
+
+    def _require_training(self, step: TrainingStep, where: str) -> None:
+        if not self._source.trainable:
+            what = "SavedModel" if self._source.kind == "saved_model" else ".tflite file"
+            raise BadInputError(
+                f"{where} retrains, and a {what} cannot be retrained; "
+                "give a .keras file, or recipes that only quantize"
+            )
+        if step.passes and self._raw.train is None:
+            hint = "; prune(…, schedule=once, epochs=0) needs none" if step.name == "prune" else ""
+            raise BadInputError(
+                f"{where} retrains, and data {self._raw.origin} has no training samples{hint}"
+            )
+        if step.needs_student and self._student is None:
+            raise BadInputError(
+                f"{where} trains a student, and the model has none; "
+                "set student to zoo:NAME or to a .keras file"
+            )
+
+    def _require_packages(self, recipe: Recipe, where: str) -> None:
+        self._require_runtime(where)
+        quantizer = recipe.steps[-1] if isinstance(recipe.steps[-1], QuantizingStep) else None
+        float_steps = recipe.steps[:-1] if quantizer else recipe.steps
+        needs = []
+        if (
+            self._source.kind != "tflite"
+            and self._cache.find(self._key(_essential(float_steps))) is None
+        ):
+            needs.append(("tensorflow", "TensorFlow"))
+        if quantizer:
+            needs.append(("litert_quantizer", "litert-quantizer"))
+        for package, name in needs:
+            if not _is_installed(package):
+                raise BadInputError(f"{where} needs {name}: pip install 'mobilebench[compress]'")
+
+    @staticmethod
+    def _require_runtime(where: str) -> None:
+        if not _is_installed("ai_edge_litert"):
+            raise BadInputError(
+                f"{where} needs the LiteRT runtime: pip install 'mobilebench[agent]'"
+            )
+
+    # Making.
+
+    def build(self, recipe: Recipe) -> Artifact:
+        """The variant, from the cache or made now.
+
+        Raises:
+            BadInputError: the data do not fit the model.
+            StepError: a step failed; its ``step`` attribute has the step's text.
+        """
+        made = self._make(_essential(recipe.steps))
+        warnings = list(made.warnings)
+        if self._source.zoo is not None and self._source.zoo.training is None:
+            warnings.append("random weights: speed and size are right, the answers mean nothing")
+        return Artifact(
+            model=self._spec.name,
+            recipe=recipe.name,
+            sha256=made.sha256,
+            path=self._cache.path(made.sha256),
+            bytes=made.bytes,
+            gzip_bytes=made.gzip_bytes,
+            evaluation=self._evaluation(made),
+            warnings=tuple(warnings),
+            provenance={**made.provenance, "recipe": recipe.text, "steps": list(made.steps)},
+        )
+
+    def _make(self, steps: Steps) -> Made:
+        key = self._key(steps)
+        found = self._cache.find(key)
+        if found is not None:
+            return found
+        before = self._make(steps[:-1]) if steps else None
+        label = steps[-1].text() if steps else "convert"
+        try:
+            content, findings, warnings = (
+                self._base() if before is None else self._apply(steps, before)
+            )
+        except StepError as error:
+            error.step = error.step or label
+            raise
+        runner = Runner(content)
+        entry = {"step": label, "settings": _settings(steps[-1]) if steps else {}, **findings}
+        return self._cache.keep(
+            key,
+            content,
+            input_shape=runner.input_shape,
+            classes=runner.classes,
+            warnings=(*(before.warnings if before else ()), *warnings),
+            steps=(*(before.steps if before else ()), entry),
+            provenance={
+                "key": key,
+                "source": self._source.text,
+                "source_sha256": self._source.digest,
+                "student": None if self._student is None else self._student.text,
+                "data": self._raw.name,
+                "data_sha256": self._raw.digest,
+                "seed": self._seed,
+                "versions": self._versions(steps),
+            },
+        )
+
+    def _base(self) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
+        """The model as a .tflite before any step."""
+        if self._source.kind == "tflite":
+            content = self._source.path.read_bytes()
+            check_tflite(content, self._source.text)
+            examination = check.examine(content, self._samples(content))
+            return content, examination.findings(), ()
+        if self._source.kind == "saved_model":
+            from harness.compress.convert import SavedModel
+
+            model = SavedModel(self._source.path)
+            self._report("convert", 0, 0)
+            content = model.convert(self._cache.scratch)
+            samples = self._samples(content)
+            examination = check.examine(content, samples)
+            moved = check.compare_conversion(model.run(samples), examination)
+            return content, {**examination.findings(), **moved}, ()
+        state = self._state(())
+        content, examination, moved = self._export(state)
+        return content, {**state.findings, **examination.findings(), **moved}, ()
+
+    def _apply(self, steps: Steps, before: Made) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
+        """The last step's .tflite, with what was found and what to warn of."""
+        step = steps[-1]
+        start = self._cache.path(before.sha256).read_bytes()
+        warnings: tuple[str, ...] = ()
+        findings: dict[str, Any] = {}
+        if isinstance(step, QuantizingStep):
+            self._report(step.text(), 0, 0)
+            samples = self._samples(start)
+            calibration = None
+            if step.calibration_count:
+                data = self._fitted(before.input_shape, before.classes)
+                chosen = data.calibration_samples(step.calibration_count, self._seed)
+                calibration = None if chosen is None else list(chosen)
+                findings["calibration_samples"] = len(calibration or ())
+                if self._raw.seed is not None:
+                    warnings = ("calibrated with random data",)
+            content = self._quantize(step, start, calibration)
+            examination = check.examine(content, samples)
+            compared, poor = check.compare_quantized(check.examine(start, samples), examination)
+        else:
+            state = self._state(steps)
+            content, examination, moved = self._export(state)
+            compared, poor = check.compare_trained(
+                check.examine(start, self._samples(start)), examination
+            )
+            findings = {**state.findings, **moved}
+        return content, {**findings, **examination.findings(), **compared}, (*warnings, *poor)
+
+    @staticmethod
+    def _quantize(
+        step: QuantizingStep, content: bytes, calibration: Sequence[Array] | None
+    ) -> bytes:
+        try:
+            return step.quantize(content, calibration)
+        except (StepError, MemoryError):
+            raise
+        except Exception as error:  # litert-quantizer has no error class of its own
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise StepError(f"litert-quantizer failed: {first}") from error
+
+    # Keras models.
+
+    def _state(self, steps: Steps) -> State:
+        """The Keras model after these steps."""
+        if steps in self._states:
+            return self._states[steps]
+        if not steps:
+            state = State(self._base_model())
+        else:
+            step = steps[-1]
+            assert isinstance(step, TrainingStep)
+            before = self._state(steps[:-1])
+            self._report(step.text(), 0, step.passes)
+            state = step.train(
+                before,
+                Workshop(
+                    self._lessons(before.model, step.text()) if step.passes else None,
+                    self._fresh_student,
+                ),
+            )
+        self._states[steps] = state
+        return state
+
+    def _base_model(self) -> Any:
+        import keras
+
+        if self._source.zoo is None:
+            return load_keras(self._source)
+        key = self._key(())
+        kept = self._cache.model_path(key)
+        if kept.exists():
+            return keras.models.load_model(kept, compile=False, safe_mode=True)
+        keras.utils.set_random_seed(self._seed)
+        model = build_fresh(self._source)
+        settings = self._source.zoo.training
+        if settings is not None:
+            if self._raw.train is None:
+                raise BadInputError(
+                    f"model {self._spec.name!r} is trained here, and data {self._raw.origin} has "
+                    "no training samples"
+                )
+            self._report("train", 0, settings.epochs)
+            fit(model, self._lessons(model, "train"), epochs=settings.epochs)
+        self._cache.keep_model(key, model)
+        return model
+
+    def _fresh_student(self) -> Any:
+        import keras
+
+        assert self._student is not None
+        keras.utils.set_random_seed(self._seed)
+        return build_fresh(self._student)
+
+    def _lessons(self, model: Any, label: str) -> Lessons:
+        data = self._fitted(tuple(model.input_shape[1:]), _classes(model))
+        assert data.train is not None
+        x, y = data.train
+        return Lessons(
+            x,
+            y,
+            self._source.settings,
+            self._seed,
+            lambda done, total: self._report(label, done, total),
+        )
+
+    def _export(self, state: State) -> tuple[bytes, check.Examination, dict[str, Any]]:
+        from harness.compress.convert import convert_keras
+
+        self._report("convert", 0, 0)
+        content = convert_keras(state.model, self._cache.scratch)
+        samples = self._samples(content)
+        examination = check.examine(content, samples)
+        wanted = np.asarray(state.model(np.stack(samples), training=False))
+        moved = check.compare_conversion(wanted.reshape(len(samples), -1), examination)
+        return content, examination, moved
+
+    # Data.
+
+    def _fitted(self, input_shape: tuple[int, ...], classes: int | None) -> Dataset:
+        fitted: dict[Any, Dataset] = self.__dict__.setdefault("_fitted_data", {})
+        key = (input_shape, classes)
+        if key not in fitted:
+            fitted[key] = self._raw.for_model(
+                input_shape, classes, scale=self._source.kind == "zoo"
+            )
+        return fitted[key]
+
+    def _samples(self, content: bytes) -> list[Array]:
+        """What checks run the model on: data if there are any, else noise."""
+        runner = Runner(content)
+        shape = runner.input_shape
+        if self._data_given is None or self._raw.seed is not None:
+            return list(noise((check.SAMPLES, *shape), self._seed))
+        data = self._fitted(shape, runner.classes)
+        chosen = data.calibration_samples(check.SAMPLES, self._seed)
+        if chosen is None and data.evaluation is not None:
+            chosen = data.evaluation[0][: check.SAMPLES]
+        return list(noise((check.SAMPLES, *shape), self._seed) if chosen is None else chosen)
+
+    def _evaluation(self, made: Made) -> EvaluationSet | None:
+        if self._raw.evaluation is None:
+            return None
+        data = self._fitted(made.input_shape, made.classes)
+        assert data.evaluation is not None
+        return self._cache.evaluation(
+            data.name,
+            f"{data.digest} {self._source.kind == 'zoo'}",
+            made.input_shape,
+            data.evaluation,
+        )
+
+    # Keys.
+
+    def _key(self, steps: Steps) -> str:
+        student = any(isinstance(s, TrainingStep) and s.needs_student for s in steps)
+        return key_of(
+            {
+                "source": self._source.digest,
+                "settings": asdict(self._source.settings),
+                "student": self._student.digest if student and self._student else None,
+                "data": [self._raw.digest, self._data_given is not None],
+                "steps": [[step.name, _settings(step)] for step in steps],
+                "seed": self._seed,
+                "versions": self._versions(steps),
+            }
+        )
+
+    def _versions(self, steps: Steps) -> dict[str, str]:
+        packages = ["ai-edge-litert"]
+        if self._source.kind != "tflite":
+            packages += ["tensorflow", "keras"]
+        if steps and isinstance(steps[-1], QuantizingStep):
+            packages.append("litert-quantizer")
+        return versions_of(*packages)
+
+    @cached_property
+    def uses_tensorflow(self) -> bool:
+        """Whether this model's base is TensorFlow's."""
+        return self._source.kind != "tflite"
+
+
+def _essential(steps: Sequence[Step]) -> Steps:
+    """The steps that do something: a baseline is the empty chain."""
+    return tuple(s for s in steps if not isinstance(s, Float32 | AsIs))
+
+
+def _settings(step: Step) -> dict[str, Any]:
+    return step.model_dump()
+
+
+def _classes(model: Any) -> int | None:
+    shape = model.output_shape
+    return int(shape[-1]) if len(shape) == 2 and shape[-1] is not None else None
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def label_of(steps: Sequence[Step]) -> str:
+    """Steps as a recipe's text."""
+    return ARROW.join(step.text() for step in steps)

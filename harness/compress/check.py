@@ -1,0 +1,168 @@
+"""What is checked after each step: is the new .tflite sound, and did the step do anything?
+
+Libraries have been seen to quantize nothing without an error, and to write files whose weights
+are missing. Nothing of the kind reaches a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.compress.step import StepError
+from harness.compress.tflite import Array, Runner
+
+#: How many samples a model is run on.
+SAMPLES = 32
+
+#: Mean cosine similarity with the outputs before: a quantizer below the first is broken, below
+#: the second worth a warning.
+_COSINE_BROKEN = 0.9
+_COSINE_POOR = 0.98
+#: Share of samples whose top class stays the same, below which a quantizer is worth a warning.
+_AGREEMENT_POOR = 0.9
+#: How far a conversion may move an output, as a share of the largest.
+_CONVERSION_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What one .tflite did on the samples.
+
+    ``outputs`` (samples, values) float32; ``zero_share`` of the kernels, None if there are none;
+    ``delegation`` as :func:`device_agent.delegation.describe` has it.
+    """
+
+    size: int
+    outputs: Array
+    classes: int | None
+    zero_share: float | None
+    delegation: dict[str, Any]
+
+    def findings(self) -> dict[str, Any]:
+        """For the provenance."""
+        return {
+            "bytes": self.size,
+            "nodes": self.delegation.get("nodes"),
+            "nodes_delegated": self.delegation.get("delegated"),
+            "nodes_left": self.delegation.get("left"),
+            "zeros_in_file": self.zero_share,
+        }
+
+
+def examine(content: bytes, samples: Sequence[Array]) -> Examination:
+    """Loads a .tflite and runs it on the samples.
+
+    Raises:
+        StepError: it does not load, does not run, answers with NaN or infinity, or gives the
+            same answer whatever the input.
+    """
+    runner = Runner(content)
+    outputs = runner.run(samples)
+    broken = int((~np.isfinite(outputs)).any(axis=1).sum())
+    if broken:
+        raise StepError(f"the model answers with NaN or infinity on {broken} of {len(samples)}")
+    return Examination(
+        len(content), outputs, runner.classes, runner.zero_share(), runner.delegation()
+    )
+
+
+def compare_conversion(wanted: Array, after: Examination) -> dict[str, Any]:
+    """Checks a float32 .tflite against the outputs (samples, values) of the model it came from.
+
+    Raises:
+        StepError: it computes something else.
+    """
+    if wanted.shape != after.outputs.shape:
+        raise StepError(
+            f"the converted model gives {after.outputs.shape[1]} values "
+            f"where the model gives {wanted.shape[1]}"
+        )
+    largest = float(np.abs(wanted).max())
+    error = float(np.abs(wanted - after.outputs).max())
+    if error > _CONVERSION_TOLERANCE * max(largest, 1e-6):
+        raise StepError(
+            f"the converted model differs from the model by {error:.2g} "
+            f"where its largest output is {largest:.2g}"
+        )
+    return {"conversion_error": error}
+
+
+def compare_quantized(
+    before: Examination, after: Examination
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Checks a quantized model against the float one: smaller, and nearly the same answers.
+
+    Returns:
+        findings and warnings.
+
+    Raises:
+        StepError: the file did not shrink, or the outputs are not those of this model.
+    """
+    if after.size >= before.size:
+        raise StepError(
+            f"the file did not get smaller ({before.size} to {after.size} bytes): "
+            "nothing was quantized"
+        )
+    findings = _compare(before, after)
+    warnings = []
+    cosine, agreement = findings["cosine"], findings.get("top1_agreement")
+    if cosine < _COSINE_BROKEN:
+        raise StepError(
+            f"quantization broke the model: its outputs have a mean cosine similarity of "
+            f"{cosine:.3f} with those before"
+        )
+    if cosine < _COSINE_POOR:
+        warnings.append(f"outputs moved: mean cosine similarity {cosine:.3f} with those before")
+    if agreement is not None and agreement < _AGREEMENT_POOR:
+        warnings.append(f"only {agreement:.0%} of the samples keep their class when quantized")
+    return findings, tuple(warnings)
+
+
+def compare_trained(
+    before: Examination, after: Examination
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Checks a retrained model, whose answers may move but must not all become one.
+
+    Returns:
+        findings and warnings.
+
+    Raises:
+        StepError: the model gives one answer to every sample where it told them apart before.
+    """
+    findings = _compare(before, after)
+    if _is_constant(after.outputs) and not _is_constant(before.outputs):
+        raise StepError("the model gives the same answer to every sample")
+    agreement = findings.get("top1_agreement")
+    warnings = []
+    if agreement is not None and agreement < 0.5:
+        warnings.append(f"only {agreement:.0%} of the samples keep their class after this step")
+    return findings, tuple(warnings)
+
+
+def _compare(before: Examination, after: Examination) -> dict[str, Any]:
+    if before.outputs.shape != after.outputs.shape:
+        raise StepError(
+            f"the model gives {after.outputs.shape[1]} values instead of {before.outputs.shape[1]}"
+        )
+    findings: dict[str, Any] = {"cosine": _mean_cosine(before.outputs, after.outputs)}
+    if before.classes is not None:
+        same = before.outputs.argmax(axis=1) == after.outputs.argmax(axis=1)
+        findings["top1_agreement"] = float(same.mean())
+    return findings
+
+
+def _mean_cosine(a: Array, b: Array) -> float:
+    """The mean over samples; two zero vectors are alike, one zero vector is unlike any other."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    both_zero = ~a.any(axis=1) & ~b.any(axis=1)
+    products = np.divide((a * b).sum(axis=1), norms, out=np.zeros(len(a)), where=norms > 0)
+    return float(np.where(both_zero, 1.0, products).mean())
+
+
+def _is_constant(outputs: Array) -> bool:
+    return len(outputs) > 1 and bool((outputs == outputs[0]).all())

@@ -1,0 +1,234 @@
+"""Recipes: ordered chains of compression steps, read from text or from a table.
+
+``distill(T=4, alpha=0.7) → prune(0.8) → int8`` and
+``{name = "small", steps = [{step = "distill"}, {step = "prune", sparsity = 0.8}]}``
+go through one parser. Nothing is evaluated, and nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.compress.baseline import AsIs, Float32
+from harness.compress.distill import Distill, Student
+from harness.compress.fine_tune import FineTune
+from harness.compress.prune import Prune
+from harness.compress.quantize import DynamicInt8, Float16, Int8, WeightOnlyInt8
+from harness.compress.step import Step
+from harness.errors import BadInputError
+
+ARROW = " → "
+
+_LONGEST_TEXT = 1000
+_MOST_STEPS = 20
+
+#: Every step, in the order in which messages list them. A new technique is added here.
+STEPS: dict[str, type[Step]] = {
+    step.name: step
+    for step in (
+        Float32,
+        AsIs,
+        Float16,
+        DynamicInt8,
+        WeightOnlyInt8,
+        Int8,
+        Prune,
+        Distill,
+        Student,
+        FineTune,
+    )
+}
+
+#: What litert-quantizer calls the same things.
+_ALIASES = {
+    "static_wi8_ai8": "int8",
+    "dynamic_wi8_afp32": "dynamic_int8",
+    "weight_only_wi8_afp32": "weight_only_int8",
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A chain of steps.
+
+    ``name`` is how tables call it: the text unless the suite gives another. ``text`` is
+    canonical: two recipes that do the same have the same text.
+    """
+
+    name: str
+    text: str
+    steps: tuple[Step, ...]
+
+
+def parse_recipe(source: str | Mapping[str, object]) -> Recipe:
+    """Reads a recipe.
+
+    Args:
+        source: text, or a table with ``steps`` or ``recipe`` (text), and optionally ``name``.
+
+    Raises:
+        BadInputError: an unknown step or setting, a setting that is not allowed, or an order
+            that makes no sense.
+    """
+    name: str | None = None
+    if isinstance(source, str):
+        steps = _steps_of_text(source)
+    else:
+        name, steps = _read_table(source)
+    _check_order(steps)
+    text = ARROW.join(step.text() for step in steps)
+    return Recipe(name or text, text, steps)
+
+
+def _read_table(table: Mapping[str, object]) -> tuple[str | None, tuple[Step, ...]]:
+    surplus = sorted(str(key) for key in set(table) - {"name", "steps", "recipe"})
+    if surplus:
+        raise BadInputError(
+            f"a recipe table has the unknown key {surplus[0]!r}; it takes name, and recipe or steps"
+        )
+    name, text, steps = table.get("name"), table.get("recipe"), table.get("steps")
+    if name is not None and (not isinstance(name, str) or not name.strip() or len(name) > 100):
+        raise BadInputError(f"a recipe's name must be a text of 1 to 100 characters, not {name!r}")
+    if (text is None) == (steps is None):
+        raise BadInputError(f"recipe {name or ''!r} needs either recipe or steps")
+    if text is not None:
+        if not isinstance(text, str):
+            raise BadInputError(f"recipe {name or ''!r}: recipe must be a text, not {text!r}")
+        return name, _steps_of_text(text)
+    if not isinstance(steps, Sequence) or isinstance(steps, str):
+        raise BadInputError(f"recipe {name or ''!r}: steps must be a list of tables")
+    found = []
+    for entry in steps:
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("step"), str):
+            raise BadInputError(
+                f'recipe {name or ""!r}: each step must be a table like {{step = "int8"}}, '
+                f"not {entry!r}"
+            )
+        settings = {str(key): value for key, value in entry.items() if key != "step"}
+        found.append(_make_step(str(entry["step"]), (), settings))
+    return name, tuple(found)
+
+
+def _steps_of_text(text: str) -> tuple[Step, ...]:
+    if len(text) > _LONGEST_TEXT:
+        raise BadInputError(f"a recipe has {len(text)} characters; {_LONGEST_TEXT} are the most")
+    return tuple(_parse_step(piece.strip(), text) for piece in re.split("→|->", text))
+
+
+def _parse_step(piece: str, text: str) -> Step:
+    where = f"recipe {text!r}"
+    if not piece:
+        raise BadInputError(
+            f"{where} has an empty step; write steps like 'prune(0.8) → int8', 'float32' for none"
+        )
+    try:
+        node = ast.parse(piece, mode="eval").body
+        if isinstance(node, ast.Name):
+            return _make_step(node.id, (), {})
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            settings: dict[str, Any] = {}
+            for keyword in node.keywords:
+                if keyword.arg is None or keyword.arg in settings:
+                    raise ValueError("a setting without a name or twice")
+                settings[keyword.arg] = _literal(keyword.value)
+            return _make_step(node.func.id, tuple(map(_literal, node.args)), settings)
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise BadInputError(
+            f"{where} cannot be read at {piece!r}; write steps like prune(0.8) or int8(samples=64)"
+        ) from error
+    raise BadInputError(
+        f"{where} cannot be read at {piece!r}; write steps like prune(0.8) or int8(samples=64)"
+    )
+
+
+def _literal(node: ast.expr) -> Any:
+    """A number, a text or a bare word; nothing is evaluated."""
+    if isinstance(node, ast.Name):
+        return node.id
+    return ast.literal_eval(node)
+
+
+def _make_step(name: str, positional: tuple[Any, ...], settings: dict[str, Any]) -> Step:
+    kind = STEPS.get(_ALIASES.get(name, name))
+    if kind is None:
+        near = difflib.get_close_matches(name, [*STEPS, *_ALIASES], n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise BadInputError(f"unknown recipe step {name!r}; {hint}known are {', '.join(STEPS)}")
+    if positional:
+        if not kind.leading or len(positional) > 1 or kind.leading in settings:
+            takes = "one value" if kind.leading else "no value"
+            raise BadInputError(f"{kind.name} takes {takes} without a name; {_allowed(kind)}")
+        settings = {kind.leading: positional[0], **settings}
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as error:
+        raise BadInputError(_explain(kind, error)) from error
+
+
+def _explain(kind: type[Step], error: ValidationError) -> str:
+    """One sentence: which step, which setting, and what is allowed."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    if not first["loc"]:
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        return f"recipe step {kind.name} {reason}"
+    setting = str(first["loc"][0])
+    if setting not in kind.model_fields:
+        return f"recipe step {kind.name} has no setting {setting!r}; {_allowed(kind)}"
+    allowed = kind.model_fields[setting].description
+    return f"recipe step {kind.name} cannot have {setting}={first['input']!r}: it is {allowed}"
+
+
+def _allowed(kind: type[Step]) -> str:
+    if not kind.model_fields:
+        return "it takes no settings"
+    return f"its settings are {', '.join(kind.model_fields)}"
+
+
+def _check_order(steps: Sequence[Step]) -> None:
+    if not 1 <= len(steps) <= _MOST_STEPS:
+        raise BadInputError(f"a recipe has 1 to {_MOST_STEPS} steps, not {len(steps)}")
+    for before, step in itertools.pairwise(steps):
+        pair = f"recipe step {step.name} cannot follow {before.name}"
+        if "alone" in (before.position, step.position):
+            baseline = before if before.position == "alone" else step
+            raise BadInputError(
+                f"{pair}: {baseline.name} is the baseline and stands alone; "
+                "other recipes start from it anyway"
+            )
+        if before.position == "last":
+            raise BadInputError(
+                f"{pair}: {before.name} ends in a quantized .tflite, which cannot be changed "
+                "further; put it last"
+            )
+    pruned: Prune | None = None
+    student: Step | None = None
+    for step in steps:
+        if step.position == "first":
+            for lost in (pruned, student):
+                if lost is not None:
+                    raise BadInputError(
+                        f"recipe step {step.name} cannot come after {lost.name}: it trains a "
+                        f"fresh student, so what {lost.name} did would be lost"
+                    )
+            student = step
+        if isinstance(step, Prune):
+            if pruned is not None and _is_idle(pruned, step):
+                raise BadInputError(
+                    f"recipe step {step.text()} prunes nothing after {pruned.text()}; "
+                    "each must go further than the one before"
+                )
+            pruned = step
+
+
+def _is_idle(before: Prune, after: Prune) -> bool:
+    if before.sparsity is not None and after.sparsity is not None:
+        return after.sparsity <= before.sparsity
+    return False

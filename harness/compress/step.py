@@ -1,0 +1,143 @@
+"""What a compression step is. Each technique declares its own, in its own file.
+
+Importing a step's file imports neither TensorFlow nor NumPy: a recipe is read long before
+anything is compressed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.compress.tflite import Array
+    from harness.models.training import Lessons, Loss
+
+
+class StepError(Exception):
+    """A step that did nothing, broke the model, or could not be done: why, in one sentence.
+
+    ``step`` is the step's text, once it is known.
+    """
+
+    step: str | None = None
+
+
+class Step(BaseModel):
+    """One step of a recipe with its settings.
+
+    Class attributes:
+        name: how recipes call it.
+        leading: the setting that may be written without its name: ``prune(0.8)``.
+        position: ``alone``, ``first`` (starts a network of its own), ``middle``, ``last``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: ClassVar[str]
+    leading: ClassVar[str] = ""
+    position: ClassVar[str] = "middle"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_null(cls, values: Any) -> Any:
+        """A setting is given or left out; ``None`` is no value."""
+        if isinstance(values, dict):
+            for key, value in values.items():
+                if value is None and key in cls.model_fields:
+                    raise ValueError(f"{key} must have a value or be left out")
+        return values
+
+    def text(self) -> str:
+        """The step as a recipe would have it: short, defaults left out."""
+        given = []
+        for setting, info in type(self).model_fields.items():
+            value = getattr(self, setting)
+            if value != info.default:
+                written = _written(value)
+                given.append(written if setting == self.leading else f"{setting}={written}")
+        return f"{self.name}({', '.join(given)})" if given else self.name
+
+
+class TrainingStep(Step):
+    """A step that changes the Keras model, and needs TensorFlow."""
+
+    def train(self, state: State, workshop: Workshop) -> State:
+        """The model after this step; the one before stays as it is.
+
+        Raises:
+            StepError: the step had no effect.
+        """
+        raise NotImplementedError
+
+    @property
+    def passes(self) -> int:
+        """Passes over the training data: 0 needs none."""
+        raise NotImplementedError
+
+    @property
+    def needs_student(self) -> bool:
+        """Whether it trains the model's student."""
+        return False
+
+
+class QuantizingStep(Step):
+    """A step from a float32 .tflite to a smaller one, which needs no TensorFlow."""
+
+    position: ClassVar[str] = "last"
+
+    def quantize(self, content: bytes, calibration: Sequence[Array] | None) -> bytes:
+        """The quantized file.
+
+        Args:
+            content: a float32 .tflite.
+            calibration: ``calibration_count`` samples or fewer, if it needs any.
+        """
+        raise NotImplementedError
+
+    @property
+    def calibration_count(self) -> int:
+        """How many samples it observes activations on: 0 needs none."""
+        return 0
+
+
+class BaselineStep(Step):
+    """No compression: what every other variant is compared with."""
+
+    position: ClassVar[str] = "alone"
+
+
+@dataclass(frozen=True)
+class State:
+    """A Keras model on its way through a recipe.
+
+    Attributes:
+        model: the Keras model. Steps copy it, they never change it.
+        kept: for each prunable kernel, which weights pruning kept; None before pruning.
+        loss: what retraining minimizes: None for cross-entropy with the labels, or the
+            distillation loss once the recipe has distilled.
+        findings: what the last step has to say for the provenance.
+    """
+
+    model: Any
+    kept: tuple[Array, ...] | None = None
+    loss: Loss | None = None
+    findings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What training steps work with: data, settings and seed, and a fresh student on request."""
+
+    lessons: Lessons | None
+    student: Callable[[], Any]
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)

@@ -1,0 +1,162 @@
+"""A .tflite file, run on this machine to see whether it is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from device_agent import delegation
+from harness.compress.step import StepError
+from harness.models.datasets import noise
+
+Array = npt.NDArray[Any]
+
+_THREADS = 2
+#: The operators whose second input is a kernel that pruning may have thinned out.
+_KERNEL_OPERATORS = ("FULLY_CONNECTED", "CONV_2D", "CONV_3D", "TRANSPOSE_CONV")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output: its shape with the batch, and how its integers are scaled, if so."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: npt.DTypeLike
+    scale: float
+    zero_point: int
+
+
+class Runner:
+    """An interpreter with the model loaded, under the runtime's default delegate.
+
+    Raises:
+        StepError: the runtime refuses the model.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=_THREADS)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise StepError(
+                f"the LiteRT runtime refuses the model: {' '.join(str(error).split())}"
+            ) from error
+        self.inputs = tuple(_tensor(d) for d in self._interpreter.get_input_details())
+        self.outputs = tuple(_tensor(d) for d in self._interpreter.get_output_details())
+        self.signatures: dict[str, list[str]] = {
+            name: list(signature["inputs"])
+            for name, signature in self._interpreter.get_signature_list().items()
+        }
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The first input's shape without the batch."""
+        shape = self.inputs[0].shape
+        return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the model tells apart, or None if it is no classifier."""
+        if len(self.outputs) != 1:
+            return None
+        shape = [n for n in self.outputs[0].shape if n != 1]
+        return shape[0] if len(shape) == 1 else None
+
+    def run(self, samples: Sequence[Array]) -> Array:
+        """All outputs for each sample: (samples, output values), float32.
+
+        A sample is the values of the first input; further inputs are filled with seeded noise.
+        """
+        rows = []
+        rest = [noise(t.shape, seed=i) for i, t in enumerate(self.inputs[1:])]
+        try:
+            for sample in samples:
+                for tensor, value in zip(self.inputs, [sample, *rest], strict=True):
+                    self._interpreter.set_tensor(tensor.index, _encode(value, tensor))
+                self._interpreter.invoke()
+                rows.append(np.concatenate([self._output(t) for t in self.outputs]))
+        except (ValueError, RuntimeError) as error:
+            raise StepError(f"the model does not run: {' '.join(str(error).split())}") from error
+        return np.stack(rows)
+
+    def delegation(self) -> dict[str, Any]:
+        """Which nodes the delegate took; see :func:`device_agent.delegation.describe`."""
+        return delegation.describe(self._operators())
+
+    def zero_share(self) -> float | None:
+        """The share of zeros among the kernels of Dense and convolution operators, if any."""
+        zeros = values = 0
+        for kernel in self._kernels():
+            zeros += int((kernel == 0).sum())
+            values += kernel.size
+        return zeros / values if values else None
+
+    def has_float32_weights(self) -> bool:
+        """Whether all kernels are stored as float32."""
+        stored = [kernel.dtype for kernel in self._kernels()]
+        return bool(stored) and all(dtype == np.float32 for dtype in stored)
+
+    def _operators(self) -> list[dict[str, Any]]:
+        operators: list[dict[str, Any]] = self._interpreter._get_ops_details()
+        return operators
+
+    def _kernels(self) -> Iterator[Array]:
+        """The constant kernels as they are stored, whether or not they are unpacked first."""
+        operators = self._operators()
+        unpacked = {
+            int(o["outputs"][0]): int(o["inputs"][0])
+            for o in operators
+            if o["op_name"] in ("DEQUANTIZE", "DENSIFY")
+        }
+        made = {int(t) for o in operators for t in o["outputs"]}
+        seen: set[int] = set()
+        for operator in operators:
+            if operator["op_name"] not in _KERNEL_OPERATORS:
+                continue
+            index = int(operator["inputs"][1])
+            while index in unpacked:
+                index = unpacked[index]
+            if index in seen or index in made:
+                continue
+            seen.add(index)
+            try:
+                yield np.asarray(self._interpreter.get_tensor(index))
+            except ValueError:  # a sparse or packed tensor, which cannot be read
+                continue
+
+    def _output(self, tensor: Tensor) -> Array:
+        value = self._interpreter.get_tensor(tensor.index).ravel().astype(np.float32)
+        if tensor.scale:
+            value = (value - tensor.zero_point) * np.float32(tensor.scale)
+        return np.asarray(value)
+
+
+def _tensor(details: dict[str, Any]) -> Tensor:
+    scale, zero_point = details["quantization"]
+    return Tensor(
+        index=int(details["index"]),
+        name=str(details["name"]),
+        shape=tuple(int(n) for n in details["shape"]),
+        dtype=details["dtype"],
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )
+
+
+def _encode(value: Array, tensor: Tensor) -> Array:
+    value = value.reshape(tensor.shape)
+    dtype = np.dtype(tensor.dtype)
+    if not np.issubdtype(dtype, np.integer):
+        return value.astype(dtype)
+    if tensor.scale:
+        value = np.rint(value / tensor.scale) + tensor.zero_point
+    limits = np.iinfo(dtype)
+    return np.clip(value, limits.min, limits.max).astype(dtype)

@@ -1,0 +1,150 @@
+"""The child process that compresses: a request on stdin, JSON lines on stdout.
+
+It exists so that TensorFlow's memory and threads are gone before anything is measured, and so
+that a converter that aborts takes a variant with it, not the run. It ends when its parent does.
+
+    {"type": "progress", "variant": 0, "step": "prune(0.8)", "done": 3, "of": 15}
+    {"type": "artifact", "variant": 0, "cached": false, "artifact": {…}}
+    {"type": "failure", "variant": 1, "step": "int8", "reason": "…"}
+    {"type": "bad_input", "message": "…"}        {"type": "invalid", "message": "…"}
+    {"type": "end"}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.compress.artifact import Artifact
+from harness.compress.build import ModelBuilder
+from harness.compress.cache import Cache
+from harness.compress.recipe import parse_recipe
+from harness.compress.step import StepError
+from harness.errors import BadInputError, InvalidRunError
+from harness.models.spec import ModelSpec
+
+Send = Callable[[dict[str, Any]], None]
+
+#: Seconds between two lines of progress within one step.
+_PROGRESS_INTERVAL = 0.2
+
+
+def main() -> None:
+    """Serves one request."""
+    lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print goes to the log
+
+    def send(message: dict[str, Any]) -> None:
+        lines.write(json.dumps(message, ensure_ascii=False, allow_nan=False) + "\n")
+        lines.flush()
+
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    work(request, send)
+    lines.flush()
+    os._exit(0)  # TensorFlow's own shutdown takes a second
+
+
+def work(request: dict[str, Any], send: Send) -> None:
+    """Makes the variants of a request, and sends what comes of each.
+
+    Args:
+        request: ``variants`` (number, model, recipe), ``seed``, ``cache``, ``scratch``.
+        send: takes one message.
+    """
+    try:
+        _work(request, send)
+    except BadInputError as error:
+        send({"type": "bad_input", "message": str(error)})
+    except InvalidRunError as error:
+        send({"type": "invalid", "message": str(error)})
+    send({"type": "end"})
+
+
+def _work(request: dict[str, Any], send: Send) -> None:
+    cache = Cache(Path(request["cache"]), Path(request["scratch"]))
+    reporter = _Reporter(send)
+    # By source, too: a variant that was made elsewhere bears its model's name.
+    builders: dict[tuple[str, str], ModelBuilder] = {}
+    variants = []
+    for entry in request["variants"]:
+        spec = ModelSpec.model_validate(entry["model"])
+        recipe = parse_recipe(entry["recipe"])
+        key = (spec.name, spec.source)
+        if key not in builders:
+            builders[key] = ModelBuilder(spec, seed=request["seed"], cache=cache, report=reporter)
+        builders[key].require(recipe)
+        variants.append((int(entry["number"]), key, recipe))
+    for number, model, recipe in variants:
+        reporter.variant = number
+        cached = builders[model].find(recipe) is not None
+        if not cached:
+            reporter("start", 0, 0)
+        try:
+            artifact = builders[model].build(recipe)
+        except StepError as error:
+            step = error.step or recipe.text
+            send({"type": "failure", "variant": number, "step": step, "reason": str(error)})
+        except (BadInputError, InvalidRunError):
+            raise
+        except Exception as error:  # a library's own fault costs this variant, not the others
+            import traceback
+
+            traceback.print_exc()
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = f"{type(error).__name__}: {first}"
+            send({"type": "failure", "variant": number, "step": reporter.step, "reason": reason})
+        else:
+            send(
+                {
+                    "type": "artifact",
+                    "variant": number,
+                    "cached": cached,
+                    "artifact": _document(artifact),
+                }
+            )
+
+
+class _Reporter:
+    """Sends progress of the variant under way, not more often than anyone can read."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._last = 0.0
+        self.variant = -1
+        self.step = ""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if step == self.step and now - self._last < _PROGRESS_INTERVAL:
+            return
+        self._last, self.step = now, step
+        self._send(
+            {"type": "progress", "variant": self.variant, "step": step, "done": done, "of": total}
+        )
+
+
+def _document(artifact: Artifact) -> dict[str, Any]:
+    document = asdict(artifact)
+    document["path"] = str(artifact.path)
+    if artifact.evaluation is not None:
+        document["evaluation"]["path"] = str(artifact.evaluation.path)
+    return document
+
+
+def _end_with_parent() -> None:
+    """The parent holds our stdin open for as long as it lives."""
+    while sys.stdin.read(1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

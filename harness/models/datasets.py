@@ -1,0 +1,323 @@
+"""Data: to train with, to calibrate with, to evaluate with.
+
+A dataset is read as it is (:func:`load_dataset`) and then brought into the format of one model
+(:meth:`Dataset.for_model`). Whatever does not fit is refused in one sentence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import BadInputError
+
+Array = npt.NDArray[Any]
+Labelled = tuple[Array, Array]
+
+#: How many noise samples ``random`` makes.
+RANDOM_SAMPLES = 100
+
+#: The file that Keras' own loader keeps, and its SHA-256.
+_KERAS_MNIST = Path.home() / ".keras" / "datasets" / "mnist.npz"
+_KERAS_MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+
+_NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test", "x_calibration")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples, some of them labelled.
+
+    Attributes:
+        name: ``mnist-subset``, ``mnist-full``, ``random``, or the file's name.
+        origin: what error messages call it: the name or the file's path.
+        train: samples (count, *shape*) and class indices (count,), or None.
+        calibration: samples without labels, or None.
+        evaluation: samples and class indices, or None; never used to train or to calibrate.
+        digest: SHA-256 of the content.
+        seed: of the noise that ``random`` makes, else None.
+    """
+
+    name: str
+    origin: str
+    train: Labelled | None
+    calibration: Array | None
+    evaluation: Labelled | None
+    digest: str
+    seed: int | None = None
+
+    def for_model(
+        self, input_shape: tuple[int, ...], classes: int | None, *, scale: bool = False
+    ) -> Dataset:
+        """The same data as a model takes them: float32, in the model's input shape.
+
+        Args:
+            input_shape: of one sample, without the batch.
+            classes: how many classes the model tells apart; None if it is no classifier.
+            scale: whether integer images (0..255) become 0..1, as the zoo's models want them.
+
+        Raises:
+            BadInputError: samples of another shape, or labels that are not among the classes.
+        """
+        if self.seed is not None:
+            return replace(self, calibration=noise((RANDOM_SAMPLES, *input_shape), self.seed))
+
+        def fit(x: Array, key: str) -> Array:
+            return _as_input(x, input_shape, scale=scale, where=f"{self.origin}: {key}")
+
+        def fit_labelled(pair: Labelled | None, key: str) -> Labelled | None:
+            if pair is None:
+                return None
+            x, y = pair
+            where = f"{self.origin}: y_{key}"
+            if classes is None:
+                raise BadInputError(
+                    f"{where} has class labels, but the model is no classifier: its output is not "
+                    "one score a class; give calibration samples only"
+                )
+            if int(y.max()) >= classes:
+                raise BadInputError(
+                    f"{where} has label {int(y.max())}, and the model has {classes} classes: "
+                    f"labels must be 0 to {classes - 1}"
+                )
+            return fit(x, f"x_{key}"), y
+
+        return replace(
+            self,
+            train=fit_labelled(self.train, "train"),
+            calibration=None
+            if self.calibration is None
+            else fit(self.calibration, "x_calibration"),
+            evaluation=fit_labelled(self.evaluation, "test"),
+        )
+
+    def calibration_samples(self, count: int, seed: int) -> Array | None:
+        """Up to ``count`` samples to calibrate with: the calibration set's, else training's."""
+        pool = self.calibration
+        if pool is None:
+            pool = None if self.train is None else self.train[0]
+        if pool is None:
+            return None
+        chosen = np.random.default_rng(seed).permutation(len(pool))[:count]
+        return pool[np.sort(chosen)]
+
+
+def load_dataset(source: str, *, seed: int = 0) -> Dataset:
+    """Reads a dataset.
+
+    Args:
+        source: ``mnist-subset`` (shipped), ``mnist`` (all 70,000 digits, downloaded by Keras
+            once), ``random`` (seeded noise, to calibrate only), or the path of an ``.npz`` file
+            (``x_train``, ``y_train``, ``x_test``, ``y_test``, ``x_calibration``; each optional,
+            labels with their samples) or of a ``.py`` file with any of
+            ``get_calibration_data()`` (samples), ``get_training_data()`` and
+            ``get_evaluation_data()`` (samples and labels: two arrays, or pairs).
+        seed: of ``random``.
+
+    Raises:
+        BadInputError: no such dataset, or one that is empty, torn or wrongly shaped.
+    """
+    if source == "mnist-subset":
+        return _from_arrays(source, source, _read_npz(_shipped(), source))
+    if source == "mnist":
+        return _from_arrays("mnist-full", source, _full_mnist())
+    if source == "random":
+        digest = hashlib.sha256(f"random {seed}".encode()).hexdigest()
+        return Dataset("random", "random", None, None, None, digest, seed)
+    path = Path(source)
+    if path.suffix not in (".npz", ".py"):
+        raise BadInputError(
+            f"data {source!r} is unknown: it must be mnist-subset, mnist, random, "
+            "or the path of an .npz or .py file"
+        )
+    if not path.is_file():
+        raise BadInputError(f"data file {source} does not exist")
+    read = _read_npz if path.suffix == ".npz" else _read_python
+    return _from_arrays(path.name, source, read(path, source))
+
+
+def noise(shape: tuple[int, ...], seed: int) -> Array:
+    """Seeded uniform noise between -1 and 1, as float32."""
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+
+
+def _shipped() -> Path:
+    return Path(__file__).with_name("data") / "mnist_subset.npz"
+
+
+def _read_npz(path: Path, origin: str) -> dict[str, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise BadInputError(f"{origin} is not an .npz archive")
+            return {key: archive[key] for key in _NPZ_KEYS if key in archive.files}
+    except BadInputError:
+        raise
+    except Exception as error:  # a torn archive fails in many ways: zipfile, zlib, header parser
+        raise BadInputError(
+            f"{origin} cannot be read as an .npz file of plain arrays: {_first_line(error)}"
+        ) from error
+
+
+def _full_mnist() -> dict[str, Array]:
+    try:
+        kept = hashlib.sha256(_KERAS_MNIST.read_bytes()).hexdigest() == _KERAS_MNIST_SHA256
+    except OSError:
+        kept = False
+    if kept:  # the same file that Keras would return, without importing TensorFlow
+        return _read_npz(_KERAS_MNIST, "mnist")
+    try:
+        import keras
+
+        (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
+    except Exception as error:
+        raise BadInputError(
+            f"data 'mnist' could not be downloaded ({_first_line(error)}); "
+            "use mnist-subset, which is shipped"
+        ) from error
+    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+def _read_python(path: Path, origin: str) -> dict[str, Array]:
+    module_spec = importlib.util.spec_from_file_location(f"mobilebench_data_{path.stem}", path)
+    if module_spec is None or module_spec.loader is None:
+        raise BadInputError(f"{origin} cannot be read as a Python file")
+    module = importlib.util.module_from_spec(module_spec)
+    kept_path = list(sys.path)
+    sys.path.insert(0, str(path.resolve().parent))  # so that the file can import its neighbours
+    try:
+        module_spec.loader.exec_module(module)
+        arrays: dict[str, Array] = {}
+        if hasattr(module, "get_calibration_data"):
+            arrays["x_calibration"] = _stack(
+                module.get_calibration_data(), f"{origin}: get_calibration_data()"
+            )
+        for part, function in (("train", "get_training_data"), ("test", "get_evaluation_data")):
+            if hasattr(module, function):
+                x, y = _pair(getattr(module, function)(), f"{origin}: {function}()")
+                arrays[f"x_{part}"], arrays[f"y_{part}"] = x, y
+    except BadInputError:
+        raise
+    except Exception as error:  # the user's own code
+        raise BadInputError(
+            f"{origin} failed with {type(error).__name__}: {_first_line(error)}"
+        ) from error
+    finally:
+        sys.path[:] = kept_path
+    if not arrays:
+        raise BadInputError(
+            f"{origin} must define get_calibration_data(), get_evaluation_data() "
+            "or get_training_data()"
+        )
+    return arrays
+
+
+def _pair(value: Any, where: str) -> Labelled:
+    """Samples and labels from two arrays, or from an iterable of pairs."""
+    if isinstance(value, tuple) and len(value) == 2:
+        return _stack(value[0], where), _stack(value[1], where)
+    pairs = list(value) if isinstance(value, Iterable) else []
+    if not pairs or not all(isinstance(p, tuple | list) and len(p) == 2 for p in pairs):
+        raise BadInputError(
+            f"{where} must return samples and labels: two arrays, or (sample, label) pairs"
+        )
+    return _stack([p[0] for p in pairs], where), _stack([p[1] for p in pairs], where)
+
+
+def _stack(value: Any, where: str) -> Array:
+    if not isinstance(value, np.ndarray):
+        if not isinstance(value, Iterable):
+            raise BadInputError(f"{where} must return an array or an iterable of samples")
+        try:
+            return np.stack([np.asarray(sample) for sample in value])
+        except ValueError as error:
+            raise BadInputError(
+                f"{where} must return at least one sample, and samples of one shape"
+            ) from error
+    return value
+
+
+def _from_arrays(name: str, origin: str, arrays: Mapping[str, Array]) -> Dataset:
+    if not arrays:
+        raise BadInputError(f"{origin} has none of the keys {', '.join(_NPZ_KEYS)}")
+    calibration = arrays.get("x_calibration")
+    if calibration is not None:
+        _check_samples(calibration, f"{origin}: x_calibration")
+    return Dataset(
+        name,
+        origin,
+        train=_labelled(arrays, "train", origin),
+        calibration=calibration,
+        evaluation=_labelled(arrays, "test", origin),
+        digest=_digest(arrays),
+    )
+
+
+def _labelled(arrays: Mapping[str, Array], part: str, origin: str) -> Labelled | None:
+    x, y = arrays.get(f"x_{part}"), arrays.get(f"y_{part}")
+    if x is None and y is None:
+        return None
+    if x is None or y is None:
+        missing, there = ("x", "y") if x is None else ("y", "x")
+        raise BadInputError(f"{origin} has {there}_{part} but no {missing}_{part}")
+    _check_samples(x, f"{origin}: x_{part}")
+    where = f"{origin}: y_{part}"
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+        raise BadInputError(
+            f"{where} must be one whole class index a sample, not {y.dtype} of shape {y.shape}"
+        )
+    if len(x) != len(y):
+        raise BadInputError(f"{where} has {len(y)} labels for the {len(x)} samples of x_{part}")
+    if int(y.min()) < 0:
+        raise BadInputError(f"{where} has label {int(y.min())}: labels count from 0")
+    return x, y.astype(np.int64)
+
+
+def _check_samples(x: Array, where: str) -> None:
+    if x.ndim < 1 or len(x) == 0 or x.size == 0:
+        raise BadInputError(f"{where} is empty: it must hold at least one sample")
+    if not (np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_) or np.iscomplexobj(x):
+        raise BadInputError(f"{where} must hold real numbers, not {x.dtype}")
+    if np.issubdtype(x.dtype, np.floating) and not np.isfinite(x).all():
+        raise BadInputError(f"{where} has NaN or infinite values: every value must be finite")
+
+
+def _as_input(x: Array, input_shape: tuple[int, ...], *, scale: bool, where: str) -> Array:
+    """Samples as float32 in the input's shape.
+
+    Only what keeps the order of the values is reshaped: flattening, and axes of size 1.
+    """
+    shape = x.shape[1:]
+    flat = len(shape) == 1 or len(input_shape) == 1
+    squeezed = [n for n in shape if n != 1] == [n for n in input_shape if n != 1]
+    if int(np.prod(shape)) != int(np.prod(input_shape)) or not (flat or squeezed):
+        raise BadInputError(
+            f"{where} has samples of shape {shape}, and the model takes {input_shape}"
+        )
+    values: Array = x.astype(np.float32)
+    if scale and np.issubdtype(x.dtype, np.integer):
+        values /= np.float32(255)
+    return values.reshape(len(x), *input_shape)
+
+
+def _digest(arrays: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(arrays):
+        array = np.ascontiguousarray(arrays[key])
+        digest.update(f"{key} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

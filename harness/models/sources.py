@@ -1,0 +1,196 @@
+"""Where a model comes from, and how it becomes a Keras model or a .tflite file.
+
+:func:`find_source` and :func:`find_student` look and hash without TensorFlow; loading needs it,
+except for a ready ``.tflite``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.errors import BadInputError
+from harness.models.spec import ModelSpec
+from harness.models.training import TrainingSettings
+from harness.models.zoo import ZooModel, zoo_model
+
+Kind = Literal["zoo", "keras", "saved_model", "tflite"]
+
+#: Bytes 4 to 8 of a .tflite file.
+_TFLITE_IDENTIFIER = b"TFL3"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that exists.
+
+    Attributes:
+        text: as the suite names it.
+        kind: decides what can be done with it: only ``zoo`` and ``keras`` can be retrained.
+        digest: SHA-256 of the file or folder, or of what defines a zoo model.
+        zoo: the zoo's entry, for kind ``zoo``.
+    """
+
+    text: str
+    kind: Kind
+    digest: str
+    zoo: ZooModel | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file or folder, for every kind but ``zoo``."""
+        return Path(self.text)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether steps that retrain can start from it."""
+        return self.kind in ("zoo", "keras")
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """How it is trained; a user's own model has the defaults."""
+        known = None if self.zoo is None else self.zoo.training
+        return known or TrainingSettings()
+
+
+def find_source(text: str) -> Source:
+    """The model that a suite names.
+
+    Raises:
+        BadInputError: no such model, or a file that is not what its name says.
+    """
+    if text.startswith("zoo:"):
+        name = text.removeprefix("zoo:")
+        entry = zoo_model(name)
+        digest = hashlib.sha256(f"zoo {name} {entry.training}".encode()).hexdigest()
+        return Source(text, "zoo", digest, entry)
+    path = Path(text)
+    if not path.exists():
+        raise BadInputError(
+            f"model {text} does not exist; it must be zoo:NAME, a .keras file, "
+            "a SavedModel folder or a .tflite file"
+        )
+    if path.is_dir():
+        if not (path / "saved_model.pb").is_file():
+            raise BadInputError(f"model folder {text} is no SavedModel: it has no saved_model.pb")
+        return Source(text, "saved_model", _folder_digest(path))
+    content = _read(path)
+    digest = hashlib.sha256(content).hexdigest()
+    if path.suffix == ".tflite":
+        check_tflite(content, text)
+        return Source(text, "tflite", digest)
+    if path.suffix == ".keras":
+        if not zipfile.is_zipfile(path):
+            raise BadInputError(f"model {text} is torn or no .keras file: it is no zip archive")
+        return Source(text, "keras", digest)
+    raise BadInputError(
+        f"model {text} has an unknown format; it must be a .keras file, "
+        "a SavedModel folder or a .tflite file"
+    )
+
+
+def find_student(spec: ModelSpec, source: Source) -> Source | None:
+    """The architecture that ``distill`` and ``student`` train, or None if there is none.
+
+    Raises:
+        BadInputError: the suite names one that does not exist or cannot be trained.
+    """
+    text = spec.student
+    if text is None:
+        own = None if source.zoo is None else source.zoo.student
+        text = None if own is None else f"zoo:{own}"
+    if text is None:
+        return None
+    student = find_source(text)
+    if not student.trainable:
+        raise BadInputError(
+            f"model {spec.name!r}: student {text} cannot be trained; "
+            "it must be zoo:NAME or a .keras file"
+        )
+    return student
+
+
+def build_fresh(source: Source) -> Any:
+    """A Keras model of the source's architecture with fresh random weights.
+
+    The caller has seeded Keras.
+    """
+    import keras
+
+    if source.zoo is not None:
+        return source.zoo.build()
+    return keras.models.clone_model(load_keras(source))
+
+
+def load_keras(source: Source) -> Any:
+    """The model of a ``.keras`` file. Code stored inside the file is never run.
+
+    Raises:
+        BadInputError: the file needs such code or custom classes, or is torn.
+    """
+    import keras
+
+    try:
+        model = keras.models.load_model(source.path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever the file's contents provoke
+        text = str(error)
+        if "unsafe" in text or "safe_mode" in text:
+            raise BadInputError(
+                f"model {source.text} stores Python code (a Lambda layer), which is not run for "
+                "safety; replace that layer or give a SavedModel or a .tflite file"
+            ) from error
+        if "register_keras_serializable" in text or "Could not locate" in text:
+            raise BadInputError(
+                f"model {source.text} uses classes that Keras does not know; "
+                "export it as a SavedModel or a .tflite file"
+            ) from error
+        raise BadInputError(
+            f"model {source.text} cannot be loaded by Keras: {_first_line(error)}"
+        ) from error
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise BadInputError(
+            f"model {source.text} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
+            "compression takes models with one of each"
+        )
+    if None in model.inputs[0].shape[1:]:
+        raise BadInputError(
+            f"model {source.text} has an open input shape {tuple(model.inputs[0].shape)}; "
+            "every dimension but the batch must be fixed"
+        )
+    return model
+
+
+def check_tflite(content: bytes, where: str) -> None:
+    """Refuses what is no .tflite file.
+
+    Raises:
+        BadInputError: the file is empty, torn, or something else.
+    """
+    if content[4:8] != _TFLITE_IDENTIFIER:
+        raise BadInputError(
+            f"model {where} is no .tflite file: "
+            + ("it is empty" if not content else "it lacks the identifier TFL3")
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"model {path} cannot be read: {error.strerror}") from error
+
+
+def _folder_digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        content = _read(file)
+        digest.update(f"{file.relative_to(path).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,225 @@
+"""One training loop for everything that learns: base models, students, pruned models.
+
+It is written out rather than left to ``model.fit`` so that the loss sees logits, pruned weights
+stay exactly zero after every step, and a small model is not slowed down by Python: a few steps
+at a time run as one graph.
+
+Everything random follows from the seed, so that two trainings of one process or of two give the
+same weights on one machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import BadInputError
+
+Array = npt.NDArray[Any]
+
+#: Steps in one graph call at most: masks are updated and progress is told in between.
+_STEPS_A_CALL = 16
+#: Bytes of samples in one graph call at most.
+_BYTES_A_CALL = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How one model is trained: Adam, with a cosine decay of the learning rate to zero.
+
+    ``largest_shift`` is in pixels: each image is moved at random by that much in either
+    direction, anew in each epoch, with zeros moving in.
+    """
+
+    epochs: int = 10
+    batch: int = 64
+    learning_rate: float = 1e-3
+    largest_shift: int = 0
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a training step works with.
+
+    ``x`` (count, *input shape*) float32 and ``y`` (count,) class indices; ``on_epoch`` is told
+    the epochs done and the epochs in all.
+    """
+
+    x: Array
+    y: Array
+    settings: TrainingSettings
+    seed: int
+    on_epoch: Callable[[int, int], None] = field(default=lambda _done, _all: None)
+
+
+#: From the logits (batch, classes), the labels (batch,) and the samples: the mean loss.
+Loss = Callable[[Any, Any, Any], Any]
+#: From the share of training that is done (0 to 1): which weights to keep, a mask a kernel.
+Masking = Callable[[float], Sequence[Array]]
+
+
+def fit(
+    model: Any,
+    lessons: Lessons,
+    *,
+    epochs: int,
+    learning_rate: float | None = None,
+    loss: Loss | None = None,
+    kernels: Sequence[Any] = (),
+    masking: Masking | None = None,
+) -> None:
+    """Trains a Keras classifier in place.
+
+    Args:
+        model: ends in a softmax, or gives logits.
+        lessons: data, settings and seed.
+        epochs: passes over the data; the last incomplete batch of a pass is left out.
+        learning_rate: the first one, instead of the settings'.
+        loss: of the logits; cross-entropy with the labels unless given.
+        kernels: the variables that ``masking`` speaks of, in order.
+        masking: asked before every few steps and after the last. Weights that it does not keep
+            are set to zero at once and after each step, whatever the optimizer's momentum.
+    """
+    import keras
+    import tensorflow as tf
+
+    if epochs == 0:
+        if masking is not None:
+            _apply(kernels, masking(1.0))
+        return
+    keras.utils.set_random_seed(lessons.seed)
+    random = np.random.default_rng(lessons.seed)
+    batch = min(lessons.settings.batch, len(lessons.x))
+    steps = len(lessons.x) // batch
+    rate = learning_rate or lessons.settings.learning_rate
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps * epochs))
+    variables = model.trainable_variables
+    optimizer.build(variables)
+    loss = loss or cross_entropy
+    masks = [tf.Variable(tf.ones(k.shape, tf.bool), trainable=False) for k in kernels]
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def run(x: Any, y: Any) -> None:
+        for i in tf.range(tf.shape(x)[0]):
+            with tf.GradientTape() as tape:
+                value = loss(logits(x[i], training=True), y[i], x[i])
+            optimizer.apply(tape.gradient(value, variables), variables)
+            for kernel, mask in zip(kernels, masks, strict=True):
+                kernel.assign(tf.where(mask, kernel, tf.zeros_like(kernel)))
+
+    steps_a_call = _steps_a_call(lessons.x[:batch].nbytes)
+    done = 0
+    with logits_of(model) as logits:
+        for epoch in range(1, epochs + 1):
+            order = random.permutation(len(lessons.x))[: steps * batch].reshape(steps, batch)
+            for start in range(0, steps, steps_a_call):
+                if masking is not None:
+                    keep = masking(done / (steps * epochs))
+                    _apply(kernels, keep)
+                    for mask, value in zip(masks, keep, strict=True):
+                        mask.assign(value)
+                chosen = order[start : start + steps_a_call]
+                x = shifted(lessons.x[chosen.ravel()], lessons.settings.largest_shift, random)
+                run(
+                    tf.constant(x.reshape(*chosen.shape, *x.shape[1:])),
+                    tf.constant(lessons.y[chosen].astype(np.int32)),
+                )
+                done += len(chosen)
+            lessons.on_epoch(epoch, epochs)
+    if masking is not None:
+        _apply(kernels, masking(1.0))
+
+
+def cross_entropy(logits: Any, labels: Any, _samples: Any = None) -> Any:
+    """Mean cross-entropy of logits (batch, classes) with class indices (batch,)."""
+    import tensorflow as tf
+
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+    )
+
+
+@contextlib.contextmanager
+def logits_of(model: Any) -> Iterator[Callable[..., Any]]:
+    """A function that gives the model's logits, on the model's own weights.
+
+    A softmax at the end is taken off for as long as the context lasts: the logarithm of its
+    output would do in theory, but loses what underflows.
+
+    Raises:
+        BadInputError: the model ends in another non-linearity, so it has no logits.
+    """
+    import keras
+
+    last = _last_layer(model)
+    activation = getattr(last, "activation", None)
+    if isinstance(last, keras.layers.Softmax):
+        yield keras.Model(model.inputs, last.input)
+        return
+    if activation not in (None, keras.activations.linear, keras.activations.softmax):
+        raise BadInputError(
+            f"model {model.name!r} ends in {getattr(activation, '__name__', activation)}: to be "
+            "trained here it must be a classifier that ends in softmax or in logits"
+        )
+    if activation is not keras.activations.softmax:
+        yield model
+        return
+    last.activation = keras.activations.linear
+    try:
+        yield model
+    finally:
+        last.activation = activation
+
+
+def shifted(x: Array, largest: int, random: np.random.Generator) -> Array:
+    """Images moved by up to ``largest`` pixels each way; flat square images are understood."""
+    if largest == 0:
+        return x
+    side = int(np.sqrt(x[0].size))
+    padded = np.pad(x.reshape(len(x), side, side), ((0, 0), (largest,) * 2, (largest,) * 2))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
+    rows, columns = random.integers(0, 2 * largest + 1, (2, len(x)))
+    moved: Array = windows[np.arange(len(x)), rows, columns]
+    return moved.reshape(x.shape)
+
+
+def copy_of(model: Any) -> Any:
+    """A model of the same architecture and weights that shares nothing with the first."""
+    import keras
+
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _last_layer(model: Any) -> Any:
+    import keras
+
+    last = model
+    while isinstance(last, keras.Model):
+        output = last.outputs[0]
+        last = next(
+            (layer for layer in reversed(last.layers) if _gives(layer, output)), last.layers[-1]
+        )
+    return last
+
+
+def _gives(layer: Any, output: Any) -> bool:
+    try:
+        return layer.output is output
+    except (AttributeError, ValueError):  # a layer that is called more than once
+        return False
+
+
+def _steps_a_call(bytes_a_step: int) -> int:
+    return max(1, min(_STEPS_A_CALL, _BYTES_A_CALL // max(1, bytes_a_step)))
+
+
+def _apply(kernels: Sequence[Any], masks: Sequence[Array]) -> None:
+    for kernel, mask in zip(kernels, masks, strict=True):
+        kernel.assign(np.where(mask, kernel.numpy(), np.float32(0)))
