@@ -154,10 +154,12 @@ def _gain(variant: Variant) -> str:
         parts.append(f"{units.times(variant.smaller.value)} smaller")
     speed = variant.speedup
     if speed.value is not None and speed.interval is not None:
-        shown = not speed.interval.holds(1)
-        parts.append(
-            f"{units.times(speed.value)} the speed" if shown else "speed not shown to differ"
-        )
+        if speed.interval.holds(1):
+            parts.append("speed not shown to differ")
+        elif speed.value > 1:
+            parts.append(f"{units.times(speed.value)} the speed")
+        else:
+            parts.append(f"{units.times(1 / speed.value)} the latency")
     return ", ".join(parts)
 
 

@@ -57,6 +57,11 @@ def points(difference: float, decimals: int = 1) -> str:
     return true_minus(text)
 
 
+def grouped(number: int) -> str:
+    """A count with thin spaces between its thousands."""
+    return f"{number:,}".replace(",", "\N{THIN SPACE}")
+
+
 def decimals_of_share(n: int) -> int:
     """How many decimals of a percentage ``n`` samples can tell apart."""
     return 1 if n <= 1000 else 2

@@ -34,7 +34,8 @@ _VARIABLES = {INK: "var(--ink)", FAINT: "var(--faint)", PAPER: "var(--paper)"}
 # Okabe & Ito, Color Universal Design (2008).
 BLUE, VERMILLION = "#0072b2", "#d55e00"
 
-#: What a picture draws at most; more would be neither readable nor small.
+#: What a picture draws at most; more would be neither readable nor small. With more points than
+#: labels, only the front and the baseline are numbered.
 MOST_POINTS = 400
 MOST_LABELS = 24
 MOST_STRIPS = 24
@@ -112,6 +113,7 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
     # What stands out first, so that the limits cut off the rest.
     numbered.sort(key=lambda item: (not item[1].is_baseline, item[0] not in front, item[0]))
     shown = numbered[:MOST_POINTS]
+    crowded = len(shown) > MOST_LABELS
 
     title = f"{y.name} against {x.name.lower()}"
     figure = Figure(figsize=(5.2, 3.9), layout="constrained")
@@ -128,22 +130,22 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
         *zip(*line, strict=True), color=BLUE, lw=1.2, alpha=0.55, drawstyle="steps-post", zorder=2
     )
     for number, variant in reversed(shown):
-        _point(
-            axes, variant, number in front, (x.get(variant), y.get(variant)), (factor_x, factor_y)
-        )
+        at, factors = (x.get(variant), y.get(variant)), (factor_x, factor_y)
+        if not crowded or number in front or variant.is_baseline:
+            _bars(axes, variant, number in front, at, factors)
+        _point(axes, variant, number in front, at, factors)
     axes.margins(0.09, 0.12)
-    _number(figure, axes, shown[:MOST_LABELS], front, x=(x, factor_x), y=(y, factor_y))
+    _number(figure, axes, shown, front, x=(x, factor_x), y=(y, factor_y))
 
     dropped = len(numbered) - len(shown)
-    unlabelled = len(shown) - MOST_LABELS
     caption = (
         f"Numbers are the rows of the table. Blue: no other variant is better in both; "
         f"orange diamond: the baseline ({plain(comparison.baseline)}). Bars: 95 % intervals."
     )
     if dropped > 0:
         caption += f" {dropped} variants off the front are not drawn."
-    if unlabelled > 0:
-        caption += f" {unlabelled} points have no number."
+    if crowded:
+        caption += " So many points have numbers and bars only on the front."
     return Picture(title, caption, _svg(figure, f"{title}: {comparison.model}"))
 
 
@@ -178,6 +180,26 @@ def _logarithmic(side: mpl.axis.Axis, low: float, high: float) -> None:
     side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
+def _colour(variant: Variant, on_front: bool) -> str:
+    return VERMILLION if variant.is_baseline else BLUE if on_front else INK
+
+
+def _bars(
+    axes: Axes,
+    variant: Variant,
+    on_front: bool,
+    at: tuple[Estimate, Estimate],
+    factors: tuple[float, float],
+) -> None:
+    x, y = ((e.value or 0) / factor for e, factor in zip(at, factors, strict=True))
+    colour = _colour(variant, on_front)
+    for estimate, factor, along in zip(at, factors, "xy", strict=True):
+        if estimate.interval is not None:
+            low, high = estimate.interval.low / factor, estimate.interval.high / factor
+            ends = ([low, high], [y, y]) if along == "x" else ([x, x], [low, high])
+            axes.plot(*ends, color=colour, lw=0.9, alpha=0.3, zorder=1, solid_capstyle="butt")
+
+
 def _point(
     axes: Axes,
     variant: Variant,
@@ -186,12 +208,7 @@ def _point(
     factors: tuple[float, float],
 ) -> None:
     x, y = ((e.value or 0) / factor for e, factor in zip(at, factors, strict=True))
-    colour = VERMILLION if variant.is_baseline else BLUE if on_front else INK
-    for estimate, factor, along in zip(at, factors, "xy", strict=True):
-        if estimate.interval is not None:
-            low, high = estimate.interval.low / factor, estimate.interval.high / factor
-            ends = ([low, high], [y, y]) if along == "x" else ([x, x], [low, high])
-            axes.plot(*ends, color=colour, lw=0.9, alpha=0.3, zorder=1, solid_capstyle="butt")
+    colour = _colour(variant, on_front)
     axes.plot(
         x,
         y,
@@ -213,21 +230,28 @@ def _number(
     x: tuple[_Axis, float],
     y: tuple[_Axis, float],
 ) -> None:
-    """Writes each point's number beside it, with a thin line where there was no room."""
+    """Writes each point's number beside it, or with a line to it where that was taken.
+
+    Of many points only the front and the baseline are numbered; a number without room is left out.
+    """
     figure.draw_without_rendering()  # Only a drawn figure knows where its points are.
     data = [tuple((axis.get(v).value or 0) / factor for axis, factor in (x, y)) for _, v in shown]
     pixels = axes.transData.transform(data)
     scale = 72 / figure.dpi
     box = axes.get_window_extent()
     texts = [str(number) for number, _ in shown]
+    few = len(shown) <= MOST_LABELS
+    wanted = [few or number in front or v.is_baseline for number, v in shown]
     spots = place_labels(
         [Place(float(px) * scale, float(py) * scale) for px, py in pixels],
-        [(6.2 * len(text) + 1, 9.5) for text in texts],
+        [(6.2 * len(t) + 1, 9.5) if w else None for t, w in zip(texts, wanted, strict=True)],
         (box.x0 * scale, box.y0 * scale, box.x1 * scale, box.y1 * scale),
     )
     for (number, variant), text, at, point, spot in zip(
         shown, texts, data, pixels * scale, spots, strict=True
     ):
+        if spot is None:
+            continue
         strong = number in front or variant.is_baseline
         axes.annotate(
             text,
@@ -238,7 +262,7 @@ def _number(
             va="center_baseline",
             fontsize=9,
             fontweight="bold" if strong else "normal",
-            color=VERMILLION if variant.is_baseline else BLUE if strong else INK,
+            color=_colour(variant, number in front),
             zorder=5,
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": FAINT, "shrinkA": 4, "shrinkB": 3}
             if spot.far

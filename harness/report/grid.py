@@ -63,17 +63,20 @@ _Get = Callable[[Variant], Estimate]
 def comparison_grid(comparison: Comparison) -> Grid:
     """The main table; a column that no variant has a value for is left out."""
     rows = comparison.variants
+    time = _unit(rows, lambda v: v.latency.median, units.TIME_UNITS)
+    size = _unit(rows, lambda v: v.size, units.SIZE_UNITS)
+    memory = _unit(rows, lambda v: v.memory.peak, units.SIZE_UNITS)
     columns = [
         _shares("Accuracy", rows, lambda v: v.accuracy),
         _points("Δ accuracy", rows, lambda v: v.accuracy_change),
-        _scaled("File", rows, lambda v: v.size, units.SIZE_UNITS),
-        _scaled("gzip", rows, lambda v: v.gzip_size, units.SIZE_UNITS),
+        _scaled("File", rows, lambda v: v.size, size),
+        _scaled("gzip", rows, lambda v: v.gzip_size, size),
         _ratios("Smaller", rows, lambda v: v.smaller),
-        _scaled("Latency", rows, lambda v: v.latency.median, units.TIME_UNITS),
-        _scaled("p90", rows, lambda v: v.latency.p90, units.TIME_UNITS, detail=False),
-        _scaled("p99", rows, lambda v: v.latency.p99, units.TIME_UNITS, detail=False),
+        _scaled("Latency", rows, lambda v: v.latency.median, time),
+        _scaled("p90", rows, lambda v: v.latency.p90, time, detail=False),
+        _scaled("p99", rows, lambda v: v.latency.p99, time, detail=False),
         _ratios("Speed-up", rows, lambda v: v.speedup),
-        _scaled("Peak memory", rows, lambda v: v.memory.peak, units.SIZE_UNITS, detail=False),
+        _scaled("Peak memory", rows, lambda v: v.memory.peak, memory, detail=False),
     ]
     return Grid(rows, tuple(c for c in columns if _any(c)))
 
@@ -81,22 +84,32 @@ def comparison_grid(comparison: Comparison) -> Grid:
 def details_grid(comparison: Comparison) -> Grid:
     """What was measured besides; a column that no variant has a value for is left out."""
     rows = comparison.variants
-    times, sizes = units.TIME_UNITS, units.SIZE_UNITS
+    time = _unit(rows, lambda v: v.latency.median, units.TIME_UNITS)
+    load = _unit(rows, lambda v: v.latency.initialization, units.TIME_UNITS)
+    memory = _unit(rows, lambda v: v.memory.pss, units.SIZE_UNITS)
     columns = [
         _counts("Trials", rows, lambda v: v.latency.median.n or None),
         _counts("Failed", rows, lambda v: v.failed_trials),
         _counts("Inferences", rows, lambda v: v.latency.samples or None),
         _plain_shares("Outliers", rows, lambda v: v.latency.outliers),
         _plain_shares("Drift", rows, lambda v: v.latency.drift),
-        _scaled("p95", rows, lambda v: v.latency.p95, times, detail=False, mark=False),
-        _scaled("First inference", rows, lambda v: v.latency.first, times, mark=False),
-        _scaled("Load", rows, lambda v: v.latency.initialization, times, mark=False),
-        _scaled("PSS", rows, lambda v: v.memory.pss, sizes, detail=False, mark=False),
-        _scaled("Anonymous", rows, lambda v: v.memory.anonymous, sizes, detail=False, mark=False),
-        _scaled("File-backed", rows, lambda v: v.memory.file, sizes, detail=False, mark=False),
+        _scaled("p95", rows, lambda v: v.latency.p95, time, detail=False, mark=False),
+        _scaled("First inference", rows, lambda v: v.latency.first, time, mark=False),
+        _scaled("Load", rows, lambda v: v.latency.initialization, load, mark=False),
+        _scaled("PSS", rows, lambda v: v.memory.pss, memory, detail=False, mark=False),
+        _scaled("Anonymous", rows, lambda v: v.memory.anonymous, memory, detail=False, mark=False),
+        _scaled("File-backed", rows, lambda v: v.memory.file, memory, detail=False, mark=False),
         Column("Delegated", "nodes", tuple(_delegated(v) for v in rows)),
     ]
     return Grid(rows, tuple(c for c in columns if _any(c)))
+
+
+def _unit(
+    rows: Sequence[Variant], get: _Get, table: tuple[tuple[str, float], ...]
+) -> tuple[str, float]:
+    """The unit that fits the middle value; columns to be compared with each other share it."""
+    values = sorted(e.value for e in map(get, rows) if e.value is not None)
+    return units.unit_for(values[len(values) // 2], table) if values else table[0]
 
 
 def _any(column: Column) -> bool:
@@ -107,18 +120,18 @@ def _scaled(
     title: str,
     rows: Sequence[Variant],
     get: _Get,
-    table: tuple[tuple[str, float], ...],
+    unit: tuple[str, float],
     *,
     detail: bool = True,
     mark: bool = True,
 ) -> Column:
-    """Times or sizes in the unit that fits the middle one."""
+    """Times or sizes in one unit."""
     found = [get(v) for v in rows]
-    values = sorted(e.value for e in found if e.value is not None)
-    unit, factor = units.unit_for(values[len(values) // 2], table) if values else table[0]
+    name, factor = unit
+    values = [e.value for e in found if e.value is not None]
     text = _format([v / factor for v in values])
     cells = _cells(found, lambda x: text(x / factor), detail, min if mark else None)
-    return Column(title, unit, cells)
+    return Column(title, name, cells)
 
 
 def _ratios(title: str, rows: Sequence[Variant], get: _Get) -> Column:
@@ -143,8 +156,7 @@ def _points(title: str, rows: Sequence[Variant], get: _Get) -> Column:
 def _counts(title: str, rows: Sequence[Variant], get: Callable[[Variant], int | None]) -> Column:
     values = [get(v) for v in rows]
     cells = (
-        Cell() if value is None else Cell(f"{value:,}".replace(",", "\N{THIN SPACE}"), value=value)
-        for value in values
+        Cell() if value is None else Cell(units.grouped(value), value=value) for value in values
     )
     return Column(title, "", tuple(cells))
 

@@ -28,21 +28,25 @@ Box = tuple[float, float, float, float]
 
 
 def place_labels(
-    points: Sequence[Place], sizes: Sequence[tuple[float, float]], frame: Box
-) -> list[Place]:
+    points: Sequence[Place], sizes: Sequence[tuple[float, float] | None], frame: Box
+) -> list[Place | None]:
     """Gives each point's label the nearest free place, in the order of the points.
 
     Args:
         points: the points, all of which are kept free.
-        sizes: width and height of each label.
+        sizes: width and height of each label; None for a point that gets none.
         frame: left, bottom, right, top of the area to stay inside.
 
     Returns:
-        The centre of each label. Where nothing is free it is the first place tried.
+        The centre of each label, or None where there is no room for it.
     """
     taken = [_box(point, 2 * _POINT, 2 * _POINT) for point in points]
-    places = []
-    for number, (point, (width, height)) in enumerate(zip(points, sizes, strict=True)):
+    places: list[Place | None] = []
+    for number, (point, size) in enumerate(zip(points, sizes, strict=True)):
+        if size is None:
+            places.append(None)
+            continue
+        width, height = size
         candidates = [
             Place(
                 point.x + (radius + width / 4) * math.cos(math.radians(angle)),
@@ -60,9 +64,10 @@ def place_labels(
             and not any(_overlap(box, other) for other in others)
             and not _overlap(box, _box(point, _POINT, _POINT))
         )
-        place = next(free, candidates[0])
+        place = next(free, None)
         places.append(place)
-        taken.append(_box(place, width, height))
+        if place is not None:
+            taken.append(_box(place, width, height))
     return places
 
 

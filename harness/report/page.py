@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
+from harness.analysis import units
 from harness.report.figures import Picture, pictures
 from harness.report.grid import Grid, comparison_grid, details_grid
 from harness.report.text import plain
@@ -53,7 +54,7 @@ def render(summary: Summary, manifest: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"plain": _words, "json": _json}
+    environment.filters |= {"plain": _words, "json": _json, "grouped": units.grouped}
     sections = [
         _Section(
             comparison,
