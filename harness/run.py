@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import platformdirs
 
 from harness import host
-from harness.compress.artifact import Artifact, Outcome, Progress
+from harness.compress.artifact import Artifact, Failure, Outcome, Progress
 from harness.compress.service import compress_variants
 from harness.devices.base import Device, DeviceFacts
 from harness.devices.local import LocalDevice
@@ -31,6 +31,9 @@ class Watcher(Protocol):
 
     def compressing(self, progress: Progress) -> None:
         """A variant is being made."""
+
+    def not_made(self, failure: Failure) -> None:
+        """A variant could not be made."""
 
     def measuring(self, plan: Sequence[PlannedTrial], finished: int, suite: Suite) -> None:
         """Trials begin; ``finished`` of the plan are there already."""
@@ -73,6 +76,13 @@ def start(suite: Suite, results: Path, command: Sequence[str], watcher: Watcher)
         cache=cache_folder(),
         on_progress=watcher.compressing,
     )
+    for failure in outcome.failures:
+        watcher.not_made(failure)
+    if not outcome.artifacts:
+        first = outcome.failures[0]
+        raise BadInputError(
+            f"there is nothing to measure: {first.model} · {first.recipe}: {first.reason}"
+        )
     run = f"{created:%Y%m%dT%H%M%SZ}-{suite.name}"
     plan = _plan(run, suite, outcome)
     folder = _create(

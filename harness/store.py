@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
 import shutil
@@ -265,12 +266,10 @@ class RunFolder:
         target = self.path / PARTS / f"{trial}.npy"
         with _disk(target):
             target.parent.mkdir(exist_ok=True)
-            temporary = target.with_suffix(".tmp")
-            with temporary.open("wb") as file:
-                np.save(file, samples_ns.astype(np.int64), allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
+        # In memory first: NumPy hides the reason when a file cannot be written to its end.
+        content = io.BytesIO()
+        np.save(content, samples_ns.astype(np.int64), allow_pickle=False)
+        write_atomically(target, content.getvalue())
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from device_agent.contract import Event
+from harness.compress.artifact import Failure
 from harness.compress.artifact import Progress as CompressProgress
 from harness.devices.base import DeviceFacts
 from harness.plan import PlannedTrial
@@ -77,6 +78,10 @@ class RunDisplay:
             self._compressing, description=text, completed=progress.done, total=progress.total
         )
 
+    def not_made(self, failure: Failure) -> None:
+        """Says why a variant is missing."""
+        self._complain("not made", f"{failure.model} · {failure.recipe}", failure.reason)
+
     def measuring(self, plan: Sequence[PlannedTrial], finished: int, suite: Suite) -> None:
         """Shows that trials begin."""
         self._protocol = suite.protocol
@@ -101,12 +106,11 @@ class RunDisplay:
         assert self._measuring is not None
         self._progress.advance(self._measuring, self._seconds(record.kind))
         if record.state == "failed" and record.code != "skipped":
-            self._console.print(
-                Text.assemble(
-                    ("failed ", "bold red"),
-                    f"{record.kind} · {record.model} · {record.recipe}: {record.reason}",
-                )
-            )
+            what = f"{record.kind} · {record.model} · {record.recipe}"
+            self._complain("failed", what, record.reason)
+
+    def _complain(self, word: str, what: str, reason: str) -> None:
+        self._console.print(Text.assemble((word, "bold red"), f" {what}: {reason}"), soft_wrap=True)
 
     def _describe(self, what: str) -> None:
         assert self._measuring is not None

@@ -102,9 +102,9 @@ def test_a_bad_model_leaves_the_others_unharmed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "gone.tflite"),
+        (None, "does not exist"),
         (b"hello", "gone.tflite"),
-        ("cut", "gone.tflite"),
+        ("cut", "not a valid Flatbuffer"),
     ],
 )
 def test_a_model_file_that_is_none(tmp_path: Path, content: object, words: str) -> None:

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 PAGE, TEXT, TABLE = "report.html", "report.md", "summary.csv"
 
 
-def build(folder: RunFolder) -> Path:
+def build(folder: RunFolder, summary: Summary | None = None) -> Path:
     """Writes ``report.html``, ``report.md`` and ``summary.csv``; the same run, the same bytes.
+
+    Args:
+        folder: the run.
+        summary: what :func:`summary_of` said of it, if that is known already.
 
     Returns:
         The page's path.
@@ -30,7 +34,7 @@ def build(folder: RunFolder) -> Path:
         InvalidRunError: the disk is full or failing.
     """
     manifest = folder.manifest()
-    summary = summarise(manifest, folder.trials(), folder.samples())
+    summary = summary or summary_of(folder)
     write_atomically(folder.path / TABLE, table(summary, "csv").encode())
     write_atomically(folder.path / TEXT, text(summary).encode())
     page = folder.path / PAGE

@@ -1,0 +1,31 @@
+"""A run for a machine: what ``--json`` prints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from harness.report.tables import frame
+
+if TYPE_CHECKING:
+    from harness.analysis.summary import Summary
+
+
+def document(summary: Summary) -> dict[str, Any]:
+    """The summary as plain values: a row a variant, named as in ``summary.csv``; missing is null."""
+    return {
+        "run": summary.run,
+        "suite": summary.suite,
+        "state": summary.state,
+        "planned_trials": summary.planned_trials,
+        "valid_trials": summary.valid_trials,
+        "variants": json.loads(frame(summary).to_json(orient="records")),
+        "failed_trials": [asdict(trial) for trial in summary.failed_trials],
+        "advice": [
+            {"model": c.model, "device": c.device, "runtime": c.runtime, **asdict(advice)}
+            for c in summary.comparisons
+            for advice in c.advice
+        ],
+        "warnings": list(summary.warnings),
+    }
