@@ -9,7 +9,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _SOME_FAILED = 1
+
+#: The table formats, as the command line calls them.
+_TABLES: dict[str, Literal["md", "csv", "latex"]] = {
+    "markdown": "md",
+    "csv": "csv",
+    "latex": "latex",
+}
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -191,7 +198,7 @@ def compress(
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["html", "markdown", "csv", "latex", "json", "terminal"]),
+    type=click.Choice(["html", *_TABLES, "json", "terminal"]),
     default="html",
     show_default=True,
     help="html writes all report files anew; the others print the table.",
@@ -220,7 +227,7 @@ def report(folder: Path, form: str) -> None:
     elif form == "terminal":
         Console().print(reports.terminal(summary))
     else:
-        click.echo(reports.table(summary, "md" if form == "markdown" else form), nl=False)
+        click.echo(reports.table(summary, _TABLES[form]), nl=False)
 
 
 @main.command(cls=_Command)

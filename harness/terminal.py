@@ -14,7 +14,6 @@ from rich.progress import (
     TaskID,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
@@ -40,17 +39,18 @@ class RunDisplay:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=None),
             TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("[dim]left"),
             TimeRemainingColumn(),
+            TextColumn("[dim]left"),
             console=console,
+            expand=True,
         )
         self._compressing: TaskID | None = None
         self._measuring: TaskID | None = None
         self._protocol = MeasuringProtocol()
         self._current = ""
+        self._left = 0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -89,6 +89,7 @@ class RunDisplay:
         done = sum(self._seconds(trial.kind) for trial in plan[:finished])
         self._measuring = self._progress.add_task("", total=total)
         self._progress.advance(self._measuring, done)
+        self._left = len(plan) - finished
 
     def on_trial(self, trial: PlannedTrial) -> None:
         """Shows the trial that starts."""
@@ -105,6 +106,9 @@ class RunDisplay:
         """Counts a trial, and says at once if it failed."""
         assert self._measuring is not None
         self._progress.advance(self._measuring, self._seconds(record.kind))
+        self._left -= 1
+        if not self._left:
+            self._describe("done")
         if record.state == "failed" and record.code != "skipped":
             what = f"{record.kind} · {record.model} · {record.recipe}"
             self._complain("failed", what, record.reason)
@@ -122,7 +126,7 @@ class RunDisplay:
         return _AROUND_A_TRIAL + self._protocol.warmup_seconds + self._protocol.seconds
 
 
-def _fit(text: str, width: int = 44) -> str:
+def _fit(text: str, width: int = 36) -> str:
     """The text in exactly that width, so that the bars below each other stand still."""
     from rich.markup import escape
 
