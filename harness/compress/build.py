@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from harness.compress import check
 from harness.compress.artifact import Artifact, EvaluationSet
 from harness.compress.baseline import AsIs, Float32
 from harness.compress.cache import Cache, Made, key_of, versions_of
-from harness.compress.recipe import ARROW, Recipe
+from harness.compress.recipe import Recipe
 from harness.compress.step import QuantizingStep, State, Step, StepError, TrainingStep, Workshop
 from harness.compress.tflite import Array, Runner
 from harness.errors import BadInputError
@@ -53,6 +52,8 @@ class ModelBuilder:
         self._data_given = spec.data or own
         self._raw: Dataset = load_dataset(self._data_given or "random", seed=seed)
         self._states: dict[Steps, State] = {}
+        self._failures: dict[Steps, StepError] = {}
+        self._fitted_data: tuple[tuple[tuple[int, ...], int | None], Dataset] | None = None
 
     # What can be made.
 
@@ -70,12 +71,14 @@ class ModelBuilder:
                 raise BadInputError(
                     f"{where} is for ready .tflite files; use float32 for {self._spec.source}"
                 )
-            if isinstance(step, Float32) and ready:
-                self._require_runtime(where)
-                if not Runner(self._source.path.read_bytes()).has_float32_weights():
-                    raise BadInputError(
-                        f"{where}: the weights of {self._spec.source} are not float32; use as_is"
-                    )
+            if (
+                isinstance(step, Float32)
+                and ready
+                and not self._ready_model(where).has_float32_weights()
+            ):
+                raise BadInputError(
+                    f"{where}: the weights of {self._spec.source} are not float32; use as_is"
+                )
             if isinstance(step, TrainingStep):
                 self._require_training(step, where)
             if (
@@ -90,10 +93,20 @@ class ModelBuilder:
                 )
         if self.find(recipe) is None:
             self._require_packages(recipe, where)
+            if ready:
+                self._ready_model(where)
 
     def find(self, recipe: Recipe) -> Made | None:
         """The variant from the cache, if it was made before."""
         return self._cache.find(self._key(_essential(recipe.steps)))
+
+    def _ready_model(self, where: str) -> Runner:
+        """The ready .tflite, loaded."""
+        self._require_runtime(where)
+        try:
+            return Runner(self._source.path.read_bytes())
+        except StepError as error:
+            raise BadInputError(f"model {self._source.text} cannot be used: {error}") from error
 
     def _require_training(self, step: TrainingStep, where: str) -> None:
         if not self._source.trainable:
@@ -166,6 +179,8 @@ class ModelBuilder:
         found = self._cache.find(key)
         if found is not None:
             return found
+        if steps in self._failures:
+            raise self._failures[steps]
         before = self._make(steps[:-1]) if steps else None
         label = steps[-1].text() if steps else "convert"
         try:
@@ -173,7 +188,8 @@ class ModelBuilder:
                 self._base() if before is None else self._apply(steps, before)
             )
         except StepError as error:
-            error.step = error.step or label
+            error.step = label
+            self._failures[steps] = error
             raise
         runner = Runner(content)
         entry = {"step": label, "settings": _settings(steps[-1]) if steps else {}, **findings}
@@ -271,13 +287,11 @@ class ModelBuilder:
             assert isinstance(step, TrainingStep)
             before = self._state(steps[:-1])
             self._report(step.text(), 0, step.passes)
-            state = step.train(
-                before,
-                Workshop(
-                    self._lessons(before.model, step.text()) if step.passes else None,
-                    self._fresh_student,
-                ),
-            )
+            lessons = self._lessons(before.model, step.text()) if step.passes else None
+            try:
+                state = step.train(before, Workshop(lessons, self._fresh_student))
+            except BadInputError as error:  # it does not suit this step; others it may
+                raise StepError(str(error)) from error
         self._states[steps] = state
         return state
 
@@ -337,13 +351,11 @@ class ModelBuilder:
     # Data.
 
     def _fitted(self, input_shape: tuple[int, ...], classes: int | None) -> Dataset:
-        fitted: dict[Any, Dataset] = self.__dict__.setdefault("_fitted_data", {})
-        key = (input_shape, classes)
-        if key not in fitted:
-            fitted[key] = self._raw.for_model(
-                input_shape, classes, scale=self._source.kind == "zoo"
-            )
-        return fitted[key]
+        """The data in a model's format; student and model have the same, so one is kept."""
+        if self._fitted_data is None or self._fitted_data[0] != (input_shape, classes):
+            data = self._raw.for_model(input_shape, classes, scale=self._source.kind == "zoo")
+            self._fitted_data = ((input_shape, classes), data)
+        return self._fitted_data[1]
 
     def _samples(self, content: bytes) -> list[Array]:
         """What checks run the model on: data if there are any, else noise."""
@@ -393,11 +405,6 @@ class ModelBuilder:
             packages.append("litert-quantizer")
         return versions_of(*packages)
 
-    @cached_property
-    def uses_tensorflow(self) -> bool:
-        """Whether this model's base is TensorFlow's."""
-        return self._source.kind != "tflite"
-
 
 def _essential(steps: Sequence[Step]) -> Steps:
     """The steps that do something: a baseline is the empty chain."""
@@ -415,8 +422,3 @@ def _classes(model: Any) -> int | None:
 
 def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
-
-
-def label_of(steps: Sequence[Step]) -> str:
-    """Steps as a recipe's text."""
-    return ARROW.join(step.text() for step in steps)

@@ -24,6 +24,8 @@ _COSINE_BROKEN = 0.9
 _COSINE_POOR = 0.98
 #: Share of samples whose top class stays the same, below which a quantizer is worth a warning.
 _AGREEMENT_POOR = 0.9
+#: Share of weights that may stop being zero when quantized.
+_ZEROS_LOST = 0.01
 #: How far a conversion may move an output, as a share of the largest.
 _CONVERSION_TOLERANCE = 1e-3
 
@@ -81,6 +83,8 @@ def compare_conversion(wanted: Array, after: Examination) -> dict[str, Any]:
             f"the converted model gives {after.outputs.shape[1]} values "
             f"where the model gives {wanted.shape[1]}"
         )
+    if not np.isfinite(wanted).all():
+        raise StepError("the model itself answers with NaN or infinity before it is converted")
     largest = float(np.abs(wanted).max())
     error = float(np.abs(wanted - after.outputs).max())
     if error > _CONVERSION_TOLERANCE * max(largest, 1e-6):
@@ -107,6 +111,12 @@ def compare_quantized(
             f"the file did not get smaller ({before.size} to {after.size} bytes): "
             "nothing was quantized"
         )
+    if before.zero_share and after.zero_share is not None:
+        lost = before.zero_share - after.zero_share
+        if lost > _ZEROS_LOST:
+            raise StepError(
+                f"quantization undid pruning: {lost:.1%} of the weights are not zero now"
+            )
     findings = _compare(before, after)
     warnings = []
     cosine, agreement = findings["cosine"], findings.get("top1_agreement")

@@ -137,8 +137,7 @@ def _run_child(
 @contextlib.contextmanager
 def _child(request: dict[str, Any], cache: Path) -> Iterator[_Child]:
     """A child at work; killed with all it started when the context ends early."""
-    name = f"compress-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.log"
-    log = cache / "logs" / name
+    log = cache / "logs" / f"compress-{time.time_ns()}-{os.getpid()}.log"
     environment = {
         **os.environ,
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -179,6 +178,8 @@ def _listen(child: _Child, jobs: list[_Job], on_progress: OnProgress) -> bool:
     """Takes the child's messages; True if it said ``end``."""
     assert child.process.stdout is not None
     for line in child.process.stdout:
+        if not line.endswith("\n"):
+            return False  # it died in the middle of a line
         message = json.loads(line)
         kind = message["type"]
         if kind == "end":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,16 +41,6 @@ class Step(BaseModel):
     name: ClassVar[str]
     leading: ClassVar[str] = ""
     position: ClassVar[str] = "middle"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_null(cls, values: Any) -> Any:
-        """A setting is given or left out; ``None`` is no value."""
-        if isinstance(values, dict):
-            for key, value in values.items():
-                if value is None and key in cls.model_fields:
-                    raise ValueError(f"{key} must have a value or be left out")
-        return values
 
     def text(self) -> str:
         """The step as a recipe would have it: short, defaults left out."""

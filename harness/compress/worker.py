@@ -72,12 +72,12 @@ def _work(request: dict[str, Any], send: Send) -> None:
     cache = Cache(Path(request["cache"]), Path(request["scratch"]))
     reporter = _Reporter(send)
     # By source, too: a variant that was made elsewhere bears its model's name.
-    builders: dict[tuple[str, str], ModelBuilder] = {}
+    builders: dict[str, ModelBuilder] = {}
     variants = []
     for entry in request["variants"]:
         spec = ModelSpec.model_validate(entry["model"])
         recipe = parse_recipe(entry["recipe"])
-        key = (spec.name, spec.source)
+        key = spec.model_dump_json()
         if key not in builders:
             builders[key] = ModelBuilder(spec, seed=request["seed"], cache=cache, report=reporter)
         builders[key].require(recipe)

@@ -44,6 +44,7 @@ class Dataset:
         evaluation: samples and class indices, or None; never used to train or to calibrate.
         digest: SHA-256 of the content.
         seed: of the noise that ``random`` makes, else None.
+        gray_levels: integers are 8-bit gray levels, which any model takes as 0..1.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Dataset:
     evaluation: Labelled | None
     digest: str
     seed: int | None = None
+    gray_levels: bool = False
 
     def for_model(
         self, input_shape: tuple[int, ...], classes: int | None, *, scale: bool = False
@@ -62,11 +64,13 @@ class Dataset:
         Args:
             input_shape: of one sample, without the batch.
             classes: how many classes the model tells apart; None if it is no classifier.
-            scale: whether integer images (0..255) become 0..1, as the zoo's models want them.
+            scale: whether integer images (0..255) become 0..1, as the zoo's models want them;
+                MNIST's always do, and a user's own model takes its own data as they are.
 
         Raises:
             BadInputError: samples of another shape, or labels that are not among the classes.
         """
+        scale = scale or self.gray_levels
         if self.seed is not None:
             return replace(self, calibration=noise((RANDOM_SAMPLES, *input_shape), self.seed))
 
@@ -126,9 +130,10 @@ def load_dataset(source: str, *, seed: int = 0) -> Dataset:
         BadInputError: no such dataset, or one that is empty, torn or wrongly shaped.
     """
     if source == "mnist-subset":
-        return _from_arrays(source, source, _read_npz(_shipped(), source))
+        digits = _from_arrays(source, source, _read_npz(_shipped(), source))
+        return replace(digits, gray_levels=True)
     if source == "mnist":
-        return _from_arrays("mnist-full", source, _full_mnist())
+        return replace(_from_arrays("mnist-full", source, _full_mnist()), gray_levels=True)
     if source == "random":
         digest = hashlib.sha256(f"random {seed}".encode()).hexdigest()
         return Dataset("random", "random", None, None, None, digest, seed)
@@ -155,9 +160,10 @@ def _shipped() -> Path:
 
 def _read_npz(path: Path, origin: str) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise BadInputError(f"{origin} is not an .npz archive")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise BadInputError(f"{origin} is not an .npz archive")
+        with archive:
             return {key: archive[key] for key in _NPZ_KEYS if key in archive.files}
     except BadInputError:
         raise

@@ -78,7 +78,7 @@ def fit(
     Args:
         model: ends in a softmax, or gives logits.
         lessons: data, settings and seed.
-        epochs: passes over the data; the last incomplete batch of a pass is left out.
+        epochs: passes over the data, at least 1; the last incomplete batch of a pass is left out.
         learning_rate: the first one, instead of the settings'.
         loss: of the logits; cross-entropy with the labels unless given.
         kernels: the variables that ``masking`` speaks of, in order.
@@ -88,10 +88,6 @@ def fit(
     import keras
     import tensorflow as tf
 
-    if epochs == 0:
-        if masking is not None:
-            _apply(kernels, masking(1.0))
-        return
     keras.utils.set_random_seed(lessons.seed)
     random = np.random.default_rng(lessons.seed)
     batch = min(lessons.settings.batch, len(lessons.x))
@@ -159,7 +155,11 @@ def logits_of(model: Any) -> Iterator[Callable[..., Any]]:
     last = _last_layer(model)
     activation = getattr(last, "activation", None)
     if isinstance(last, keras.layers.Softmax):
-        yield keras.Model(model.inputs, last.input)
+        last.call = lambda inputs, mask=None: inputs  # noqa: ARG005
+        try:
+            yield model
+        finally:
+            del last.call  # the class's own shows again
         return
     if activation not in (None, keras.activations.linear, keras.activations.softmax):
         raise BadInputError(

@@ -1,5 +1,8 @@
 """The zoo: small models that MobileBench brings along, with the way to train each.
 
+Layers have names of their own, since Keras would number them by what was built before, and the
+same weights would make different files.
+
 The digit models follow the two networks that texts on distillation use (784-128-10 teaching
 784-64-10) and LeNet-5 (LeCun et al. 1998, as Han et al. 2016 prune it). MobileNetV2 (Sandler et
 al. 2018) comes with random weights: its speed and size are right, its answers mean nothing.
@@ -36,16 +39,17 @@ class ZooModel:
     student: str | None = None
 
 
-def _dense(hidden: int) -> Callable[[], Any]:
+def _dense(name: str, hidden: int) -> Callable[[], Any]:
     def build() -> Any:
         import keras
 
         return keras.Sequential(
             [
                 keras.Input((784,)),
-                keras.layers.Dense(hidden, activation="relu"),
-                keras.layers.Dense(10, activation="softmax"),
-            ]
+                keras.layers.Dense(hidden, activation="relu", name="hidden"),
+                keras.layers.Dense(10, activation="softmax", name="digit"),
+            ],
+            name=name,
         )
 
     return build
@@ -58,14 +62,15 @@ def _lenet_5() -> Any:
     return keras.Sequential(
         [
             keras.Input((28, 28, 1)),
-            layers.Conv2D(20, 5, activation="relu"),
+            layers.Conv2D(20, 5, activation="relu", name="convolution_1"),
             layers.MaxPooling2D(),
-            layers.Conv2D(50, 5, activation="relu"),
+            layers.Conv2D(50, 5, activation="relu", name="convolution_2"),
             layers.MaxPooling2D(),
             layers.Flatten(),
-            layers.Dense(500, activation="relu"),
-            layers.Dense(10, activation="softmax"),
-        ]
+            layers.Dense(500, activation="relu", name="hidden"),
+            layers.Dense(10, activation="softmax", name="digit"),
+        ],
+        name="lenet_5",
     )
 
 
@@ -93,8 +98,10 @@ def _mobilenet_v2() -> Any:
 
 
 ZOO = {
-    "digits-teacher": ZooModel(_dense(128), "mnist-subset", _DIGITS, student="digits-student"),
-    "digits-student": ZooModel(_dense(64), "mnist-subset", _DIGITS),
+    "digits-teacher": ZooModel(
+        _dense("digits_teacher", 128), "mnist-subset", _DIGITS, student="digits-student"
+    ),
+    "digits-student": ZooModel(_dense("digits_student", 64), "mnist-subset", _DIGITS),
     "lenet-5": ZooModel(_lenet_5, "mnist-subset", _LENET),
     "mobilenet-v2": ZooModel(_mobilenet_v2, "random", None),
 }

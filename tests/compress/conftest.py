@@ -1,0 +1,87 @@
+"""A small trained classifier of the shipped digits, made once: most tests start from it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+TRAIN, TEST = 2000, 500
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Files: a trained .keras, its .tflite, a smaller untrained .keras, and data."""
+
+    model: Path
+    tflite: Path
+    student: Path
+    data: Path
+    folder: Path
+
+
+def dense(hidden: int, name: str) -> Any:
+    import keras
+
+    return keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Dense(hidden, activation="relu", name="hidden"),
+            keras.layers.Dense(10, activation="softmax", name="digit"),
+        ],
+        name=name,
+    )
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
+    import keras
+
+    from harness.compress.convert import convert_keras
+    from harness.models.datasets import load_dataset
+    from harness.models.training import Lessons, TrainingSettings, fit
+
+    folder = tmp_path_factory.mktemp("digits")
+    data = load_dataset("mnist-subset").for_model((784,), 10, scale=True)
+    assert data.train is not None
+    assert data.evaluation is not None
+    np.savez(
+        folder / "digits.npz",
+        x_train=data.train[0][:TRAIN],
+        y_train=data.train[1][:TRAIN],
+        x_test=data.evaluation[0][:TEST],
+        y_test=data.evaluation[1][:TEST],
+    )
+    keras.utils.set_random_seed(0)
+    model = dense(32, "digits_32")
+    lessons = Lessons(
+        data.train[0][:TRAIN], data.train[1][:TRAIN], TrainingSettings(learning_rate=5e-3), 0
+    )
+    fit(model, lessons, epochs=6)
+    model.save(folder / "digits.keras")
+    dense(16, "digits_16").save(folder / "student.keras")
+    (folder / "digits.tflite").write_bytes(convert_keras(model, folder))
+    return Digits(
+        folder / "digits.keras",
+        folder / "digits.tflite",
+        folder / "student.keras",
+        folder / "digits.npz",
+        folder,
+    )
+
+
+@pytest.fixture
+def lessons(digits: Digits) -> Any:
+    from harness.models.datasets import load_dataset
+    from harness.models.training import Lessons, TrainingSettings
+
+    data = load_dataset(str(digits.data))
+    assert data.train is not None
+    return Lessons(*data.train, TrainingSettings(learning_rate=5e-3), seed=0)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.compress import check
+from harness.compress.quantize import DynamicInt8, Float16, Int8, WeightOnlyInt8
+from harness.compress.step import StepError
+from harness.compress.tflite import Runner
+from harness.models.datasets import load_dataset
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture
+def samples(digits: Any) -> list[Any]:
+    found = load_dataset(str(digits.data)).calibration_samples(32, 0)
+    assert found is not None
+    return list(found)
+
+
+@pytest.fixture
+def sound(digits: Any, samples: list[Any]) -> check.Examination:
+    return check.examine(digits.tflite.read_bytes(), samples)
+
+
+def test_a_sound_model(sound: check.Examination) -> None:
+    assert sound.classes == 10
+    assert sound.zero_share == 0
+    assert sound.delegation["nodes"] == sound.delegation["delegated"] == 3
+    assert sound.findings()["bytes"] == sound.size
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_nan_weights_are_caught(
+    digits: Any, samples: list[Any], tmp_path: Path, broken: float
+) -> None:
+    from harness.compress.convert import convert_keras
+    from harness.models.sources import find_source, load_keras
+
+    model = load_keras(find_source(str(digits.model)))
+    weights = model.get_weights()
+    weights[2][3, 4] = broken
+    model.set_weights(weights)
+    content = convert_keras(model, tmp_path)
+    wanted = np.asarray(model(np.stack(samples)))
+
+    def checks() -> None:  # XNNPACK turns infinity into a plausible answer, Keras does not
+        check.compare_conversion(wanted, check.examine(content, samples))
+
+    with pytest.raises(StepError, match="NaN or infinity"):
+        checks()
+
+
+def test_a_wrong_conversion_is_caught(sound: check.Examination) -> None:
+    assert check.compare_conversion(sound.outputs, sound) == {"conversion_error": 0.0}
+    with pytest.raises(StepError, match="converted model differs"):
+        check.compare_conversion(sound.outputs * 1.01, sound)
+    with pytest.raises(StepError, match="10 values where the model gives 9"):
+        check.compare_conversion(sound.outputs[:, 1:], sound)
+
+
+def test_a_broken_quantization_is_caught(sound: check.Examination) -> None:
+    smaller = replace(sound, size=sound.size - 1)
+    findings, warnings = check.compare_quantized(sound, smaller)
+    assert findings == {"cosine": pytest.approx(1), "top1_agreement": 1.0}
+    assert warnings == ()
+    with pytest.raises(StepError, match="nothing was quantized"):
+        check.compare_quantized(sound, sound)
+    with pytest.raises(StepError, match="quantization broke the model"):
+        check.compare_quantized(sound, replace(smaller, outputs=sound.outputs[:, ::-1]))
+    with pytest.raises(StepError, match="quantization broke the model"):
+        check.compare_quantized(sound, replace(smaller, outputs=sound.outputs * 0))
+    with pytest.raises(StepError, match="undid pruning"):
+        check.compare_quantized(replace(sound, zero_share=0.8), replace(smaller, zero_share=0.5))
+    moved = sound.outputs + 0.2 * np.random.default_rng(0).random(sound.outputs.shape)
+    assert "outputs moved" in check.compare_quantized(sound, replace(smaller, outputs=moved))[1][0]
+
+
+def test_retraining_may_move_outputs_but_not_flatten_them(sound: check.Examination) -> None:
+    turned = replace(sound, outputs=sound.outputs[:, ::-1])
+    assert "keep their class" in check.compare_trained(sound, turned)[1][0]
+    flat = replace(sound, outputs=np.tile(sound.outputs[0], (32, 1)))
+    with pytest.raises(StepError, match="same answer to every sample"):
+        check.compare_trained(sound, flat)
+
+
+def accuracy(content: bytes, digits: Any) -> float:
+    data = load_dataset(str(digits.data)).evaluation
+    assert data is not None
+    return float((Runner(content).run(data[0]).argmax(axis=1) == data[1]).mean())
+
+
+def test_quantizers_shrink_and_keep_the_accuracy(digits: Any, samples: list[Any]) -> None:
+    content = digits.tflite.read_bytes()
+    wanted = accuracy(content, digits)
+    assert wanted > 0.85
+    before = check.examine(content, samples)
+    for step, share in (
+        (Float16(), 0.55),
+        (DynamicInt8(), 0.35),
+        (WeightOnlyInt8(), 0.35),
+        (Int8(samples=32), 0.35),
+    ):
+        smaller = step.quantize(content, samples)
+        assert len(smaller) < share * len(content), step
+        assert accuracy(smaller, digits) == pytest.approx(wanted, abs=0.02), step
+        runner = Runner(smaller)
+        assert runner.inputs[0].dtype == runner.outputs[0].dtype == np.float32
+        assert not runner.has_float32_weights()
+        after = check.examine(smaller, samples)
+        assert check.compare_quantized(before, after)[1] == ()
+        assert after.delegation["left"] == {}, step
+    with pytest.raises(StepError, match="no samples to calibrate with"):
+        Int8().quantize(content, None)
+
+
+def test_quantizing_twice_is_caught(digits: Any, samples: list[Any]) -> None:
+    once = WeightOnlyInt8().quantize(digits.tflite.read_bytes(), None)
+    with pytest.raises((StepError, ValueError, RuntimeError)):
+        check.compare_quantized(
+            check.examine(once, samples),
+            check.examine(WeightOnlyInt8().quantize(once, None), samples),
+        )
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.99])
+def test_a_torn_file_is_refused(digits: Any, share: float) -> None:
+    content = digits.tflite.read_bytes()
+    with pytest.raises(StepError, match="refuses the model"):
+        Runner(content[: int(len(content) * share)])

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.compress.distill import Distill, Student
+from harness.compress.fine_tune import FineTune
+from harness.compress.prune import Prune
+from harness.compress.quantize import DynamicInt8, Float16, Int8, WeightOnlyInt8
+from harness.compress.recipe import parse_recipe
+from harness.errors import BadInputError
+
+
+def test_text_and_table_are_one_recipe() -> None:
+    text = parse_recipe("distill(T=4, alpha=0.7) → prune(0.8) -> int8")
+    table = parse_recipe(
+        {
+            "name": "small",
+            "steps": [{"step": "distill"}, {"step": "prune", "sparsity": 0.8}, {"step": "int8"}],
+        }
+    )
+    both = parse_recipe({"name": "small", "recipe": "distill → prune(sparsity=0.8) → int8"})
+    assert text.steps == table.steps == both.steps
+    assert text.name == text.text == "distill → prune(0.8) → int8"
+    assert table.name == both.name == "small"
+    assert table.text == text.text
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("distill(T=4.0)", "distill"),
+        ("distill(T=2)", "distill(T=2)"),
+        ("prune(0.5, scope='layer')", "prune(0.5, scope=layer)"),
+        ("prune(0.5, schedule=once, epochs=0)", "prune(0.5, schedule=once, epochs=0)"),
+        ("prune(threshold=0.05)", "prune(threshold=0.05)"),
+        ("fine_tune(3)", "fine_tune(3)"),
+        ("static_wi8_ai8", "int8"),
+        ("dynamic_wi8_afp32()", "dynamic_int8"),
+        ("weight_only_wi8_afp32", "weight_only_int8"),
+        ("fine_tune → distill → prune(0.5) → prune(0.9)", None),
+    ],
+)
+def test_text_is_canonical(source: str, text: str | None) -> None:
+    assert parse_recipe(source).text == (text or source)
+
+
+_shares = st.floats(0.001, 0.999)
+_epochs = st.integers(1, 10_000)
+_rates = st.one_of(st.none(), st.floats(1e-6, 1))
+_starts = st.one_of(
+    st.builds(
+        Distill,
+        T=st.floats(0.01, 1000),
+        alpha=st.floats(0, 1),
+        epochs=_epochs,
+        learning_rate=_rates,
+    ),
+    st.builds(Student, epochs=_epochs),
+)
+_middles = st.one_of(
+    st.builds(
+        Prune,
+        sparsity=_shares,
+        scope=st.sampled_from(["global", "layer"]),
+        schedule=st.sampled_from(["gradual", "once"]),
+        epochs=_epochs,
+    ),
+    st.builds(Prune, threshold=st.floats(1e-9, 1e9), epochs=_epochs),
+    st.builds(FineTune, epochs=_epochs),
+)
+_ends = st.one_of(
+    st.builds(Int8, samples=_epochs),
+    st.builds(Float16),
+    st.builds(DynamicInt8),
+    st.builds(WeightOnlyInt8),
+)
+
+
+@given(
+    st.lists(_starts, max_size=1),
+    st.lists(_middles, min_size=1, max_size=1),
+    st.lists(_ends, max_size=1),
+)
+def test_text_says_everything(start: list, middle: list, end: list) -> None:
+    steps = tuple(start + middle + end)
+    recipe = parse_recipe(" -> ".join(step.text() for step in steps))
+    assert recipe.steps == steps
+    assert parse_recipe(recipe.text) == recipe
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_recipe_or_bad_input(text: str) -> None:
+    try:
+        recipe = parse_recipe(text)
+    except BadInputError:
+        return
+    assert parse_recipe(recipe.text).steps == recipe.steps
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("", "empty step"),
+        ("prun(0.8)", "did you mean prune"),
+        ("zip", "known are float32, as_is, float16"),
+        ("prune", "needs either a sparsity"),
+        ("prune(0.5, threshold=0.1)", "needs either a sparsity"),
+        ("prune(threshold=0.1, scope=layer)", "threshold is one for all"),
+        ("prune(1.8)", "sparsity=1.8: it is the share of weights"),
+        ("prune(True)", "sparsity=True"),
+        ("prune('0.8')", "sparsity='0.8'"),
+        ("prune(" + "9" * 900 + ")", "prune"),
+        ("prune(0.8, sparcity=1)", "no setting 'sparcity'; its settings are sparsity, threshold"),
+        ("prune(0.8, schedule=slow)", "gradual (while training on) or once"),
+        ("prune(0.8, epochs=0)", "gradual pruning is training"),
+        ("prune(0.8, epochs=None)", "epochs=None: it is passes"),
+        ("prune(0.8, sparsity=0.7)", "takes one value without a name"),
+        ("prune(0.8, *[1])", "cannot be read"),
+        ("prune(0.8)(1)", "cannot be read"),
+        ("prune(__import__('os'))", "cannot be read"),
+        ("prune(1e999)", "sparsity=inf"),
+        ("int8(samples=0)", "samples=0: it is how many samples"),
+        ("int8(3)", "takes no value without a name; its settings are samples"),
+        ("float16(bits=8)", "it takes no settings"),
+        ("distill(T=0)", "T=0: it is the temperature"),
+        ("distill(alpha=1.5)", "alpha=1.5"),
+        ("int8 → prune(0.8)", "put it last"),
+        ("int8 → float16", "put it last"),
+        ("prune(0.8) → distill", "what prune did would be lost"),
+        ("distill → fine_tune → student", "what distill did would be lost"),
+        ("float32 → int8", "stands alone"),
+        ("prune(0.8) → as_is", "stands alone"),
+        ("prune(0.8) → prune(0.5)", "each must go further"),
+        (" → ".join(["fine_tune"] * 21), "1 to 20 steps"),
+        ("fine_tune" * 200, "characters"),
+        ({"steps": []}, "1 to 20 steps"),
+        ({"nme": "x"}, "unknown key 'nme'"),
+        ({"name": "x"}, "needs either recipe or steps"),
+        ({"name": "", "recipe": "int8"}, "name must be"),
+        ({"recipe": 3}, "must be a text"),
+        ({"steps": "int8"}, "must be a list"),
+        ({"steps": ["int8"]}, "must be a table"),
+        ({"steps": [{"step": "prune", "sparsity": 2}]}, "sparsity=2"),
+    ],
+)
+def test_bad_recipes(source: str | dict, sentence: str) -> None:
+    with pytest.raises(BadInputError) as caught:
+        parse_recipe(source)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_importing_recipes_is_light() -> None:
+    heavy = "numpy tensorflow keras litert_quantizer ai_edge_litert"
+    code = f"import harness.compress.recipe, sys; print(set('{heavy}'.split()) & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"

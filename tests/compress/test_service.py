@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.compress import build, worker
+from harness.compress.artifact import Outcome, Progress
+from harness.compress.recipe import parse_recipe
+from harness.compress.service import compress_variants
+from harness.errors import BadInputError, InvalidRunError
+from harness.models.spec import ModelSpec
+
+pytestmark = pytest.mark.tensorflow
+
+RECIPES = (
+    "float32",
+    "int8(samples=32)",
+    "dynamic_int8",
+    "prune(0.8, epochs=2)",
+    "prune(0.8, epochs=2) → int8(samples=32)",
+    "prune(threshold=1e-9, epochs=1)",  # prunes nothing
+    "student(epochs=2)",
+    "distill(epochs=2) → fine_tune(1) → float16",
+)
+
+
+def spec_of(digits: Any, **changes: Any) -> ModelSpec:
+    known = {
+        "name": "digits",
+        "source": str(digits.model),
+        "data": str(digits.data),
+        "student": str(digits.student),
+    }
+    return ModelSpec(**{**known, **changes})
+
+
+def compress(
+    spec: ModelSpec, *recipes: str, cache: Path, seen: list[Progress] | None = None, seed: int = 0
+) -> Outcome:
+    seen = [] if seen is None else seen
+    return compress_variants(
+        [(spec, parse_recipe(recipe)) for recipe in recipes],
+        seed=seed,
+        cache=cache,
+        on_progress=seen.append,
+    )
+
+
+@pytest.fixture(scope="module")
+def first(digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """All recipes once: the cache, the outcome, the progress."""
+    cache = tmp_path_factory.mktemp("cache")
+    seen: list[Progress] = []
+    return cache, compress(spec_of(digits), *RECIPES, cache=cache, seen=seen), seen
+
+
+def broken_package(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: str) -> None:
+    """Puts a package in front of the real one, in the child as well."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text(code)
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_artifacts_are_what_they_say(first: Any) -> None:
+    _, outcome, _ = first
+    made = {artifact.recipe: artifact for artifact in outcome.artifacts}
+    assert list(made) == [recipe for recipe in RECIPES if "threshold" not in recipe]
+    for artifact in made.values():
+        content = artifact.path.read_bytes()
+        assert artifact.sha256 == hashlib.sha256(content).hexdigest() == artifact.path.stem
+        assert artifact.bytes == len(content)
+        assert artifact.gzip_bytes == len(gzip.compress(content, 9))
+        assert artifact.warnings == ()
+        assert artifact.provenance["recipe"] == artifact.recipe
+        steps = artifact.provenance["steps"]
+        assert steps[0]["step"] == "convert"
+        assert all(step["bytes"] and step["nodes_delegated"] for step in steps)
+    pruned = made["prune(0.8, epochs=2)"]
+    assert pruned.provenance["steps"][-1]["zeros"] == pytest.approx(0.8, abs=1e-3)
+    assert pruned.bytes == made["float32"].bytes
+    assert pruned.gzip_bytes < 0.4 * made["float32"].gzip_bytes
+    small = made["prune(0.8, epochs=2) → int8(samples=32)"]
+    assert small.provenance["steps"][-1]["zeros_in_file"] > 0.79
+    assert small.bytes < 0.35 * pruned.bytes
+
+
+def test_evaluation_sets_fit_the_model(first: Any) -> None:
+    _, outcome, _ = first
+    (evaluation,) = {artifact.evaluation for artifact in outcome.artifacts}
+    assert evaluation.name == "digits.npz"
+    assert evaluation.sha256 == hashlib.sha256(evaluation.path.read_bytes()).hexdigest()
+    with np.load(evaluation.path, allow_pickle=False) as archive:
+        assert archive["x"].shape == (evaluation.count, 784)
+        assert archive["x"].dtype == np.float32
+        assert archive["y"].dtype.kind == "i"
+
+
+def test_one_failure_does_not_stop_the_others(first: Any) -> None:
+    _, outcome, _ = first
+    (failure,) = outcome.failures
+    assert failure.recipe == failure.step == "prune(threshold=1e-09, epochs=1)"
+    assert "pruned nothing" in failure.reason
+
+
+def test_progress_counts_up(first: Any) -> None:
+    _, _, seen = first
+    done = [progress.done for progress in seen]
+    assert done == sorted(done)
+    assert done[-1] == seen[-1].total == len(RECIPES)
+    assert not any(progress.cached for progress in seen)
+    assert any(progress.step.startswith("prune(0.8, epochs=2) ") for progress in seen)
+
+
+def test_nothing_is_left_lying_about(first: Any) -> None:
+    cache, _, _ = first
+    assert not list(cache.glob("making-*"))
+    assert not list((cache / "logs").iterdir())
+
+
+def test_the_second_time_nothing_is_compressed(
+    first: Any, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, outcome, _ = first
+    for package in ("tensorflow", "keras", "litert_quantizer"):
+        broken_package(tmp_path, monkeypatch, package, "raise AssertionError('imported')")
+    seen: list[Progress] = []
+    good = [recipe for recipe in RECIPES if "threshold" not in recipe]
+    start = time.monotonic()
+    again = compress(spec_of(digits), *good, cache=cache, seen=seen)
+    assert time.monotonic() - start < 3  # 0.4 s on an idle machine
+    assert again.artifacts == outcome.artifacts
+    assert all(progress.cached for progress in seen)
+
+
+def test_a_new_quantizer_needs_no_tensorflow(
+    first: Any, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, _, _ = first
+    broken_package(tmp_path, monkeypatch, "tensorflow", "raise AssertionError('imported')")
+    outcome = compress(spec_of(digits), "prune(0.8, epochs=2) → float16", cache=cache)
+    assert len(outcome.artifacts) == 1
+
+
+def test_a_damaged_cache_is_made_anew(digits: Any, tmp_path: Path) -> None:
+    spec = spec_of(digits, source=str(digits.tflite))
+    (artifact,) = compress(spec, "dynamic_int8", cache=tmp_path).artifacts
+    artifact.path.write_bytes(b"damaged")
+    seen: list[Progress] = []
+    (again,) = compress(spec, "dynamic_int8", cache=tmp_path, seen=seen).artifacts
+    assert again == artifact
+    assert not seen[-1].cached
+    assert hashlib.sha256(again.path.read_bytes()).hexdigest() == again.sha256
+
+
+def test_other_seeds_and_data_are_other_artifacts(digits: Any, tmp_path: Path) -> None:
+    spec = spec_of(digits, source=str(digits.tflite))
+    keys = {
+        compress(variant, "dynamic_int8", cache=tmp_path, seed=seed).artifacts[0].provenance["key"]
+        for variant, seed in (
+            (spec, 0),
+            (spec, 1),
+            (spec_of(digits, source=spec.source, data=None), 0),
+        )
+    }
+    assert len(keys) == 3
+
+
+def test_ready_files(digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken_package(tmp_path / "fake", monkeypatch, "tensorflow", "raise AssertionError('imported')")
+    spec = ModelSpec(name="ready", source=str(digits.tflite))
+    as_is, float32, int8 = compress(spec, "as_is", "float32", "int8", cache=tmp_path).artifacts
+    assert as_is.path.read_bytes() == float32.path.read_bytes() == digits.tflite.read_bytes()
+    assert as_is.evaluation is None
+    assert as_is.warnings == ()
+    assert int8.warnings == ("calibrated with random data",)
+    quantized = ModelSpec(name="quantized", source=str(int8.path))
+    assert len(compress(quantized, "as_is", cache=tmp_path).artifacts) == 1
+    with pytest.raises(BadInputError, match=r"weights of .* are not float32; use as_is"):
+        compress(quantized, "float32", cache=tmp_path)
+    (failure,) = compress(quantized, "int8", cache=tmp_path).failures
+    assert failure.step == "int8"
+
+
+def test_saved_models(digits: Any, tmp_path: Path) -> None:
+    from harness.models.sources import find_source, load_keras
+
+    model = load_keras(find_source(str(digits.model)))
+    model.export(str(tmp_path / "saved"), verbose=False)
+    spec = spec_of(digits, source=str(tmp_path / "saved"))
+    float32, float16 = compress(spec, "float32", "float16", cache=tmp_path / "cache").artifacts
+    assert float16.bytes < 0.55 * float32.bytes
+    assert float32.evaluation is not None
+    with pytest.raises(BadInputError, match="a SavedModel cannot be retrained"):
+        compress(spec, "prune(0.5)", cache=tmp_path / "cache")
+
+
+def test_bad_input_is_found_before_anything_is_made(digits: Any, tmp_path: Path) -> None:
+    ready = spec_of(digits, source=str(digits.tflite))
+    torn = tmp_path / "torn.tflite"
+    torn.write_bytes(digits.tflite.read_bytes()[:5000])
+    np.savez(tmp_path / "test.npz", x_test=np.zeros((2, 784)), y_test=[0, 1])
+    only_test = str(tmp_path / "test.npz")
+    cases: list[tuple[ModelSpec, str, str]] = [
+        (ready, "distill", r"a \.tflite file cannot be retrained"),
+        (spec_of(digits), "as_is", "is for ready .tflite files; use float32"),
+        (spec_of(digits, student=None), "distill", "set student to zoo:NAME"),
+        (spec_of(digits, data=None), "prune(0.5)", "data random has no training samples"),
+        (spec_of(digits, data=only_test), "int8", "neither calibration nor training samples"),
+        (spec_of(digits, source="gone.keras"), "float32", r"gone\.keras does not exist"),
+        (spec_of(digits, source=str(torn)), "as_is", r"torn\.tflite cannot be used"),
+        (spec_of(digits, data="gone.npz"), "float32", r"gone\.npz does not exist"),
+        (ModelSpec(name="m", source="zoo:lenet"), "float32", "zoo has no model 'lenet'"),
+        (ModelSpec(name="m", source="zoo:mobilenet-v2"), "prune(0.5)", "schedule=once, epochs=0"),
+    ]
+    for spec, recipe, sentence in cases:
+        messages: list[dict[str, Any]] = []
+        (tmp_path / "scratch").mkdir(exist_ok=True)
+        worker.work(request(spec, recipe, tmp_path), messages.append)
+        assert [m["type"] for m in messages] == ["bad_input", "end"], messages
+        assert re.search(sentence, messages[0]["message"])
+    with pytest.raises(BadInputError, match="cannot be retrained"):
+        compress(ready, "distill", cache=tmp_path / "cache")
+
+
+def request(spec: ModelSpec, recipe: str, folder: Path) -> dict[str, Any]:
+    return {
+        "variants": [{"number": 0, "model": spec.model_dump(mode="json"), "recipe": recipe}],
+        "seed": 0,
+        "cache": str(folder / "cache"),
+        "scratch": str(folder / "scratch"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("missing", "source", "recipe", "sentence"),
+    [
+        ("tensorflow", "model", "float32", "TensorFlow: pip install 'mobilebench[compress]'"),
+        (
+            "litert_quantizer",
+            "tflite",
+            "int8",
+            "litert-quantizer: pip install 'mobilebench[compress]'",
+        ),
+        ("ai_edge_litert", "tflite", "as_is", "LiteRT runtime: pip install 'mobilebench[agent]'"),
+    ],
+)
+def test_missing_packages(
+    digits: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: str,
+    source: str,
+    recipe: str,
+    sentence: str,
+) -> None:
+    monkeypatch.setattr(build, "_is_installed", lambda package: package != missing)
+    (tmp_path / "scratch").mkdir()
+    messages: list[dict[str, Any]] = []
+    spec = spec_of(digits, source=str(getattr(digits, source)))
+    worker.work(request(spec, recipe, tmp_path), messages.append)
+    assert messages[0]["type"] == "bad_input"
+    assert sentence in messages[0]["message"]
+
+
+def test_an_abort_is_a_failed_variant(
+    digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os, sys; print('last words', file=sys.stderr, flush=True); os.abort()"
+    broken_package(tmp_path / "fake", monkeypatch, "litert_quantizer", code)
+    spec = ModelSpec(name="ready", source=str(digits.tflite))
+    outcome = compress(spec, "int8", "as_is", "float16", cache=tmp_path / "cache")
+    assert [artifact.recipe for artifact in outcome.artifacts] == ["as_is"]
+    assert [failure.recipe for failure in outcome.failures] == ["int8", "float16"]
+    for failure in outcome.failures:
+        assert "SIGABRT" in failure.reason
+        log = Path(failure.reason.rpartition("see ")[2])
+        assert "last words" in log.read_text()
+
+
+def test_a_death_before_any_variant_is_told(digits: Any, tmp_path: Path) -> None:
+    data = tmp_path / "data.py"
+    data.write_text("import os; os._exit(7)")
+    with pytest.raises(InvalidRunError, match=r"died \(exit code 7\); see .*\.log"):
+        compress(spec_of(digits, data=str(data)), "float32", cache=tmp_path / "cache")
+
+
+def test_an_interrupt_kills_the_child_and_leaves_nothing_half(digits: Any, tmp_path: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.step.startswith("student"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compress_variants(
+            [(spec_of(digits), parse_recipe("student(epochs=10000)"))],
+            seed=0,
+            cache=tmp_path,
+            on_progress=interrupt,
+        )
+    assert not list(tmp_path.glob("making-*"))
+    for kept in (tmp_path / "tflite").iterdir():
+        assert hashlib.sha256(kept.read_bytes()).hexdigest() == kept.stem
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    commands = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
+    assert not any("harness.compress.worker" in command for command in commands)
+
+
+def test_names_must_tell_variants_apart(digits: Any, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="has recipe 'int8' twice"):
+        compress(spec_of(digits), "int8", "static_wi8_ai8", cache=tmp_path)
+    ready = spec_of(digits, source=str(digits.tflite))
+    other = spec_of(digits, source=str(digits.folder / "other.tflite"))
+    Path(other.source).write_bytes(digits.tflite.read_bytes() + b"more")
+    outcome = compress_variants(
+        [
+            (ready, parse_recipe("as_is")),
+            (other, parse_recipe({"name": "by hand", "recipe": "as_is"})),
+        ],
+        seed=0,
+        cache=tmp_path,
+        on_progress=lambda _: None,
+    )
+    assert [artifact.recipe for artifact in outcome.artifacts] == ["as_is", "by hand"]
+    assert outcome.artifacts[1].bytes == outcome.artifacts[0].bytes + 4
+
+
+def test_a_cache_that_cannot_be_written(digits: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInputError, match="cannot write the cache"):
+        compress(spec_of(digits), "float32", cache=tmp_path / "file" / "cache")

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.compress.distill import Distill, Student, distillation_loss
+from harness.compress.fine_tune import FineTune
+from harness.compress.prune import Prune, cubic, prunable, smallest_left_out, zero_share
+from harness.compress.step import State, StepError, Workshop
+from harness.models.sources import find_source, load_keras
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture
+def state(digits: Any) -> State:
+    return State(load_keras(find_source(str(digits.model))))
+
+
+@pytest.fixture
+def workshop(digits: Any, lessons: Any) -> Workshop:
+    from harness.models.sources import build_fresh
+
+    return Workshop(lessons, lambda: build_fresh(find_source(str(digits.student))))
+
+
+def zeros(model: Any) -> list[float]:
+    return [zero_share([kernel.numpy()]) for kernel in prunable(model)]
+
+
+def test_gradual_pruning_reaches_its_goal_and_zeros_stay(state: State, workshop: Workshop) -> None:
+    before = [w.copy() for w in state.model.get_weights()]
+    pruned = Prune(sparsity=0.8, epochs=3).train(state, workshop)
+    assert pruned.findings["zeros"] == pytest.approx(0.8, abs=1e-4)
+    assert all((b != 0).all() for b in pruned.model.get_weights()[1::2]), "biases are left alone"
+    tuned = FineTune(epochs=2).train(pruned, workshop)
+    assert tuned.findings["zeros"] >= 0.8 - 1e-4
+    for kernel, old, kept in zip(
+        prunable(tuned.model), prunable(pruned.model), pruned.kept or (), strict=True
+    ):
+        assert (kernel.numpy()[~kept] == 0).all()
+        assert (kernel.numpy()[kept] != old.numpy()[kept]).any()
+    for weight, now in zip(before, state.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, now)  # the model before is as it was
+
+
+def test_pruning_goes_on_from_pruning(state: State, workshop: Workshop) -> None:
+    first = Prune(sparsity=0.5, epochs=1).train(state, workshop)
+    second = Prune(sparsity=0.9, epochs=2).train(first, workshop)
+    assert second.findings["zeros_before"] == pytest.approx(0.5, abs=1e-4)
+    assert second.findings["zeros"] == pytest.approx(0.9, abs=1e-4)
+    for kernel, kept in zip(prunable(second.model), first.kept or (), strict=True):
+        assert (kernel.numpy()[~kept] == 0).all()
+    with pytest.raises(StepError, match=r"pruned nothing: 50\.0% of the weights are zero already"):
+        Prune(sparsity=0.4, epochs=1).train(first, workshop)
+
+
+def test_scopes_differ(state: State) -> None:
+    none = Workshop(None, lambda: None)
+    layer = Prune(sparsity=0.7, scope="layer", schedule="once", epochs=0).train(state, none)
+    whole = Prune(sparsity=0.7, schedule="once", epochs=0).train(state, none)
+    assert zeros(layer.model) == pytest.approx([0.7, 0.7], abs=0.01)
+    assert whole.findings["zeros"] == pytest.approx(0.7, abs=1e-4)
+    first, last = zeros(whole.model)
+    assert first > 0.7 > last + 0.1
+
+
+def test_threshold(state: State) -> None:
+    none = Workshop(None, lambda: None)
+    step = Prune(threshold=0.05, schedule="once", epochs=0)
+    pruned = step.train(state, none)
+    for kernel, old in zip(prunable(pruned.model), prunable(state.model), strict=True):
+        wanted = np.where(np.abs(old.numpy()) < 0.05, 0, old.numpy())
+        np.testing.assert_array_equal(kernel.numpy(), wanted)
+    with pytest.raises(StepError, match="pruned nothing"):
+        Prune(threshold=1e-12, schedule="once", epochs=0).train(state, none)
+
+
+def test_convolutions_are_pruned_and_depthwise_ones_are_not() -> None:
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, name="convolution"),
+            layers.DepthwiseConv2D(3),
+            layers.BatchNormalization(),
+            keras.Sequential([layers.Flatten(), layers.Dense(2, name="dense")]),
+        ]
+    )
+    assert [kernel.shape for kernel in prunable(model)] == [(3, 3, 3, 4), (64, 2)]
+
+
+def test_smallest_are_left_out() -> None:
+    a, b = np.array([[3.0, -1.0], [0.5, 4.0]]), np.array([0.1, -5.0, 0.2, 2.0])
+    keep_a, keep_b = smallest_left_out([a, b], 0.5, "global")
+    assert keep_a.tolist() == [[True, False], [False, True]]
+    assert keep_b.tolist() == [False, True, False, True]
+    keep_a, keep_b = smallest_left_out([a, b], 0.25, "layer")
+    assert keep_a.tolist() == [[True, True], [False, True]]
+    assert keep_b.tolist() == [False, True, True, True]
+    ties = smallest_left_out([np.ones(10)], 0.3, "global")[0]
+    assert (~ties).sum() == 3
+    assert smallest_left_out([a], 0.0, "global")[0].all()
+
+
+def test_cubic_schedule() -> None:
+    assert [cubic(t, 0.0, 0.8) for t in (-1, 0, 0.5, 1, 2)] == pytest.approx([0, 0, 0.7, 0.8, 0.8])
+    assert cubic(0.5, 0.5, 0.9) == pytest.approx(0.85)
+
+
+def test_distillation_loss_by_hand() -> None:
+    student, teacher = [[0.0, 0.0]], [[2 * np.log(3.0), 0.0]]
+    # At T = 2 the teacher says 3/4 and 1/4, the student 1/2 and 1/2.
+    divergence = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)
+    wanted = 0.7 * 4 * divergence + 0.3 * np.log(2)
+    found = distillation_loss(
+        np.array(student, np.float32),
+        np.array(teacher, np.float32),
+        np.array([1]),
+        temperature=2.0,
+        alpha=0.7,
+    )
+    assert float(found) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_distilled_students_follow_their_teacher(state: State, workshop: Workshop) -> None:
+    assert workshop.lessons is not None
+    teacher = np.asarray(state.model(workshop.lessons.x))
+    alone = Student(epochs=5).train(state, workshop)
+    distilled = Distill(T=2.0, alpha=1.0, epochs=5).train(state, workshop)
+
+    def distance(model: Any) -> float:
+        said = np.asarray(model(workshop.lessons.x))  # type: ignore[union-attr]
+        return float((teacher * (np.log(teacher + 1e-9) - np.log(said + 1e-9))).sum(axis=1).mean())
+
+    assert distance(distilled.model) < distance(alone.model)
+    assert distilled.findings["parameters"] < distilled.findings["parameters_before"]
+    assert alone.loss is None
+    assert distilled.loss is not None
+    pruned = Prune(sparsity=0.5, epochs=2).train(distilled, workshop)
+    assert pruned.loss is distilled.loss, "retraining keeps the teacher"
+    assert np.asarray(pruned.model(workshop.lessons.x)).sum(axis=1) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_student_must_fit(state: State, workshop: Workshop) -> None:
+    import keras
+
+    def wrong() -> Any:
+        return keras.Sequential([keras.Input((784,)), keras.layers.Dense(7)])
+
+    with pytest.raises(StepError, match=r"student's output shape is \(7,\), the model's \(10,\)"):
+        Student(epochs=1).train(state, Workshop(workshop.lessons, wrong))

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.errors import BadInputError
+from harness.models import datasets
+from harness.models.datasets import load_dataset
+
+X = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
+Y = np.array([0, 1, 2, 0, 1, 2])
+
+
+def saved(path: Path, **arrays: Any) -> str:
+    np.savez(path / "data.npz", **arrays)
+    return str(path / "data.npz")
+
+
+def test_shipped_digits() -> None:
+    data = load_dataset("mnist-subset")
+    assert data.name == "mnist-subset"
+    assert data.train is not None
+    assert data.evaluation is not None
+    assert data.train[0].shape == (8000, 28, 28)
+    assert np.bincount(data.evaluation[1]).sum() == 2000
+    flat = data.for_model((784,), 10)
+    square = data.for_model((28, 28, 1), 10)
+    assert flat.train is not None
+    assert square.train is not None
+    assert flat.train[0].dtype == np.float32
+    assert flat.train[0].max() == 1
+    np.testing.assert_array_equal(flat.train[0][5], square.train[0][5].ravel())
+    assert flat.digest == load_dataset("mnist-subset").digest
+
+
+def test_digest_tells_contents_apart(tmp_path: Path) -> None:
+    first = load_dataset(saved(tmp_path, x_train=X, y_train=Y)).digest
+    assert load_dataset(saved(tmp_path, x_train=X, y_train=Y)).digest == first
+    assert load_dataset(saved(tmp_path, x_train=X + 1, y_train=Y)).digest != first
+
+
+def test_noise_is_seeded() -> None:
+    def samples(seed: int) -> Any:
+        return load_dataset("random", seed=seed).for_model((3, 2), None).calibration
+
+    np.testing.assert_array_equal(samples(1), samples(1))
+    assert (samples(1) != samples(2)).any()
+    assert samples(1).shape == (datasets.RANDOM_SAMPLES, 3, 2)
+
+
+def test_calibration_never_uses_the_evaluation_samples(tmp_path: Path) -> None:
+    only_test = load_dataset(saved(tmp_path, x_test=X, y_test=Y))
+    assert only_test.calibration_samples(3, 0) is None
+    trained = load_dataset(saved(tmp_path, x_train=X, y_train=Y, x_test=-X, y_test=Y))
+    chosen = trained.calibration_samples(4, 0)
+    assert chosen is not None
+    assert len(chosen) == 4
+    assert (chosen >= 0).all()
+
+
+def test_own_integers_are_not_scaled(tmp_path: Path) -> None:
+    data = load_dataset(saved(tmp_path, x_calibration=np.full((2, 4), 200, np.uint8)))
+    for scale, largest in ((False, 200), (True, 200 / 255)):
+        fitted = data.for_model((4,), None, scale=scale).calibration
+        assert fitted is not None
+        assert fitted.max() == pytest.approx(largest)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"x_train": X}, "has x_train but no y_train"),
+        ({"y_test": Y}, "has y_test but no x_test"),
+        ({"x_train": X, "y_train": Y[:3]}, "y_train has 3 labels for the 6 samples"),
+        ({"x_train": X[:0], "y_train": Y[:0]}, "x_train is empty"),
+        ({"x_train": X * np.nan, "y_train": Y}, "x_train has NaN"),
+        ({"x_train": X, "y_train": Y - 1}, "y_train has label -1"),
+        ({"x_train": X, "y_train": Y / 2}, "whole class index"),
+        ({"x_train": X, "y_train": np.eye(6, dtype=int)}, "whole class index"),
+        ({"x_calibration": np.array(["a", "b"])}, "x_calibration must hold real numbers"),
+        ({"x_calibration": np.array([{}])}, "plain arrays"),
+        ({"images": X}, "none of the keys"),
+    ],
+)
+def test_bad_archives(tmp_path: Path, arrays: dict[str, Any], sentence: str) -> None:
+    path = saved(tmp_path, **arrays)
+    with pytest.raises(BadInputError) as caught:
+        load_dataset(path)
+    assert sentence in str(caught.value)
+    assert path in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"text"])
+def test_torn_archives(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "data.npz"
+    path.write_bytes(content)
+    with pytest.raises(BadInputError, match=r"cannot be read as an \.npz"):
+        load_dataset(str(path))
+
+
+def test_a_bare_array_is_no_archive(tmp_path: Path) -> None:
+    with (tmp_path / "data.npz").open("wb") as file:
+        np.save(file, X)
+    with pytest.raises(BadInputError, match=r"not an \.npz archive"):
+        load_dataset(str(tmp_path / "data.npz"))
+
+
+@pytest.mark.parametrize("name", ["mnits", "data.csv"])
+def test_unknown_data(name: str) -> None:
+    with pytest.raises(BadInputError, match="is unknown: it must be mnist-subset"):
+        load_dataset(name)
+
+
+def test_missing_data() -> None:
+    with pytest.raises(BadInputError, match=r"data file nowhere\.npz does not exist"):
+        load_dataset("nowhere.npz")
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "sentence"),
+    [
+        ((5,), 3, r"samples of shape \(2, 2\), and the model takes \(5,\)"),
+        ((2, 2), 2, "has label 2, and the model has 2 classes"),
+        ((2, 2), None, "the model is no classifier"),
+    ],
+)
+def test_data_that_do_not_fit(
+    tmp_path: Path, shape: tuple[int, ...], classes: int | None, sentence: str
+) -> None:
+    data = load_dataset(saved(tmp_path, x_train=X, y_train=Y))
+    with pytest.raises(BadInputError, match=sentence):
+        data.for_model(shape, classes)
+
+
+def test_axes_are_never_swapped(tmp_path: Path) -> None:
+    data = load_dataset(saved(tmp_path, x_calibration=np.zeros((2, 3, 8, 4))))
+    with pytest.raises(BadInputError, match="samples of shape"):
+        data.for_model((8, 4, 3), None)
+
+
+def python_file(path: Path, code: str) -> str:
+    (path / "data.py").write_text("import numpy as np\n" + code)
+    return str(path / "data.py")
+
+
+def test_python_file(tmp_path: Path) -> None:
+    source = python_file(
+        tmp_path,
+        "def get_calibration_data():\n    return (np.full(4, i) for i in range(5))\n"
+        "def get_evaluation_data():\n    return [(np.zeros(4), 1), (np.ones(4), 0)]\n"
+        "def get_training_data():\n    return np.zeros((3, 4)), [0, 1, 1]\n",
+    )
+    data = load_dataset(source).for_model((2, 2), 2)
+    assert data.calibration is not None
+    assert data.calibration.shape == (5, 2, 2)
+    assert data.train is not None
+    assert data.train[1].tolist() == [0, 1, 1]
+    assert data.evaluation is not None
+    assert data.evaluation[1].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("", "must define get_calibration_data"),
+        ("1 / 0", "failed with ZeroDivisionError: division by zero"),
+        ("def get_calibration_data(): return []", "at least one sample"),
+        ("def get_calibration_data(): return 3", "array or an iterable"),
+        ("def get_calibration_data(): return [[1], [1, 2]]", "samples of one shape"),
+        ("def get_evaluation_data(): return [1, 2, 3]", "samples and labels"),
+        ("def get_evaluation_data(): return np.zeros((2, 3)), [0]", "1 labels for the 2 samples"),
+    ],
+)
+def test_bad_python_files(tmp_path: Path, code: str, sentence: str) -> None:
+    with pytest.raises(BadInputError) as caught:
+        load_dataset(python_file(tmp_path, code))
+    assert sentence in str(caught.value)
+
+
+def test_failed_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    def fail() -> None:
+        raise OSError("no network")
+
+    fake = SimpleNamespace(datasets=SimpleNamespace(mnist=SimpleNamespace(load_data=fail)))
+    monkeypatch.setitem(sys.modules, "keras", fake)
+    monkeypatch.setattr(datasets, "_KERAS_MNIST", tmp_path / "none.npz")
+    with pytest.raises(BadInputError, match=r"no network.*use mnist-subset"):
+        load_dataset("mnist")

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import BadInputError
+from harness.models.sources import find_source, find_student, load_keras
+from harness.models.spec import ModelSpec
+from harness.models.zoo import ZOO
+
+
+def test_zoo_models_are_told_apart() -> None:
+    digests = {find_source(f"zoo:{name}").digest for name in ZOO}
+    assert len(digests) == len(ZOO)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("m.tflite", None, "does not exist"),
+        ("m.tflite", b"", "it is empty"),
+        ("m.tflite", b"1234ABCD5678", "lacks the identifier TFL3"),
+        ("m.keras", b"text", "no zip archive"),
+        ("m.onnx", b"text", "unknown format"),
+    ],
+)
+def test_bad_files(tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadInputError) as caught:
+        find_source(str(path))
+    assert sentence in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_folder_must_be_a_saved_model(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"no saved_model\.pb"):
+        find_source(str(tmp_path))
+
+
+def test_unknown_zoo_model() -> None:
+    with pytest.raises(BadInputError, match="it has digits-teacher, digits-student, lenet-5"):
+        find_source("zoo:lenet")
+
+
+def test_students(tmp_path: Path) -> None:
+    teacher = ModelSpec(name="t", source="zoo:digits-teacher")
+    student = find_student(teacher, find_source(teacher.source))
+    assert student is not None
+    assert student.text == "zoo:digits-student"
+    lenet = ModelSpec(name="l", source="zoo:lenet-5")
+    assert find_student(lenet, find_source(lenet.source)) is None
+    (tmp_path / "s.tflite").write_bytes(b"0000TFL3")
+    wrong = ModelSpec(name="w", source="zoo:lenet-5", student=str(tmp_path / "s.tflite"))
+    with pytest.raises(BadInputError, match="cannot be trained"):
+        find_student(wrong, find_source(wrong.source))
+
+
+@pytest.mark.tensorflow
+def test_keras_files(tmp_path: Path) -> None:
+    import keras
+
+    def load(model: keras.Model) -> keras.Model:
+        model.save(tmp_path / "m.keras")
+        return load_keras(find_source(str(tmp_path / "m.keras")))
+
+    plain = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    assert load(plain).input_shape == (None, 3)
+
+    unsafe = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x + 1)])
+    with pytest.raises(BadInputError, match="stores Python code"):
+        load(unsafe)
+
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    with pytest.raises(BadInputError, match="classes that Keras does not know"):
+        load(keras.Sequential([keras.Input((3,)), Own()]))
+
+    with pytest.raises(BadInputError, match="open input shape"):
+        load(keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(2)]))
+
+    two = [keras.Input((3,)), keras.Input((3,))]
+    with pytest.raises(BadInputError, match="2 inputs and 1 outputs"):
+        load(keras.Model(two, keras.layers.Add()(two)))
+
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "empty.keras", "w") as archive:
+        archive.writestr("other", "")
+    with pytest.raises(BadInputError, match="cannot be loaded by Keras"):
+        load_keras(find_source(str(tmp_path / "empty.keras")))

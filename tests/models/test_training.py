@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.errors import BadInputError
+from harness.models.training import Lessons, TrainingSettings, copy_of, fit, logits_of, shifted
+
+pytestmark = pytest.mark.tensorflow
+
+
+def layers_of(*layers: Any) -> Any:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((4,)), *layers])
+
+
+def lessons(seed: int = 0) -> Lessons:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 4)).astype(np.float32)
+    return Lessons(x, x.argmax(axis=1), TrainingSettings(batch=32, learning_rate=0.01), seed)
+
+
+def test_it_learns_and_one_seed_gives_one_model() -> None:
+    from keras.layers import Dense
+
+    start = layers_of(Dense(16, "relu"), Dense(4, "softmax"))
+    trained = []
+    for seed in (0, 0, 1):
+        model = copy_of(start)
+        fit(model, lessons(seed), epochs=20)
+        trained.append(model.get_weights())
+    for first, again in zip(trained[0], trained[1], strict=True):
+        np.testing.assert_array_equal(first, again)
+    assert (trained[0][0] != trained[2][0]).any()
+    right = np.asarray(model(lessons().x)).argmax(axis=1) == lessons().y
+    assert right.mean() > 0.9
+    assert (np.asarray(start(lessons().x)).argmax(axis=1) == lessons().y).mean() < 0.6
+
+
+def test_logits_are_those_before_the_softmax() -> None:
+    import keras
+    from keras.layers import Activation, Dense, Softmax
+
+    for end in ([Dense(3, "softmax")], [Dense(3), Softmax()], [Dense(3), Activation("softmax")]):
+        model = layers_of(*end)
+        for wrapped in (model, keras.Sequential([keras.Input((4,)), model])):
+            x = lessons().x[:5] * 100  # probabilities underflow, logits do not
+            probabilities = np.asarray(wrapped(x))
+            with logits_of(wrapped) as logits:
+                found = np.asarray(logits(x))
+            kernel, bias = model.get_weights()
+            np.testing.assert_allclose(found, x @ kernel + bias, rtol=1e-4, atol=1e-3)
+            np.testing.assert_array_equal(np.asarray(wrapped(x)), probabilities)
+
+
+def test_only_classifiers_have_logits() -> None:
+    from keras.layers import Dense
+
+    with (
+        pytest.raises(BadInputError, match="ends in sigmoid"),
+        logits_of(layers_of(Dense(3, "sigmoid"))),
+    ):
+        pass
+
+
+def test_normalizations_learn_too() -> None:
+    from keras.layers import BatchNormalization, Dense
+
+    model = layers_of(BatchNormalization(), Dense(4, "softmax"))
+    before = [w.copy() for w in model.get_weights()]
+    fit(model, lessons(), epochs=1)
+    assert all((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_fewer_samples_than_a_batch() -> None:
+    from keras.layers import Dense
+
+    few = Lessons(lessons().x[:5], lessons().y[:5], TrainingSettings(), 0)
+    seen: list[tuple[int, int]] = []
+    few = Lessons(few.x, few.y, few.settings, 0, lambda done, total: seen.append((done, total)))
+    fit(layers_of(Dense(4, "softmax")), few, epochs=2)
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_shifts_move_images_and_let_zeros_in() -> None:
+    images = np.zeros((50, 5, 5), np.float32)
+    images[:, 2, 2] = 1
+    moved = shifted(images.reshape(50, 25), 1, np.random.default_rng(0))
+    assert moved.shape == (50, 25)
+    assert (moved.sum(axis=1) == 1).all()
+    rows, columns = np.unravel_index(moved.argmax(axis=1), (5, 5))
+    assert set(rows) == set(columns) == {1, 2, 3}
+    assert shifted(images, 0, np.random.default_rng(0)) is images
