@@ -16,6 +16,8 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -30,6 +32,10 @@ from harness.errors import BadInputError, InvalidRunError
 
 #: Counted up whenever the same key would mean something else.
 FORMAT = 1
+
+#: How the names of folders with files in the making begin, and when such a folder is forgotten.
+MAKING = "making-"
+_STALE_SECONDS = 2 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -161,13 +167,16 @@ class Cache:
 
 
 def prepare(root: Path) -> None:
-    """Makes the folder.
+    """Makes the folder, and clears away what a killed run left in the making long ago.
 
     Raises:
         BadInputError: it cannot be written.
     """
     try:
         (root / "logs").mkdir(parents=True, exist_ok=True)
+        for leftover in root.glob(f"{MAKING}*"):
+            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)
     except OSError as error:
         raise BadInputError(
             f"cannot write the cache {root}: {error.strerror}; choose another folder"

@@ -109,7 +109,7 @@ def compare_quantized(
     if after.size >= before.size:
         raise StepError(
             f"the file did not get smaller ({before.size} to {after.size} bytes): "
-            "nothing was quantized"
+            "nothing was quantized, or the model is too small to gain from it"
         )
     if before.zero_share and after.zero_share is not None:
         lost = before.zero_share - after.zero_share

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.compress.artifact import Artifact, EvaluationSet, Failure, Outcome, Progress
-from harness.compress.cache import prepare
+from harness.compress.cache import MAKING, prepare
 from harness.compress.recipe import Recipe
 from harness.errors import BadInputError, InvalidRunError
 from harness.models.spec import ModelSpec
@@ -42,7 +42,7 @@ def compress_variants(
 
     Args:
         variants: models with the recipes to apply to each; names tell them apart.
-        seed: of everything random.
+        seed: of everything random, 0 to 2³² − 1.
         cache: a folder that may be shared and deleted at any time.
         on_progress: called for each change, in order.
 
@@ -50,6 +50,8 @@ def compress_variants(
         BadInputError: a model, data or recipe that is wrong in itself, or a package is missing.
         InvalidRunError: the cache cannot be written, or the child process does not start.
     """
+    if not 0 <= seed < 2**32:
+        raise BadInputError(f"seed must be between 0 and {2**32 - 1}, not {seed}")
     jobs = _jobs(variants)
     prepare(cache)
     while pending := [job for job in jobs if not job.settled]:
@@ -106,7 +108,7 @@ def _run_child(
     Returns:
         the job that it died on, now failed, or None if it came to its end.
     """
-    with tempfile.TemporaryDirectory(prefix="making-", dir=cache) as scratch:
+    with tempfile.TemporaryDirectory(prefix=MAKING, dir=cache) as scratch:
         request = {
             "variants": [
                 {

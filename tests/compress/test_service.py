@@ -331,6 +331,20 @@ def test_names_must_tell_variants_apart(digits: Any, tmp_path: Path) -> None:
     assert outcome.artifacts[1].bytes == outcome.artifacts[0].bytes + 4
 
 
+def test_leftovers_of_a_killed_run_go_away(digits: Any, tmp_path: Path) -> None:
+    for name, age in (("making-old", 3 * 24 * 3600), ("making-now", 0)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    compress(spec_of(digits, source=str(digits.tflite)), "as_is", cache=tmp_path)
+    assert [folder.name for folder in tmp_path.glob("making-*")] == ["making-now"]
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_have_a_range(digits: Any, tmp_path: Path, seed: int) -> None:
+    with pytest.raises(BadInputError, match="seed must be between 0 and 4294967295"):
+        compress(spec_of(digits), "float32", cache=tmp_path, seed=seed)
+
+
 def test_a_cache_that_cannot_be_written(digits: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInputError, match="cannot write the cache"):
