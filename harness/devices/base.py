@@ -14,6 +14,14 @@ HOST_CODES = (
     "timeout",  # no answer within the trial's time
     "agent_died",  # the process ended without a result
     "protocol_violation",  # what it said is no message of ours, or of another trial
+    "link_lost",  # the device went away in the middle, and again when it was repeated
+    "adb_failed",  # adb or the device refused something, with its reason
+    "push_failed",  # a file could not be sent
+    "storage_full",  # no space for it on the device
+    "start_failed",  # the app did not start
+    "app_crashed",  # it ended by an exception or a signal
+    "app_hung",  # Android says that it does not respond
+    "device_unfit",  # too hot, too low, locked, … after the trial, so that it does not count
     "skipped",  # not started: earlier trials of the same variant failed
 )
 

@@ -1,0 +1,104 @@
+"""A Linux board as a device: the agent is pushed there and run by the board's own Python."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+from device_agent.contract import Job, Result
+from harness.devices import agent_archive, agent_process
+from harness.devices.adb import AdbDevice, AdbError, LinkLostError
+from harness.devices.agent_process import AgentDiedError
+from harness.devices.base import DeviceFacts, OnEvent, TrialError
+from harness.devices.link import Link
+from harness.devices.remote_store import RemoteStore, sha256_of
+from harness.errors import BadInputError
+
+_GREETING_SECONDS = 60.0
+_CUT = 255
+
+
+class BoardDevice:
+    """A board that speaks adb.
+
+    Args:
+        name: how tables call it.
+        device: where it is.
+        cache: where the agent's archive is built.
+        python: the interpreter on the board.
+        wait_seconds: how long a lost board is waited for.
+    """
+
+    kind = "board"
+
+    def __init__(
+        self,
+        name: str,
+        device: AdbDevice,
+        cache: Path,
+        python: str = "python3",
+        wait_seconds: float = 60.0,
+    ) -> None:
+        self._name = name
+        self._device = device
+        self._python = python
+        self._agent = agent_archive.build(cache)
+        self._store = RemoteStore(device)
+        self._link = Link(name, device, wait_seconds, self._store.forget)
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return self._name
+
+    def probe(self) -> DeviceFacts:
+        """Greets the agent; see :class:`harness.devices.base.Device`."""
+        self._link.require()
+        try:
+            virtual = self._device.is_virtual()
+            hello = agent_process.greet(self._command(), _GREETING_SECONDS, dict(os.environ))
+        except (TrialError, AdbError) as error:
+            raise BadInputError(
+                f"device {self._name!r} ({self._device.serial}): {error}"
+            ) from error
+        return DeviceFacts(
+            self._name,
+            self.kind,
+            hello.agent,
+            hello.runtime,
+            hello.runtime_version,
+            virtual=virtual,
+            info={**hello.device, "serial": self._device.serial},
+        )
+
+    def push(self, file: Path, sha256: str) -> str:
+        """Sends the file unless it is there; see :class:`harness.devices.base.Device`."""
+        return self._link.keep(lambda: self._store.put(file, sha256))
+
+    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        """One trial in a fresh process; see :class:`harness.devices.base.Device`."""
+        result = self._link.keep(lambda: self._run(job, on_event, timeout_seconds))
+        return replace(result, warnings=result.warnings + self._link.notes())
+
+    def _run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        command = self._command()
+        try:
+            return agent_process.converse(command, job, on_event, timeout_seconds, dict(os.environ))
+        except AgentDiedError as error:
+            # adb's own code for a stream that ended without the command's code.
+            if error.exit_code == _CUT:
+                raise LinkLostError(f"{self._device.serial}: the agent's stream was cut") from error
+            self._link.ensure_alive()
+            raise
+        except TrialError as error:
+            if error.code in ("protocol_violation", "timeout"):
+                self._link.ensure_alive()
+            raise
+
+    def _command(self) -> list[str]:
+        agent = self._store.put(self._agent, sha256_of(self._agent))
+        remote = shlex.join(["env", "PYTHONDONTWRITEBYTECODE=1", self._python, agent])
+        # Without a terminal, so that nothing but the agent's own bytes come through.
+        return self._device.server.program("-s", self._device.serial, "shell", "-T", remote)

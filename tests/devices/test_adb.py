@@ -1,0 +1,267 @@
+"""The adb layer against a real adb server and a real adbd."""
+
+import hashlib
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.devices.adb import (
+    AdbDevice,
+    AdbError,
+    AdbServer,
+    DeadlineError,
+    LinkLostError,
+    UnauthorizedError,
+    parse_address,
+)
+from harness.devices.base import TrialError
+from harness.devices.remote_store import FOLDER, RemoteStore, sha256_of
+from harness.errors import BadInputError
+from tests.devices.conftest import Connect
+from tests.phone import apps, personalities
+from tests.phone.android import Android
+from tests.phone.cable import Cut
+from tests.phone.system import System
+
+
+def test_a_command_has_a_code_and_two_outputs(any_android: Android, connect: Connect) -> None:
+    device = connect(any_android.phone)
+    result = device.shell("sh", "-c", "echo out; echo err >&2; exit 3")
+    assert result.code == 3
+    assert result.output.startswith("out\n")
+    assert "err" in result.output + result.errors
+
+
+def test_a_word_reaches_the_command_as_it_stands(any_android: Android, connect: Connect) -> None:
+    device = connect(any_android.phone)
+    words = ["a b", "$(id)", "it's", 'say "x"', "*", ";reboot", "ü", ""]
+    assert device.shell("printf", "<%s>", *words).output == "".join(f"<{word}>" for word in words)
+
+
+def test_a_command_that_reads_its_input_ends(any_android: Android, connect: Connect) -> None:
+    assert connect(any_android.phone).shell("cat", seconds=10).output == ""
+
+
+def test_a_command_that_hangs_is_given_up(any_android: Android, connect: Connect) -> None:
+    device = connect(any_android.phone)
+    with pytest.raises(DeadlineError, match=r"no answer within 0\.3 s"):
+        device.shell("sleep", "60", seconds=0.3)
+
+
+def test_a_large_output_comes_whole(any_android: Android, connect: Connect) -> None:
+    device = connect(any_android.phone)
+    assert len(device.script("head -c 4000000 /dev/zero").output) == 4_000_000
+
+
+def test_an_endless_output_is_cut_off(pixel: Android, connect: Connect) -> None:
+    with pytest.raises(AdbError, match="more than 32 MB"):
+        connect(pixel.phone).script("cat /dev/zero")
+
+
+def test_output_that_is_cut_is_a_lost_link(any_android: Android, connect: Connect) -> None:
+    device = connect(any_android.phone)
+    any_android.phone.cable.cut = Cut(1_000_000, to_phone=False)
+    with pytest.raises(LinkLostError):
+        device.script("head -c 4000000 /dev/zero")
+
+
+def test_a_missing_command_is_no_success(any_android: Android, connect: Connect) -> None:
+    assert connect(any_android.phone).shell("no-such-command").code == 127
+
+
+def test_calls_from_many_threads(pixel: Android, connect: Connect) -> None:
+    device = connect(pixel.phone)
+    wrong: list[int] = []
+
+    def ask(number: int) -> None:
+        answers = {device.shell("echo", str(number)).output for _ in range(5)}
+        if answers != {f"{number}\n"}:
+            wrong.append(number)
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_no_server_is_started_behind_ones_back() -> None:
+    server = AdbServer("127.0.0.1", 1)
+    with pytest.raises(LinkLostError, match=r"no adb server answers at 127\.0\.0\.1:1"):
+        server.devices()
+
+
+def test_a_remote_server_that_is_not_there_is_not_started() -> None:
+    with pytest.raises(BadInputError, match="on that machine run"):
+        AdbServer("192.0.2.1.invalid", 5037).ensure()
+
+
+def test_something_else_at_the_servers_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(BadInputError, match="is no adb server"):
+            AdbServer("127.0.0.1", port).ensure()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port", "serial"),
+    [
+        ("R5CW1234ABC", "127.0.0.1", 5999, "R5CW1234ABC"),
+        ("adb://lab:5040/R5CW1234ABC", "lab", 5040, "R5CW1234ABC"),
+        ("adb://lab/10.0.0.7:5555", "lab", 5037, "10.0.0.7:5555"),
+        ("adb://[::1]:5037/x", "::1", 5037, "x"),
+    ],
+)
+def test_addresses(
+    address: str, host: str, port: int, serial: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "5999")
+    assert parse_address(address) == (AdbServer(host, port), serial)
+
+
+@pytest.mark.parametrize("address", ["adb://", "adb://lab", "adb://lab:x/y", "adb://lab:99999/y"])
+def test_addresses_that_are_none(address: str) -> None:
+    with pytest.raises(BadInputError):
+        parse_address(address)
+
+
+def test_a_port_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "http")
+    with pytest.raises(BadInputError, match="ANDROID_ADB_SERVER_PORT"):
+        AdbServer.from_environment()
+
+
+# Files.
+
+
+def put(device: AdbDevice, tmp_path: Path, content: bytes) -> str:
+    file = tmp_path / "model.tflite"
+    file.write_bytes(content)
+    return RemoteStore(device).put(file, sha256_of(file))
+
+
+def test_a_file_arrives_under_its_hash(
+    any_android: Android, connect: Connect, tmp_path: Path
+) -> None:
+    device = connect(any_android.phone)
+    content = os.urandom(300_000)
+    path = put(device, tmp_path, content)
+    assert path == f"{FOLDER}/{hashlib.sha256(content).hexdigest()}.tflite"
+    stored = any_android.phone.folder / path[1:]
+    assert stored.read_bytes() == content
+    assert stored.stat().st_mode & 0o777 == 0o644
+    assert stored.parent.stat().st_mode & 0o777 == 0o755
+
+
+def test_nothing_is_sent_twice(pixel: Android, connect: Connect, tmp_path: Path) -> None:
+    device = connect(pixel.phone)
+    path = put(device, tmp_path, b"once")
+    before = (pixel.phone.folder / path[1:]).stat().st_mtime_ns
+    assert put(device, tmp_path, b"once") == path
+    assert (pixel.phone.folder / path[1:]).stat().st_mtime_ns == before
+
+
+def test_a_changed_file_of_the_same_size_is_sent_again(
+    pixel: Android, connect: Connect, tmp_path: Path
+) -> None:
+    device = connect(pixel.phone)
+    stored = pixel.phone.folder / put(device, tmp_path, b"right")[1:]
+    stored.write_bytes(b"wrong")
+    put(device, tmp_path, b"right")
+    assert stored.read_bytes() == b"right"
+
+
+def test_a_full_device_says_so_and_keeps_no_part(
+    phone_system: System, connect: Connect, tmp_path: Path
+) -> None:
+    full = personalities.pixel(tmp_path / "phone", phone_system, apps.agent, storage=1_000_000)
+    device = connect(full.phone)
+    with pytest.raises(TrialError, match="No space left") as caught:
+        put(device, tmp_path, os.urandom(3_000_000))
+    assert caught.value.code == "storage_full"
+    assert device.shell("ls", FOLDER).output == ""
+
+
+def test_a_folder_that_cannot_be_written(pixel: Android, connect: Connect, tmp_path: Path) -> None:
+    device = connect(pixel.phone)
+    (pixel.phone.data / "local/tmp/mobilebench").write_text("a file where the folder should be")
+    with pytest.raises(TrialError) as caught:
+        put(device, tmp_path, b"x")
+    assert caught.value.code == "push_failed"
+
+
+def test_a_cut_push_leaves_nothing(any_android: Android, connect: Connect, tmp_path: Path) -> None:
+    device = connect(any_android.phone)
+    any_android.phone.cable.cut = Cut(1_000_000)
+    with pytest.raises(LinkLostError):
+        put(device, tmp_path, os.urandom(3_000_000))
+    any_android.phone.cable.plug()
+    assert device.wait(20)
+    assert put(device, tmp_path, b"other")
+    names = os.listdir(any_android.phone.data / "local/tmp/mobilebench")
+    assert names == [f"{hashlib.sha256(b'other').hexdigest()}.tflite"]
+
+
+def test_a_push_that_stalls_is_ended(pixel: Android, connect: Connect, tmp_path: Path) -> None:
+    device = connect(pixel.phone)
+    file = tmp_path / "m"
+    file.write_bytes(os.urandom(3_000_000))
+    pixel.phone.cable.cut = Cut(1_000_000, how="stall")
+    with pytest.raises(DeadlineError, match="adb push"):
+        device.push(file, "/data/local/tmp/m", 0.5)
+    assert pixel.phone.cable.stalled.is_set()
+
+
+def test_a_slow_link_is_only_slow(pixel: Android, connect: Connect, tmp_path: Path) -> None:
+    device = connect(pixel.phone)
+    pixel.phone.cable.rate = 8e6
+    pixel.phone.cable.latency = 0.02
+    assert put(device, tmp_path, os.urandom(2_000_000))
+
+
+# States.
+
+
+def test_unauthorized_then_allowed(pixel: Android, adb: AdbServer, connect: Connect) -> None:
+    device = connect(pixel.phone)
+    pixel.phone.cable.state = "unauthorized"
+    adb.disconnect(device.serial)
+    adb.connect(device.serial)
+    wait_for_state(device, "unauthorized")
+    with pytest.raises(UnauthorizedError):
+        device.shell("true")
+    pixel.phone.cable.allow()
+    assert device.wait(20)
+    assert adb.devices()
+
+
+def test_offline(pixel: Android, connect: Connect) -> None:
+    device = connect(pixel.phone)
+    pixel.phone.cable.unplug()
+    wait_for_state(device, "offline")
+    with pytest.raises(LinkLostError):
+        device.shell("true")
+    pixel.phone.cable.plug()
+    assert device.wait(20)
+
+
+def wait_for_state(device: AdbDevice, state: str) -> None:
+    end = time.monotonic() + 20
+    while device.state() != state:
+        assert time.monotonic() < end, device.state()
+        time.sleep(0.02)

@@ -1,0 +1,34 @@
+"""What runs behind ``am start``: an app's core, or an agent in its place, or a liar.
+
+Each is a command that speaks the device protocol on its standard streams. It sees the phone's
+``/data`` and runs in a sandbox, as another user than the shell.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable
+
+from harness.devices import agent_archive
+from tests.phone.phone import Phone
+
+App = Callable[[Phone], list[str]]
+
+
+def agent(phone: Phone) -> list[str]:
+    """The Linux agent in the app's place: real inference, the same protocol."""
+    archive = agent_archive.build(phone.data / "app")
+    return [sys.executable, f"/data/app/{archive.name}"]
+
+
+def script(text: str) -> App:
+    """An app that does what a few lines of Python say; it shows what the host makes of them."""
+
+    def write(phone: Phone) -> list[str]:
+        file = phone.data / "app" / "app.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("import json, os, sys, time\n" + textwrap.dedent(text))
+        return [sys.executable, "/data/app/app.py"]
+
+    return write
