@@ -1,0 +1,100 @@
+package io.mobilebench.core;
+
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.FileInputStream;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * The clock of each CPU cluster, from the kernel's cpufreq files (kHz).
+ *
+ * <p>A limit below the hardware's own is a cap: of heat, of power saving, or of somebody.
+ */
+public final class CpuFrequencies {
+    private static final String[][] FILES = {
+        {"scaling_cur_freq", "current"},
+        {"scaling_max_freq", "limit"},
+        {"cpuinfo_max_freq", "hardware_limit"},
+    };
+
+    private final File cpus;
+
+    /** @param cpus {@code /sys/devices/system/cpu}, or a folder like it */
+    public CpuFrequencies(File cpus) {
+        this.cpus = cpus;
+    }
+
+    /** Three frequencies in Hz for each cluster, named by its first CPU. */
+    public List<Metric> read() {
+        List<Metric> metrics = new ArrayList<>();
+        String earlier = "";
+        for (int cpu : numbers()) {
+            File folder = new File(cpus, "cpu" + cpu + "/cpufreq");
+            // CPUs of one cluster share their clock and name each other.
+            String related = firstLine(new File(folder, "related_cpus"));
+            if (related != null && related.equals(earlier)) {
+                continue;
+            }
+            earlier = related == null ? "" : related;
+            for (String[] file : FILES) {
+                metrics.add(metric(cpu, new File(folder, file[0]), file[1]));
+            }
+        }
+        if (metrics.isEmpty()) {
+            metrics.add(
+                    Metric.unavailable(
+                            "cpu_frequency", "Hz", cpus.getPath(),
+                            "the CPUs cannot be listed"));
+        }
+        return metrics;
+    }
+
+    private List<Integer> numbers() {
+        List<Integer> numbers = new ArrayList<>();
+        String[] names = cpus.list();
+        for (String name : names == null ? new String[0] : names) {
+            if (name.matches("cpu[0-9]{1,4}")) {
+                numbers.add(Integer.valueOf(name.substring(3)));
+            }
+        }
+        if (names == null) {
+            // The folder may not be listed but its files read: ask for the first CPU at least.
+            for (int cpu = 0; new File(cpus, "cpu" + cpu).exists(); cpu++) {
+                numbers.add(cpu);
+            }
+        }
+        Collections.sort(numbers);
+        return numbers;
+    }
+
+    private Metric metric(int cpu, File file, String what) {
+        String name = "cpu" + cpu + "_frequency_" + what;
+        String text = firstLine(file);
+        if (text == null) {
+            return Metric.unavailable(name, "Hz", file.getPath(), "the file cannot be read");
+        }
+        try {
+            long hertz = Math.multiplyExact(Long.parseLong(text), 1000);
+            return Metric.of(name, "Hz", file.getPath(), hertz, 1000, 1);
+        } catch (ArithmeticException | NumberFormatException error) {
+            return Metric.unavailable(name, "Hz", file.getPath(), "it says '" + text + "'");
+        }
+    }
+
+    private static String firstLine(File file) {
+        try (BufferedReader reader =
+                new BufferedReader(
+                        new InputStreamReader(
+                                new FileInputStream(file), StandardCharsets.UTF_8))) {
+            String line = reader.readLine();
+            return line == null ? null : line.trim();
+        } catch (IOException denied) {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+package io.mobilebench.core;
+
+import java.io.FileInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+
+/** Files that the host sent. */
+final class Files {
+    private static final int BLOCK = 1 << 20;
+
+    private Files() {}
+
+    /**
+     * Checks that a file on the device is the one that the host sent.
+     *
+     * @throws AgentException with code {@code missing} or {@code corrupt}
+     */
+    static void verify(String path, String sha256, String missing, String corrupt)
+            throws AgentException {
+        MessageDigest digest;
+        try {
+            digest = MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException impossible) {
+            throw new AssertionError(impossible);
+        }
+        try (InputStream file = new FileInputStream(path)) {
+            byte[] block = new byte[BLOCK];
+            for (int count = file.read(block); count >= 0; count = file.read(block)) {
+                digest.update(block, 0, count);
+            }
+        } catch (IOException error) {
+            throw new AgentException(
+                    missing, "cannot read the file on the device: " + error.getMessage());
+        }
+        StringBuilder found = new StringBuilder();
+        for (byte octet : digest.digest()) {
+            found.append(String.format("%02x", octet));
+        }
+        if (!found.toString().equals(sha256)) {
+            throw new AgentException(
+                    corrupt, path + " on the device is not the file that was sent");
+        }
+    }
+}

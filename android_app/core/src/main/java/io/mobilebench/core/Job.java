@@ -1,0 +1,97 @@
+package io.mobilebench.core;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** One trial, as the host asks for it. Paths are on the device; both hashes are checked. */
+public final class Job extends Message {
+    public final long protocol;
+    public final String trial;
+    /** One of {@link Contract#KINDS}. */
+    public final String kind;
+    public final String model;
+    public final String modelSha256;
+    public final String accelerator;
+    public final int threads;
+    public final boolean xnnpack;
+    public final long warmupRuns;
+    public final double warmupSeconds;
+    public final long runs;
+    public final double seconds;
+    public final double maxSeconds;
+    /** Of the random inputs; see {@link Noise}. */
+    public final long seed;
+    public final String dataset;
+    public final String datasetSha256;
+
+    private Job(Fields fields) throws ContractException {
+        protocol = fields.whole("protocol");
+        trial = fields.text("trial");
+        kind = fields.text("kind");
+        model = fields.text("model");
+        modelSha256 = fields.text("model_sha256");
+        accelerator = fields.text("accelerator", "cpu");
+        long wantedThreads = fields.whole("threads", 1);
+        xnnpack = fields.truth("xnnpack", true);
+        warmupRuns = fields.whole("warmup_runs", 1);
+        warmupSeconds = fields.number("warmup_seconds", 0.5);
+        runs = fields.whole("runs", 50);
+        seconds = fields.number("seconds", 1.0);
+        maxSeconds = fields.number("max_seconds", 150.0);
+        seed = fields.whole("seed", 0);
+        dataset = fields.text("dataset", "");
+        datasetSha256 = fields.text("dataset_sha256", "");
+        if (!Contract.KINDS.contains(kind)) {
+            throw fields.bad(
+                    "unknown kind '" + kind + "', known are " + String.join(", ", Contract.KINDS));
+        }
+        if (wantedThreads < 1 || wantedThreads > 1024) {
+            throw fields.bad("threads must be from 1 to 1024");
+        }
+        threads = (int) wantedThreads;
+        if (runs < 1 || warmupRuns < 0) {
+            throw fields.bad("at least one run, and no negative number of warm-up runs");
+        }
+        if (warmupSeconds < 0 || seconds < 0 || maxSeconds < 0) {
+            throw fields.bad("warmup_seconds, seconds and max_seconds must not be negative");
+        }
+        if (kind.equals("accuracy") && dataset.isEmpty()) {
+            throw fields.bad("an accuracy trial needs a dataset");
+        }
+    }
+
+    static Job read(Map<String, Object> document) throws ContractException {
+        return new Job(
+                new Fields(
+                        "job", document, "protocol", "trial", "kind", "model", "model_sha256",
+                        "accelerator", "threads", "xnnpack", "warmup_runs", "warmup_seconds",
+                        "runs", "seconds", "max_seconds", "seed", "dataset", "dataset_sha256"));
+    }
+
+    @Override
+    public String type() {
+        return "job";
+    }
+
+    @Override
+    Map<String, Object> fields() {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("protocol", protocol);
+        fields.put("trial", trial);
+        fields.put("kind", kind);
+        fields.put("model", model);
+        fields.put("model_sha256", modelSha256);
+        fields.put("accelerator", accelerator);
+        fields.put("threads", threads);
+        fields.put("xnnpack", xnnpack);
+        fields.put("warmup_runs", warmupRuns);
+        fields.put("warmup_seconds", warmupSeconds);
+        fields.put("runs", runs);
+        fields.put("seconds", seconds);
+        fields.put("max_seconds", maxSeconds);
+        fields.put("seed", seed);
+        fields.put("dataset", dataset);
+        fields.put("dataset_sha256", datasetSha256);
+        return fields;
+    }
+}

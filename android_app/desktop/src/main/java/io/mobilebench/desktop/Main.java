@@ -1,0 +1,93 @@
+package io.mobilebench.desktop;
+
+import io.mobilebench.core.Conversation;
+import io.mobilebench.core.Engine;
+import io.mobilebench.core.Job;
+import io.mobilebench.core.Message;
+import io.mobilebench.core.ProcMemory;
+import io.mobilebench.core.Version;
+import io.mobilebench.tflite.TfLiteEngine;
+import java.io.File;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * The app's core and engine on a desktop JVM, on standard input and output: test equipment, which
+ * says {@code "virtual": true} of its device in every hello.
+ *
+ * <pre>java … io.mobilebench.desktop.Main --native LIBRARY [--device-json FILE]</pre>
+ */
+public final class Main {
+    private Main() {}
+
+    public static void main(String[] arguments) throws IOException {
+        // Stdout belongs to the protocol; whatever else wants to print goes to stderr.
+        FileOutputStream toHost = new FileOutputStream(FileDescriptor.out);
+        System.setOut(System.err);
+
+        String library = "";
+        DescribedDevice described = new DescribedDevice(null);
+        for (int index = 0; index + 1 < arguments.length; index += 2) {
+            switch (arguments[index]) {
+                case "--native":
+                    library = arguments[index + 1];
+                    break;
+                case "--device-json":
+                    described = new DescribedDevice(new File(arguments[index + 1]));
+                    break;
+                default:
+                    System.err.println("unknown option " + arguments[index]);
+                    System.exit(2);
+            }
+        }
+
+        Engine engine = null;
+        String missing = "";
+        try {
+            System.load(library);
+            engine = new TfLiteEngine("tensorflow-lite", () -> "");
+        } catch (LinkageError error) {
+            missing = "TensorFlow Lite cannot be loaded on this machine: " + error.getMessage();
+        }
+        Conversation conversation =
+                new Conversation(
+                        Version.AGENT,
+                        facts(described),
+                        engine,
+                        missing,
+                        new ProcMemory(new File("/proc/self")),
+                        described,
+                        new Silent());
+        boolean answered =
+                conversation.serve(new FileInputStream(FileDescriptor.in), toHost);
+        // Halted: nothing that the runtime does at exit can hold up or spoil the answer.
+        Runtime.getRuntime().halt(answered ? 0 : 1);
+    }
+
+    private static Map<String, Object> facts(DescribedDevice described) {
+        Map<String, Object> facts = new LinkedHashMap<>();
+        facts.put("system", System.getProperty("os.name") + " " + System.getProperty("os.version"));
+        facts.put("machine", System.getProperty("os.arch"));
+        facts.put("java", System.getProperty("java.version"));
+        facts.put("cores", Runtime.getRuntime().availableProcessors());
+        facts.putAll(described.facts());
+        facts.put("virtual", true);
+        return facts;
+    }
+
+    /** Nobody watches. */
+    private static final class Silent implements Conversation.Listener {
+        @Override
+        public void job(Job job) {}
+
+        @Override
+        public void phase(String name, double done) {}
+
+        @Override
+        public void end(Message message) {}
+    }
+}

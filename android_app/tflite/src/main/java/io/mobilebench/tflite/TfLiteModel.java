@@ -1,0 +1,149 @@
+package io.mobilebench.tflite;
+
+import io.mobilebench.core.AgentException;
+import io.mobilebench.core.Delegation;
+import io.mobilebench.core.ElementType;
+import io.mobilebench.core.Job;
+import io.mobilebench.core.LoadedModel;
+import io.mobilebench.core.TensorInfo;
+import java.io.File;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.tensorflow.lite.DataType;
+import org.tensorflow.lite.Delegate;
+import org.tensorflow.lite.Interpreter;
+import org.tensorflow.lite.Tensor;
+
+/** A model in an interpreter of TensorFlow Lite. */
+final class TfLiteModel implements LoadedModel {
+    /** Outputs are read where the runtime keeps them: a run copies none. */
+    private static final Map<Integer, Object> NO_COPIES = Collections.emptyMap();
+
+    private final Interpreter interpreter;
+    private final Delegate delegate;
+    private final Job job;
+    private final Supplier<String> log;
+    private final List<TensorInfo> inputs = new ArrayList<>();
+    private final List<TensorInfo> outputs = new ArrayList<>();
+    private final Object[] values;
+
+    TfLiteModel(Interpreter interpreter, Delegate delegate, Job job, Supplier<String> log)
+            throws AgentException {
+        this.interpreter = interpreter;
+        this.delegate = delegate;
+        this.job = job;
+        this.log = log;
+        this.values = new Object[interpreter.getInputTensorCount()];
+        describe();
+    }
+
+    private void describe() throws AgentException {
+        inputs.clear();
+        outputs.clear();
+        for (int index = 0; index < values.length; index++) {
+            inputs.add(info(interpreter.getInputTensor(index), "input"));
+            values[index] =
+                    ByteBuffer.allocateDirect(inputs.get(index).byteCount())
+                            .order(ByteOrder.nativeOrder());
+        }
+        for (int index = 0; index < interpreter.getOutputTensorCount(); index++) {
+            outputs.add(info(interpreter.getOutputTensor(index), "output"));
+        }
+    }
+
+    private static TensorInfo info(Tensor tensor, String what) throws AgentException {
+        Tensor.QuantizationParams quantization = tensor.quantizationParams();
+        return new TensorInfo(
+                tensor.name(),
+                type(tensor, what),
+                tensor.shape(),
+                quantization.getScale(),
+                quantization.getZeroPoint());
+    }
+
+    private static ElementType type(Tensor tensor, String what) throws AgentException {
+        String type;
+        try {
+            type = tensor.dataType().name();
+            return ElementType.valueOf(type);
+        } catch (IllegalArgumentException unknown) {
+            type = unknown.getMessage();
+        }
+        throw new AgentException(
+                "model_unsupported",
+                what + " '" + tensor.name() + "' is of a type that this agent cannot use: "
+                        + type);
+    }
+
+    @Override
+    public List<TensorInfo> inputs() {
+        return inputs;
+    }
+
+    @Override
+    public List<TensorInfo> outputs() {
+        return outputs;
+    }
+
+    @Override
+    public void resizeInput(int index, int[] shape) throws AgentException {
+        try {
+            interpreter.resizeInput(index, shape);
+            interpreter.allocateTensors();
+        } catch (IllegalArgumentException | IllegalStateException error) {
+            throw new AgentException(
+                    "model_unsupported",
+                    "the model cannot run one sample at a time: " + TfLiteEngine.oneLine(error));
+        }
+        describe();
+    }
+
+    @Override
+    public ByteBuffer input(int index) {
+        return (ByteBuffer) values[index];
+    }
+
+    @Override
+    public long invoke() {
+        for (Object buffer : values) {
+            ((ByteBuffer) buffer).rewind();
+        }
+        interpreter.runForMultipleInputsOutputs(values, NO_COPIES);
+        return interpreter.getLastNativeInferenceDurationNanoseconds();
+    }
+
+    @Override
+    public String clock() {
+        return "CLOCK_MONOTONIC by System.nanoTime around the runtime's native run";
+    }
+
+    @Override
+    public ByteBuffer output(int index) {
+        Tensor tensor = interpreter.getOutputTensor(index);
+        if (tensor.dataType() == DataType.STRING) {
+            throw new IllegalStateException("a text output has no numbers");
+        }
+        return tensor.asReadOnlyBuffer().order(ByteOrder.nativeOrder());
+    }
+
+    @Override
+    public Delegation delegation() throws AgentException {
+        return Delegations.describe(
+                job.accelerator,
+                job.xnnpack,
+                Operators.read(new File(job.model)),
+                ExecutionPlan.length(interpreter),
+                log.get());
+    }
+
+    @Override
+    public void close() {
+        Accelerators.close(interpreter);
+        Accelerators.close(delegate);
+    }
+}

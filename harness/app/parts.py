@@ -1,0 +1,203 @@
+"""The pinned packages that the app is built from: fetched by their own clients, then checked.
+
+Each is named by its registry's coordinates and its SHA-256; which mirror of the registry answers
+is the client's own setting. A file is kept under its hash, so nothing is fetched twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.app import tools
+from harness.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a Maven repository: coordinates, and what it must hash to."""
+
+    group: str
+    artifact: str
+    version: str
+    kind: str
+    sha256: str
+    classifier: str = ""
+
+    @property
+    def file(self) -> str:
+        """The file's name, as Maven gives it."""
+        classifier = f"-{self.classifier}" if self.classifier else ""
+        return f"{self.artifact}-{self.version}{classifier}.{self.kind}"
+
+
+#: TensorFlow Lite for Android: the runtime, its Java interface, and the GPU delegate.
+TFLITE = Part(
+    "org.tensorflow",
+    "tensorflow-lite",
+    "2.16.1",
+    "aar",
+    "34b065817e294e7dd3569504e8b9454938ceae453b6a459da54d5f6e45d3c94e",
+)
+TFLITE_API = Part(
+    "org.tensorflow",
+    "tensorflow-lite-api",
+    "2.16.1",
+    "aar",
+    "885b95bc9e47a4aa5cf8e71523aed9b05e397cfef1ea09773f13fea8b649fcee",
+)
+TFLITE_GPU = Part(
+    "org.tensorflow",
+    "tensorflow-lite-gpu",
+    "2.16.1",
+    "aar",
+    "4440e44d295e0e13964d4fe9d9e8c3d2c3f870b92fcb7b945e45036acdfcd459",
+)
+#: The last version on the registry; it has every option that the delegate of 2.16.1 reads.
+TFLITE_GPU_API = Part(
+    "org.tensorflow",
+    "tensorflow-lite-gpu-api",
+    "2.14.0",
+    "aar",
+    "3e7cece2c5eaaf05f93d0399e7d86eee83bd818b037965cbe52291223acae286",
+)
+#: Android 15's own classes and resources (API 35), to compile and link against.
+ANDROID = Part(
+    "org.robolectric",
+    "android-all",
+    "15-robolectric-13954326",
+    "jar",
+    "e17105f6c432357e6bb278a527f8e848d01fc56ccee01be77725bea23d871990",
+)
+#: TensorFlow Lite's Java classes and its JNI library for a desktop JVM.
+DESKTOP_CLASSES = Part(
+    "ai.djl.tflite",
+    "tflite-engine",
+    "0.27.0",
+    "jar",
+    "9a566052b4513a2b6cd60b7e2fc3b3a230a4a36747b035edce7548b7f6ff9813",
+)
+DESKTOP_LIBRARY = Part(
+    "ai.djl.tflite",
+    "tflite-native-cpu",
+    "2.6.2",
+    "jar",
+    "aa8ae00d9b39489d03aa76f388019da6a086eee99a22f7d7a31e4b5a09003c8e",
+    "linux-x86_64",
+)
+JUNIT = Part(
+    "org.junit.platform",
+    "junit-platform-console-standalone",
+    "1.10.2",
+    "jar",
+    "a1de557821293ce903c213c694165fff532cf92081bac4238b9e05b35f04f43f",
+)
+
+#: Google's bundletool carries D8, aapt2 and apksig; this npm package carries bundletool 1.18.2.
+_BUNDLETOOL_PACKAGE = "nativescript@9.0.7"
+_BUNDLETOOL_MEMBER = "package/vendor/aab-tool/bundletool.jar"
+_BUNDLETOOL_SHA256 = "378b5434cd1378bef6b2bc527b8c7f0ff2584b273830335bce54d6d0813c8584"
+
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
+
+
+def fetch(parts: Iterable[Part]) -> dict[Part, Path]:
+    """Where each part is on this machine, fetched if it was not there.
+
+    Raises:
+        BadInputError: Maven is missing or cannot fetch, or a file is not the pinned one.
+    """
+    places = {part: _place(part.sha256, part.file) for part in parts}
+    missing = [part for part, place in places.items() if not place.exists()]
+    if missing:
+        with _scratch() as scratch:
+            project = Path(scratch) / "pom.xml"
+            project.write_text(_project(missing), "utf-8")
+            folder = Path(scratch) / "fetched"
+            tools.run(
+                [
+                    tools.program("mvn"),
+                    "--quiet",
+                    "--batch-mode",
+                    f"--file={project}",
+                    _COPY,
+                    f"-DoutputDirectory={folder}",
+                ],
+                "Maven cannot fetch what the app is built from",
+            )
+            for part in missing:
+                _keep(folder / part.file, part.sha256, places[part])
+    return places
+
+
+def fetch_bundletool() -> Path:
+    """Where bundletool is on this machine, fetched if it was not there.
+
+    Raises:
+        BadInputError: npm is missing or cannot fetch, or the file is not the pinned one.
+    """
+    place = _place(_BUNDLETOOL_SHA256, "bundletool.jar")
+    if not place.exists():
+        with _scratch() as scratch:
+            tools.run(
+                [tools.program("npm"), "pack", "--silent", _BUNDLETOOL_PACKAGE],
+                "npm cannot fetch what the app is built with",
+                Path(scratch),
+            )
+            (archive,) = Path(scratch).glob("*.tgz")
+            with tarfile.open(archive) as package:
+                member = package.extractfile(_BUNDLETOOL_MEMBER)
+                assert member is not None
+                jar = Path(scratch) / "bundletool.jar"
+                jar.write_bytes(member.read())
+            _keep(jar, _BUNDLETOOL_SHA256, place)
+    return place
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _place(digest: str, name: str) -> Path:
+    return tools.folder() / "parts" / digest[:16] / name
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    # Beside the parts: what was fetched is moved into place, never half there.
+    (tools.folder() / "parts").mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=tools.folder() / "parts", prefix="fetching-")
+
+
+def _keep(file: Path, wanted: str, place: Path) -> None:
+    if not file.exists():
+        raise BadInputError(f"{file.name} was not fetched, and nothing said why")
+    found = sha256(file)
+    if found != wanted:
+        raise BadInputError(
+            f"{file.name} from the registry has SHA-256 {found}, and {wanted} is pinned"
+        )
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(file, place)
+
+
+def _project(parts: Iterable[Part]) -> str:
+    """A Maven project that depends on the parts and on nothing that they depend on."""
+    dependencies = "".join(
+        f"<dependency><groupId>{part.group}</groupId><artifactId>{part.artifact}</artifactId>"
+        f"<version>{part.version}</version><type>{part.kind}</type>"
+        f"<classifier>{part.classifier}</classifier><exclusions><exclusion>"
+        "<groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>"
+        for part in parts
+    )
+    return (
+        "<project><modelVersion>4.0.0</modelVersion><groupId>io.mobilebench</groupId>"
+        "<artifactId>parts</artifactId><version>1</version><packaging>pom</packaging>"
+        f"<dependencies>{dependencies}</dependencies></project>"
+    )

@@ -1,0 +1,64 @@
+"""What the app's tests need: a JDK, Maven and npm, and the packages that the build fetches."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.app import parts, tools
+from harness.app.desktop import compile_java, desktop_command, java_sources
+from harness.errors import BadInputError
+
+
+def _need(*programs: str) -> None:
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)} (apt: {tools.DEBIAN_PACKAGES})")
+
+
+def _or_skip(error: BadInputError) -> None:
+    if "cannot fetch" in str(error) or "is for Linux" in str(error):
+        pytest.skip(str(error).splitlines()[0])
+    raise error
+
+
+@pytest.fixture(scope="session")
+def desktop(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The app's core and engine on a desktop JVM, as a command."""
+    _need("java", "javac", "mvn")
+    try:
+        return desktop_command(tmp_path_factory.mktemp("desktop"))
+    except BadInputError as error:
+        _or_skip(error)
+        raise
+
+
+@pytest.fixture(scope="session")
+def junit(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command that runs all JUnit tests of the app's modules."""
+    _need("java", "javac", "mvn")
+    try:
+        found = parts.fetch([parts.JUNIT, parts.DESKTOP_CLASSES])
+    except BadInputError as error:
+        _or_skip(error)
+        raise
+    modules = ("core", "tflite", "desktop")
+    classpath = list(found.values())
+    classes = tmp_path_factory.mktemp("junit") / "classes"
+    compile_java(
+        [*java_sources(modules), *java_sources(modules, "test")], classpath, classes, release=17
+    )
+    return [
+        tools.program("java"),
+        f"-Dgolden={Path(__file__).parents[1] / 'contract'}",
+        "-jar",
+        str(found[parts.JUNIT]),
+        "execute",
+        f"--class-path={classes}:{found[parts.DESKTOP_CLASSES]}",
+        "--scan-class-path",
+        "--disable-banner",
+        "--details=tree",
+        "--details-theme=ascii",
+        "--disable-ansi-colors",
+        "--fail-if-no-tests",
+    ]

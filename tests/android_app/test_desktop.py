@@ -1,0 +1,240 @@
+"""The app's core and engine on a JVM: genuine TensorFlow Lite, real models, the host's own talk."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import harness
+from device_agent.contract import Event, Job, Metric, Result
+from harness.devices import agent_archive, agent_process
+from harness.devices.base import TrialError
+from tests.conftest import MODELS, sha256
+
+Ask = Callable[..., Result]
+QUICK = {"warmup_seconds": 0.0, "seconds": 0.0, "runs": 20}
+#: An untrained model's outputs differ by little; runtimes ten versions apart may round them so.
+SAME_CLASS = 0.95
+
+
+def job(model: Path, kind: str = "latency", **settings: object) -> Job:
+    return Job(1, "run.phone.00001", kind, str(model), sha256(model), **{**QUICK, **settings})
+
+
+def converse(command: list[str], wanted: Job) -> tuple[Result, list[Event]]:
+    events: list[Event] = []
+    result = agent_process.converse(command, wanted, events.append, 60, os.environ)
+    return result, events
+
+
+@pytest.fixture
+def ask(desktop: list[str]) -> Ask:
+    def ask(model: Path, kind: str = "latency", **settings: object) -> Result:
+        return converse(desktop, job(model, kind, **settings))[0]
+
+    return ask
+
+
+def failure(ask: Ask, *arguments: object, **settings: object) -> TrialError:
+    with pytest.raises(TrialError) as caught:
+        ask(*arguments, **settings)
+    return caught.value
+
+
+def metrics(result: Result) -> dict[str, Metric]:
+    return {metric.name: metric for metric in result.metrics}
+
+
+def test_it_greets_and_says_that_it_is_virtual(desktop: list[str]) -> None:
+    hello = agent_process.greet(desktop, 20, os.environ)
+    assert hello.device["virtual"] is True
+    assert (hello.runtime, hello.runtime_version) == ("tensorflow-lite", "2.6.2")
+    assert hello.agent == harness.__version__
+
+
+def test_latency_has_raw_samples_and_the_linux_agents_metrics(
+    desktop: list[str], model_file: Path, tmp_path: Path
+) -> None:
+    result, events = converse(desktop, job(model_file))
+    assert len(result.samples_ns) == 20
+    assert min(result.samples_ns) > 0
+    assert [event.phase for event in events] == ["load", "warmup", "measure"]
+    python, _ = converse([sys.executable, str(agent_archive.build(tmp_path))], job(model_file))
+    assert {m.name: m.unit for m in result.metrics} == {m.name: m.unit for m in python.metrics}
+    assert result.delegation == python.delegation
+
+
+def test_latency_ends_at_runs_and_seconds_or_at_its_limit(ask: Ask, model_file: Path) -> None:
+    both = ask(model_file, runs=5, seconds=0.2, warmup_runs=7, warmup_seconds=0.1)
+    assert len(both.samples_ns) > 5
+    assert metrics(both)["warmup_runs"].value > 7
+    capped = ask(model_file, runs=10**9, max_seconds=0.1)
+    assert "before the 1000000000 runs asked for" in capped.warnings[0]
+
+
+def test_without_xnnpack_every_operator_is_left(ask: Ask, model_file: Path) -> None:
+    delegation = ask(model_file, xnnpack=False).delegation
+    assert delegation["delegated"] == 0
+    assert delegation["left"] == {
+        "CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "RESHAPE": 1, "SOFTMAX": 1,
+    }  # fmt: skip
+
+
+def test_what_the_runtime_does_not_tell_is_a_warning(ask: Ask) -> None:
+    result = ask(MODELS / "small_int8.tflite")
+    assert result.delegation == {}
+    assert "this runtime does not tell" in result.warnings[0]
+
+
+def test_memory_is_what_the_model_adds(ask: Ask, model_file: Path, tmp_path: Path) -> None:
+    small = metrics(ask(model_file, "memory"))
+    # The same model behind 30 MB of bytes that the runtime maps but never reads.
+    padded = tmp_path / "padded.tflite"
+    padded.write_bytes(model_file.read_bytes() + bytes(30_000_000))
+    large = metrics(ask(padded, "memory"))
+    for name in ("memory_pss", "memory_peak", "memory_anonymous", "memory_file"):
+        assert small[name].unit == "B"
+        assert 0 <= small[name].value < 20e6, name
+        assert large[name].value == pytest.approx(small[name].value, abs=5e6), name
+    assert small["memory_baseline_pss"].value > small["memory_pss"].value
+
+
+def data(path: Path, **arrays: object) -> dict[str, str]:
+    np.savez(path, **arrays)
+    return {"dataset": str(path), "dataset_sha256": sha256(path)}
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize("model", ["small.tflite", "small_int8.tflite", "small_int8_input.tflite"])
+def test_predictions_agree_with_the_linux_agents(
+    desktop: list[str], tmp_path: Path, model: str, kind: type
+) -> None:
+    generator = np.random.default_rng(1)
+    x = (generator.random((400, 8, 8, 1)) * (1 if kind != np.uint8 else 3)).astype(kind)
+    wanted = job(MODELS / model, "accuracy", **data(tmp_path / "d.npz", x=x, y=np.arange(400) % 10))
+    java, events = converse(desktop, wanted)
+    python, _ = converse([sys.executable, str(agent_archive.build(tmp_path))], wanted)
+    same = np.mean(np.array(java.predictions) == np.array(python.predictions))
+    assert same >= SAME_CLASS
+    right = float(np.mean(np.array(java.predictions) == np.arange(400) % 10))
+    found = metrics(java)["accuracy_top1"]
+    assert (found.value, found.n, found.resolution) == (right, 400, 1 / 400)
+    assert events[-1].phase == "accuracy"
+
+
+GOOD_X = np.zeros((3, 8, 8, 1), np.float32)
+GOOD_Y = np.zeros(3, int)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"x": GOOD_X[:0], "y": GOOD_Y[:0]}, "one class index for each sample"),
+        ({"x": GOOD_X, "y": GOOD_Y[:2]}, "one class index for each sample"),
+        ({"x": GOOD_X, "y": GOOD_Y.astype(np.float32)}, "one class index for each sample"),
+        ({"x": GOOD_X.reshape(3, 64), "y": GOOD_Y}, "the model takes (8, 8, 1)"),
+        ({"x": GOOD_X, "y": np.array([0, 1, 10])}, "the model has 10 classes"),
+        ({"x": GOOD_X, "y": np.array([0, -1, 2**40])}, "the model has 10 classes"),
+        ({"x": GOOD_X}, "there is no y"),
+        ({"x": np.array([{"a": 1}] * 3), "y": GOOD_Y}, "unknown type |O"),
+        ({"x": np.asfortranarray(np.ones((3, 8, 8, 2), np.float32)), "y": GOOD_Y}, "in C order"),
+    ],
+)
+def test_data_that_do_not_fit(
+    ask: Ask, model_file: Path, tmp_path: Path, arrays: dict[str, object], words: str
+) -> None:
+    error = failure(ask, model_file, "accuracy", **data(tmp_path / "d.npz", **arrays))
+    assert error.code == "dataset_bad"
+    assert words in error.reason
+
+
+def test_data_that_are_no_archive_or_another_file(
+    ask: Ask, model_file: Path, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "d.npz"
+    wrong.write_bytes(b"PK\3\4 rubbish")
+    for digest, words in ((sha256(wrong), "no .npz"), ("0" * 64, "not the file that was sent")):
+        error = failure(ask, model_file, "accuracy", dataset=str(wrong), dataset_sha256=digest)
+        assert error.code == "dataset_bad"
+        assert words in error.reason
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "words"),
+    [
+        ("not_a_number.tflite", "output_nan", "holds NaN"),
+        ("unsupported_operator.tflite", "model_unsupported", "Erfinv"),
+    ],
+)
+@pytest.mark.parametrize("xnnpack", [True, False])
+def test_a_model_that_cannot_be_used(
+    ask: Ask, file: str, code: str, words: str, xnnpack: bool
+) -> None:
+    error = failure(ask, MODELS / file, xnnpack=xnnpack)
+    assert error.code == code
+    assert words in error.reason
+
+
+@pytest.mark.parametrize("kind", ["latency", "memory"])
+def test_a_truncated_model(ask: Ask, model_file: Path, tmp_path: Path, kind: str) -> None:
+    cut = tmp_path / "cut.tflite"
+    cut.write_bytes(model_file.read_bytes()[:2000])
+    assert failure(ask, cut, kind).code == "model_corrupt"
+
+
+def test_a_missing_model_and_another_one(desktop: list[str], model_file: Path) -> None:
+    wanted = job(model_file)
+    for change, code in (
+        ({"model": str(model_file) + ".gone"}, "model_missing"),
+        ({"model_sha256": "0" * 64}, "model_corrupt"),
+    ):
+        with pytest.raises(TrialError) as caught:
+            converse(desktop, Job(**{**vars(wanted), **change}))
+        assert caught.value.code == code
+
+
+@pytest.mark.parametrize("accelerator", ["gpu", "nnapi", "npu"])
+def test_an_accelerator_that_is_not_there_is_no_silent_cpu(
+    ask: Ask, model_file: Path, accelerator: str
+) -> None:
+    assert failure(ask, model_file, accelerator=accelerator).code == "accelerator_unavailable"
+
+
+@pytest.mark.parametrize(
+    "line", ["rubbish", '{"type":"event","trial":"t","phase":"load"}', "\xff", "[" * 5000]
+)
+def test_a_job_that_is_none(desktop: list[str], line: str) -> None:
+    import subprocess
+
+    answer = subprocess.run(
+        desktop, input=line.encode("latin-1") + b"\n", capture_output=True, timeout=30, check=False
+    )
+    assert answer.returncode == 1
+    _, error = (json.loads(said) for said in answer.stdout.splitlines())
+    assert (error["type"], error["code"]) == ("error", "bad_job")
+
+
+def test_a_described_device_tells_its_facts_and_state(
+    desktop: list[str], model_file: Path, tmp_path: Path
+) -> None:
+    description = tmp_path / "device.jsonl"
+    hot = {"name": "thermal_status", "unit": "1", "source": "test", "value": 3, "n": 1}
+    lines = [
+        {"type": "hello", "protocol": 1, "agent": "", "runtime": "", "runtime_version": "",
+         "device": {"model": "Pixel 9"}},
+        {"type": "result", "trial": "", "kind": "", "metrics": [hot]},
+    ]  # fmt: skip
+    description.write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
+    command = [*desktop, "--device-json", str(description)]
+    assert agent_process.greet(command, 20, os.environ).device["model"] == "Pixel 9"
+    found = metrics(converse(command, job(model_file))[0])
+    assert found["before_thermal_status"].value == 3
+    assert found["after_thermal_status"].value == 3
+    lines.append({"type": "error", "code": "internal", "message": "the screen is off"})
+    description.write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
+    with pytest.raises(TrialError, match="the screen is off"):
+        converse(command, job(model_file))
