@@ -53,7 +53,6 @@ class RunDisplay:
         self._left = 0
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -67,7 +66,7 @@ class RunDisplay:
     def compressing(self, progress: CompressProgress) -> None:
         """Shows the variant that is being made."""
         if self._compressing is None:
-            self._compressing = self._progress.add_task("", total=progress.total)
+            self._compressing = self._begin(progress.total)
         what = f"{progress.model} · {progress.recipe}" if progress.recipe else progress.model
         text = (
             f"[bold]compress[/]  {_fit(what)}"
@@ -87,7 +86,7 @@ class RunDisplay:
         self._protocol = suite.protocol
         total = sum(self._seconds(trial.kind) for trial in plan)
         done = sum(self._seconds(trial.kind) for trial in plan[:finished])
-        self._measuring = self._progress.add_task("", total=total)
+        self._measuring = self._begin(total)
         self._progress.advance(self._measuring, done)
         self._left = len(plan) - finished
 
@@ -112,6 +111,11 @@ class RunDisplay:
         if record.state == "failed" and record.code != "skipped":
             what = f"{record.kind} · {record.model} · {record.recipe}"
             self._complain("failed", what, record.reason)
+
+    def _begin(self, total: float) -> TaskID:
+        # Started with its first task: bad input is told without an empty bar above it.
+        self._progress.start()
+        return self._progress.add_task("", total=total)
 
     def _complain(self, word: str, what: str, reason: str) -> None:
         self._console.print(Text.assemble((word, "bold red"), f" {what}: {reason}"), soft_wrap=True)

@@ -20,7 +20,15 @@ from harness.compress.artifact import Artifact, EvaluationSet
 from harness.compress.baseline import AsIs, Float32
 from harness.compress.cache import Cache, Made, key_of, versions_of
 from harness.compress.recipe import Recipe
-from harness.compress.step import QuantizingStep, State, Step, StepError, TrainingStep, Workshop
+from harness.compress.step import (
+    QuantizingStep,
+    State,
+    Step,
+    StepError,
+    TrainingStep,
+    UnsupportedModelError,
+    Workshop,
+)
 from harness.compress.tflite import Array, Runner
 from harness.errors import BadInputError
 from harness.models.datasets import Dataset, load_dataset, noise
@@ -66,16 +74,13 @@ class ModelBuilder:
         """
         where = f"model {self._spec.name!r}: recipe {recipe.text!r}"
         ready = self._source.kind == "tflite"
+        model = self._ready_model(where) if ready else None
         for step in recipe.steps:
             if isinstance(step, AsIs) and not ready:
                 raise BadInputError(
                     f"{where} is for ready .tflite files; use float32 for {self._spec.source}"
                 )
-            if (
-                isinstance(step, Float32)
-                and ready
-                and not self._ready_model(where).has_float32_weights()
-            ):
+            if isinstance(step, Float32) and model and not model.has_float32_weights():
                 raise BadInputError(
                     f"{where}: the weights of {self._spec.source} are not float32; use as_is"
                 )
@@ -93,18 +98,21 @@ class ModelBuilder:
                 )
         if self.find(recipe) is None:
             self._require_packages(recipe, where)
-            if ready:
-                self._ready_model(where)
 
     def find(self, recipe: Recipe) -> Made | None:
         """The variant from the cache, if it was made before."""
         return self._cache.find(self._key(_essential(recipe.steps)))
 
-    def _ready_model(self, where: str) -> Runner:
-        """The ready .tflite, loaded."""
+    def _ready_model(self, where: str) -> Runner | None:
+        """The ready .tflite, loaded; None if only this machine's runtime cannot run it.
+
+        That costs its own variants, which fail when they are made, and not the others.
+        """
         self._require_runtime(where)
         try:
             return Runner(self._source.path.read_bytes())
+        except UnsupportedModelError:
+            return None
         except StepError as error:
             raise BadInputError(f"model {self._source.text} cannot be used: {error}") from error
 

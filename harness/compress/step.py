@@ -27,6 +27,10 @@ class StepError(Exception):
     step: str | None = None
 
 
+class UnsupportedModelError(StepError):
+    """A sound file that this machine's runtime has no kernels for."""
+
+
 class Step(BaseModel):
     """One step of a recipe with its settings.
 

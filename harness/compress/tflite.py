@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device_agent import delegation
-from harness.compress.step import StepError
+from harness.compress.step import StepError, UnsupportedModelError
 from harness.models.datasets import noise
 
 Array = npt.NDArray[Any]
@@ -36,7 +36,7 @@ class Runner:
     """An interpreter with the model loaded, under the runtime's default delegate.
 
     Raises:
-        StepError: the runtime refuses the model.
+        StepError: the file is no model, or one that the runtime cannot run.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -45,9 +45,11 @@ class Runner:
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=_THREADS)
             self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise StepError(
-                f"the LiteRT runtime refuses the model: {' '.join(str(error).split())}"
+        except ValueError as error:
+            raise StepError(f"the LiteRT runtime cannot read it: {_one_line(error)}") from error
+        except RuntimeError as error:
+            raise UnsupportedModelError(
+                f"the LiteRT runtime refuses the model: {_one_line(error)}"
             ) from error
         self.inputs = tuple(_tensor(d) for d in self._interpreter.get_input_details())
         self.outputs = tuple(_tensor(d) for d in self._interpreter.get_output_details())
@@ -84,7 +86,7 @@ class Runner:
                 self._interpreter.invoke()
                 rows.append(np.concatenate([self._output(t) for t in self.outputs]))
         except (ValueError, RuntimeError) as error:
-            raise StepError(f"the model does not run: {' '.join(str(error).split())}") from error
+            raise StepError(f"the model does not run: {_one_line(error)}") from error
         return np.stack(rows)
 
     def delegation(self) -> dict[str, Any]:
@@ -160,3 +162,7 @@ def _encode(value: Array, tensor: Tensor) -> Array:
         value = np.rint(value / tensor.scale) + tensor.zero_point
     limits = np.iinfo(dtype)
     return np.clip(value, limits.min, limits.max).astype(dtype)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
