@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def document(summary: Summary) -> dict[str, Any]:
-    """The summary as plain values: a row a variant, named as in ``summary.csv``; null is missing."""
+    """The summary as plain values: a row a variant, named as in ``summary.csv``."""
     return {
         "run": summary.run,
         "suite": summary.suite,
