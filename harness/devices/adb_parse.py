@@ -126,11 +126,13 @@ class Thermal:
     """``dumpsys thermalservice`` (Android 10 and later).
 
     ``status`` is 0 (none) to 6 (shutdown). ``temperatures``: °C of each fitted sensor, as the
-    hardware reads now; empty where it does not tell.
+    hardware reads now; empty where it does not tell. ``skin``: the hottest of the sensors that
+    stand for the skin.
     """
 
     status: int | None = None
     temperatures: dict[str, float] = field(default_factory=dict)
+    skin: float | None = None
 
 
 _TEMPERATURE = re.compile(
@@ -140,6 +142,7 @@ _TEMPERATURE = re.compile(
 
 # Types of android.os.Temperature that are no temperatures: volts, amperes and percent.
 _NOT_DEGREES = ("6", "7", "8")
+_SKIN = "3"
 
 
 def parse_thermal(text: str) -> Thermal:
@@ -150,6 +153,7 @@ def parse_thermal(text: str) -> Thermal:
     status = re.search(r"^Thermal Status: ([0-6])$", text, re.MULTILINE)
     _, _, block = text.partition("\nCurrent temperatures from HAL:\n")
     temperatures = {}
+    skin: float | None = None
     for line in block.splitlines():
         match = _TEMPERATURE.fullmatch(line)
         if match is None:
@@ -157,7 +161,9 @@ def parse_thermal(text: str) -> Thermal:
         value, kind, name = float(match[1]), match[2], match[3]
         if kind not in _NOT_DEGREES and value != 0 and -50 <= value <= 200:
             temperatures[name] = value
-    return Thermal(int(status[1]) if status else None, temperatures)
+            if kind == _SKIN:
+                skin = value if skin is None else max(skin, value)
+    return Thermal(int(status[1]) if status else None, temperatures, skin)
 
 
 def parse_screen_on(text: str) -> bool | None:
@@ -235,17 +241,24 @@ def parse_app_version(text: str) -> int | None:
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process of the app ended, as ``dumpsys activity exit-info`` (Android 11+) keeps it."""
+    """How a process of the app ended, as ``dumpsys activity exit-info`` (Android 11+) keeps it.
 
+    ``reason`` is the system's word, such as ``APP CRASH(EXCEPTION)`` or ``LOW_MEMORY``; ``status``
+    the exit code, or the signal.
+    """
+
+    when: str
     pid: int
     reason: str
+    status: int = 0
     description: str = ""
 
 
 _EXIT = re.compile(
     r"^\s+ApplicationExitInfo #0:\n"
-    r"\s+timestamp=[^\n]*? pid=(?P<pid>\d{1,9})\b[^\n]*\n"
-    r"\s+process=[^\n]*? reason=\d{1,3} \((?P<reason>[A-Z ]+(?:\([A-Z]+\))?)\)[^\n]*\n"
+    r"\s+timestamp=(?P<when>[\d:. -]{1,40}?) pid=(?P<pid>\d{1,9})\b[^\n]*\n"
+    r"\s+process=[^\n]*? reason=\d{1,3} \((?P<reason>[A-Z_ ]+(?:\([A-Z]+\))?)\)"
+    r"[^\n]*? status=(?P<status>\d{1,9})\n"
     r"(?:\s+importance=[^\n]*? description=(?P<description>[^\n]*?) state=)?",
     re.MULTILINE,
 )
@@ -258,5 +271,9 @@ def parse_exit(text: str) -> Exit | None:
         return None
     description = match["description"] or ""
     return Exit(
-        int(match["pid"]), match["reason"], "" if description == "null" else description[:300]
+        match["when"],
+        int(match["pid"]),
+        match["reason"],
+        int(match["status"]),
+        "" if description == "null" else description[:300],
     )

@@ -39,10 +39,13 @@ class UnauthorizedError(AdbError):
 
 
 class Deadline:
-    """A point in time, and the words for having passed it."""
+    """A point in time, and the words for having passed it.
+
+    ``end`` is of ``time.monotonic``.
+    """
 
     def __init__(self, seconds: float, what: str) -> None:
-        self._end = time.monotonic() + seconds
+        self.end = time.monotonic() + seconds
         self._seconds = seconds
         self._what = what
 
@@ -52,7 +55,7 @@ class Deadline:
         Raises:
             DeadlineError: none are.
         """
-        seconds = self._end - time.monotonic()
+        seconds = self.end - time.monotonic()
         if seconds <= 0:
             raise DeadlineError(f"{self._what}: no answer within {self._seconds:g} s")
         return seconds

@@ -72,7 +72,7 @@ def test_a_board_without_python(connect: Connect, board: Phone, tmp_path: Path) 
 
 def test_a_board_without_a_runtime(connect: Connect, board: Phone, tmp_path: Path) -> None:
     device = BoardDevice("pi", connect(board), tmp_path / "cache", python="/usr/bin/python3")
-    with pytest.raises(BadInputError, match="NumPy|ai-edge-litert|exit code"):
+    with pytest.raises(BadInputError, match=r"NumPy|ai-edge-litert|exit code"):
         device.probe()
 
 

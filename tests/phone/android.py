@@ -13,7 +13,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.phone.phone import Call, Phone
@@ -21,6 +21,7 @@ from tests.phone.sandbox import APP_UID, walls
 
 PACKAGE = "io.mobilebench.agent"
 
+_BASE = f"/data/app/~~kQ0yZ3c1dA8y==/{PACKAGE}-2M4x8G1Zr0pW==/base.apk"
 _FOUND = "Starting: Intent {{ cmp={0} (has extras) }}\nStatus: ok\n{1}Activity: {0}\n{2}Complete\n"
 _MISSING = (
     "Starting: Intent {{ cmp={0} }}\nError type 3\nError: Activity class {{{0}}} does not exist.\n"
@@ -40,7 +41,8 @@ class State:
     power_save: str = "null"
     awake: bool = True
     locked: bool = False
-    uptime_of_services: bool = True
+    secure: bool = True
+    services_up: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ class Android:
         self.running = threading.Event()
         for name in ("getprop", "setprop", "settings", "dumpsys", "am", "pm", "cmd", "logcat"):
             self.phone.answer(name, getattr(self, f"_{name}"))
+        self.phone.answer("pidof", self._pidof)
         for name in ("input", "svc", "wm"):
-            self.phone.answer(name, lambda _: 0)
+            self.phone.answer(name, getattr(self, f"_{name}"))
 
     def know(self, apk: Path, package: Package) -> None:
         """Tells the package manager what is in a file."""
@@ -176,11 +179,13 @@ class Android:
         text = "ACTIVITY MANAGER PROCESS EXIT INFO (dumpsys activity exit-info)\n"
         text += f"  package: {PACKAGE}\n    Historical Process Exit for uid={APP_UID}\n"
         for number, (pid, reason, description) in enumerate(self.exits):
+            status = 9 if reason == "SIGNALED" else 0
             text += (
                 f"        ApplicationExitInfo #{number}:\n"
                 f"          timestamp=2026-10-08 22:49:31.375 pid={pid} realUid={APP_UID} "
                 f"packageUid={APP_UID} definingUid={APP_UID} user=0\n"
-                f"          process={PACKAGE} reason=4 ({reason}) subreason=0 (UNKNOWN) status=0\n"
+                f"          process={PACKAGE} reason=4 ({reason}) subreason=0 (UNKNOWN) "
+                f"status={status}\n"
                 f"          importance=100 pss=0.00 rss=0.00 description={description} "
                 "state=empty trace=null\n"
             )
@@ -197,7 +202,7 @@ class Android:
 
     def _cmd(self, call: Call) -> int:
         if call.words[1:2] == ["package"]:
-            return self._pm(Call(["pm", *call.words[2:]], *_streams(call)))
+            return self._pm(replace(call, words=["pm", *call.words[2:]]))
         call.complain(f"cmd: Can't find service: {call.words[1]}\n")
         return 20
 
@@ -212,7 +217,7 @@ class Android:
         if words[0] == "path":
             if words[1] not in self.installed:
                 return 1
-            call.say(f"package:/data/app/~~kQ0yZ3c1/{words[1]}-2M4x8G1Z/base.apk\n")
+            call.say(f"package:{_BASE}\n")
             return 0
         return 1
 
@@ -226,6 +231,9 @@ class Android:
             call.say(f"Failure [{failure}]\n")
             return 1
         self.installed[PACKAGE] = self.packages[hashlib.sha256(content).hexdigest()]
+        file = self.phone.folder / _BASE[1:]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
         call.say("Success\n")
         return 0
 
@@ -255,7 +263,7 @@ class Android:
         if call.words[1] != "start":
             return 1
         component = call.words[call.words.index("-n") + 1]
-        if not self.state.uptime_of_services:
+        if not self.state.services_up:
             call.complain("cmd: Can't find service: activity\n")
             return 20
         if self.start_answer:
@@ -276,6 +284,24 @@ class Android:
         times = "TotalTime: 412\nWaitTime: 415\n"
         call.say(_FOUND.format(component, self.launch_state, times))
         return 0
+
+    def _pidof(self, call: Call) -> int:
+        alive = self._app is not None and self._app.poll() is None
+        call.say(f"{self._app.pid}\n" if self._app and alive else "")
+        return 0 if alive else 1
+
+    def _input(self, call: Call) -> int:
+        if call.words[1:] == ["keyevent", "KEYCODE_WAKEUP"]:
+            self.state.awake = True
+        return 0
+
+    def _wm(self, call: Call) -> int:
+        if call.words[1:] == ["dismiss-keyguard"] and not self.state.secure:
+            self.state.locked = False
+        return 0
+
+    def _svc(self, call: Call) -> int:
+        return 0 if len(call.words) > 1 else 1
 
     # The app.
 
@@ -323,7 +349,3 @@ class Android:
             self._killed = self._killed or "USER REQUESTED"
             os.killpg(app.pid, signal.SIGKILL)
             app.wait()
-
-
-def _streams(call: Call) -> tuple[object, ...]:
-    return call.input, call.output, call.errors, call.socket, call.gone

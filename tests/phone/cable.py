@@ -121,24 +121,15 @@ class Cable:
         self._forget(server)
 
     def _ask_owner(self, server: socket.socket) -> None:
-        """Signatures do not help here: only the owner's consent does."""
+        """No signature is good enough; once the computer shows its key, the owner decides."""
         self._allowed.clear()
-
-        def challenge() -> None:
-            token = bytes(20)
-            words = (_AUTH, _TOKEN, 0, len(token), sum(token), _AUTH ^ 0xFFFFFFFF)
+        token = bytes(20)
+        words = (_AUTH, _TOKEN, 0, len(token), sum(token), _AUTH ^ 0xFFFFFFFF)
+        kind = _SIGNATURE
+        while kind == _SIGNATURE:
             server.sendall(_HEADER.pack(*words) + token)
-
-        def answer() -> None:
-            with contextlib.suppress(OSError, EOFError):
-                while not self._allowed.is_set():
-                    header, _ = _frame(server)
-                    command, kind, *_ = _HEADER.unpack(header)
-                    if command == _AUTH and kind == _SIGNATURE:
-                        challenge()
-
-        challenge()
-        threading.Thread(target=answer, daemon=True).start()
+            header, _ = _frame(server)
+            kind = _HEADER.unpack(header)[1]
         self._allowed.wait()
 
     def _pump(self, source: socket.socket, target: socket.socket, to_phone: bool) -> None:

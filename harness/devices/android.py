@@ -1,0 +1,297 @@
+"""An Android phone as a device: the app is started for each trial and spoken to over adb."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from device_agent.contract import Job, Result
+from harness.devices import app, app_end, phone_state
+from harness.devices.adb import AdbDevice, AdbError, LinkLostError
+from harness.devices.adb_parse import parse_properties, parse_start
+from harness.devices.adb_stream import AdbStream, Deadline
+from harness.devices.app import Apk
+from harness.devices.base import DeviceFacts, OnEvent, TrialError
+from harness.devices.conversation import Conversation
+from harness.devices.link import Link
+from harness.devices.phone_state import Limits, PhoneState, Unfit
+from harness.devices.remote_store import RemoteStore
+from harness.errors import BadInputError, InvalidRunError
+
+_GREETING_SECONDS = 60.0
+_START_SECONDS = 60.0
+_SOCKET_SECONDS = 15.0
+
+#: A trial that heat or the surroundings spoilt is done again so often.
+_REPEATS = 2
+_POLL_SECONDS = 2.0
+
+
+class AndroidDevice:
+    """A phone with the benchmark app.
+
+    Args:
+        name: how tables call it.
+        device: where it is.
+        apk: the app that belongs on it; None to use what is installed.
+        limits: what it must keep to while something is measured.
+        allowed: checks that may fail (``Unfit.check``); every result says so.
+        wait_seconds: how long a lost phone is waited for.
+        cool_seconds: how long a hot phone is waited for.
+    """
+
+    kind = "android"
+
+    def __init__(
+        self,
+        name: str,
+        device: AdbDevice,
+        apk: Apk | None,
+        limits: Limits | None = None,
+        allowed: frozenset[str] = frozenset(),
+        wait_seconds: float = 60.0,
+        cool_seconds: float = 600.0,
+    ) -> None:
+        self._name = name
+        self._device = device
+        self._apk = apk
+        self._limits = limits or Limits()
+        self._allowed = allowed
+        self._cool = cool_seconds
+        self._store = RemoteStore(device)
+        self._link = Link(name, device, wait_seconds, self._store.forget)
+        self._sdk = 0
+        self._known_unfit: tuple[Unfit, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return self._name
+
+    def probe(self) -> DeviceFacts:
+        """Looks at the phone, installs the app, greets it; see ``harness.devices.base.Device``.
+
+        Raises:
+            BadInputError: no such phone, no app on it, or the app cannot run models.
+            InvalidRunError: the phone is not fit to be measured; the message names every reason.
+        """
+        self._link.require()
+        try:
+            properties = self._look()
+            if self._apk is not None:
+                app.ensure_installed(self._device, self._apk)
+            self._fit()
+            with self._app(_GREETING_SECONDS) as conversation:
+                hello = conversation.greet()
+        except (TrialError, AdbError) as error:
+            raise BadInputError(
+                f"device {self._name!r} ({self._device.serial}): {error}"
+            ) from error
+        except BadInputError as error:
+            raise BadInputError(
+                f"device {self._name!r} ({self._device.serial}): {error}"
+            ) from error
+        return DeviceFacts(
+            self._name,
+            self.kind,
+            hello.agent,
+            hello.runtime,
+            hello.runtime_version,
+            virtual=self._device.is_virtual() or hello.device.get("virtual") is True,
+            info={**hello.device, **describe(properties), "serial": self._device.serial},
+        )
+
+    def push(self, file: Path, sha256: str) -> str:
+        """Sends the file unless it is there; see :class:`harness.devices.base.Device`."""
+        return self._link.keep(lambda: self._store.put(file, sha256))
+
+    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        """One trial in a fresh process; see :class:`harness.devices.base.Device`.
+
+        Raises:
+            InvalidRunError: the phone did not come back, or did not become fit.
+        """
+        result = self._link.keep(lambda: self._trial(job, on_event, timeout_seconds))
+        notes = self._link.notes()
+        return replace(result, warnings=result.warnings + notes) if notes else result
+
+    # Before and after.
+
+    def _look(self) -> dict[str, str]:
+        properties = parse_properties(self._device.shell("getprop").output)
+        if properties.get("sys.boot_completed") != "1":
+            raise BadInputError("it is still starting: try again in a minute")
+        sdk = properties.get("ro.build.version.sdk", "")
+        self._sdk = int(sdk) if sdk.isascii() and sdk.isdigit() else 0
+        self._known_unfit = tuple(_unfit_build(properties))
+        return properties
+
+    def _fit(self) -> PhoneState:
+        """Waits until the phone is fit.
+
+        Raises:
+            InvalidRunError: it is not, and waiting does not help or takes too long.
+        """
+        end = time.monotonic() + self._cool
+        woken = False
+        while True:
+            state = phone_state.read(self._device)
+            reasons = self._unfit(state)
+            if not reasons:
+                return state
+            if not woken and any(reason.check in ("screen", "lock") for reason in reasons):
+                # It wakes a screen and passes a lock without a secret; else its owner must.
+                woken = True
+                self._device.script("input keyevent KEYCODE_WAKEUP; wm dismiss-keyguard")
+            elif time.monotonic() >= end or not all(reason.passes for reason in reasons):
+                sentences = "; ".join(reason.sentence for reason in reasons)
+                raise InvalidRunError(
+                    f"device {self._name!r} ({self._device.serial}) is not fit: {sentences}"
+                )
+            time.sleep(_POLL_SECONDS if woken is False else 0.5)
+
+    def _unfit(self, state: PhoneState) -> list[Unfit]:
+        found = (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))
+        return [reason for reason in found if reason.check not in self._allowed]
+
+    def _trial(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        reasons = ""
+        for _ in range(1 + _REPEATS):
+            before = self._fit()
+            with self._app(timeout_seconds) as conversation:
+                conversation.greet()
+                result = conversation.carry_out(job, on_event)
+            after = phone_state.read(self._device)
+            spoilt = [reason.sentence for reason in self._unfit(after)]
+            if before.battery.plugged != after.battery.plugged:
+                spoilt.append("it was plugged in or unplugged meanwhile")
+            if not spoilt:
+                return replace(
+                    result,
+                    metrics=result.metrics + phone_state.metrics(before, after),
+                    warnings=result.warnings + self._overlooked(before),
+                )
+            reasons = "; ".join(spoilt)
+        raise TrialError("device_unfit", f"after each of {1 + _REPEATS} attempts: {reasons}")
+
+    def _overlooked(self, state: PhoneState) -> tuple[str, ...]:
+        found = (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))
+        return tuple(f"measured although {reason.sentence}" for reason in found)
+
+    # The app.
+
+    @contextmanager
+    def _app(self, timeout_seconds: float) -> Iterator[Conversation]:
+        """A fresh process of the app, and the conversation with it."""
+        name = f"mobilebench-{secrets.token_hex(8)}"
+        self._start(name)
+        try:
+            with self._connect(name) as stream:
+                wire = _Wire(self._device, self._link, stream)
+                try:
+                    yield Conversation(wire, timeout_seconds)
+                except TrialError as error:
+                    if error.code in ("timeout", "protocol_violation"):
+                        self._link.ensure_alive()
+                    if error.code == "timeout" and app_end.hangs(self._device):
+                        raise TrialError(
+                            "app_hung", f"the app does not respond, says Android; {error.reason}"
+                        ) from error
+                    raise
+        except TrialError:
+            self._device.shell("am", "force-stop", app.PACKAGE)
+            raise
+
+    def _start(self, socket_name: str) -> None:
+        words = ["am", "start", "-W", "-S", "-n", app.ACTIVITY, "--es", "socket", socket_name]
+        done = self._device.shell(*words, seconds=_START_SECONDS)
+        start = parse_start(f"{done.output}\n{done.errors}")
+        if start.status == "timeout":
+            raise TrialError("start_failed", "the app did not come to the screen in time")
+        if start.status != "ok":
+            raise TrialError("start_failed", f"the app did not start: {start.reason}")
+        if start.activity and not start.activity.startswith(f"{app.PACKAGE}/"):
+            raise TrialError(
+                "start_failed", f"{start.activity} came to the screen in the app's place"
+            )
+
+    def _connect(self, name: str) -> AdbStream:
+        """A stream to the app's abstract socket, by way of the adb server.
+
+        The server opens it directly, so that no port has to be forwarded, found free, and given
+        back; and it is the same for a server on another machine.
+        """
+        deadline = Deadline(_SOCKET_SECONDS, "connecting to the app")
+        while True:
+            try:
+                return self._device.open(f"localabstract:{name}", deadline)
+            except LinkLostError:
+                raise
+            except AdbError as error:
+                if time.monotonic() < deadline.end - 1:
+                    time.sleep(0.02)
+                    continue
+                self._link.ensure_alive()
+                raise TrialError(
+                    "start_failed", f"the app did not open its socket: {error}"
+                ) from error
+
+
+class _Wire:
+    """The stream to the app, for a conversation."""
+
+    def __init__(self, device: AdbDevice, link: Link, stream: AdbStream) -> None:
+        self._device = device
+        self._link = link
+        self._stream = stream
+        # Now, while it lives: later Android is asked how these very processes ended.
+        self._pids = app_end.running(device)
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def send(self, line: bytes) -> None:
+        # The stream stays open: adb knows no half-closed one.
+        self._stream.send(line, Deadline(10, "sending the job"))
+
+    def died(self) -> TrialError:
+        self._link.ensure_alive()
+        found = app_end.explain(self._device, self._pids)
+        if found is None:
+            raise LinkLostError("the connection to the app broke, and the app is alive")
+        return found
+
+
+def describe(properties: dict[str, str]) -> dict[str, str]:
+    """What a phone's properties say for a person: model, Android, processor."""
+    named = {
+        "manufacturer": "ro.product.manufacturer",
+        "model": "ro.product.model",
+        "android": "ro.build.version.release",
+        "sdk": "ro.build.version.sdk",
+        "abi": "ro.product.cpu.abi",
+        "build": "ro.build.fingerprint",
+    }
+    facts = {name: properties[key] for name, key in named.items() if properties.get(key)}
+    maker = properties.get("ro.soc.manufacturer", "")
+    chip = properties.get("ro.soc.model") or properties.get("ro.board.platform", "")
+    if chip:
+        facts["soc"] = f"{maker} {chip}".strip()
+    return facts
+
+
+def _unfit_build(properties: dict[str, str]) -> Iterator[Unfit]:
+    emulated = {"ro.kernel.qemu": "1", "ro.boot.qemu": "1"}
+    if any(properties.get(key) == value for key, value in emulated.items()) or properties.get(
+        "ro.hardware"
+    ) in ("goldfish", "ranchu", "cuttlefish"):
+        yield Unfit("emulator", "it is an emulator")
+    if properties.get("ro.debuggable") == "1" or properties.get("ro.build.type") in (
+        "eng",
+        "userdebug",
+    ):
+        yield Unfit("debuggable", "its system is a debuggable build, which is slower")

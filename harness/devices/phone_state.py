@@ -1,0 +1,165 @@
+"""The state of a phone around a trial: battery, heat, power saving, screen and lock.
+
+A phone is fit when nothing known of it disturbs a measurement; what it does not tell counts as
+unfit, unless its Android has no such thing. The limits follow MLPerf Mobile's rules and the
+thermal statuses of Android (0: no throttling).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from device_agent.contract import Metric
+from harness.devices import adb_parse
+from harness.devices.adb import AdbDevice
+from harness.devices.adb_parse import Battery, Thermal
+
+_FIRST_WITH_THERMAL_STATUS = 29
+
+_MARK = "--mobilebench--"
+
+# One round trip for all; a constant, so that there is nothing to quote.
+_COMMANDS = (
+    "dumpsys battery",
+    "dumpsys thermalservice",
+    "dumpsys power | grep mWakefulness=",
+    "dumpsys window policy",
+    "settings get global low_power",
+)
+_SCRIPT = f"; echo {_MARK}; ".join(f"{command} 2>/dev/null" for command in _COMMANDS)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a phone must keep to: battery in percent, temperature of the battery in °C."""
+
+    battery_level: int = 25
+    battery_temperature: float = 40.0
+    thermal_status: int = 0
+
+
+@dataclass(frozen=True)
+class PhoneState:
+    """What a phone said of itself at one moment; None: it did not tell."""
+
+    battery: Battery
+    thermal: Thermal
+    screen_on: bool | None
+    locked: bool | None
+    power_save: bool | None
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """One reason not to measure: the check's name, and a sentence.
+
+    ``passes``: it may pass by waiting, as heat does.
+    """
+
+    check: str
+    sentence: str
+    passes: bool = False
+
+
+def read(device: AdbDevice) -> PhoneState:
+    """Asks the phone.
+
+    Raises:
+        LinkLostError, DeadlineError: it does not answer.
+    """
+    parts = device.script(_SCRIPT).output.split(f"{_MARK}\n")
+    parts += [""] * (len(_COMMANDS) - len(parts))
+    battery, thermal, power, window, saver = parts[: len(_COMMANDS)]
+    return PhoneState(
+        adb_parse.parse_battery(battery),
+        adb_parse.parse_thermal(thermal),
+        adb_parse.parse_screen_on(power),
+        adb_parse.parse_locked(window),
+        adb_parse.parse_power_save(saver),
+    )
+
+
+def unfit(state: PhoneState, sdk: int, limits: Limits) -> tuple[Unfit, ...]:
+    """Every reason not to measure now."""
+    return (*_battery(state, limits), *_thermal(state, sdk, limits), *_screen(state))
+
+
+def _battery(state: PhoneState, limits: Limits) -> Iterator[Unfit]:
+    battery = state.battery
+    if battery.faked:
+        yield Unfit(
+            "battery-faked",
+            "the battery's state was faked (UPDATES STOPPED); undo it with: "
+            "adb shell dumpsys battery reset",
+        )
+    if battery.level is None:
+        yield Unfit("battery", "it does not tell its battery's level")
+    elif battery.level < limits.battery_level:
+        yield Unfit(
+            "battery",
+            f"its battery is at {battery.level} %, below {limits.battery_level} %: charge it",
+        )
+    if battery.temperature is None:
+        yield Unfit("battery-temperature", "it does not tell its battery's temperature")
+    elif battery.temperature > limits.battery_temperature:
+        yield Unfit(
+            "battery-temperature",
+            f"its battery has {battery.temperature:g} °C, above {limits.battery_temperature:g} °C:"
+            " let it cool down",
+            passes=True,
+        )
+    if state.power_save is None:
+        yield Unfit("power-save", "it does not tell whether it saves power")
+    elif state.power_save:
+        yield Unfit("power-save", "battery saver is on: switch it off")
+
+
+def _thermal(state: PhoneState, sdk: int, limits: Limits) -> Iterator[Unfit]:
+    status = state.thermal.status
+    if status is None:
+        if sdk >= _FIRST_WITH_THERMAL_STATUS:
+            yield Unfit("thermal", "it does not tell its thermal status")
+    elif status > limits.thermal_status:
+        yield Unfit(
+            "thermal",
+            f"it is throttled by heat (thermal status {status}): let it cool down",
+            passes=True,
+        )
+
+
+def _screen(state: PhoneState) -> Iterator[Unfit]:
+    if state.screen_on is None or state.locked is None:
+        yield Unfit("screen", "it does not tell whether its screen is on and unlocked")
+    elif not state.screen_on:
+        yield Unfit("screen", "its screen is off: switch it on")
+    elif state.locked:
+        yield Unfit("lock", "it is locked: unlock it")
+
+
+def metrics(before: PhoneState, after: PhoneState) -> tuple[Metric, ...]:
+    """The phone's state around a trial, as metrics of its result."""
+    found = []
+    for moment, state in (("before", before), ("after", after)):
+        battery, thermal = state.battery, state.thermal
+        source = "dumpsys battery"
+        found += [
+            _metric(f"battery_level_{moment}", "%", source, battery.level, 1),
+            _metric(f"battery_temperature_{moment}", "°C", source, battery.temperature, 0.1),
+            _metric(f"battery_voltage_{moment}", "mV", source, battery.voltage, 1),
+            _metric(f"battery_charge_{moment}", "µAh", source, battery.charge_counter, None),
+        ]
+        source = "dumpsys thermalservice"
+        found += [
+            _metric(f"thermal_status_{moment}", "1", source, thermal.status, 1),
+            _metric(f"skin_temperature_{moment}", "°C", source, thermal.skin, None),
+        ]
+    return tuple(found)
+
+
+def _metric(
+    name: str, unit: str, source: str, value: float | None, resolution: float | None
+) -> Metric:
+    if value is None:
+        return Metric.unavailable(name, unit, source, "the phone does not tell")
+    return Metric(name, unit, source, float(value), resolution, 1)

@@ -1,0 +1,74 @@
+"""An Android phone over real adb: the app behind ``am start`` runs models for real."""
+
+from pathlib import Path
+
+import pytest
+
+from device_agent.contract import PROTOCOL_VERSION, Event, Job, Result
+from harness.devices.adb import AdbDevice, AdbServer
+from harness.devices.android import AndroidDevice
+from harness.errors import BadInputError
+from tests.conftest import sha256
+from tests.devices.conftest import Connect
+from tests.phone.android import PACKAGE, Android, Package
+
+
+def make(android: Android, connect: Connect, *, wait: float = 20, cool: float = 0) -> AndroidDevice:
+    """A device on a phone that has the app already."""
+    android.installed[PACKAGE] = Package(1)
+    device = connect(android.phone)
+    return AndroidDevice("phone", device, None, wait_seconds=wait, cool_seconds=cool)
+
+
+def plan(device: AndroidDevice, model: Path, kind: str = "latency", seconds: float = 0.05) -> Job:
+    return Job(
+        PROTOCOL_VERSION,
+        "run.phone.00001",
+        kind,
+        device.push(model, sha256(model)),
+        sha256(model),
+        warmup_seconds=0,
+        runs=10,
+        seconds=seconds,
+    )
+
+
+def test_a_trial(any_android: Android, connect: Connect, model_file: Path) -> None:
+    device = make(any_android, connect)
+    facts = device.probe()
+    assert (facts.name, facts.kind, facts.virtual) == ("phone", "android", True)
+    assert facts.runtime
+    assert facts.info["model"] == any_android.phone.make.properties["ro.product.model"]
+    assert facts.info["soc"]
+    events: list[Event] = []
+    result: Result = device.run(plan(device, model_file), events.append, 60)
+    assert len(result.samples_ns) >= 10
+    assert min(result.samples_ns) > 0
+    assert result.delegation["delegated"] > 0
+    assert events[0].phase == "load"
+    assert result.warnings == ()
+    values = {metric.name: metric.value for metric in result.metrics}
+    assert values["battery_level_before"] == values["battery_level_after"] == 84
+    assert values["battery_temperature_after"] == 28.7
+    old = any_android.phone.make.properties["ro.build.version.sdk"] == "26"
+    assert values["thermal_status_before"] == (None if old else 0)
+    assert values["skin_temperature_before"] == (None if old else 31.3)
+
+
+def test_every_kind_of_trial(pixel: Android, connect: Connect, model_file: Path) -> None:
+    device = make(pixel, connect)
+    device.probe()
+    result = device.run(plan(device, model_file, "memory"), lambda _: None, 60)
+    assert {metric.name for metric in result.metrics} >= {"memory_peak", "memory_rss"}
+
+
+def test_a_phone_that_is_not_there(adb: AdbServer) -> None:
+    with pytest.raises(BadInputError, match="not connected: plug it in"):
+        AndroidDevice("phone", AdbDevice(adb, "nobody"), None).probe()
+
+
+def test_a_phone_that_is_still_starting(pixel: Android, connect: Connect) -> None:
+    device = make(pixel, connect)
+    pixel.phone.make.properties["sys.boot_completed"] = "0"
+    with pytest.raises(BadInputError, match="still starting"):
+        device.probe()
