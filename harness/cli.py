@@ -181,14 +181,14 @@ def compress(
     from rich.console import Console
 
     from harness.products import make_files
-    from harness.terminal import RunDisplay
+    from harness.terminal import RunDisplay, output
 
     with RunDisplay(Console(stderr=True)) as display:
         products = make_files(model, recipes, data, student, seed, into, display.compressing)
     if as_json:
         click.echo(json.dumps(products.as_json(), indent=2, ensure_ascii=False))
     else:
-        Console().print(products.as_table())
+        output().print(products.as_table())
     if products.failures:
         raise SystemExit(_SOME_FAILED)
 
@@ -212,10 +212,9 @@ def report(folder: Path, form: str) -> None:
       mobilebench report results/20260131T120000Z-quickstart --format markdown | pbcopy
       mobilebench report results/20260131T120000Z-quickstart --format latex > table.tex
     """
-    from rich.console import Console
-
     from harness import report as reports
     from harness.store import RunFolder
+    from harness.terminal import output
 
     run_folder = RunFolder.open(folder)
     if form == "html":
@@ -225,7 +224,7 @@ def report(folder: Path, form: str) -> None:
     if form == "json":
         click.echo(json.dumps(reports.document(summary), indent=2, ensure_ascii=False))
     elif form == "terminal":
-        Console().print(reports.terminal(summary))
+        output().print(reports.terminal(summary))
     else:
         click.echo(reports.table(summary, _TABLES[form]), nl=False)
 
@@ -242,8 +241,6 @@ def devices(as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from harness import terminal
     from harness.run import probe_all
 
@@ -251,14 +248,13 @@ def devices(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(device) for device in found], indent=2))
     else:
-        Console().print(terminal.device_table(found))
+        terminal.output().print(terminal.device_table(found))
 
 
 def _conclude(folder: RunFolder, as_json: bool) -> None:
-    from rich.console import Console
-
     from harness import report as reports
     from harness.run import exit_code
+    from harness.terminal import output
 
     summary = reports.summary_of(folder)
     page = reports.build(folder, summary)
@@ -268,7 +264,7 @@ def _conclude(folder: RunFolder, as_json: bool) -> None:
         document = {**paths, **reports.document(summary)}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        console = Console()
+        console = output()
         console.print(reports.terminal(summary))
         console.print(f"Report: {page}", soft_wrap=True, highlight=False)
     if code:

@@ -31,6 +31,12 @@ from harness.suite import MeasuringProtocol, Suite
 _AROUND_A_TRIAL = 0.2
 
 
+def output() -> Console:
+    """The output stream; wide enough for the tables where no terminal sets a width."""
+    console = Console()
+    return console if console.is_terminal else Console(width=100)
+
+
 class RunDisplay:
     """Progress with the time left, on the error stream: the output stream is for results."""
 
@@ -51,6 +57,7 @@ class RunDisplay:
         self._protocol = MeasuringProtocol()
         self._current = ""
         self._left = 0
+        self._total = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +93,7 @@ class RunDisplay:
         self._protocol = suite.protocol
         total = sum(self._seconds(trial.kind) for trial in plan)
         done = sum(self._seconds(trial.kind) for trial in plan[:finished])
+        self._total = total
         self._measuring = self._begin(total)
         self._progress.advance(self._measuring, done)
         self._left = len(plan) - finished
@@ -108,6 +116,7 @@ class RunDisplay:
         self._left -= 1
         if not self._left:
             self._describe("done")
+            self._progress.update(self._measuring, completed=self._total)
         if record.state == "failed" and record.code != "skipped":
             what = f"{record.kind} · {record.model} · {record.recipe}"
             self._complain("failed", what, record.reason)

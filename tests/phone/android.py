@@ -80,6 +80,7 @@ class Android:
     install_failure: str = ""
     exits: list[tuple[int, str, str]] = field(default_factory=list)
     anr: bool = False
+    crash: str = "java.lang.IllegalStateException: as the test wanted"
     has_exit_info: bool = True
     launch_state: str = "LaunchState: COLD\n"
     start_answer: str = ""
@@ -192,6 +193,15 @@ class Android:
         return text
 
     def _logcat(self, call: Call) -> int:
+        if "crash" in call.words:
+            call.say("--------- beginning of crash\n")
+            if any(reason.startswith("APP CRASH") for _, reason, _ in self.exits):
+                call.say(
+                    "11-24 12:00:00.000  4242  4260 E AndroidRuntime: FATAL EXCEPTION: worker\n"
+                    f"11-24 12:00:00.000  4242  4260 E AndroidRuntime: Process: {PACKAGE}, "
+                    f"PID: 4242\n11-24 12:00:00.000  4242  4260 E AndroidRuntime: {self.crash}\n"
+                )
+            return 0
         call.say("--------- beginning of events\n")
         if self.anr:
             call.say(
@@ -315,8 +325,8 @@ class Android:
             self._app = app = self._spawn(connection)
             self.running.set()
         code = app.wait()
-        if code < 0 and not self._killed:
-            self.exits.insert(0, (app.pid, "SIGNALED", "null"))
+        if not self._killed:
+            self.exits.insert(0, (app.pid, "EXIT_SELF" if code >= 0 else "SIGNALED", "null"))
 
     def _spawn(self, connection: socket.socket) -> subprocess.Popen[bytes]:
         environment = {
