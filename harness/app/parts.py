@@ -74,6 +74,14 @@ ANDROID = Part(
     "jar",
     "e17105f6c432357e6bb278a527f8e848d01fc56ccee01be77725bea23d871990",
 )
+#: Carries an aapt2 for Linux that reads API 35's resources, which bundletool's older one cannot.
+APKTOOL = Part(
+    "org.apktool",
+    "apktool-lib",
+    "3.0.3",
+    "jar",
+    "983773879fd89ede2cd938858e3efce2a90ac1123f6a5140e9d949dcf4464e3e",
+)
 #: TensorFlow Lite's Java classes and its JNI library for a desktop JVM.
 DESKTOP_CLASSES = Part(
     "ai.djl.tflite",
@@ -98,7 +106,7 @@ JUNIT = Part(
     "a1de557821293ce903c213c694165fff532cf92081bac4238b9e05b35f04f43f",
 )
 
-#: Google's bundletool carries D8, aapt2 and apksig; this npm package carries bundletool 1.18.2.
+#: Google's bundletool carries D8 and apksig; this npm package carries bundletool 1.18.2.
 _BUNDLETOOL_PACKAGE = "nativescript@9.0.7"
 _BUNDLETOOL_MEMBER = "package/vendor/aab-tool/bundletool.jar"
 _BUNDLETOOL_SHA256 = "378b5434cd1378bef6b2bc527b8c7f0ff2584b273830335bce54d6d0813c8584"

@@ -1,0 +1,306 @@
+"""Builds the Android app, byte for byte the same on every machine.
+
+    python android_app/build.py
+
+Without an Android SDK: compiler, linker, classes and runtime are pinned registry packages. With
+one (``--sdk "$ANDROID_HOME"``) its tools are used, and the bytes are those that they make.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import harness
+from harness.app import archive, binaries, parts, shipped, toolchain, tools
+from harness.app.desktop import compile_java, java_sources
+from harness.errors import BadInputError, MobileBenchError
+
+PACKAGE = "io.mobilebench.agent"
+MIN_SDK = 26
+TARGET_SDK = 35
+ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64")
+VERSION = harness.__version__
+
+_KEY_PASSWORD = "android"  # noqa: S105 (a debug key: it is public, and says so)
+_KEY_ALIAS = "mobilebench"
+_INTERPRETER = "org/tensorflow/lite/Interpreter.class"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs the models: a name for results, and the archives (.aar) that carry it."""
+
+    name: str
+    version: str
+    archives: tuple[Path, ...]
+
+
+def version_code(version: str = VERSION) -> int:
+    """The version as the one number that Android compares: 1.2.3 is 10203."""
+    major, minor, patch = (int(part) for part in re.findall(r"\d+", version)[:3])
+    return major * 10_000 + minor * 100 + patch
+
+
+def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) -> shipped.AppInfo:
+    """Builds and signs the APK.
+
+    Args:
+        output: where the APK goes; a description is written beside it (``.json``).
+        runtimes: archives of another runtime, in place of TensorFlow Lite's.
+        sdk: an installed Android SDK, in place of the pinned packages.
+
+    Raises:
+        BadInputError: no sources, a program or package that cannot be had, or an error of a tool.
+    """
+    chain = toolchain.from_sdk(sdk) if sdk else toolchain.from_packages()
+    runtime = _given(runtimes) if runtimes else _pinned()
+    output = output.resolve()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mobilebench-app-") as scratch:
+        folder = Path(scratch)
+        linked = _link(chain, runtime, folder)
+        files = {**linked, **_compile(chain, runtime, folder), **_libraries(runtime)}
+        unsigned = folder / "unsigned.apk"
+        archive.write(unsigned, files)
+        signed = folder / "signed.apk"
+        _sign(chain, unsigned, signed)
+        info = _describe(chain, runtime, signed, files)
+        info.write(shipped.description(output))
+        # Across file systems: copied beside the target, then moved into place.
+        fresh = output.with_name(f"{output.name}.{os.getpid()}")
+        fresh.write_bytes(signed.read_bytes())
+        os.replace(fresh, output)
+    return info
+
+
+def _pinned() -> Runtime:
+    wanted = (parts.TFLITE, parts.TFLITE_API, parts.TFLITE_GPU, parts.TFLITE_GPU_API)
+    found = parts.fetch(wanted)
+    return Runtime(
+        parts.TFLITE.artifact, parts.TFLITE.version, tuple(found[part] for part in wanted)
+    )
+
+
+def _given(archives: Sequence[Path]) -> Runtime:
+    for path in archives:
+        if not zipfile.is_zipfile(path):
+            raise BadInputError(f"--runtime {path}: no such Android archive (.aar)")
+    if not any(_INTERPRETER in names for names in map(_class_names, archives)):
+        raise BadInputError(
+            f"--runtime {archives[0]}: it has no class org.tensorflow.lite.Interpreter, by which "
+            "this app runs models; give every archive of the runtime"
+        )
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", archives[0].stem)
+    digest = hashlib.sha256()
+    for path in archives:
+        digest.update(path.read_bytes())
+    return Runtime(name, f"sha256:{digest.hexdigest()[:16]}", tuple(archives))
+
+
+def _class_names(aar: Path) -> list[str]:
+    with _classes(aar) as jar:
+        return jar.namelist() if jar else []
+
+
+@contextlib.contextmanager
+def _classes(aar: Path) -> Iterator[zipfile.ZipFile | None]:
+    with zipfile.ZipFile(aar) as outer:
+        if "classes.jar" not in outer.namelist():
+            yield None
+            return
+        with outer.open("classes.jar") as file, zipfile.ZipFile(file) as jar:
+            yield jar
+
+
+def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[str, bytes]:
+    """Manifest and resources in Android's binary form; ``R.java`` goes to ``folder/generated``."""
+    source = tools.sources() / "app" / "src" / "main"
+    manifest = folder / "AndroidManifest.xml"
+    text = (source / "AndroidManifest.xml").read_text("utf-8")
+    # Gradle wants the package in its own files, aapt2 in the manifest.
+    manifest.write_text(text.replace("<manifest ", f'<manifest package="{PACKAGE}" ', 1), "utf-8")
+    values = folder / "overlay" / "values"
+    values.mkdir(parents=True)
+    (values / "runtime.xml").write_text(
+        f'<resources><string name="runtime_name">{runtime.name}</string></resources>', "utf-8"
+    )
+    compiled = []
+    for name, resources in (("res", source / "res"), ("overlay", values.parent)):
+        compiled.append(folder / f"{name}.zip")
+        tools.run([chain.aapt2, "compile", "--dir", resources, "-o", compiled[-1]], "aapt2 compile")
+    linked = folder / "linked.apk"
+    tools.run(
+        [
+            chain.aapt2,
+            "link",
+            "-o",
+            linked,
+            "-I",
+            chain.android,
+            "--manifest",
+            manifest,
+            "--java",
+            folder / "generated",
+            f"--min-sdk-version={MIN_SDK}",
+            f"--target-sdk-version={TARGET_SDK}",
+            f"--version-code={version_code()}",
+            f"--version-name={VERSION}",
+            compiled[0],
+            "-R",
+            compiled[1],
+        ],
+        "aapt2 link",
+    )
+    with zipfile.ZipFile(linked) as apk:
+        return {name: apk.read(name) for name in apk.namelist()}
+
+
+def _compile(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[str, bytes]:
+    """The Java of app and runtime as dex files."""
+    jars = []
+    for index, path in enumerate(runtime.archives):
+        with zipfile.ZipFile(path) as aar:
+            if "classes.jar" in aar.namelist():
+                jars.append(folder / f"runtime{index}.jar")
+                jars[-1].write_bytes(aar.read("classes.jar"))
+    generated = sorted((folder / "generated").rglob("*.java"))
+    compile_java(
+        [*java_sources(("core", "tflite", "app")), *generated],
+        [chain.android, *jars],
+        folder / "classes",
+    )
+    classes = sorted((folder / "classes").rglob("*.class"))
+    dexed = folder / "dex"
+    dexed.mkdir()
+    tools.run(
+        [
+            tools.program("java"),
+            "-cp",
+            chain.d8,
+            "com.android.tools.r8.D8",
+            "--release",
+            "--min-api",
+            str(MIN_SDK),
+            "--lib",
+            chain.android,
+            "--output",
+            dexed,
+            *classes,
+            *jars,
+        ],
+        "D8",
+    )
+    return {path.name: path.read_bytes() for path in sorted(dexed.glob("classes*.dex"))}
+
+
+def _libraries(runtime: Runtime) -> dict[str, bytes]:
+    """The runtime's native libraries for the app's ABIs."""
+    found: dict[str, bytes] = {}
+    for path in runtime.archives:
+        with zipfile.ZipFile(path) as aar:
+            for name in aar.namelist():
+                folder, _, rest = name.partition("/")
+                if folder == "jni" and rest.endswith(".so") and rest.split("/")[0] in ABIS:
+                    found[f"lib/{rest}"] = aar.read(name)
+    if not found:
+        raise BadInputError(f"{runtime.archives[0].name} has no native library for {ABIS}")
+    return found
+
+
+def _sign(chain: toolchain.Toolchain, unsigned: Path, signed: Path) -> None:
+    sources = tools.sources()
+    tools.run(
+        [
+            tools.program("java"),
+            "-cp",
+            chain.apksig,
+            sources / "signing" / "Sign.java",
+            sources / "debug.p12",
+            _KEY_PASSWORD,
+            _KEY_ALIAS,
+            str(MIN_SDK),
+            unsigned,
+            signed,
+        ],
+        "signing the APK",
+    )
+
+
+def _describe(
+    chain: toolchain.Toolchain, runtime: Runtime, apk: Path, files: dict[str, bytes]
+) -> shipped.AppInfo:
+    libraries = {name: content for name, content in files.items() if name.endswith(".so")}
+    return shipped.AppInfo(
+        package=PACKAGE,
+        version=VERSION,
+        version_code=version_code(),
+        min_sdk=MIN_SDK,
+        target_sdk=TARGET_SDK,
+        sha256=parts.sha256(apk),
+        size=apk.stat().st_size,
+        runtime=runtime.name,
+        runtime_version=runtime.version,
+        abis=sorted({name.split("/")[1] for name in libraries}),
+        library_alignment=min(map(binaries.load_alignment, libraries.values())),
+        tools={"toolchain": chain.name, "jdk": _jdk_major(), **_pins(chain)},
+    )
+
+
+def _pins(chain: toolchain.Toolchain) -> dict[str, str]:
+    if chain.name != "packages":
+        return {}
+    return {
+        "aapt2": f"{parts.APKTOOL.artifact} {parts.APKTOOL.version}",
+        "android": f"{parts.ANDROID.artifact} {parts.ANDROID.version}",
+        "d8": "bundletool 1.18.2",
+        "apksig": "bundletool 1.18.2",
+    }
+
+
+def _jdk_major() -> str:
+    """The compiler's release: another one may write other bytes for the same source."""
+    said = tools.run([tools.program("javac"), "-version"], "javac -version")
+    match = re.search(r"javac (\d+)", said)
+    return match.group(1) if match else "unknown"
+
+
+def main(arguments: Iterable[str] | None = None) -> int:
+    """Builds, and prints what came of it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, default=shipped.APK, help="where the APK goes")
+    parser.add_argument(
+        "--runtime",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="AAR",
+        help="an archive of another runtime, in place of TensorFlow Lite's; may be repeated",
+    )
+    parser.add_argument(
+        "--sdk", type=Path, metavar="FOLDER", help="an installed Android SDK, e.g. $ANDROID_HOME"
+    )
+    options = parser.parse_args(None if arguments is None else list(arguments))
+    try:
+        info = build(options.output, options.runtime, options.sdk)
+    except MobileBenchError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(json.dumps(info.as_json(), indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
