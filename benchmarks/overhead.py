@@ -61,7 +61,8 @@ def main() -> None:
         measured = (
             sum(metric(r, "warmup_time") + float(samples[r.trial].sum()) for r in latency) / 1e9
         )
-        artifacts = {e["recipe"]: e["sha256"] for e in run.manifest()["artifacts"]}
+        manifest = run.manifest()
+        artifacts = {entry["recipe"]: entry["sha256"] for entry in manifest["artifacts"]}
 
         runs: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for record in latency:
@@ -80,7 +81,7 @@ def main() -> None:
                 )
         theirs = time.monotonic() - start
 
-    protocol = json.dumps(run.manifest()["suite"]["protocol"])
+    protocol = json.dumps(manifest["suite"]["protocol"])
     print(f"suite     {len(RECIPES)} models × {arguments.blocks} blocks, protocol {protocol}\n")
     print(f"warm-up and measuring       {measured:7.2f} s")
     print(f"mobilebench run             {wall:7.2f} s   {wall / measured:.3f} × the measuring")
