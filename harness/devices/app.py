@@ -14,8 +14,8 @@ from harness.errors import BadInputError
 PACKAGE = "io.mobilebench.agent"
 ACTIVITY = f"{PACKAGE}/.BenchmarkActivity"
 
-#: Where the package keeps the APK and what is in it.
-FOLDER = Path(__file__).parents[1] / "app"
+#: The app that travels in this package; its description is the ``.json`` beside it.
+SHIPPED = Path(__file__).parents[1] / "app" / "mobilebench-agent.apk"
 
 _INSTALL_SECONDS = 180.0
 
@@ -36,32 +36,29 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class Apk:
-    """The app's file, the version in it, and its hash."""
+    """The app's file, Android's version code of it, and its hash."""
 
     path: Path
     version: int
     sha256: str
 
     @classmethod
-    def packaged(cls, folder: Path = FOLDER) -> Apk:
-        """The app that travels in this package.
+    def described(cls, path: Path = SHIPPED) -> Apk:
+        """An APK with its description beside it: by default the one in this package.
 
         Raises:
             BadInputError: it is not there; a checkout may not have built it yet.
         """
-        path = folder / "mobilebench-agent.apk"
         try:
-            document = json.loads((folder / "apk.json").read_text("utf-8"))
-            version, sha256 = document["version"], document["sha256"]
-            # Version code and name may both be there: the code is what Android compares.
-            number = int(document.get("version_code", version))
+            document = json.loads(path.with_suffix(".json").read_text("utf-8"))
+            version, sha256 = int(document["version_code"]), str(document["sha256"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInputError(
-                f"this installation has no app to put on a phone ({folder}): {error}"
+                f"there is no description of the app at {path.with_suffix('.json')}: {error}"
             ) from error
         if not path.is_file():
-            raise BadInputError(f"this installation has no app to put on a phone: {path}")
-        return cls(path, number, str(sha256))
+            raise BadInputError(f"there is no app to put on a phone at {path}")
+        return cls(path, version, sha256)
 
 
 def installed_version(device: AdbDevice) -> int | None:

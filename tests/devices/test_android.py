@@ -10,7 +10,9 @@ from harness.devices.android import AndroidDevice
 from harness.errors import BadInputError
 from tests.conftest import sha256
 from tests.devices.conftest import Connect
+from tests.phone import apps, personalities
 from tests.phone.android import PACKAGE, Android, Package
+from tests.phone.system import System
 
 
 def make(android: Android, connect: Connect, *, wait: float = 20, cool: float = 0) -> AndroidDevice:
@@ -72,3 +74,28 @@ def test_a_phone_that_is_still_starting(pixel: Android, connect: Connect) -> Non
     pixel.phone.make.properties["sys.boot_completed"] = "0"
     with pytest.raises(BadInputError, match="still starting"):
         device.probe()
+
+
+@pytest.fixture(params=["pixel", "old_phone"])
+def with_the_apps_core(
+    request: pytest.FixtureRequest, phone_system: System, tmp_path: Path
+) -> Android:
+    make_phone = getattr(personalities, request.param)
+    try:
+        made: Android = make_phone(tmp_path / "phone", phone_system, apps.desktop)
+    except BadInputError as error:
+        pytest.skip(str(error))
+    return made
+
+
+@pytest.mark.parametrize("kind", ["latency", "memory"])
+def test_a_trial_with_the_apps_own_core(
+    with_the_apps_core: Android, connect: Connect, model_file: Path, kind: str
+) -> None:
+    device = make(with_the_apps_core, connect)
+    facts = device.probe()
+    assert facts.virtual
+    assert facts.runtime == "tensorflow-lite"
+    result = device.run(plan(device, model_file, kind), lambda _: None, 60)
+    assert result.kind == kind
+    assert kind != "latency" or len(result.samples_ns) >= 10

@@ -21,9 +21,11 @@ def apk(tmp_path: Path) -> Apk:
     return Apk(path, 3, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def probe(android: Android, connect: Connect, apk: Apk) -> None:
+def probe(android: Android, connect: Connect, apk: Apk) -> AndroidDevice:
     android.know(apk.path, Package(3))
-    AndroidDevice("phone", connect(android.phone), apk, cool_seconds=0).probe()
+    device = AndroidDevice("phone", connect(android.phone), apk, cool_seconds=0)
+    device.probe()
+    return device
 
 
 def test_missing(any_android: Android, connect: Connect, apk: Apk) -> None:
@@ -38,25 +40,17 @@ def test_older(pixel: Android, connect: Connect, apk: Apk) -> None:
 
 
 def test_the_same_is_not_installed_again(pixel: Android, connect: Connect, apk: Apk) -> None:
-    probe(pixel, connect, apk)
+    device = probe(pixel, connect, apk)
     pixel.install_failure = "INSTALL_FAILED_INTERNAL_ERROR: must not be asked"
-    device = AndroidDevice("phone", connect_again(pixel, connect), apk, cool_seconds=0)
     assert device.probe().runtime
 
 
 def test_the_same_version_from_another_build(pixel: Android, connect: Connect, apk: Apk) -> None:
-    probe(pixel, connect, apk)
+    device = probe(pixel, connect, apk)
     (base,) = (pixel.phone.data / "app").rglob("base.apk")
     base.write_bytes(b"PK another build")
-    AndroidDevice("phone", connect_again(pixel, connect), apk, cool_seconds=0).probe()
+    device.probe()
     assert base.read_bytes() == apk.path.read_bytes()
-
-
-def connect_again(android: Android, connect: Connect) -> object:
-    from harness.devices.adb import AdbDevice, AdbServer
-
-    _ = connect
-    return AdbDevice(AdbServer.from_environment(), android.phone.serial)
 
 
 def test_newer(pixel: Android, connect: Connect, apk: Apk) -> None:
@@ -95,11 +89,12 @@ def test_a_missing_app_and_none_to_install(pixel: Android, connect: Connect) -> 
         AndroidDevice("phone", connect(pixel.phone), None).probe()
 
 
-def test_the_packaged_app(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="has no app to put on a phone"):
-        Apk.packaged(tmp_path)
-    (tmp_path / "apk.json").write_text(json.dumps({"version": 3, "sha256": "ab"}))
-    with pytest.raises(BadInputError, match="has no app to put on a phone"):
-        Apk.packaged(tmp_path)
-    (tmp_path / "mobilebench-agent.apk").write_bytes(b"PK")
-    assert Apk.packaged(tmp_path) == Apk(tmp_path / "mobilebench-agent.apk", 3, "ab")
+def test_an_apk_with_its_description(tmp_path: Path) -> None:
+    path = tmp_path / "mobilebench-agent.apk"
+    with pytest.raises(BadInputError, match="no description of the app"):
+        Apk.described(path)
+    path.with_suffix(".json").write_text(json.dumps({"version_code": 3, "sha256": "ab"}))
+    with pytest.raises(BadInputError, match="no app to put on a phone"):
+        Apk.described(path)
+    path.write_bytes(b"PK")
+    assert Apk.described(path) == Apk(path, 3, "ab")

@@ -340,6 +340,7 @@ class Android:
             uid=APP_UID,
             environment=environment,
             machine=True,
+            visible=self._files(),
         )
         with (self.phone.folder / "app.log").open("ab") as log:
             return subprocess.Popen(
@@ -349,6 +350,11 @@ class Android:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _files(self) -> list[Path]:
+        """What the program's words name on this machine, class paths included."""
+        names = {name for word in self.program for name in word.split(os.pathsep)}
+        return [Path(name) for name in sorted(names) if name.startswith("/tmp/")]  # noqa: S108
 
     def _end_app(self) -> None:
         self.running.clear()

@@ -10,6 +10,8 @@ import sys
 import textwrap
 from collections.abc import Callable
 
+from harness.app import tools
+from harness.app.desktop import desktop_command
 from harness.devices import agent_archive
 from tests.phone.phone import Phone
 
@@ -20,6 +22,15 @@ def agent(phone: Phone) -> list[str]:
     """The Linux agent in the app's place: real inference, the same protocol."""
     archive = agent_archive.build(phone.data / "app")
     return [sys.executable, f"/data/app/{archive.name}"]
+
+
+def desktop(_: Phone) -> list[str]:
+    """The app's own core and engine on a JVM, with TensorFlow Lite's library for this machine.
+
+    Raises:
+        BadInputError: there is no JDK, or its parts cannot be fetched.
+    """
+    return desktop_command(tools.folder() / "desktop")
 
 
 def script(text: str) -> App:

@@ -8,7 +8,7 @@ and everything on a Linux board, sees this machine's folders read-only.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.phone.system import System
@@ -28,6 +28,7 @@ def walls(
     environment: Mapping[str, str],
     machine: bool,
     storage: int | None = None,
+    visible: Sequence[Path] = (),
 ) -> list[str]:
     """The beginning of a command line; the program comes behind it.
 
@@ -37,6 +38,7 @@ def walls(
         uid: as whom it runs, in the phone's eyes.
         environment: all of it.
         machine: whether it sees this machine's folders, or Android's.
+        visible: more of this machine, in case it lies below ``/tmp``.
         storage: bytes of ``/data/local/tmp``; None for the phone's folder, without a limit.
     """
     words = ["bwrap", "--unshare-user", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
@@ -56,7 +58,8 @@ def walls(
         words += ["--symlink", "usr/lib64", "/lib64", "--symlink", "system/bin", "/bin"]
         words += ["--symlink", "system/etc", "/etc"]
     words += ["--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"]  # noqa: S108 (in the sandbox)
-    for folder in (Path(__file__).parents[2], Path(sys.prefix), Path(sys.base_prefix)):
+    ours = (Path(__file__).parents[2], Path(sys.prefix), Path(sys.base_prefix))
+    for folder in (*ours, *visible):
         if machine and folder.is_relative_to("/tmp"):  # noqa: S108 (hidden by the line above)
             words += ["--ro-bind", str(folder), str(folder)]
     words += ["--ro-bind", str(phone / "boot_id"), "/proc/sys/kernel/random/boot_id"]

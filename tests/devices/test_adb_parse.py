@@ -1,0 +1,175 @@
+"""What Android prints, read strictly; each dump's first line says where it is from."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.devices import adb_parse
+from harness.devices.adb_parse import Battery, Install, Start, Thermal
+
+DUMPS = Path(__file__).parent / "dumps"
+
+
+def dump(name: str) -> str:
+    lines = (DUMPS / f"{name}.txt").read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("# "))
+
+
+@pytest.mark.parametrize("path", sorted(DUMPS.glob("*.txt")), ids=lambda path: path.stem)
+def test_every_dump_is_labelled(path: Path) -> None:
+    label = path.read_text().splitlines()[0]
+    assert label.startswith("# ")
+    words = ("Written", "Recorded", "made by hand")
+    assert any(word in path.read_text() for word in words)
+
+
+def test_battery() -> None:
+    assert adb_parse.parse_battery(dump("battery-pixel7pro-android14")) == Battery(
+        level=84, temperature=32.6, voltage=4063, charge_counter=3_276_000, plugged=("USB",)
+    )
+
+
+def test_battery_that_repeats_itself() -> None:
+    assert adb_parse.parse_battery(dump("battery-samsung-android14")) == Battery(
+        level=84, temperature=42.3, voltage=4143, charge_counter=3_112_000, plugged=("USB",)
+    )
+
+
+def test_battery_that_somebody_faked() -> None:
+    battery = adb_parse.parse_battery(dump("battery-faked"))
+    assert battery.faked
+    assert battery.plugged == ()
+
+
+def test_battery_that_is_none() -> None:
+    assert adb_parse.parse_battery(dump("battery-hostile")) == Battery()
+    assert adb_parse.parse_battery("Can't find service: battery\n") == Battery()
+
+
+def test_thermal() -> None:
+    assert adb_parse.parse_thermal(dump("thermal-samsung-android")) == Thermal(
+        1, {"AP": 44.8, "BAT": 32.4, "SKIN": 38.3}, 38.3
+    )
+    pixel = adb_parse.parse_thermal(dump("thermal-pixel-android14"))
+    assert pixel == Thermal(0, {"VIRTUAL-SKIN": 23.793081, "VIRTUAL-USB-UI": 22.373001}, 23.793081)
+
+
+def test_thermal_that_is_not_ready() -> None:
+    assert adb_parse.parse_thermal(dump("thermal-not-ready")) == Thermal(0)
+
+
+def test_thermal_that_is_none() -> None:
+    assert adb_parse.parse_thermal(dump("thermal-hostile")) == Thermal()
+    assert adb_parse.parse_thermal("Can't find service: thermalservice\n") == Thermal()
+
+
+def test_ends_of_the_app() -> None:
+    ended = adb_parse.parse_exit(dump("exit-emulator-api34"))
+    assert ended is not None
+    assert (ended.pid, ended.reason) == (8297, "USER REQUESTED")
+    crashed = adb_parse.parse_exit(dump("exit-crash-android15"))
+    assert crashed is not None
+    assert (crashed.reason, crashed.description) == ("APP CRASH(EXCEPTION)", "crash")
+    assert adb_parse.parse_exit(dump("exit-hostile")) is None
+    assert adb_parse.parse_exit("Bad activity command\n") is None
+
+
+def test_lock() -> None:
+    assert adb_parse.parse_locked(dump("policy-android14")) is False
+    assert adb_parse.parse_locked(dump("policy-android8")) is True
+    assert adb_parse.parse_locked("showing=maybe\n") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [("  mWakefulness=Awake\n", True), ("  mWakefulness=Dozing\n", False), ("mWake", None)],
+)
+def test_screen(text: str, on: bool | None) -> None:
+    assert adb_parse.parse_screen_on(text) is on
+
+
+@pytest.mark.parametrize(
+    ("text", "on"), [("1\n", True), ("0\n", False), ("null\n", False), ("2\n", None), ("", None)]
+)
+def test_power_save(text: str, on: bool | None) -> None:
+    assert adb_parse.parse_power_save(text) is on
+
+
+def test_start() -> None:
+    started = adb_parse.parse_start(dump("start-cold-android14"))
+    assert started == Start("ok", "io.mobilebench.agent/.BenchmarkActivity", 412)
+    missing = adb_parse.parse_start(dump("start-missing-android14"))
+    assert missing.status == "error"
+    assert "does not exist" in missing.reason
+    assert adb_parse.parse_start("Status: timeout\nComplete\n").status == "timeout"
+    assert adb_parse.parse_start("").reason == "it said nothing"
+    assert adb_parse.parse_start("Error type 3\n").status == "error"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Performing Streamed Install\nSuccess\n", Install()),
+        (
+            "adb: failed to install a.apk: Failure [INSTALL_FAILED_OLDER_SDK: Requires 35]\n",
+            Install("INSTALL_FAILED_OLDER_SDK", "Requires 35"),
+        ),
+        ("Failure [INSTALL_FAILED_USER_RESTRICTED]\n", Install("INSTALL_FAILED_USER_RESTRICTED")),
+        ("adb: device offline\n", Install("INSTALL_UNKNOWN", "adb: device offline")),
+        ("", Install("INSTALL_UNKNOWN", "it said nothing")),
+    ],
+)
+def test_install(text: str, expected: Install) -> None:
+    assert adb_parse.parse_install(text) == expected
+
+
+def test_devices() -> None:
+    lines = adb_parse.parse_device_lines(dump("devices"))
+    assert [(line.serial, line.state) for line in lines] == [
+        ("28301FDH3000AB", "device"),
+        ("192.168.1.20:5555", "device"),
+        ("R5CW1234ABC", "unauthorized"),
+        ("emulator-5554", "offline"),
+        ("????????????", "no permissions"),
+        ("0123456789ab", "recovery"),
+    ]
+    assert [line.over_network for line in lines] == [False, True, False, False, False, False]
+    assert lines[0].properties["model"] == "Pixel_7_Pro"
+
+
+def test_properties() -> None:
+    text = "[ro.product.model]: [Pixel 7]\n[a]: []\n[b]: [two\nlines]\ngarbage\n[c]: [1]\n"
+    assert adb_parse.parse_properties(text) == {
+        "ro.product.model": "Pixel 7",
+        "a": "",
+        "b": "two\nlines",
+        "c": "1",
+    }
+
+
+def test_app_version() -> None:
+    text = "Packages:\n    versionCode=7 minSdk=26 targetSdk=35\n    versionName=0.1.0\n"
+    assert adb_parse.parse_app_version(text) == 7
+    assert adb_parse.parse_app_version("Unable to find package: x\n") is None
+    assert adb_parse.parse_app_version("    versionCode=99999999999\n") is None
+
+
+@given(st.text())
+def test_any_text_at_all(text: str) -> None:
+    """A device may say anything; no parser may fail on it."""
+    for parse in (
+        adb_parse.parse_battery,
+        adb_parse.parse_thermal,
+        adb_parse.parse_exit,
+        adb_parse.parse_locked,
+        adb_parse.parse_screen_on,
+        adb_parse.parse_power_save,
+        adb_parse.parse_start,
+        adb_parse.parse_install,
+        adb_parse.parse_device_lines,
+        adb_parse.parse_properties,
+        adb_parse.parse_app_version,
+    ):
+        parse(text)
