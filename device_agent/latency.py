@@ -37,7 +37,6 @@ def measure(runtime: runtimes.Runtime, job: Job, phase: Callable[[str], None]) -
     first = time.perf_counter_ns() - start
     tensors.check_outputs(interpreter)
 
-    gc.collect()
     gc.disable()
     warmup, _ = _repeat(interpreter.invoke, job.warmup_runs, job.warmup_seconds, job.max_seconds)
     phase("measure")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.store import write_atomically
 
-_MAIN = b"import sys\nfrom device_agent.__main__ import main\nsys.exit(main())\n"
+_MAIN = b"from device_agent.__main__ import leave, main\nleave(main())\n"
 
 
 def build(folder: Path) -> Path:
