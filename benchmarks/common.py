@@ -26,15 +26,15 @@ def heading(title: str) -> None:
     print(flush=True)
 
 
-def mobilenet(recipes: list[str], into: Path) -> dict[str, Path]:
-    """MobileNetV2 1.0 224 with random weights: one .tflite a recipe."""
+def zoo(model: str, recipes: list[str], into: Path) -> dict[str, Path]:
+    """A model of the zoo: one .tflite a recipe."""
     subprocess.run(
-        [MOBILEBENCH, "compress", "zoo:mobilenet-v2", *recipes, "--into", str(into)],
+        [MOBILEBENCH, "compress", f"zoo:{model}", *recipes, "--into", str(into)],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    return {recipe: into / f"mobilenet-v2.{recipe}.tflite" for recipe in recipes}
+    return {recipe: into / f"{model}.{recipe}.tflite" for recipe in recipes}
 
 
 def sha256(path: Path) -> str:

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from common import LITERT_BENCHMARK, heading, mobilenet, sha256
+from common import LITERT_BENCHMARK, heading, sha256, zoo
 
 from device_agent.contract import PROTOCOL_VERSION, Job
 from harness.analysis import estimates
@@ -68,7 +68,7 @@ def main() -> None:
     print(f"{'model':<24}{'ours ms':>9}{'theirs ms':>11}{'ratio':>8}   95 % interval")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        for recipe, model in mobilenet(["float32", "int8"], scratch).items():
+        for recipe, model in zoo("mobilenet-v2", ["float32", "int8"], scratch).items():
             pairs = []
             for _ in range(arguments.pairs):
                 sides = {

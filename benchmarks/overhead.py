@@ -17,11 +17,14 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from common import LITERT_BENCHMARK, MOBILEBENCH, heading, mobilenet
+from common import LITERT_BENCHMARK, MOBILEBENCH, heading, zoo
 
 from harness.store import RunFolder, TrialRecord
 
-RECIPES = ["float32", "float16", "dynamic_int8", "int8"]
+SUITE = {
+    "mobilenet-v2": ["float32", "float16", "dynamic_int8", "weight_only_int8", "int8"],
+    "lenet-5": ["float32", "dynamic_int8", "int8"],
+}
 
 
 def metric(record: TrialRecord, name: str) -> float:
@@ -36,14 +39,18 @@ def main() -> None:
     arguments = parser.parse_args()
     heading("Overhead: wall time of a run over its own measuring")
     with tempfile.TemporaryDirectory() as folder:
-        files = mobilenet(RECIPES, Path(folder))
+        files = [
+            file
+            for model, recipes in SUITE.items()
+            for file in zoo(model, recipes, Path(folder)).values()
+        ]
         results = Path(folder) / "results"
         start = time.monotonic()
         subprocess.run(
             [
                 MOBILEBENCH,
                 "run",
-                *map(str, files.values()),
+                *map(str, files),
                 "--blocks",
                 str(arguments.blocks),
                 "--results",
@@ -82,7 +89,7 @@ def main() -> None:
         theirs = time.monotonic() - start
 
     protocol = json.dumps(manifest["suite"]["protocol"])
-    print(f"suite     {len(RECIPES)} models × {arguments.blocks} blocks, protocol {protocol}\n")
+    print(f"suite     {len(files)} models × {arguments.blocks} blocks, protocol {protocol}\n")
     print(f"warm-up and measuring       {measured:7.2f} s")
     print(f"mobilebench run             {wall:7.2f} s   {wall / measured:.3f} × the measuring")
     print(f"litert-benchmark by hand    {theirs:7.2f} s   {theirs / measured:.3f} × the measuring")
