@@ -10,7 +10,13 @@ final class Verify {
     public static void main(String[] arguments) throws Exception {
         ApkVerifier.Result result = new ApkVerifier.Builder(new File(arguments[0])).build().verify();
         if (!result.isVerified()) {
-            System.out.println(result.getAllErrors());
+            System.out.println(result.getErrors());
+            for (ApkVerifier.Result.V2SchemeSignerInfo signer : result.getV2SchemeSigners()) {
+                System.out.println(signer.getErrors());
+            }
+            for (ApkVerifier.Result.V3SchemeSignerInfo signer : result.getV3SchemeSigners()) {
+                System.out.println(signer.getErrors());
+            }
             System.exit(1);
         }
         System.out.println("v1 " + result.isVerifiedUsingV1Scheme());

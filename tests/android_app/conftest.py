@@ -10,13 +10,13 @@ from harness.app.desktop import compile_java, desktop_command, java_sources
 from harness.errors import BadInputError
 
 
-def _need(*programs: str) -> None:
+def need(*programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)} (apt: {tools.DEBIAN_PACKAGES})")
 
 
-def _or_skip(error: BadInputError) -> None:
+def or_skip(error: BadInputError) -> None:
     if "cannot fetch" in str(error) or "is for Linux" in str(error):
         pytest.skip(str(error).splitlines()[0])
     raise error
@@ -25,28 +25,30 @@ def _or_skip(error: BadInputError) -> None:
 @pytest.fixture(scope="session")
 def desktop(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The app's core and engine on a desktop JVM, as a command."""
-    _need("java", "javac", "mvn")
+    need("java", "javac", "mvn")
     try:
         return desktop_command(tmp_path_factory.mktemp("desktop"))
     except BadInputError as error:
-        _or_skip(error)
+        or_skip(error)
         raise
 
 
 @pytest.fixture(scope="session")
 def junit(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command that runs all JUnit tests of the app's modules."""
-    _need("java", "javac", "mvn")
+    need("java", "javac", "mvn")
     try:
         found = parts.fetch([parts.JUNIT, parts.DESKTOP_CLASSES])
     except BadInputError as error:
-        _or_skip(error)
+        or_skip(error)
         raise
     modules = ("core", "tflite", "desktop")
-    classpath = list(found.values())
     classes = tmp_path_factory.mktemp("junit") / "classes"
+    # Of the Android layer, what needs no Android.
+    plain = [path for path in java_sources(("app",)) if path.stem in ("Foreground", "History")]
+    tests = java_sources((*modules, "app"), "test")
     compile_java(
-        [*java_sources(modules), *java_sources(modules, "test")], classpath, classes, release=17
+        [*java_sources(modules), *plain, *tests], list(found.values()), classes, release=17
     )
     return [
         tools.program("java"),

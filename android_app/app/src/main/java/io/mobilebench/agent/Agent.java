@@ -16,7 +16,7 @@ final class Agent {
         String missing = "";
         try {
             engine = new TfLiteEngine(context.getString(R.string.runtime_name), new RuntimeLog());
-        } catch (LinkageError error) {
+        } catch (LinkageError | RuntimeException error) {
             missing = "the runtime cannot be loaded on this device: " + error.getMessage();
         }
         return new Conversation(

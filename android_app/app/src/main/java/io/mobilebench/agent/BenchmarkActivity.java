@@ -5,6 +5,7 @@ import android.os.Bundle;
 import android.os.Handler;
 import android.os.Looper;
 import android.os.Process;
+import android.util.Log;
 import android.view.WindowManager;
 import io.mobilebench.core.Conversation;
 import io.mobilebench.core.Job;
@@ -21,7 +22,8 @@ import java.util.regex.Pattern;
  * trial has a fresh one. Without a {@code NAME} it shows the latest results.
  */
 public final class BenchmarkActivity extends Activity {
-    static final String EXTRA_SOCKET = "socket";
+    private static final String TAG = "MobileBench";
+    private static final String EXTRA_SOCKET = "socket";
 
     private static final Pattern SOCKET_NAME = Pattern.compile("mobilebench-[a-z0-9]{8,32}");
 
@@ -84,7 +86,8 @@ public final class BenchmarkActivity extends Activity {
                     .serve(socket.input(), socket.output());
             socket.waitForEnd();
         } catch (IOException gone) {
-            // The computer went away: there is nobody left to tell.
+            // No socket of that name, or the computer went away: only the log can be told.
+            Log.w(TAG, "no trial on socket " + name, gone);
         }
         main.post(this::leave);
     }
@@ -111,9 +114,8 @@ public final class BenchmarkActivity extends Activity {
 
         @Override
         public void phase(String name, double done) {
-            // Drawing between warm-up and measuring would be measured: the screen stays as it is.
-            if (!name.equals("measure")) {
-                main.post(() -> screen.showPhase(name, done));
+            if (name.equals("accuracy")) {
+                main.post(() -> screen.showProgress(done));
             }
         }
 

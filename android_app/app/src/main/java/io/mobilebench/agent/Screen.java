@@ -15,6 +15,8 @@ import java.util.List;
  * <p>Nothing moves by itself: an animation would take cores and heat from what is measured.
  */
 final class Screen {
+    private static final int FIRST_PERCENT = 10;
+
     private final Activity activity;
 
     Screen(Activity activity) {
@@ -35,29 +37,23 @@ final class Screen {
         progress(0);
     }
 
+    /** Everything that a trial shows until its end: later drawing would be measured with it. */
     void showJob(Job job) {
         text(R.id.job, Summary.of(activity, job));
         text(R.id.how, Summary.how(activity, job));
+        int phase = R.string.phase_latency;
+        if (job.kind.equals("memory")) {
+            phase = R.string.phase_memory;
+        } else if (job.kind.equals("accuracy")) {
+            phase = R.string.phase_accuracy;
+        }
+        text(R.id.phase, activity.getString(phase));
+        progress(FIRST_PERCENT);
     }
 
-    void showPhase(String name, double done) {
-        switch (name) {
-            case "load":
-                text(R.id.phase, activity.getString(R.string.phase_load));
-                progress(10);
-                break;
-            case "memory":
-                text(R.id.phase, activity.getString(R.string.phase_memory));
-                progress(30);
-                break;
-            case "accuracy":
-                text(R.id.phase, activity.getString(R.string.phase_accuracy));
-                progress((int) Math.round(20 + 80 * done));
-                break;
-            default:
-                text(R.id.phase, activity.getString(R.string.phase_run));
-                progress(50);
-        }
+    /** Of an accuracy trial, in which nothing is timed. */
+    void showProgress(double done) {
+        progress((int) Math.round(FIRST_PERCENT + (100 - FIRST_PERCENT) * done));
     }
 
     void showEnd(String summary) {

@@ -110,7 +110,11 @@ final class Operators {
     }
 
     private String text(int at) {
-        byte[] octets = new byte[file.getInt(at)];
+        int length = file.getInt(at);
+        if (length < 0 || length > file.capacity()) {
+            throw new IndexOutOfBoundsException("no text of " + length + " bytes");
+        }
+        byte[] octets = new byte[length];
         for (int index = 0; index < octets.length; index++) {
             octets[index] = file.get(at + 4 + index);
         }

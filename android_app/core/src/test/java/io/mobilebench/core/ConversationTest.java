@@ -1,0 +1,233 @@
+package io.mobilebench.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ConversationTest {
+    /** SHA-256 of no bytes at all. */
+    private static final String EMPTY =
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    @TempDir Path folder;
+    private final FakeModel model = new FakeModel(1000);
+    private final List<String> seen = new ArrayList<>();
+    private String disturbance = "";
+    private Path file;
+
+    @BeforeEach
+    void modelFile() throws IOException {
+        file = Files.createFile(folder.resolve("model.tflite"));
+    }
+
+    private String job(String kind, String more) {
+        return "{\"type\":\"job\",\"protocol\":1,\"trial\":\"t\",\"kind\":\"" + kind
+                + "\",\"model\":\"" + file + "\",\"model_sha256\":\"" + EMPTY
+                + "\",\"warmup_seconds\":0,\"seconds\":0,\"runs\":5" + more + "}\n";
+    }
+
+    private final DeviceState state =
+            new DeviceState() {
+                @Override
+                public List<Metric> read() {
+                    return Arrays.asList(
+                            Metric.of("battery_level", "%", "test", 80, 1, 1),
+                            Metric.unavailable("thermal_status", "1", "test", "too old"));
+                }
+
+                @Override
+                public String disturbance() {
+                    return disturbance;
+                }
+            };
+
+    private final Conversation.Listener listener =
+            new Conversation.Listener() {
+                @Override
+                public void job(Job job) {
+                    seen.add("job " + job.trial);
+                }
+
+                @Override
+                public void phase(String name, double done) {
+                    seen.add(name);
+                }
+
+                @Override
+                public void end(Message message) {
+                    seen.add(message.type());
+                }
+            };
+
+    private Conversation conversation(Engine engine) {
+        return new Conversation(
+                "1.2.3",
+                Collections.<String, Object>singletonMap("model", "test"),
+                engine,
+                engine == null ? "there is no runtime" : "",
+                new ProcMemory(folder.toFile()),
+                state,
+                listener);
+    }
+
+    private List<Message> talk(String said, boolean answered) throws Exception {
+        return talk(conversation(model), said, answered);
+    }
+
+    private List<Message> talk(Conversation conversation, String said, boolean answered)
+            throws Exception {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        byte[] bytes = said.getBytes(StandardCharsets.UTF_8);
+        assertEquals(answered, conversation.serve(new ByteArrayInputStream(bytes), out));
+        List<Message> messages = new ArrayList<>();
+        for (String line : new String(out.toByteArray(), StandardCharsets.UTF_8).split("\n")) {
+            messages.add(Contract.decode(line));
+        }
+        return messages;
+    }
+
+    private static Message last(List<Message> messages) {
+        return messages.get(messages.size() - 1);
+    }
+
+    @Test
+    void helloEventsAndOneResult() throws Exception {
+        List<Message> messages = talk(job("latency", ""), true);
+        Hello hello = (Hello) messages.get(0);
+        assertEquals("1.2.3", hello.agent);
+        assertEquals("test", hello.device.get("model"));
+        Result result = (Result) last(messages);
+        assertEquals(5, result.samplesNs.length);
+        assertEquals(
+                Arrays.asList("job t", "load", "warmup", "measure", "result"), seen);
+        assertTrue(model.closed);
+        assertEquals("a fake has no delegate", result.warnings.get(0));
+    }
+
+    @Test
+    void theDevicesStateStandsBeforeAndAfter() throws Exception {
+        Result result = (Result) last(talk(job("latency", ""), true));
+        List<String> names = new ArrayList<>();
+        for (Metric metric : result.metrics) {
+            names.add(metric.name);
+            if (metric.name.endsWith("thermal_status")) {
+                assertNull(metric.value);
+                assertEquals("too old", metric.reason);
+            }
+        }
+        assertEquals(
+                Arrays.asList(
+                        "before_battery_level", "before_thermal_status", "after_battery_level",
+                        "after_thermal_status"),
+                names.subList(names.size() - 4, names.size()));
+    }
+
+    @Test
+    void aHostThatSaysNothingGetsNothing() throws Exception {
+        List<Message> messages = talk("", false);
+        assertEquals(1, messages.size());
+    }
+
+    @Test
+    void whatIsNoJobIsRefused() throws Exception {
+        String old = job("latency", "").replace("\"protocol\":1", "\"protocol\":2");
+        for (String line : Arrays.asList("x", "{}\n", old, job("latency", ",\"threads\":0"))) {
+            Failure failure = (Failure) last(talk(line, false));
+            assertEquals("bad_job", failure.code);
+        }
+    }
+
+    @Test
+    void withoutARuntimeItSaysSo() throws Exception {
+        List<Message> messages = talk(conversation(null), job("latency", ""), false);
+        assertEquals("", ((Hello) messages.get(0)).runtime);
+        assertEquals("runtime_missing", ((Failure) messages.get(1)).code);
+    }
+
+    @Test
+    void aFileThatIsNotTheOneSent() throws Exception {
+        Files.write(file, new byte[] {1});
+        assertEquals("model_corrupt", ((Failure) last(talk(job("latency", ""), false))).code);
+        Files.delete(file);
+        assertEquals("model_missing", ((Failure) last(talk(job("latency", ""), false))).code);
+    }
+
+    @Test
+    void aDisturbedTrialIsNone() throws Exception {
+        disturbance = "the screen is off";
+        Failure before = (Failure) last(talk(job("latency", ""), false));
+        assertEquals("the screen is off", before.message);
+        disturbance = "";
+        model.atLoad = () -> disturbance = "somebody took the phone";
+        Failure within = (Failure) last(talk(job("latency", ""), false));
+        assertEquals("somebody took the phone", within.message);
+    }
+
+    @Test
+    void disturbedMemoryIsAWarning() throws Exception {
+        model.atLoad = () -> disturbance = "somebody took the phone";
+        Result result = (Result) last(talk(job("memory", ""), true));
+        assertTrue(result.warnings.contains("somebody took the phone"));
+    }
+
+    @Test
+    void memoryThatTheKernelDoesNotTellIsUnavailable() throws Exception {
+        Result result = (Result) last(talk(job("memory", ""), true));
+        for (Metric metric : result.metrics.subList(0, 7)) {
+            assertEquals("unavailable", metric.validity, metric.name);
+        }
+        assertEquals(3, model.runs);
+    }
+
+    @Test
+    void faultsOfOurOwnAreAnswered() throws Exception {
+        model.atLoad =
+                () -> {
+                    throw new IllegalStateException("oh");
+                };
+        assertEquals("internal", ((Failure) last(talk(job("latency", ""), false))).code);
+        model.atLoad =
+                () -> {
+                    throw new OutOfMemoryError();
+                };
+        assertEquals("out_of_memory", ((Failure) last(talk(job("latency", ""), false))).code);
+    }
+
+    @Test
+    void aHostThatLeavesEndsTheTrial() {
+        OutputStream broken =
+                new OutputStream() {
+                    private int lines;
+
+                    @Override
+                    public void write(int octet) throws IOException {
+                        lines += octet == '\n' ? 1 : 0;
+                        if (lines > 1) {
+                            throw new IOException("broken pipe");
+                        }
+                    }
+                };
+        byte[] bytes = job("latency", "").getBytes(StandardCharsets.UTF_8);
+        assertThrows(
+                IOException.class,
+                () -> conversation(model).serve(new ByteArrayInputStream(bytes), broken));
+        assertFalse(seen.contains("result"));
+    }
+}

@@ -1,0 +1,87 @@
+package io.mobilebench.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ValuesTest {
+    private static ByteBuffer room(int bytes) {
+        return ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    @Test
+    void theGeneratorIsSplitMix64() {
+        // The first values for the state 1234567, as published with the algorithm.
+        Noise noise = new Noise(1234567);
+        assertEquals(6457827717110365317L, noise.next());
+        assertEquals(3203168211198807973L, noise.next());
+        assertEquals("9817491932198370423", Long.toUnsignedString(noise.next()));
+    }
+
+    @Test
+    void noiseOfOneSeedIsTheSameAndInItsRange() {
+        FakeModel one = new FakeModel(1);
+        FakeModel other = new FakeModel(1);
+        Noise.fill(one, 5);
+        Noise.fill(other, 5);
+        assertEquals(one.input(0), other.input(0));
+        for (int at = 0; at < 8; at += 4) {
+            float value = one.input(0).getFloat(at);
+            assertTrue(value >= 0 && value < 1);
+        }
+    }
+
+    /** Expected values from NumPy: {@code np.clip(np.rint(np.float32(x) / s) + z, low, high)}. */
+    @ParameterizedTest
+    @CsvSource({
+        "INT8, 0.5, 0.003858190029859543, -128, 2",
+        "INT8, 0.0, 0.003858190029859543, -128, -128",
+        "INT8, 9.0, 0.003858190029859543, -128, 127",
+        "INT8, -9.0, 0.003858190029859543, -128, -128",
+        "INT8, 0.25, 0.1, 0, 2",
+        "INT8, 0.35, 0.1, 0, 4",
+        "UINT8, 1.0, 0.00390625, 0, 255",
+        "INT16, -1.0, 0.0000305, 0, -32768",
+    })
+    void realValuesAreQuantized(
+            ElementType type, float value, float scale, int zeroPoint, long expected) {
+        TensorInfo input = new TensorInfo("in", type, new int[] {1}, scale, zeroPoint);
+        Elements sample = new Elements(ElementType.FLOAT32, room(4).putFloat(0, value));
+        Elements target = new Elements(type, room(8));
+        Accuracy.convert(sample, ElementType.FLOAT32, input, target);
+        assertEquals(expected, target.whole(0));
+    }
+
+    @Test
+    void bytesBecomeFloatsAsTheyAre() {
+        TensorInfo input = new TensorInfo("in", ElementType.FLOAT32, new int[] {1}, 0, 0);
+        Elements sample = new Elements(ElementType.UINT8, room(1).put(0, (byte) 200));
+        ByteBuffer target = room(4);
+        Accuracy.convert(
+                sample, ElementType.UINT8, input, new Elements(ElementType.FLOAT32, target));
+        assertEquals(200f, target.getFloat(0));
+    }
+
+    /** Bit patterns of IEEE 754 binary16. */
+    @ParameterizedTest
+    @CsvSource({
+        "0x3C00, 1.0", "0xC000, -2.0", "0x7BFF, 65504", "0x0001, 5.9604645E-8", "0x8000, -0.0",
+        "0x7C00, Infinity", "0x3555, 0.33325195", "0x03FF, 6.097555E-5"
+    })
+    void halfPrecision(String bits, float expected) {
+        ByteBuffer half = room(2).putShort(0, (short) (int) Integer.decode(bits));
+        assertEquals(expected, (float) new Elements(ElementType.FLOAT16, half).real(0));
+    }
+
+    @Test
+    void theFirstOfEqualAnswersIsChosen() {
+        TensorInfo output = new TensorInfo("out", ElementType.INT8, new int[] {1, 4}, 0, 0);
+        ByteBuffer values = room(4).put(0, (byte) -5).put(1, (byte) 3).put(2, (byte) 3);
+        assertEquals(1, Outputs.largest(output, values));
+    }
+}

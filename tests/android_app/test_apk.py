@@ -1,0 +1,267 @@
+"""The APK that ships: what Android will check of it, and that it is what the sources make."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from harness.app import archive, binaries, build, parts, shipped, toolchain, tools
+from harness.errors import BadInputError
+from tests.android_app.conftest import need, or_skip
+
+ROOT = Path(__file__).parents[2]
+
+#: A translator from dex to class files, to run the app's real dex on a JVM.
+_ENJARIFY = (
+    "enjarify-adapter==1.0.2",
+    "79777a244d60e2556267a2d3b6562f2e36d4d22c2c3286ad663dc59b83d67419",
+)
+
+
+#: Links every class of a jar, by which the JVM's verifier looks at every method in it.
+_LOAD = """
+import java.util.Collections;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+
+class Load {
+    public static void main(String[] arguments) throws Exception {
+        int verified = 0;
+        try (JarFile jar = new JarFile(arguments[0])) {
+            for (JarEntry entry : Collections.list(jar.entries())) {
+                String name = entry.getName().replace('/', '.').replaceAll("[.]class$", "");
+                Class.forName(name, false, Load.class.getClassLoader()).getDeclaredMethods();
+                verified++;
+            }
+        }
+        System.out.println("verified " + verified);
+    }
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def chain() -> toolchain.Toolchain:
+    need("java", "javac", "mvn", "npm")
+    try:
+        return toolchain.from_packages()
+    except BadInputError as error:
+        or_skip(error)
+        raise
+
+
+@pytest.fixture(scope="session")
+def manifest(chain: toolchain.Toolchain) -> str:
+    return tools.run([chain.aapt2, "dump", "badging", shipped.APK], "aapt2")
+
+
+@pytest.fixture(scope="session")
+def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our own classes out of the shipped APK's dex, as a jar.
+
+    Not the runtime's: its interfaces have static methods, which this translator's old class files
+    cannot have.
+    """
+    need("java")
+    folder = tmp_path_factory.mktemp("enjarify")
+    requirement, digest = _ENJARIFY
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{requirement} --hash=sha256:{digest}\n")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    try:
+        tools.run([*pip, "--target", folder / "lib", "-r", wanted], "pip cannot fetch")
+    except BadInputError as error:
+        or_skip(error)
+    jar = folder / "app.jar"
+    subprocess.run(
+        [sys.executable, "-O", "-m", "enjarify.main", shipped.APK, "-o", jar],
+        env={**os.environ, "PYTHONPATH": str(folder / "lib")},
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    with zipfile.ZipFile(jar) as everything, zipfile.ZipFile(folder / "own.jar", "w") as own:
+        for name in everything.namelist():
+            if name.startswith("io/mobilebench/"):
+                own.writestr(name, everything.read(name))
+    return folder / "own.jar"
+
+
+def test_the_description_is_of_this_apk() -> None:
+    info = shipped.info()
+    assert info.sha256 == parts.sha256(shipped.APK)
+    assert info.size == shipped.APK.stat().st_size < 25_000_000
+    assert (info.version, info.version_code) == (build.VERSION, build.version_code())
+    assert info.abis == sorted(build.ABIS)
+    assert (info.runtime, info.runtime_version) == ("tensorflow-lite", "2.16.1")
+
+
+def test_a_rebuild_has_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("java", "javac", "mvn", "npm")
+    wanted = shipped.info().tools["jdk"]
+    said = tools.run([tools.program("javac"), "-version"], "javac")
+    if f"javac {wanted}" not in said:
+        pytest.skip(f"the APK was compiled by JDK {wanted}, and here is {said}")
+    # What must not find its way into the bytes: time zone, language, folder.
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    monkeypatch.setenv("LANG", "tr_TR.UTF-8")
+    try:
+        info = build.build(tmp_path / "elsewhere" / "app.apk")
+    except BadInputError as error:
+        or_skip(error)
+        raise
+    assert info == shipped.info()
+    assert (tmp_path / "elsewhere" / "app.apk").read_bytes() == shipped.APK.read_bytes()
+
+
+def test_signatures_verify_and_stop_verifying(chain: toolchain.Toolchain, tmp_path: Path) -> None:
+    verify = [tools.program("java"), "-cp", chain.apksig, ROOT / "android_app/signing/Verify.java"]
+    said = tools.run([*verify, shipped.APK], "verify")
+    assert {"v1 false", "v2 true", "v3 true"} <= set(said.splitlines())
+    changed = bytearray(shipped.APK.read_bytes())
+    changed[archive.entries(shipped.APK)[1].offset] ^= 1
+    (tmp_path / "changed.apk").write_bytes(changed)
+    with pytest.raises(BadInputError, match="digest"):
+        tools.run([*verify, tmp_path / "changed.apk"], "verify")
+
+
+def test_the_key_is_the_one_in_the_repository(chain: toolchain.Toolchain) -> None:
+    # An update must carry the same key: another one is INSTALL_FAILED_UPDATE_INCOMPATIBLE.
+    verify = [tools.program("java"), "-cp", chain.apksig, ROOT / "android_app/signing/Verify.java"]
+    assert (
+        "certificate 734205b7074bd70774d7fb8e9007e86a9a80be89240f296c7bb0f4d7261daa00"
+        in tools.run([*verify, shipped.APK], "verify")
+    )
+
+
+def test_manifest(manifest: str, chain: toolchain.Toolchain) -> None:
+    assert (
+        f"package: name='{build.PACKAGE}' versionCode='{build.version_code()}' "
+        f"versionName='{build.VERSION}'" in manifest
+    )
+    assert f"'{build.MIN_SDK}'" in re.search(r"(?m)^(?:sdk|minSdk)Version:(.*)$", manifest)[1]
+    assert f"targetSdkVersion:'{build.TARGET_SDK}'" in manifest
+    assert "launchable-activity: name='io.mobilebench.agent.BenchmarkActivity'" in manifest
+    assert "uses-permission" not in manifest
+    assert "debuggable" not in manifest
+    tree = tools.run(
+        [chain.aapt2, "dump", "xmltree", "--file", "AndroidManifest.xml", shipped.APK], "aapt2"
+    )
+    assert re.search(r"E: profileable.*\n.*android:shell\(\w+\)=true", tree)
+    assert re.search(r"android:extractNativeLibs\(\w+\)=false", tree)
+    assert re.search(r"android:allowBackup\(\w+\)=false", tree)
+    # Only what a launcher or the shell starts may be started from outside.
+    assert tree.count("android:exported") == tree.count("E: activity ") == 1
+    assert not re.search(r"E: (service|receiver|provider) ", tree)
+
+
+def test_everything_is_stored_and_aligned() -> None:
+    entries = archive.entries(shipped.APK)
+    assert entries[0].name == "AndroidManifest.xml"
+    for entry in entries:
+        assert entry.stored, entry
+        multiple = archive.LIBRARY_ALIGNMENT if entry.name.endswith(".so") else archive.ALIGNMENT
+        assert entry.offset % multiple == 0, entry
+    names = {entry.name for entry in entries}
+    assert {"resources.arsc", "classes.dex"} <= names
+    libraries = ("libtensorflowlite_jni.so", "libtensorflowlite_gpu_jni.so")
+    for abi in build.ABIS:
+        assert {f"lib/{abi}/{library}" for library in libraries} <= names
+
+
+def test_the_alignment_of_the_libraries_is_told_as_it_is() -> None:
+    with zipfile.ZipFile(shipped.APK) as apk:
+        found = [
+            binaries.load_alignment(apk.read(name))
+            for name in apk.namelist()
+            if name.endswith(".so")
+        ]
+    assert min(found) == shipped.info().library_alignment
+
+
+def test_the_dex_calls_nothing_that_android_8_lacks() -> None:
+    with zipfile.ZipFile(shipped.APK) as apk:
+        assert not binaries.has_call_sites(apk.read("classes.dex"))
+
+
+def test_the_dex_verifies_and_passes_the_cores_tests_on_a_jvm(
+    translated: Path, junit: list[str], chain: toolchain.Toolchain, tmp_path: Path
+) -> None:
+    """What D8 made of the core is run by the same JUnit tests as the core itself."""
+    runtime = tmp_path / "runtime.jar"
+    api = tmp_path / "api.jar"
+    found = parts.fetch([parts.TFLITE, parts.TFLITE_API])
+    for part, jar in ((parts.TFLITE, runtime), (parts.TFLITE_API, api)):
+        with zipfile.ZipFile(found[part]) as aar:
+            jar.write_bytes(aar.read("classes.jar"))
+    load = tmp_path / "Load.java"
+    load.write_text(_LOAD, "utf-8")
+    classpath = f"{translated}:{runtime}:{api}:{chain.android}"
+    said = tools.run(
+        [tools.program("java"), "-Xverify:all", "-cp", classpath, load, translated], "verify"
+    )
+    assert int(said.rpartition("verified ")[2]) > 40
+
+    tested = list(junit)
+    place = next(i for i, part in enumerate(tested) if part.startswith("--class-path="))
+    # The dex's classes stand before the compiled ones of the same names.
+    tested[place] = tested[place].replace("--class-path=", f"--class-path={translated}:")
+    done = subprocess.run(tested, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout.decode()[-4000:]
+
+
+def test_another_runtime_can_be_built_in(tmp_path: Path) -> None:
+    need("java", "javac", "mvn", "npm")
+    try:
+        found = parts.fetch([parts.TFLITE, parts.TFLITE_API])
+        archives = [tmp_path / "my runtime-9.aar", tmp_path / "api.aar"]
+        for source, target in zip(found.values(), archives, strict=True):
+            shutil.copy(source, target)
+        info = build.build(tmp_path / "other.apk", archives)
+    except BadInputError as error:
+        or_skip(error)
+        raise
+    assert info.runtime == "my-runtime-9"
+    assert json.loads((tmp_path / "other.json").read_text())["runtime"] == "my-runtime-9"
+    strings = tools.run(
+        [toolchain.from_packages().aapt2, "dump", "resources", tmp_path / "other.apk"], "aapt2"
+    )
+    assert '"my-runtime-9"' in strings
+    names = {entry.name for entry in archive.entries(tmp_path / "other.apk")}
+    assert not any("gpu" in name for name in names)
+
+
+def test_an_archive_without_the_runtimes_classes_is_refused(tmp_path: Path) -> None:
+    aar = tmp_path / "x.aar"
+    with zipfile.ZipFile(aar, "w") as archive_file:
+        archive_file.writestr("AndroidManifest.xml", "")
+    with pytest.raises(BadInputError, match=r"no class org\.tensorflow\.lite\.Interpreter"):
+        build._given([aar])
+    with pytest.raises(BadInputError, match="no such Android archive"):
+        build._given([tmp_path / "gone.aar"])
+
+
+def test_an_installed_sdk_is_used_where_it_is_given(
+    chain: toolchain.Toolchain, tmp_path: Path
+) -> None:
+    """A folder laid out like an SDK, of the same tools: no real SDK is to be had here."""
+    platform = tmp_path / "sdk" / "platforms" / "android-35"
+    old = tmp_path / "sdk" / "build-tools" / "9.0.0"
+    new = tmp_path / "sdk" / "build-tools" / "35.0.1"
+    for folder in (platform, old, new / "lib"):
+        folder.mkdir(parents=True)
+    (platform / "android.jar").symlink_to(chain.android)
+    (new / "aapt2").symlink_to(chain.aapt2)
+    (new / "lib" / "d8.jar").symlink_to(chain.d8)
+    (new / "lib" / "apksigner.jar").symlink_to(chain.apksig)
+    info = build.build(tmp_path / "sdk.apk", sdk=tmp_path / "sdk")
+    assert info.sha256 == shipped.info().sha256
+    assert info.tools["toolchain"] == "Android SDK: android-35, build-tools 35.0.1"
+    with pytest.raises(BadInputError, match="of version 35 or later"):
+        toolchain.from_sdk(tmp_path)
