@@ -1,0 +1,20 @@
+// For Android Studio. Not built in CI: the APK that ships is built by build.py, and
+// tests/android_app/test_gradle.py holds these files to the same ids, levels and versions.
+
+pluginManagement {
+    repositories {
+        google()
+        mavenCentral()
+        gradlePluginPortal()
+    }
+}
+
+dependencyResolutionManagement {
+    repositories {
+        google()
+        mavenCentral()
+    }
+}
+
+rootProject.name = "MobileBench"
+include(":app")
