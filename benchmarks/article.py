@@ -17,12 +17,12 @@ from collections import defaultdict
 from common import heading
 
 from device_agent.contract import PROTOCOL_VERSION, Job
+from harness.cache import cache_folder
 from harness.compress.artifact import Artifact
 from harness.compress.recipe import parse_recipe
 from harness.compress.service import compress_variants
 from harness.devices.local import LocalDevice
 from harness.models.spec import ModelSpec
-from harness.run import cache_folder
 
 ROWS = {
     "float32": ("teacher", None),

@@ -20,8 +20,8 @@ from common import LITERT_BENCHMARK, heading, sha256, zoo
 
 from device_agent.contract import PROTOCOL_VERSION, Job
 from harness.analysis import estimates
+from harness.cache import cache_folder
 from harness.devices.local import LocalDevice
-from harness.run import cache_folder
 
 
 def ours(device: LocalDevice, model: Path, runs: int, warmup: int) -> float:

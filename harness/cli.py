@@ -9,12 +9,18 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
 from harness import __version__
-from harness.errors import BadInputError, MobileBenchError
+from harness.errors import (
+    BadInputError,
+    InterruptedRunError,
+    InvalidRunError,
+    MobileBenchError,
+)
+from harness.phone_checks import PhoneCheck
 
 if TYPE_CHECKING:
     from harness.store import RunFolder
@@ -56,6 +62,28 @@ class _Command(click.Command):
             context.exit(0)
 
 
+_device_option = click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="ID",
+    help="Where to measure: a serial, adb://HOST:PORT/SERIAL, all, or local; may be repeated.",
+)
+_allow_option = click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice(get_args(PhoneCheck)),
+    help="Measure a phone although this check fails; every result says so. May be repeated.",
+)
+_results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="The folder in which the run gets its own.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="mobilebench")
 def main() -> None:
@@ -66,6 +94,7 @@ def main() -> None:
       mobilebench run                          the quickstart suite, on this machine
       mobilebench run suite.toml               your own suite
       mobilebench run a.tflite b.tflite        two ready files, side by side
+      mobilebench run suite.toml --device all  on every phone that is plugged in
       mobilebench compress model.keras "prune(0.8) → int8" --data data.npz
       mobilebench report results/RUN --format latex
     """
@@ -83,13 +112,9 @@ def main() -> None:
 @click.option("--seconds", type=float, help="Seconds measured a trial, instead of the suite's.")
 @click.option("--threads", type=int, help="Threads, instead of the suite's runtimes.")
 @click.option("--seed", type=int, help="Seed, instead of the suite's.")
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="The folder in which the run gets its own.",
-)
+@_device_option
+@_allow_option
+@_results_option
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
@@ -105,6 +130,8 @@ def run(
     seconds: float | None,
     threads: int | None,
     seed: int | None,
+    devices: tuple[str, ...],
+    allow: tuple[PhoneCheck, ...],
     results: Path,
     resume: Path | None,
     as_json: bool,
@@ -120,24 +147,29 @@ def run(
       mobilebench run suite.toml --blocks 12 --results /data/results
       mobilebench run model.keras --recipe float32 --recipe int8 --data data.npz
       mobilebench run old.tflite new.tflite --data eval.npz --json
+      mobilebench run suite.toml --device all
+      mobilebench run suite.toml --device R5CT1234ABC --allow battery
       mobilebench run --resume results/20260131T120000Z-quickstart
     """
     from rich.console import Console
 
     from harness import run as runs
+    from harness import selection
     from harness.suite import choose_suite
     from harness.terminal import RunDisplay
 
     overrides = {"blocks": blocks, "seconds": seconds, "threads": threads, "seed": seed}
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given: dict[str, Any] = {name: v for name, v in overrides.items() if v is not None}
     # A job that a CI system cancels must leave a run that can be resumed, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if resume is not None:
-        if what or data or recipes or given:
+        if what or data or recipes or given or devices or allow:
             raise BadInputError("--resume goes on with the run's own suite; give it alone")
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.resume(resume, display)
     else:
+        if devices or allow:
+            given["devices"] = selection.choose_devices(devices or ("all",), allow)
         suite = choose_suite(what, data, recipes, given)
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.start(suite, results, ["mobilebench", *sys.argv[1:]], display)
@@ -232,7 +264,9 @@ def report(folder: Path, form: str) -> None:
 @main.command(cls=_Command)
 @click.option("--json", "as_json", is_flag=True, help="Print the devices as JSON.")
 def devices(as_json: bool) -> None:
-    """Show where models can run, and on which runtime.
+    """Show where models can run: this machine, and the phones and boards that adb sees.
+
+    A device that is not ready is shown with what to do about it.
 
     \b
     Examples:
@@ -241,31 +275,171 @@ def devices(as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from harness import terminal
-    from harness.run import probe_all
+    from harness import selection, terminal
 
-    found = probe_all()
+    found = selection.find_devices()
     if as_json:
-        click.echo(json.dumps([asdict(device) for device in found], indent=2))
-    else:
-        terminal.output().print(terminal.device_table(found))
+        local = [asdict(found.local)] if found.local else []
+        document = {"local": local, "connected": [asdict(d) for d in found.connected]}
+        click.echo(json.dumps({**document, "notes": found.notes}, indent=2, ensure_ascii=False))
+        return
+    terminal.output().print(terminal.device_table(found.local, found.connected))
+    for note in found.notes:
+        click.echo(note, err=True)
 
 
-def _conclude(folder: RunFolder, as_json: bool) -> None:
+@main.command(cls=_Command)
+@_device_option
+@click.option("--repair", is_flag=True, help="Do what can be done without the phone's owner.")
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Save what the phone prints as test data, without serial numbers.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
+def doctor(devices: tuple[str, ...], repair: bool, record: Path | None, as_json: bool) -> None:
+    """Look a phone over before it is measured: adb, app, storage, battery, heat, screen.
+
+    \b
+    Examples:
+      mobilebench doctor
+      mobilebench doctor --device R5CT1234ABC --repair
+      mobilebench doctor --record dumps
+    """
+    from dataclasses import asdict
+
+    from harness import selection, terminal
+
+    healthy = True
+    documents = []
+    for patient in selection.patients(devices or ("all",)):
+        checks = patient.repair() if repair else patient.examine()
+        healthy &= all(check.ok for check in checks)
+        documents.append({"device": patient.name, "checks": [asdict(check) for check in checks]})
+        if not as_json:
+            terminal.output().print(patient.name, style="bold", highlight=False)
+            terminal.output().print(terminal.check_table(checks))
+        if record:
+            for path in patient.record(record):
+                click.echo(f"recorded {path}", err=as_json)
+    if as_json:
+        click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+    if not healthy:
+        raise SystemExit(InvalidRunError.exit_code)
+
+
+@main.command(cls=_Command)
+@click.argument("suite", metavar="SUITE.toml", type=click.Path(path_type=Path))
+@_allow_option
+@_results_option
+def watch(suite: Path, allow: tuple[PhoneCheck, ...], results: Path) -> None:
+    """Run a suite on each phone as it is plugged in, until Ctrl-C.
+
+    \b
+    Examples:
+      mobilebench watch suite.toml
+      mobilebench watch suite.toml --results /data/results
+    """
+    from rich.console import Console
+
+    from harness import run as runs
+    from harness import selection
+    from harness.suite import choose_suite
+    from harness.terminal import RunDisplay
+
+    choose_suite([suite], None, [], {})  # a typo is told now, not when a phone is plugged in
+    click.echo("waiting for a phone; Ctrl-C ends", err=True)
+    for serial in selection.plugged_in():
+        click.echo(f"{serial} is ready", err=True)
+        try:
+            specs = selection.choose_devices([serial], allow)
+            chosen = choose_suite([suite], None, [], {"devices": specs})
+            with RunDisplay(Console(stderr=True)) as display:
+                folder = runs.start(chosen, results, ["mobilebench", *sys.argv[1:]], display)
+            _show(folder)
+        except InterruptedRunError:
+            raise
+        except MobileBenchError as error:
+            click.echo(f"mobilebench: {error}", err=True)
+        click.echo("waiting for a phone; Ctrl-C ends", err=True)
+
+
+@main.group()
+def app() -> None:
+    """Build the Android app, or say what is shipped.
+
+    \b
+    Examples:
+      mobilebench app show
+      mobilebench app build --runtime litert.aar --output litert.apk
+    """
+
+
+@app.command(cls=_Command)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def show(as_json: bool) -> None:
+    """Say which app travels with this version: runtime, processors, hash."""
+    from harness.app import shipped
+
+    facts = shipped.info().as_json()
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        click.echo(f"{name:<20}{value}")
+
+
+@app.command(cls=_Command)
+@click.option("--output", type=click.Path(path_type=Path), help="Where the APK goes.")
+@click.option(
+    "--runtime",
+    "runtimes",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    metavar="AAR",
+    help="Another runtime in place of TensorFlow Lite's; may be repeated.",
+)
+@click.option(
+    "--sdk",
+    envvar="ANDROID_HOME",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="An installed Android SDK, in place of the pinned packages.",
+)
+def build(output: Path | None, runtimes: tuple[Path, ...], sdk: Path | None) -> None:
+    """Build and sign the APK from a checkout of MobileBench; the same sources, the same bytes."""
+    from harness.app import build as builder
+    from harness.app import shipped
+
+    made = builder.build(output or shipped.APK, runtimes, sdk)
+    click.echo(f"{output or shipped.APK}  {made.size:,} bytes  sha256 {made.sha256}")
+
+
+def _show(folder: RunFolder) -> int:
+    """Writes the report, prints the table, and returns the exit code."""
     from harness import report as reports
     from harness.run import exit_code
     from harness.terminal import output
 
     summary = reports.summary_of(folder)
     page = reports.build(folder, summary)
-    code = exit_code(folder)
+    console = output()
+    console.print(reports.terminal(summary))
+    console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    return exit_code(folder)
+
+
+def _conclude(folder: RunFolder, as_json: bool) -> None:
+    from harness import report as reports
+    from harness.run import exit_code
+
     if as_json:
-        paths = {"folder": str(folder.path), "report": str(page), "exit_code": code}
-        document = {**paths, **reports.document(summary)}
+        summary = reports.summary_of(folder)
+        code = exit_code(folder)
+        paths = {"folder": str(folder.path), "report": str(reports.build(folder, summary))}
+        document = {**paths, "exit_code": code, **reports.document(summary)}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        console = output()
-        console.print(reports.terminal(summary))
-        console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+        code = _show(folder)
     if code:
         raise SystemExit(code)

@@ -9,10 +9,10 @@ from typing import Any
 
 from rich.table import Table
 
+from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Progress
 from harness.compress.service import compress_variants
 from harness.errors import BadInputError
-from harness.run import cache_folder
 from harness.store import write_atomically
 from harness.suite import validate
 

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import platformdirs
-
 from harness import host
+from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Outcome, Progress
 from harness.compress.service import compress_variants
-from harness.devices.base import Device, DeviceFacts
+from harness.devices.base import Device
 from harness.devices.local import LocalDevice
 from harness.errors import BadInputError, InterruptedRunError, InvalidRunError
 from harness.plan import PlannedTrial, PlannedVariant, make_plan
+from harness.selection import open_device
 from harness.session import OnEvent, OnRecord, OnTrial, Payload, run_session
 from harness.store import RunFolder
-from harness.suite import DeviceSpec, Suite
+from harness.suite import Suite
 
 
 class Watcher(Protocol):
@@ -35,8 +36,8 @@ class Watcher(Protocol):
     def not_made(self, failure: Failure) -> None:
         """A variant could not be made."""
 
-    def measuring(self, plan: Sequence[PlannedTrial], finished: int, suite: Suite) -> None:
-        """Trials begin; ``finished`` of the plan are there already."""
+    def measuring(self, plan: Sequence[PlannedTrial], finished: Set[str], suite: Suite) -> None:
+        """Trials begin; those named in ``finished`` are there already."""
 
     @property
     def on_trial(self) -> OnTrial:
@@ -51,12 +52,6 @@ class Watcher(Protocol):
         """Told of each trial that ended."""
 
 
-def cache_folder() -> Path:
-    """Where artifacts are kept between runs: ``MOBILEBENCH_CACHE``, or the user's cache."""
-    chosen = os.environ.get("MOBILEBENCH_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("mobilebench")
-
-
 def start(suite: Suite, results: Path, command: Sequence[str], watcher: Watcher) -> RunFolder:
     """Runs a suite into a new folder below ``results``.
 
@@ -68,7 +63,7 @@ def start(suite: Suite, results: Path, command: Sequence[str], watcher: Watcher)
     """
     created = datetime.now(UTC)
     _ensure_writable(results)
-    devices = [_open(spec) for spec in suite.devices]
+    devices = [open_device(spec) for spec in suite.devices]
     device_facts = [asdict(device.probe()) for device in devices]
     outcome = compress_variants(
         suite.variants(),
@@ -111,17 +106,12 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
     with folder.locked():
         if manifest["state"] == "finished":
             return folder
-        devices = [_open(spec) for spec in suite.devices]
+        devices = [open_device(spec) for spec in suite.devices]
         for device, before in zip(devices, manifest["devices"], strict=True):
             _ensure_same_runtime(asdict(device.probe()), before, path)
         folder.drop_torn_line()
         _measure(folder, suite, devices, plan, watcher)
     return folder
-
-
-def probe_all() -> list[DeviceFacts]:
-    """Every device that can be found without a suite: this machine."""
-    return [_open(DeviceSpec(name="local")).probe()]
 
 
 def exit_code(folder: RunFolder) -> int:
@@ -144,36 +134,67 @@ def _measure(
     folder.write_manifest({**manifest, "state": "running"})
     payloads = _payloads(folder, manifest)
     runtimes = {runtime.name: runtime for runtime in suite.runtimes}
-    watcher.measuring(plan, len(folder.trials()), suite)
+    finished = {record.trial for record in folder.trials()}
+    watcher.measuring(plan, finished, suite)
+    stop = threading.Event()
+
+    def lane(device: Device) -> None:
+        run_session(
+            folder,
+            device,
+            [trial for trial in plan if trial.device == device.name],
+            payloads,
+            runtimes,
+            suite.protocol,
+            suite.seed,
+            watcher.on_trial,
+            watcher.on_event,
+            watcher.on_record,
+            stop,
+        )
+
     try:
-        for device in devices:
-            run_session(
-                folder,
-                device,
-                [trial for trial in plan if trial.device == device.name],
-                payloads,
-                runtimes,
-                suite.protocol,
-                suite.seed,
-                watcher.on_trial,
-                watcher.on_event,
-                watcher.on_record,
-            )
+        _side_by_side(lane, devices, stop)
     except BaseException as error:
         # On a full disk neither can be written; the samples' part files are read just as well.
         with contextlib.suppress(InvalidRunError):
             folder.fold_samples()
             folder.write_manifest({**manifest, "state": "interrupted"})
+        resume = f"go on with: mobilebench run --resume {folder.path}"
         if isinstance(error, KeyboardInterrupt):
             done, total = len(folder.trials()), len(plan)
             raise InterruptedRunError(
-                f"interrupted with {done} of {total} trials finished; "
-                f"go on with: mobilebench run --resume {folder.path}"
+                f"interrupted with {done} of {total} trials finished; {resume}"
             ) from error
+        if isinstance(error, InvalidRunError):
+            raise InvalidRunError(f"{error}; {resume}") from error
         raise
     folder.fold_samples()
-    finished = datetime.now(UTC).isoformat(timespec="seconds")
-    folder.write_manifest({**manifest, "state": "finished", "finished": finished})
+    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    folder.write_manifest({**manifest, "state": "finished", "finished": ended})
+
+
+def _side_by_side(
+    lane: Callable[[Device], None], devices: Sequence[Device], stop: threading.Event
+) -> None:
+    """Every device at the same time, each in a thread; what one suffers is not the others' loss.
+
+    This machine is measured alone, after the others: its own load would be in its numbers.
+    """
+    local: list[Device] = [device for device in devices if isinstance(device, LocalDevice)]
+    remote = [device for device in devices if device not in local]
+    errors: list[BaseException] = []
+    with ThreadPoolExecutor(max_workers=max(1, len(remote))) as pool:
+        try:
+            for group in (remote, *([device] for device in local)):
+                futures = [pool.submit(lane, device) for device in group]
+                wait(futures)
+                errors += filter(None, (future.exception() for future in futures))
+        except BaseException:
+            stop.set()
+            raise
+    if errors:
+        raise errors[0]
 
 
 def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
@@ -257,10 +278,6 @@ def _payloads(folder: RunFolder, manifest: Mapping[str, Any]) -> dict[tuple[str,
             dataset["sha256"] if dataset else "",
         )
     return payloads
-
-
-def _open(spec: DeviceSpec) -> Device:
-    return LocalDevice(spec.name, spec.python, cache_folder())
 
 
 def _create(results: Path, run: str, manifest: dict[str, Any]) -> RunFolder:

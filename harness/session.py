@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +49,7 @@ def run_session(
     on_trial: OnTrial,
     on_event: OnEvent,
     on_record: OnRecord,
+    stop: threading.Event,
 ) -> None:
     """Runs what of the plan is not in the folder yet, and appends each trial as it ends.
 
@@ -62,16 +64,27 @@ def run_session(
         on_trial: told of each trial that starts.
         on_event: told of what the agent says meanwhile.
         on_record: told of each trial that ended.
+        stop: set by somebody else, it ends the session within a second; the trial under way is
+            dropped.
 
     Raises:
+        KeyboardInterrupt: ``stop`` was set.
         InvalidRunError: results can no longer be written.
     """
+
+    def told(event: Event) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        on_event(event)
+
     finished = {record.trial: record for record in folder.trials()}
     failures: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for trial in plan:
         variant = (trial.model, trial.recipe, trial.runtime)
         record = finished.get(trial.trial)
         if record is None:
+            if stop.is_set():
+                raise KeyboardInterrupt
             on_trial(trial)
             payload = payloads[trial.model, trial.recipe]
             job_runtime = runtimes[trial.runtime]
@@ -80,7 +93,7 @@ def run_session(
                 record = _failed(trial, payload, TrialError("skipped", reason), _now(), 0.0)
                 folder.append(record)
             else:
-                record = _run(folder, device, trial, payload, job_runtime, protocol, seed, on_event)
+                record = _run(folder, device, trial, payload, job_runtime, protocol, seed, told)
             on_record(record)
         if record.state == "failed" and record.code != "skipped":
             failures[variant].append(record.reason)

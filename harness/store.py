@@ -15,6 +15,7 @@ import io
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -79,6 +80,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # Devices are measured at the same time, and their trials end when they end.
+        self._appending = threading.Lock()
 
     @classmethod
     def create(cls, path: Path, manifest: dict[str, Any]) -> Self:
@@ -185,7 +188,7 @@ class RunFolder:
             json.dumps(asdict(record), separators=(",", ":"), ensure_ascii=False) + "\n"
         ).encode()
         path = self.path / TRIALS
-        with _disk(path), path.open("ab") as file:
+        with self._appending, _disk(path), path.open("ab") as file:
             start = file.tell()
             try:
                 file.write(line)

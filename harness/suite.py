@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from harness.compress.recipe import Recipe, parse_recipe
 from harness.errors import BadInputError
 from harness.models.spec import NAMED_DATASETS, ModelSpec
+from harness.phone_checks import PhoneCheck
 
 #: A name that can be part of a file's name.
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -51,17 +52,28 @@ class RuntimeSpec(_Table):
     """How a model is run: accelerator, threads, delegate."""
 
     name: str = Field(max_length=60, pattern=_NAME)
-    accelerator: Literal["cpu"] = "cpu"
+    accelerator: Literal["cpu", "gpu", "nnapi"] = "cpu"
     threads: int = Field(1, ge=1, le=256)
     xnnpack: bool = True
 
 
 class DeviceSpec(_Table):
-    """Where models run. ``python`` is the interpreter whose runtime a local device uses."""
+    """Where models run.
+
+    Attributes:
+        name: how tables call it.
+        kind: ``local`` is this machine, ``android`` a phone with the app, ``board`` a Linux
+            board that speaks adb.
+        address: a serial, ``adb://HOST:PORT/SERIAL``, or empty for the only one connected.
+        python: the interpreter whose runtime is used, on this machine or on a board.
+        allow: checks that a phone may fail; every result says so.
+    """
 
     name: str = Field(max_length=60, pattern=_NAME)
-    kind: Literal["local"] = "local"
+    kind: Literal["local", "android", "board"] = "local"
+    address: str = ""
     python: str | None = None
+    allow: tuple[PhoneCheck, ...] = ()
 
 
 class Suite(_Table):
@@ -142,7 +154,7 @@ def read_suite(path: Path) -> dict[str, Any]:
         raise BadInputError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInputError(f"{path} is not valid TOML: {error}") from error
-    return {"name": _file_name(path.stem), **document}
+    return {"name": file_name(path.stem), **document}
 
 
 def validate(document: Mapping[str, Any], origin: str, folder: Path) -> Suite:
@@ -161,8 +173,9 @@ def validate(document: Mapping[str, Any], origin: str, folder: Path) -> Suite:
     return _resolve_paths(suite, folder)
 
 
-def _file_name(stem: str) -> str:
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in stem)
+def file_name(text: str) -> str:
+    """The text with nothing in it that a suite's names may not have."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in text)
 
 
 def _resolve_paths(suite: Suite, folder: Path) -> Suite:
@@ -245,7 +258,8 @@ def choose_suite(
         what: one ``.toml`` file, or model files, or nothing: the quickstart suite.
         data: the data of model files.
         recipes: the recipes of model files.
-        overrides: ``blocks``, ``seconds``, ``threads`` or ``seed`` in the suite's place.
+        overrides: ``blocks``, ``seconds``, ``threads``, ``seed`` or ``devices`` (a sequence of
+            :class:`DeviceSpec`) in the suite's place.
 
     Raises:
         BadInputError: it makes no valid suite.
@@ -293,7 +307,7 @@ def _document_of_files(
     }
     if data is not None:
         model["data"] = data
-    return {"name": _file_name(first.stem), "models": [model]}
+    return {"name": file_name(first.stem), "models": [model]}
 
 
 def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -305,6 +319,8 @@ def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[st
         changed["runtimes"] = [
             {"name": f"cpu-{overrides['threads']}", "threads": overrides["threads"]}
         ]
+    if "devices" in overrides:
+        changed["devices"] = [device.model_dump() for device in overrides["devices"]]
     if "seed" in overrides:
         changed["seed"] = overrides["seed"]
     return changed

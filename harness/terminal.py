@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -27,6 +28,10 @@ from harness.plan import PlannedTrial
 from harness.store import TrialRecord
 from harness.suite import MeasuringProtocol, Suite
 
+if TYPE_CHECKING:
+    from harness.devices.discovery import Found
+    from harness.devices.doctor import Check
+
 #: What a trial takes beside its timed loops: a process, a model, a few inferences (seconds).
 _AROUND_A_TRIAL = 0.2
 
@@ -35,6 +40,16 @@ def output() -> Console:
     """The output stream; wide enough for the tables where no terminal sets a width."""
     console = Console()
     return console if console.is_terminal else Console(width=100)
+
+
+@dataclass
+class _Lane:
+    """One device's bar: how long its trials take in all, how many are left, what it does."""
+
+    task: TaskID
+    total: float
+    left: int
+    current: str = ""
 
 
 class RunDisplay:
@@ -53,11 +68,9 @@ class RunDisplay:
             expand=True,
         )
         self._compressing: TaskID | None = None
-        self._measuring: TaskID | None = None
+        self._lanes: dict[str, _Lane] = {}
+        self._device_of: dict[str, str] = {}
         self._protocol = MeasuringProtocol()
-        self._current = ""
-        self._left = 0
-        self._total = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -88,38 +101,44 @@ class RunDisplay:
         """Says why a variant is missing."""
         self._complain("not made", f"{failure.model} · {failure.recipe}", failure.reason)
 
-    def measuring(self, plan: Sequence[PlannedTrial], finished: int, suite: Suite) -> None:
-        """Shows that trials begin."""
+    def measuring(self, plan: Sequence[PlannedTrial], finished: Set[str], suite: Suite) -> None:
+        """Shows that trials begin: a bar a device."""
         self._protocol = suite.protocol
-        total = sum(self._seconds(trial.kind) for trial in plan)
-        done = sum(self._seconds(trial.kind) for trial in plan[:finished])
-        self._total = total
-        self._measuring = self._begin(total)
-        self._progress.advance(self._measuring, done)
-        self._left = len(plan) - finished
+        for device in dict.fromkeys(trial.device for trial in plan):
+            trials = [trial for trial in plan if trial.device == device]
+            left = [trial for trial in trials if trial.trial not in finished]
+            total = sum(self._seconds(trial.kind) for trial in trials)
+            lane = _Lane(self._begin(total), total, len(left))
+            self._lanes[device] = lane
+            self._device_of.update({trial.trial: device for trial in trials})
+            self._progress.advance(
+                lane.task, total - sum(self._seconds(trial.kind) for trial in left)
+            )
 
     def on_trial(self, trial: PlannedTrial) -> None:
         """Shows the trial that starts."""
         block = f" block {trial.block + 1}" if trial.kind == "latency" else ""
-        self._current = f"{trial.kind}{block} · {trial.model} · {trial.recipe}"
-        self._describe(self._current)
+        self._describe(trial.device, f"{trial.kind}{block} · {trial.model} · {trial.recipe}")
 
     def on_event(self, event: Event) -> None:
         """Shows how far a long trial is."""
+        device = self._device_of[event.trial]
         if event.done:
-            self._describe(f"{event.done:3.0%} {self._current}")
+            current = self._lanes[device].current
+            self._describe(device, f"{event.done:3.0%} {current.partition('% ')[2] or current}")
 
     def on_record(self, record: TrialRecord) -> None:
         """Counts a trial, and says at once if it failed."""
-        assert self._measuring is not None
-        self._progress.advance(self._measuring, self._seconds(record.kind))
-        self._left -= 1
-        if not self._left:
-            self._describe("done")
-            self._progress.update(self._measuring, completed=self._total)
+        lane = self._lanes[record.device]
+        lane.left -= 1
+        self._progress.advance(lane.task, self._seconds(record.kind))
+        if not lane.left:
+            self._describe(record.device, "done")
+            self._progress.update(lane.task, completed=lane.total)
         if record.state == "failed" and record.code != "skipped":
             what = f"{record.kind} · {record.model} · {record.recipe}"
-            self._complain("failed", what, record.reason)
+            where = f"{record.device} · " if len(self._lanes) > 1 else ""
+            self._complain("failed", where + what, record.reason)
 
     def _begin(self, total: float) -> TaskID:
         # Started with its first task: bad input is told without an empty bar above it.
@@ -129,9 +148,11 @@ class RunDisplay:
     def _complain(self, word: str, what: str, reason: str) -> None:
         self._console.print(Text.assemble((word, "bold red"), f" {what}: {reason}"), soft_wrap=True)
 
-    def _describe(self, what: str) -> None:
-        assert self._measuring is not None
-        self._progress.update(self._measuring, description=f"[bold]measure[/]   {_fit(what)}")
+    def _describe(self, device: str, what: str) -> None:
+        lane = self._lanes[device]
+        lane.current = what
+        text = f"{device} · {what}" if len(self._lanes) > 1 else what
+        self._progress.update(lane.task, description=f"[bold]measure[/]   {_fit(text)}")
 
     def _seconds(self, kind: str) -> float:
         if kind != "latency":
@@ -147,19 +168,52 @@ def _fit(text: str, width: int = 36) -> str:
     return escape(cut.ljust(width))
 
 
-def device_table(devices: Sequence[DeviceFacts]) -> Table:
+def device_table(local: DeviceFacts | None, found: Sequence[Found]) -> Table:
     """The devices, for a person."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("device", "kind", "runtime", "processor", "system"):
-        table.add_column(column)
-    for device in devices:
-        info = device.info
+    for column in ("device", "kind", "what it is", "state", "battery", "app"):
+        table.add_column(column, overflow="fold")
+    if local is not None:
+        info = local.info
         table.add_row(
-            device.name,
-            device.kind,
-            f"{device.runtime} {device.runtime_version}",
-            f"{info.get('board') or info.get('cpu') or info.get('machine')}, "
-            f"{info.get('cores')} cores",
-            str(info.get("system", "")),
+            local.name,
+            local.kind,
+            f"{info.get('cpu') or info.get('machine')}, {info.get('cores')} cores, "
+            f"{local.runtime} {local.runtime_version}",
+            "ready",
         )
+    for device in found:
+        what = ", ".join(
+            filter(
+                None,
+                (
+                    device.model,
+                    f"Android {device.android}" if device.android else "",
+                    device.soc,
+                    "virtual: test equipment" if device.virtual else "",
+                    f"also {', '.join(device.also)}" if device.also else "",
+                ),
+            )
+        )
+        heat = "" if device.temperature is None else f", {device.temperature:g} °C"
+        thermal = f", thermal status {device.thermal}" if device.thermal else ""
+        table.add_row(
+            device.serial,
+            device.kind,
+            what,
+            "ready" if device.ready else f"[red]{device.advice or device.state}[/]",
+            "" if device.battery is None else f"{device.battery} %{heat}{thermal}",
+            "" if device.app is None else str(device.app),
+        )
+    return table
+
+
+def check_table(checks: Sequence[Check]) -> Table:
+    """What a doctor found, for a person."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for check in checks:
+        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
+        fix = " [dim](--repair does it)[/]" if check.can_repair and not check.ok else ""
+        advice = "" if check.ok or not check.repair else f"\n→ {check.repair}{fix}"
+        table.add_row(mark, check.name, f"{check.sentence}{advice}")
     return table

@@ -52,7 +52,7 @@ def test_a_ready_suite_imports_no_tensorflow_in_the_host() -> None:
 def test_devices_names_this_machine() -> None:
     result = CliRunner().invoke(main, ["devices", "--json"])
     assert result.exit_code == 0, result.output
-    (device,) = json.loads(result.output)
+    (device,) = json.loads(result.output)["local"]
     assert (device["name"], device["kind"], device["virtual"]) == ("local", "local", False)
     assert device["runtime"] in ("ai-edge-litert", "tflite-runtime")
 

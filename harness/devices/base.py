@@ -25,6 +25,7 @@ HOST_CODES = (
     "skipped",  # not started: earlier trials of the same variant failed
 )
 
+#: Told of each event, and once in a while of the latest one again: it may raise to end the trial.
 OnEvent = Callable[[Event], None]
 
 

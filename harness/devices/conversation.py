@@ -10,6 +10,8 @@ import contextlib
 import os
 import selectors
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from device_agent import contract
@@ -19,6 +21,9 @@ from harness.devices.base import OnEvent, TrialError
 #: A line longer than this is no message: a result of ten million samples has about 100 MB.
 _MAX_LINE_BYTES = 256 << 20
 _READ_BYTES = 1 << 20
+
+#: How long nothing may happen before the caller is asked whether it still waits.
+_PATIENCE_SECONDS = 0.5
 
 
 class Wire(Protocol):
@@ -80,8 +85,9 @@ class Conversation:
         # If it no longer listens, what it said last, or its death, tells why.
         with contextlib.suppress(OSError):
             self._wire.send(contract.encode(job).encode())
+        latest = Event(job.trial, "start")
         while True:
-            message = self._message()
+            message = self._message(partial(on_event, latest))
             if isinstance(message, Error):
                 raise _failure(message)
             if not isinstance(message, Event | Result) or message.trial != job.trial:
@@ -92,15 +98,16 @@ class Conversation:
                 )
             if isinstance(message, Result):
                 return _checked(message, job)
+            latest = message
             on_event(message)
 
-    def _message(self) -> contract.Message:
+    def _message(self, idle: Callable[[], None] = lambda: None) -> contract.Message:
         try:
-            return contract.decode(self._line())
+            return contract.decode(self._line(idle))
         except contract.ContractError as error:
             raise TrialError("protocol_violation", str(error)) from error
 
-    def _line(self) -> bytes:
+    def _line(self, idle: Callable[[], None]) -> bytes:
         while True:
             end = self._buffer.find(b"\n", self._scanned)
             if end >= 0:
@@ -112,8 +119,11 @@ class Conversation:
             if self._scanned > _MAX_LINE_BYTES:
                 raise TrialError("protocol_violation", "the agent sent a line without an end")
             left = self._deadline - time.monotonic()
-            if left <= 0 or not self._selector.select(left):
+            if left <= 0:
                 raise TrialError("timeout", f"no answer within {self._limit:g} s")
+            if not self._selector.select(min(left, _PATIENCE_SECONDS)):
+                idle()
+                continue
             try:
                 block = os.read(self._wire.fileno(), _READ_BYTES)
             except OSError:

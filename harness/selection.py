@@ -1,0 +1,162 @@
+"""Which devices a suite or a command line means, and what can be found without one.
+
+What speaks adb is imported inside the functions: a suite for this machine alone needs none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cache import cache_folder
+from harness.devices.base import Device, DeviceFacts
+from harness.devices.local import LocalDevice
+from harness.errors import BadInputError
+from harness.phone_checks import PhoneCheck
+from harness.suite import DeviceSpec, file_name
+
+if TYPE_CHECKING:
+    from harness.devices.adb import AdbDevice
+    from harness.devices.app import Apk
+    from harness.devices.discovery import Found
+    from harness.devices.doctor import Check
+
+
+def open_device(spec: DeviceSpec) -> Device:
+    """The device that a suite means."""
+    if spec.kind == "local":
+        return LocalDevice(spec.name, spec.python, cache_folder())
+    from harness.devices import discovery
+
+    return discovery.open_device(
+        spec.name, spec.kind, spec.address, cache_folder(), spec.python, spec.allow
+    )
+
+
+def choose_devices(selection: Sequence[str], allow: Sequence[PhoneCheck]) -> tuple[DeviceSpec, ...]:
+    """The devices that a command line names: ``local``, serials, adb addresses, or ``all``.
+
+    Raises:
+        BadInputError: one is not connected or not ready; the message says what to do.
+    """
+    from harness.devices import discovery
+    from harness.devices.adb import AdbServer, parse_address
+
+    specs = [DeviceSpec(name="local")] if "local" in selection else []
+    for address in dict.fromkeys(selection):
+        if address == "local":
+            continue
+        server, serial = (
+            (AdbServer.from_environment(), address)
+            if address == discovery.ALL
+            else parse_address(address)
+        )
+        for found in discovery.choose([serial], discovery.discover(server)):
+            where = address if address.startswith("adb://") else found.serial
+            specs.append(
+                DeviceSpec(
+                    name=_device_name(found.model or found.serial, [s.name for s in specs]),
+                    kind="board" if found.kind == "board" else "android",
+                    address=where,
+                    allow=tuple(allow),
+                )
+            )
+    return tuple(specs)
+
+
+@dataclass(frozen=True)
+class FoundDevices:
+    """What can be measured on, and why something expected may be missing."""
+
+    local: DeviceFacts | None
+    connected: tuple[Found, ...]
+    notes: tuple[str, ...]
+
+
+def find_devices() -> FoundDevices:
+    """This machine, if a runtime is on it, and what adb sees."""
+    from harness.devices.adb import AdbServer
+    from harness.devices.discovery import discover
+
+    local: DeviceFacts | None = None
+    connected: tuple[Found, ...] = ()
+    notes: list[str] = []
+    try:
+        local = open_device(DeviceSpec(name="local")).probe()
+    except BadInputError as error:
+        notes.append(str(error))
+    try:
+        connected = discover(AdbServer.from_environment())
+    except BadInputError as error:
+        notes.append(f"no phones: {error}")
+    return FoundDevices(local, connected, tuple(notes))
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A phone that the doctor is asked about."""
+
+    name: str
+    device: AdbDevice
+    apk: Apk | None
+
+    def examine(self) -> tuple[Check, ...]:
+        """Looks, and changes nothing."""
+        from harness.devices import doctor
+
+        return doctor.examine(self.device, self.apk)
+
+    def repair(self) -> tuple[Check, ...]:
+        """Does what can be done without the phone's owner, and looks again."""
+        from harness.devices import doctor
+
+        return doctor.repair(self.device, self.apk)
+
+    def record(self, folder: Path) -> tuple[Path, ...]:
+        """Saves what the phone prints as test data."""
+        from harness.devices import doctor
+
+        return doctor.record(self.device, folder)
+
+
+def patients(selection: Sequence[str]) -> list[Patient]:
+    """The phones that are connected, ready or not, or those that were named.
+
+    Raises:
+        BadInputError: there is none.
+    """
+    from harness.devices import discovery
+    from harness.devices.adb import AdbDevice, AdbServer, parse_address
+    from harness.devices.app import Apk
+
+    apk = Apk.described()
+    if discovery.ALL not in selection:
+        devices = [AdbDevice(*parse_address(address)) for address in selection]
+    else:
+        server = AdbServer.from_environment()
+        devices = [AdbDevice(server, found.serial) for found in discovery.discover(server)]
+    if not devices:
+        raise BadInputError(
+            "no phone is connected: plug one in and switch on USB debugging (see docs/phone.md)"
+        )
+    return [Patient(device.serial, device, apk) for device in devices]
+
+
+def plugged_in() -> Iterator[str]:
+    """The serial of each device as it becomes ready."""
+    from harness.devices.adb import AdbServer
+    from harness.devices.discovery import plugged
+
+    for found in plugged(AdbServer.from_environment()):
+        yield found.serial
+
+
+def _device_name(text: str, taken: Sequence[str]) -> str:
+    """A device's model as a name; two phones of one model are told apart by a number."""
+    name = file_name(text).strip("-._")[:50] or "device"
+    number = 2
+    while name in taken:
+        name, number = f"{name.rsplit('-', 1)[0] if number > 2 else name}-{number}", number + 1
+    return name
