@@ -43,6 +43,7 @@ __all__ = [
     "LinkLostError",
     "ShellResult",
     "UnauthorizedError",
+    "is_virtual",
     "parse_address",
 ]
 
@@ -131,6 +132,12 @@ class AdbServer:
                 f"program speaks {_SERVER_VERSION}; end it with: adb kill-server"
             )
 
+    def end(self) -> None:
+        """Ends the server, whoever started it."""
+        deadline = Deadline(_SERVER_SECONDS, "ending the adb server")
+        with contextlib.suppress(LinkLostError), self.open(deadline) as stream:
+            stream.request("host:kill", deadline)
+
     def devices(self) -> tuple[DeviceLine, ...]:
         """Every device that the server knows, in whatever state.
 
@@ -197,7 +204,7 @@ class AdbDevice:
 
     def is_virtual(self) -> bool:
         """Whether it is test equipment of this project: no latency of it is a device's."""
-        return self.line().properties.get("device") == VIRTUAL
+        return is_virtual(self.line())
 
     def features(self) -> frozenset[str]:
         """What the device's adbd can do, such as ``shell_v2``.
@@ -336,6 +343,11 @@ class AdbDevice:
             if time.monotonic() >= end:
                 return False
             time.sleep(0.2)
+
+
+def is_virtual(line: DeviceLine) -> bool:
+    """Whether a listed device is this project's test equipment."""
+    return line.properties.get("device") == VIRTUAL
 
 
 def parse_address(address: str) -> tuple[AdbServer, str]:

@@ -127,7 +127,7 @@ class AndroidDevice:
             raise BadInputError("it is still starting: try again in a minute")
         sdk = properties.get("ro.build.version.sdk", "")
         self._sdk = int(sdk) if sdk.isascii() and sdk.isdigit() else 0
-        self._known_unfit = tuple(_unfit_build(properties))
+        self._known_unfit = tuple(unfit_build(properties))
         return properties
 
     def _fit(self) -> PhoneState:
@@ -248,13 +248,14 @@ class _Wire:
         self._device = device
         self._link = link
         self._stream = stream
-        # Now, while it lives: later Android is asked how these very processes ended.
-        self._pids = app_end.running(device)
+        self._pids: frozenset[int] = frozenset()
 
     def fileno(self) -> int:
         return self._stream.fileno()
 
     def send(self, line: bytes) -> None:
+        # While it lives: later Android is asked how these very processes ended.
+        self._pids = app_end.running(self._device)
         # The stream stays open: adb knows no half-closed one.
         self._stream.send(line, Deadline(10, "sending the job"))
 
@@ -284,7 +285,8 @@ def describe(properties: dict[str, str]) -> dict[str, str]:
     return facts
 
 
-def _unfit_build(properties: dict[str, str]) -> Iterator[Unfit]:
+def unfit_build(properties: dict[str, str]) -> Iterator[Unfit]:
+    """What kind of system a user's phone does not have."""
     emulated = {"ro.kernel.qemu": "1", "ro.boot.qemu": "1"}
     if any(properties.get(key) == value for key, value in emulated.items()) or properties.get(
         "ro.hardware"

@@ -259,20 +259,26 @@ def say(*messages: dict[str, object] | str) -> str:
     return "sys.stdout.write(" + repr("".join(lines)) + "); sys.stdout.flush()\n"
 
 
+def answer(message: dict[str, object] | str) -> str:
+    """Waits for the job, and answers it with this."""
+    return say(HELLO) + "sys.stdin.readline()\n" + say(message)
+
+
 @pytest.mark.parametrize(
     ("script", "code", "words"),
     [
-        (say(HELLO, json.dumps(RESULT)[:-20] + "\n"), "protocol_violation", "not a JSON"),
-        (say(HELLO, json.dumps(RESULT)[:-20]), "agent_died", "exit code 0"),
-        (say(HELLO, "\n"), "protocol_violation", "not a JSON"),
-        (say(HELLO, RESULT | {"samples_ns": []}), "protocol_violation", "no samples"),
-        (say(HELLO, RESULT | {"trial": "run.phone.00000"}), "protocol_violation", "00000"),
-        (say(HELLO, RESULT | {"kind": "memory"}), "protocol_violation", "got memory"),
+        (answer(json.dumps(RESULT)[:-20] + "\n"), "protocol_violation", "not a JSON"),
+        (answer(json.dumps(RESULT)[:-20]), "agent_died", "exit code 0"),
+        (answer(""), "agent_died", "exit code 0"),
+        (answer("\n"), "protocol_violation", "not a JSON"),
+        (answer(RESULT | {"samples_ns": []}), "protocol_violation", "no samples"),
+        (answer(RESULT | {"trial": "run.phone.00000"}), "protocol_violation", "00000"),
+        (answer(RESULT | {"kind": "memory"}), "protocol_violation", "got memory"),
         (say(HELLO | {"protocol": 2}), "protocol_violation", "update the older"),
-        (say(HELLO, RESULT | {"samples_ns": [5, -6]}), "protocol_violation", "positive"),
+        (answer(RESULT | {"samples_ns": [5, -6]}), "protocol_violation", "positive"),
         (say(RESULT), "protocol_violation", "expected hello"),
         (
-            say(HELLO, {"type": "error", "code": "output_nan", "message": "NaN", "trial": ""}),
+            answer({"type": "error", "code": "output_nan", "message": "NaN", "trial": ""}),
             "output_nan",
             "NaN",
         ),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.phone.phone import Call, Phone
+from tests.phone.phone import Call, Phone, stop_listening
 from tests.phone.sandbox import APP_UID, walls
 
 PACKAGE = "io.mobilebench.agent"
@@ -42,6 +42,7 @@ class State:
     awake: bool = True
     locked: bool = False
     secure: bool = True
+    stay_on: str = "0"
     services_up: bool = True
 
 
@@ -136,7 +137,7 @@ class Android:
             ("global", "low_power"): self.state.power_save,
             ("global", "adb_enabled"): "1",
             ("global", "development_settings_enabled"): "1",
-            ("global", "stay_on_while_plugged_in"): "0",
+            ("global", "stay_on_while_plugged_in"): self.state.stay_on,
         }
         if call.words[1] == "put" and call.words[3] == "low_power":
             self.state.power_save = call.words[4]
@@ -311,7 +312,9 @@ class Android:
         return 0
 
     def _svc(self, call: Call) -> int:
-        return 0 if len(call.words) > 1 else 1
+        if call.words[1:] == ["power", "stayon", "true"]:
+            self.state.stay_on = "15"
+        return 0
 
     # The app.
 
@@ -359,7 +362,8 @@ class Android:
     def _end_app(self) -> None:
         self.running.clear()
         if self._listener is not None:
-            self._listener.close()
+            stop_listening(self._listener)
+            self._listener = None
         app = self._app
         if app is not None and app.poll() is None:
             self._killed = self._killed or "USER REQUESTED"

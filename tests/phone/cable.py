@@ -90,6 +90,9 @@ class Cable:
     def close(self) -> None:
         """Ends it for good."""
         self.unplug()
+        # Closing alone would not wake the thread that accepts on it.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:

@@ -140,7 +140,7 @@ class Phone:
                 os.killpg(self._adbd.pid, signal.SIGKILL)
             self._adbd.wait()
             self._adbd = None
-            self._model.close()
+            stop_listening(self._model)
 
     def reboot(self) -> None:
         """Off and on again, as another boot; the cable stays where it is."""
@@ -233,3 +233,10 @@ class Phone:
                 caller.send(bytes([code & 255]))
                 caller.shutdown(socket.SHUT_RDWR)
             caller.close()
+
+
+def stop_listening(listener: socket.socket) -> None:
+    """Closes a listening socket; closing alone would not wake a thread that accepts on it."""
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
