@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.app import shipped
 from harness.devices.adb import AdbDevice
 from harness.devices.adb_parse import parse_app_version, parse_install
 from harness.errors import BadInputError
 
 PACKAGE = "io.mobilebench.agent"
 ACTIVITY = f"{PACKAGE}/.BenchmarkActivity"
-
-#: The app that travels in this package; its description is the ``.json`` beside it.
-SHIPPED = Path(__file__).parents[1] / "app" / "mobilebench-agent.apk"
 
 _INSTALL_SECONDS = 180.0
 
@@ -43,22 +40,16 @@ class Apk:
     sha256: str
 
     @classmethod
-    def described(cls, path: Path = SHIPPED) -> Apk:
+    def described(cls, path: Path = shipped.APK) -> Apk:
         """An APK with its description beside it: by default the one in this package.
 
         Raises:
             BadInputError: it is not there; a checkout may not have built it yet.
         """
-        try:
-            document = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            version, sha256 = int(document["version_code"]), str(document["sha256"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInputError(
-                f"there is no description of the app at {path.with_suffix('.json')}: {error}"
-            ) from error
+        info = shipped.info(path)
         if not path.is_file():
             raise BadInputError(f"there is no app to put on a phone at {path}")
-        return cls(path, version, sha256)
+        return cls(path, info.version_code, info.sha256)
 
 
 def installed_version(device: AdbDevice) -> int | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.app import shipped
 from harness.devices.android import AndroidDevice
 from harness.devices.app import Apk
 from harness.errors import BadInputError
@@ -93,8 +94,14 @@ def test_an_apk_with_its_description(tmp_path: Path) -> None:
     path = tmp_path / "mobilebench-agent.apk"
     with pytest.raises(BadInputError, match="no description of the app"):
         Apk.described(path)
-    path.with_suffix(".json").write_text(json.dumps({"version_code": 3, "sha256": "ab"}))
+    description = {**shipped.info().as_json(), "version_code": 3, "sha256": "ab"}
+    path.with_suffix(".json").write_text(json.dumps(description))
     with pytest.raises(BadInputError, match="no app to put on a phone"):
         Apk.described(path)
     path.write_bytes(b"PK")
     assert Apk.described(path) == Apk(path, 3, "ab")
+
+
+def test_the_shipped_app() -> None:
+    apk = Apk.described()
+    assert hashlib.sha256(apk.path.read_bytes()).hexdigest() == apk.sha256

@@ -1,0 +1,190 @@
+"""Whole runs through the command on virtual phones: real adb, real adbd, real inference.
+
+The app's own core runs behind ``am start`` on a JVM; where there is no JDK, the Linux agent does.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.devices.app import Apk
+from harness.errors import BadInputError
+from harness.store import RunFolder
+from tests.conftest import MODELS
+from tests.devices.conftest import Connect
+from tests.phone import apps, personalities, system
+from tests.phone.android import Android, Package
+from tests.phone.phone import Phone
+
+SUITE = f"""
+[protocol]
+blocks = 1
+warmup_seconds = 0.0
+seconds = 0.0
+runs = 10
+
+[[models]]
+name = "small"
+source = "{MODELS / "small.tflite"}"
+data = "digits.npz"
+recipes = ["as_is", "float16"]
+
+[models.ready]
+int8 = "{MODELS / "small_int8.tflite"}"
+integer-input = "{MODELS / "small_int8_input.tflite"}"
+
+[[models]]
+name = "bad"
+source = "{MODELS / "not_a_number.tflite"}"
+"""
+
+
+def mobilebench(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from harness.cli import main; main()", *map(str, arguments)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four artifacts of one model, and another model that no device can use."""
+    folder = tmp_path_factory.mktemp("suite")
+    x = np.random.default_rng(0).random((30, 8, 8, 1), dtype=np.float32)
+    np.savez(folder / "digits.npz", x_test=x, y_test=np.arange(30) % 10)
+    path = folder / "phones.toml"
+    path.write_text(SUITE, "utf-8")
+    return path
+
+
+def app_core(phone: Phone) -> list[str]:
+    try:
+        return apps.desktop(phone)
+    except BadInputError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def two_phones(
+    phone_system: system.System, tmp_path: Path, connect: Connect
+) -> tuple[Android, Android]:
+    """A Pixel and a Samsung, plugged in, without the app."""
+    phones = (
+        personalities.pixel(tmp_path / "pixel", phone_system, app_core),
+        personalities.samsung(tmp_path / "samsung", phone_system, app_core),
+    )
+    apk = Apk.described()
+    for android in phones:
+        android.know(apk.path, Package(apk.version))
+        connect(android.phone)
+    return phones
+
+
+def only_run(results: Path) -> RunFolder:
+    (path,) = results.iterdir()
+    return RunFolder.open(path)
+
+
+@pytest.mark.usefixtures("two_phones")
+def test_two_phones_at_once(suite: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    done = mobilebench("run", suite, "--device", "all", "--results", results, "--json")
+    assert done.returncode == 1, done.stderr  # the bad model, and nothing else
+    assert "Traceback" not in done.stderr
+    run = only_run(results)
+    manifest = run.manifest()
+    assert [d["kind"] for d in manifest["devices"]] == ["android", "android"]
+    assert all(d["virtual"] for d in manifest["devices"])
+    assert [(f["model"], f["recipe"]) for f in manifest["failures"]] == [("bad", "as_is")]
+    names = {d["name"] for d in manifest["devices"]}
+    assert names == {"Pixel-7-Pro", "SM-S911B"}
+    trials = run.trials()
+    assert len(trials) == len(manifest["plan"])
+    for name in names:
+        mine = [t for t in trials if t.device == name]
+        assert {t.state for t in mine if t.model == "small"} == {"valid"}
+        assert {t.recipe for t in mine} == {"as_is", "float16", "int8", "integer-input"}
+        (accuracy,) = [t for t in mine if t.kind == "accuracy" and t.recipe == "as_is"]
+        assert len(accuracy.predictions) == 30
+    # The same file on the same data: two phones and this machine choose the same classes.
+    chosen = {t.predictions for t in trials if t.kind == "accuracy" and t.recipe == "as_is"}
+    assert len(chosen) == 1
+    page = (run.path / "report.html").read_text("utf-8")
+    assert "virtual" in page
+    assert "Pixel-7-Pro" in page
+    document = json.loads(done.stdout)
+    assert {v["device"] for v in document["variants"]} == names
+
+
+def test_a_phone_that_is_not_fit_is_not_measured(
+    suite: Path, two_phones: tuple[Android, Android], tmp_path: Path
+) -> None:
+    pixel, _ = two_phones
+    pixel.state.level = 9
+    serial = pixel.phone.serial
+    done = mobilebench("run", suite, "--device", serial, "--results", tmp_path / "results")
+    assert done.returncode == 4, done.stderr
+    assert "its battery is at 9 %, below 25 %: charge it" in done.stderr
+    assert not list((tmp_path / "results").iterdir())
+    allowed = mobilebench(
+        "run", suite, "--device", serial, "--allow", "battery", "--results", tmp_path / "results"
+    )
+    assert allowed.returncode == 1, allowed.stderr
+    run = only_run(tmp_path / "results")
+    assert all(any("measured although its battery" in w for w in t.warnings) for t in run.trials())
+
+
+def test_a_board_and_this_machine(
+    suite: Path, board: Phone, connect: Connect, tmp_path: Path
+) -> None:
+    serial = connect(board).serial
+    text = suite.read_text() + (
+        f'[[devices]]\nname = "board"\nkind = "board"\naddress = "{serial}"\n'
+        f'python = "{sys.executable}"\n[[devices]]\nname = "here"\n'
+    )
+    path = suite.with_name("board.toml")
+    path.write_text(text)
+    done = mobilebench("run", path, "--results", tmp_path / "results")
+    assert done.returncode == 1, done.stderr
+    trials = only_run(tmp_path / "results").trials()
+    accuracy = {
+        t.device: t.predictions for t in trials if t.kind == "accuracy" and t.recipe == "int8"
+    }
+    assert accuracy["board"] == accuracy["here"]
+    assert len(accuracy["here"]) == 30
+
+
+def test_devices_shows_what_is_plugged_in(two_phones: tuple[Android, Android]) -> None:
+    shown = mobilebench("devices")
+    assert shown.returncode == 0, shown.stderr
+    for word in ("local", "Pixel 7 Pro", "SM-S911B", "Android 14", "virtual"):
+        assert word in shown.stdout
+    document = json.loads(mobilebench("devices", "--json").stdout)
+    assert {d["serial"] for d in document["connected"]} == {p.phone.serial for p in two_phones}
+
+
+def test_the_doctor_examines_repairs_and_records(
+    two_phones: tuple[Android, Android], tmp_path: Path
+) -> None:
+    pixel, _ = two_phones
+    serial = pixel.phone.serial
+    ill = mobilebench("doctor", "--device", serial)
+    assert ill.returncode == 4, ill.stderr
+    assert "✗" in ill.stdout
+    well = mobilebench("doctor", "--device", serial, "--repair", "--record", tmp_path / "dumps")
+    assert well.returncode == 0, well.stdout + well.stderr
+    assert "✗" not in well.stdout
+    recorded = list((tmp_path / "dumps").iterdir())
+    assert recorded
+    assert not any("28301FDH3000AB" in path.read_text("utf-8") for path in recorded)
+
+
+@pytest.mark.usefixtures("adb")
+def test_an_unknown_phone(suite: Path, tmp_path: Path) -> None:
+    done = mobilebench("run", suite, "--device", "nobody", "--results", tmp_path / "results")
+    assert done.returncode == 2
+    assert "there is no device 'nobody'" in done.stderr
