@@ -13,6 +13,10 @@ import adbutils
 #: No USB, no emulators, no network discovery: a developer's own phone is never touched.
 QUIET = {"ADB_USB": "0", "ADB_EMU": "0", "ADB_MDNS": "0", "ADB_MDNS_AUTO_CONNECT": "0"}
 
+#: It ends with the tests, however they end.
+_MORTAL = ("setpriv", "--pdeathsig", "KILL", "--")
+_FOREGROUND = ("server", "nodaemon")
+
 
 class Server:
     """A real adb server on a free port of the loopback."""
@@ -29,7 +33,7 @@ class Server:
         descriptor = listener.fileno()
         with listener, (self._home / "adb-server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [adbutils.adb_path(), "-L", f"acceptfd:{descriptor}", "server", "nodaemon"],
+                [*_MORTAL, adbutils.adb_path(), "-L", f"acceptfd:{descriptor}", *_FOREGROUND],
                 env={**os.environ, **QUIET, "HOME": str(self._home)},
                 pass_fds=[descriptor],
                 stdin=subprocess.DEVNULL,
