@@ -31,11 +31,10 @@ runs = 10
 name = "small"
 source = "{MODELS / "small.tflite"}"
 data = "digits.npz"
-recipes = ["as_is", "float16"]
+recipes = ["as_is", "float16", "weight_only_int8"]
 
 [models.ready]
 int8 = "{MODELS / "small_int8.tflite"}"
-integer-input = "{MODELS / "small_int8_input.tflite"}"
 
 [[models]]
 name = "bad"
@@ -107,7 +106,7 @@ def test_two_phones_at_once(suite: Path, tmp_path: Path) -> None:
     for name in names:
         mine = [t for t in trials if t.device == name]
         assert {t.state for t in mine if t.model == "small"} == {"valid"}
-        assert {t.recipe for t in mine} == {"as_is", "float16", "int8", "integer-input"}
+        assert {t.recipe for t in mine} == {"as_is", "float16", "weight_only_int8", "int8"}
         (accuracy,) = [t for t in mine if t.kind == "accuracy" and t.recipe == "as_is"]
         assert len(accuracy.predictions) == 30
     # The same file on the same data: two phones and this machine choose the same classes.
