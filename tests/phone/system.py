@@ -79,7 +79,7 @@ def prepare() -> System:
     Raises:
         UnavailableError: something that it takes is not here.
     """
-    for program in ("apt-get", "dpkg-deb", "bwrap", "gcc", "g++"):
+    for program in ("apt-get", "dpkg-deb", "bwrap", "gcc", "g++", "setpriv"):
         if shutil.which(program) is None:
             raise UnavailableError(f"a virtual phone needs {program}")
     if os.uname().machine != "x86_64":
