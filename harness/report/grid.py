@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.analysis import units
 from harness.analysis.estimates import Estimate
@@ -13,6 +13,8 @@ MISSING = "—"
 
 # Beyond this ratio of largest to smallest, a fixed number of decimals makes no readable column.
 _WIDE = 100
+
+_NOT_HERE = Estimate.missing("not measured here")
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,57 @@ def details_grid(comparison: Comparison) -> Grid:
         Column("Delegated", "nodes", tuple(_delegated(v) for v in rows)),
     ]
     return Grid(rows, tuple(c for c in columns if _any(c)))
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One model in all the places where it was measured: a column a device and runtime."""
+
+    model: str
+    grid: Grid
+
+
+def overviews(comparisons: Sequence[Comparison]) -> list[Overview]:
+    """Latency and speed-up of each model that was measured in several places."""
+    models: dict[str, list[Comparison]] = {}
+    for comparison in comparisons:
+        models.setdefault(comparison.model, []).append(comparison)
+    grids = ((name, _places(found)) for name, found in models.items() if len(found) > 1)
+    return [Overview(name, grid) for name, grid in grids if any(map(_any, grid.columns))]
+
+
+def _places(comparisons: Sequence[Comparison]) -> Grid:
+    rows = max((comparison.variants for comparison in comparisons), key=len)
+    everything = [v for comparison in comparisons for v in comparison.variants]
+    unit = _unit(everything, lambda v: v.latency.median, units.TIME_UNITS)
+    several = len({comparison.runtime for comparison in comparisons}) > 1
+    return Grid(rows, tuple(_place(c, rows, unit, several) for c in comparisons))
+
+
+def _place(
+    comparison: Comparison, rows: Sequence[Variant], unit: tuple[str, float], several: bool
+) -> Column:
+    here = {v.recipe: v for v in comparison.variants}
+    title = comparison.device + (f" · {comparison.runtime}" if several else "")
+    title += " (virtual)" if comparison.virtual else ""
+    column = _scaled(
+        title,
+        rows,
+        lambda v: here[v.recipe].latency.median if v.recipe in here else _NOT_HERE,
+        unit,
+        detail=False,
+    )
+    # The interval stands in the place's own table; here the gain is worth more.
+    cells = (
+        replace(cell, detail=_gain(here.get(row.recipe)))
+        for cell, row in zip(column.cells, rows, strict=True)
+    )
+    return replace(column, cells=tuple(cells))
+
+
+def _gain(variant: Variant | None) -> str:
+    value = variant.speedup.value if variant else None
+    return "" if value is None else f"{units.significant(value)}×"
 
 
 def _unit(

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from harness.analysis import units
 from harness.report.figures import Picture, pictures
-from harness.report.grid import Grid, comparison_grid, details_grid
+from harness.report.grid import Grid, comparison_grid, details_grid, overviews
 from harness.report.text import plain
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def render(summary: Summary, manifest: Mapping[str, Any]) -> str:
         manifest=manifest,
         sections=sections,
         single=len({(c.device, c.runtime) for c in summary.comparisons}) == 1,
+        overviews=overviews(summary.comparisons),
         without_pictures=max(0, len(sections) - MOST_ILLUSTRATED),
         failed_trials=summary.failed_trials[:MOST_FAILED_TRIALS],
         failed_left_out=max(0, len(summary.failed_trials) - MOST_FAILED_TRIALS),

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.analysis.estimates import Estimate
 from harness.errors import BadInputError
-from harness.report.grid import MISSING, Cell, Column, comparison_grid
+from harness.report.grid import MISSING, Cell, Column, Grid, comparison_grid, overviews
 from harness.report.text import markdown, plain
 
 if TYPE_CHECKING:
@@ -49,11 +49,21 @@ def table(summary: Summary, format: Format) -> str:  # noqa: A002 - what the com
         BadInputError: an unknown format.
     """
     if format == "md":
-        return "\n".join(_markdown(c) for c in summary.comparisons) or _nothing(summary)
+        parts = [
+            _markdown(f"{o.model} across devices: latency and speed-up", o.grid)
+            for o in overviews(summary.comparisons)
+        ]
+        parts += [_markdown(title(c), comparison_grid(c)) for c in summary.comparisons]
+        return "\n".join(parts) or _nothing(summary)
     if format == "csv":
         return frame(summary).to_csv(index=False, lineterminator="\n")
     if format == "latex":
-        return "\n".join(_latex(c) for c in summary.comparisons) or f"% {_nothing(summary)}"
+        parts = [
+            _latex(f"{o.model} across devices: latency and speed-up", o.grid)
+            for o in overviews(summary.comparisons)
+        ]
+        parts += [_latex(title(c), comparison_grid(c)) for c in summary.comparisons]
+        return "\n".join(parts) or f"% {_nothing(summary)}"
     raise BadInputError(f"unknown table format {format!r}, known are {', '.join(get_args(Format))}")
 
 
@@ -68,8 +78,7 @@ def _nothing(summary: Summary) -> str:
     return f"Nothing to compare in run {plain(summary.run)}.\n"
 
 
-def _markdown(comparison: Comparison) -> str:
-    grid = comparison_grid(comparison)
+def _markdown(heading: str, grid: Grid) -> str:
     headings = ["Variant", *(markdown(c.heading) for c in grid.columns)]
     rows = []
     for number, variant in enumerate(grid.variants):
@@ -84,7 +93,7 @@ def _markdown(comparison: Comparison) -> str:
     failed = [
         f"- **{markdown(v.recipe)}**: {markdown(v.failure)}" for v in grid.variants if v.failure
     ]
-    return "\n".join([f"### {markdown(title(comparison))}", "", text, "", *failed]).rstrip() + "\n"
+    return "\n".join([f"### {markdown(heading)}", "", text, "", *failed]).rstrip() + "\n"
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -92,8 +101,7 @@ def _markdown_cell(cell: Cell) -> str:
     return f"{text} {markdown(cell.detail)}".strip()
 
 
-def _latex(comparison: Comparison) -> str:
-    grid = comparison_grid(comparison)
+def _latex(heading: str, grid: Grid) -> str:
     names = [plain(v.recipe) + (" (baseline)" if v.is_baseline else "") for v in grid.variants]
     data = {"Variant": names}
     data |= {c.heading: [f"{x.text} {x.detail}".strip() for x in c.cells] for c in grid.columns}
@@ -102,7 +110,7 @@ def _latex(comparison: Comparison) -> str:
     text = str(styler.to_latex(hrules=True, column_format="l" + "r" * len(grid.columns)))
     for character, command in _LATEX.items():
         text = text.replace(character, command)
-    return f"% {plain(title(comparison))}\n{text}"
+    return f"% {plain(heading)}\n{text}"
 
 
 # The tidy table: column name, and where its estimate stands.

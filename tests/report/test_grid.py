@@ -1,0 +1,43 @@
+"""Grids that no one comparison fills: one model across devices."""
+
+from dataclasses import replace
+
+from harness.report import summary_of, table
+from harness.report.grid import overviews
+
+
+def test_one_place_needs_no_overview(finished_run):
+    assert overviews(summary_of(finished_run).comparisons) == []
+
+
+def test_a_model_in_two_places_has_a_column_each(finished_run):
+    summary = summary_of(finished_run)
+    digits = summary.comparisons[0]
+    slower = replace(digits, device="phone", virtual=True, variants=digits.variants[:-1])
+    (overview,) = overviews([digits, slower])
+    assert overview.model == digits.model
+    assert [column.title for column in overview.grid.columns] == [
+        digits.device,
+        "phone (virtual)",
+    ]
+    assert len({column.unit for column in overview.grid.columns}) == 1
+    here, there = overview.grid.columns
+    assert len(here.cells) == len(there.cells) == len(digits.variants)
+    assert there.cells[-1].reason == "not measured here"
+    assert [cell.value for cell in here.cells[:-1]] == [cell.value for cell in there.cells[:-1]]
+    assert sum(cell.best for cell in here.cells) == 1
+
+
+def test_two_runtimes_of_one_device_are_told_apart(finished_run):
+    digits = summary_of(finished_run).comparisons[0]
+    (overview,) = overviews([digits, replace(digits, runtime="cpu-4")])
+    titles = [column.title for column in overview.grid.columns]
+    assert titles == [f"{digits.device} · {digits.runtime}", f"{digits.device} · cpu-4"]
+
+
+def test_text_tables_begin_with_the_overview(finished_run):
+    summary = summary_of(finished_run)
+    digits = summary.comparisons[0]
+    both = replace(summary, comparisons=(digits, replace(digits, device="phone")))
+    assert "across devices" in table(both, "md").splitlines()[0]
+    assert "across devices" in table(both, "latex").splitlines()[0]
