@@ -18,6 +18,7 @@ import signal
 import struct
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -325,8 +326,18 @@ class AdbDevice:
             raise LinkLostError(f"{self.serial} was lost while a file was sent")
         raise AdbError(done.said.removeprefix("adb: ").removeprefix("error: "))
 
-    def wait(self, seconds: float) -> bool:
+    def wait(
+        self,
+        seconds: float,
+        waiting: Callable[[], None] = lambda: None,
+        has_started: Callable[[], bool] = lambda: True,
+    ) -> bool:
         """Waits until the device is there and answers; says whether it does.
+
+        Args:
+            seconds: how long at most.
+            waiting: called now and then meanwhile; it may raise.
+            has_started: what more is asked of a device that answers.
 
         A server on this machine that has ended is started again, and a device on the network is
         connected to again.
@@ -336,12 +347,13 @@ class AdbDevice:
             with contextlib.suppress(AdbError, BadInputError):
                 self.server.ensure()
                 state = self.state()
-                if state == "device" and self.shell("true", seconds=5).code == 0:
+                if state == "device" and self.shell("true", seconds=5).code == 0 and has_started():
                     return True
                 if state == "absent" and re.fullmatch(r"\S+:\d+", self.serial):
                     self.server.connect(self.serial)
             if time.monotonic() >= end:
                 return False
+            waiting()
             time.sleep(0.2)
 
 

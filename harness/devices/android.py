@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from device_agent.contract import Job, Result
+from device_agent.contract import Event, Job, Result
 from harness.devices import app, app_end, phone_state
 from harness.devices.adb import AdbDevice, AdbError, LinkLostError
 from harness.devices.adb_parse import parse_properties, parse_start
@@ -29,6 +29,7 @@ _SOCKET_SECONDS = 15.0
 #: A trial that heat or the surroundings spoilt is done again so often.
 _REPEATS = 2
 _POLL_SECONDS = 2.0
+_WAKE_SECONDS = 0.5
 
 
 class AndroidDevice:
@@ -53,7 +54,7 @@ class AndroidDevice:
         apk: Apk | None,
         limits: Limits | None = None,
         allowed: frozenset[str] = frozenset(),
-        wait_seconds: float = 60.0,
+        wait_seconds: float = 120.0,
         cool_seconds: float = 600.0,
     ) -> None:
         self._name = name
@@ -63,7 +64,7 @@ class AndroidDevice:
         self._allowed = allowed
         self._cool = cool_seconds
         self._store = RemoteStore(device)
-        self._link = Link(name, device, wait_seconds, self._store.forget)
+        self._link = Link(name, device, wait_seconds, self._store.forget, self._has_started)
         self._sdk = 0
         self._known_unfit: tuple[Unfit, ...] = ()
 
@@ -115,11 +116,20 @@ class AndroidDevice:
         Raises:
             InvalidRunError: the phone did not come back, or did not become fit.
         """
-        result = self._link.keep(lambda: self._trial(job, on_event, timeout_seconds))
+        result = self._link.keep(
+            lambda: self._trial(job, on_event, timeout_seconds),
+            lambda: on_event(Event(job.trial, "reconnect")),
+        )
         notes = self._link.notes()
         return replace(result, warnings=result.warnings + notes) if notes else result
 
     # Before and after.
+
+    def _has_started(self) -> bool:
+        """Whether Android's services answer: adb is there long before them."""
+        if self._device.shell("getprop", "sys.boot_completed").output.strip() != "1":
+            return False
+        return phone_state.read(self._device).battery.level is not None
 
     def _look(self) -> dict[str, str]:
         properties = parse_properties(self._device.shell("getprop").output)
@@ -130,8 +140,8 @@ class AndroidDevice:
         self._known_unfit = tuple(unfit_build(properties))
         return properties
 
-    def _fit(self) -> PhoneState:
-        """Waits until the phone is fit.
+    def _fit(self, waiting: Callable[[], None] = lambda: None) -> PhoneState:
+        """Waits until the phone is fit; ``waiting`` is called meanwhile and may raise.
 
         Raises:
             InvalidRunError: it is not, and waiting does not help or takes too long.
@@ -147,12 +157,14 @@ class AndroidDevice:
                 # It wakes a screen and passes a lock without a secret; else its owner must.
                 woken = True
                 self._device.script("input keyevent KEYCODE_WAKEUP; wm dismiss-keyguard")
-            elif time.monotonic() >= end or not all(reason.passes for reason in reasons):
+                _pause(_WAKE_SECONDS, waiting)
+                continue
+            if time.monotonic() >= end or not all(reason.passes for reason in reasons):
                 sentences = "; ".join(reason.sentence for reason in reasons)
                 raise InvalidRunError(
                     f"device {self._name!r} ({self._device.serial}) is not fit: {sentences}"
                 )
-            time.sleep(_POLL_SECONDS if woken is False else 0.5)
+            _pause(_POLL_SECONDS, waiting)
 
     def _unfit(self, state: PhoneState) -> list[Unfit]:
         found = (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))
@@ -161,7 +173,7 @@ class AndroidDevice:
     def _trial(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         reasons = ""
         for _ in range(1 + _REPEATS):
-            before = self._fit()
+            before = self._fit(lambda: on_event(Event(job.trial, "cool down")))
             with self._app(timeout_seconds) as conversation:
                 conversation.greet()
                 result = conversation.carry_out(job, on_event)
@@ -239,6 +251,13 @@ class AndroidDevice:
                 raise TrialError(
                     "start_failed", f"the app did not open its socket: {error}"
                 ) from error
+
+
+def _pause(seconds: float, waiting: Callable[[], None]) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        waiting()
+        time.sleep(0.25)
 
 
 class _Wire:

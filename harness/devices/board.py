@@ -7,7 +7,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from device_agent.contract import Job, Result
+from device_agent.contract import Event, Job, Result
 from harness.devices import agent_archive, agent_process
 from harness.devices.adb import AdbDevice, AdbError, LinkLostError
 from harness.devices.agent_process import AgentDiedError
@@ -79,7 +79,10 @@ class BoardDevice:
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`harness.devices.base.Device`."""
-        result = self._link.keep(lambda: self._run(job, on_event, timeout_seconds))
+        result = self._link.keep(
+            lambda: self._run(job, on_event, timeout_seconds),
+            lambda: on_event(Event(job.trial, "reconnect")),
+        )
         return replace(result, warnings=result.warnings + self._link.notes())
 
     def _run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:

@@ -33,15 +33,22 @@ class Link:
         device: where it is.
         wait_seconds: how long a lost device is waited for.
         on_lost: told when whatever was known of the device must be looked at again.
+        has_started: whether a device that answers can be worked with; one that restarted may not.
     """
 
     def __init__(
-        self, name: str, device: AdbDevice, wait_seconds: float, on_lost: Callable[[], None]
+        self,
+        name: str,
+        device: AdbDevice,
+        wait_seconds: float,
+        on_lost: Callable[[], None],
+        has_started: Callable[[], bool] = lambda: True,
     ) -> None:
         self._name = name
         self._device = device
         self._wait = wait_seconds
         self._on_lost = on_lost
+        self._has_started = has_started
         self._boot = ""
         self._notes: list[str] = []
 
@@ -61,8 +68,12 @@ class Link:
         except AdbError as error:
             raise BadInputError(f"{self._who}: {error}") from error
 
-    def keep(self, action: Callable[[], T]) -> T:
+    def keep(self, action: Callable[[], T], waiting: Callable[[], None] = lambda: None) -> T:
         """Does something with the device, and once more if the link broke meanwhile.
+
+        Args:
+            action: what to do.
+            waiting: called now and then while a lost device is waited for; it may raise.
 
         Raises:
             TrialError: ``link_lost``, if it broke again; ``timeout``; or the action's own.
@@ -71,11 +82,11 @@ class Link:
         try:
             return self._attempt(action)
         except LinkLostError as error:
-            self._return(error)
+            self._return(error, waiting)
         try:
             return self._attempt(action)
         except LinkLostError as error:
-            self._return(error)
+            self._return(error, waiting)
             raise TrialError("link_lost", f"the link broke twice: {error}") from error
 
     def ensure_alive(self) -> None:
@@ -108,9 +119,9 @@ class Link:
             self.ensure_alive()
             raise TrialError("adb_failed", str(error)) from error
 
-    def _return(self, error: LinkLostError) -> None:
+    def _return(self, error: LinkLostError, waiting: Callable[[], None]) -> None:
         self._on_lost()
-        if not self._device.wait(self._wait):
+        if not self._device.wait(self._wait, waiting, self._has_started):
             raise InvalidRunError(
                 f"{self._who} was lost ({error}) and did not come back within {self._wait:g} s: "
                 f"{explain(self._last_state())}; then resume the run"

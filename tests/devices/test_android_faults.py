@@ -115,9 +115,22 @@ def test_rebooted_in_mid_trial(pixel: Android, connect: Connect, model_file: Pat
     device = make(pixel, connect)
     device.probe()
 
+    properties, battery = pixel.phone.make.properties, pixel.battery
+
+    def services_are_up() -> None:
+        pixel.battery = battery
+
+    def has_booted() -> None:
+        properties["sys.boot_completed"] = "1"
+        threading.Timer(0.5, services_are_up).start()
+
     def reboot() -> None:
+        """adb is there at once, the services are not."""
         pixel.stop()
+        properties["sys.boot_completed"] = "0"
+        pixel.battery = lambda _: "Can't find service: battery\n"
         pixel.phone.reboot()
+        threading.Timer(1.0, has_booted).start()
 
     result = run(device, model_file, once(reboot))
     assert "the device restarted during this trial, and it was repeated" in result.warnings
@@ -298,3 +311,33 @@ def test_the_app_lies(
     error = failure(device, model_file, lambda _: None)
     assert error.code == code
     assert words in error.reason
+
+
+def test_the_user_stops_while_a_phone_is_waited_for(
+    pixel: Android, connect: Connect, model_file: Path
+) -> None:
+    device = make(pixel, connect, wait=600)
+    device.probe()
+
+    def on_event(event: Event) -> None:
+        pixel.phone.cable.unplug()
+        if event.phase == "reconnect":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(device, model_file, on_event)
+
+
+def test_the_user_stops_while_a_phone_cools_down(
+    pixel: Android, connect: Connect, model_file: Path
+) -> None:
+    device = make(pixel, connect, cool=600)
+    device.probe()
+    pixel.state.thermal_status = 1
+
+    def on_event(event: Event) -> None:
+        assert event.phase == "cool down"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(device, model_file, on_event)

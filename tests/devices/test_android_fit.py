@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from device_agent.contract import Event
+from harness.devices import phone_state
+from harness.devices.adb import AdbDevice
 from harness.devices.android import AndroidDevice
 from harness.devices.base import TrialError
+from harness.devices.phone_state import PhoneState
 from harness.errors import InvalidRunError
 from tests.devices.conftest import Connect
 from tests.devices.test_android import make, plan
@@ -125,66 +128,62 @@ def test_heat_is_waited_for(pixel: Android, connect: Connect) -> None:
 
 
 SPOILT = [
-    (change(thermal_status=3), "throttled by heat"),
-    (change(level=20), "below 25 %"),
-    (change(power_save="1"), "battery saver is on"),
-    (change(locked=True), "it is locked"),
-    (change(plugged=False), "plugged in or unplugged"),
+    ({"thermal_status": 3}, "throttled by heat"),
+    ({"level": 20}, "below 25 %"),
+    ({"temperature": 420}, "its battery has 42 °C"),
+    ({"power_save": "1"}, "battery saver is on"),
+    ({"locked": True}, "it is locked"),
+    ({"plugged": False}, "plugged in or unplugged"),
 ]
 
 
-@pytest.mark.parametrize(("apply", "words"), SPOILT)
-def test_a_trial_that_was_disturbed_is_repeated(
-    pixel: Android, connect: Connect, model_file: Path, apply: Change, words: str
+@pytest.mark.parametrize(("values", "words"), SPOILT)
+def test_a_trial_that_is_disturbed_every_time(
+    pixel: Android,
+    connect: Connect,
+    model_file: Path,
+    values: dict[str, object],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """It is spoilt while it runs, and put right before the next attempt."""
     device = make(pixel, connect)
     device.probe()
     planned = plan(device, model_file)
-    fresh = State()
-    starts: list[str] = []
+    attempts: list[str] = []
+    read = phone_state.read
+
+    def read_and_put_right(adb_device: AdbDevice) -> PhoneState:
+        state = read(adb_device)
+        change(**{name: getattr(State(), name) for name in values})(pixel.state)
+        return state
 
     def disturb(event: Event) -> None:
         if event.phase == "load":
-            starts.append(event.phase)
-            apply(pixel.state)
+            attempts.append(event.phase)
+            change(**values)(pixel.state)
 
-    def calm() -> None:
-        pixel.state.__dict__.update(fresh.__dict__)
-
-    # The owner puts it right at once, and the surroundings spoil it again.
-    original = pixel.phone.commands["dumpsys"]
-    seen: list[int] = []
-
-    def dumpsys(call: object) -> int:
-        code = original(call)  # type: ignore[arg-type]
-        if call.words[1:2] == ["window"] and len(seen) < len(starts):  # type: ignore[attr-defined]
-            seen.append(1)
-            calm()
-        return code
-
-    pixel.phone.commands["dumpsys"] = dumpsys
-    pixel.phone.commands["settings"] = _settings(pixel, calm, starts)
-    if words in ("battery saver is on",):
-        pixel.phone.commands["dumpsys"] = original
-    else:
-        pixel.phone.commands["settings"] = pixel._settings
+    monkeypatch.setattr(phone_state, "read", read_and_put_right)
     with pytest.raises(TrialError, match=words) as caught:
         device.run(planned, disturb, 60)
     assert caught.value.code == "device_unfit"
-    assert len(starts) == 3
+    assert len(attempts) == 3
 
 
-def _settings(pixel: Android, calm: Callable[[], None], starts: list[str]) -> object:
-    done: list[int] = []
+def test_a_trial_that_is_disturbed_once(pixel: Android, connect: Connect, model_file: Path) -> None:
+    device = make(pixel, connect)
+    device.probe()
+    planned = plan(device, model_file)
+    attempts: list[str] = []
 
-    def settings(call: object) -> int:
-        code = pixel._settings(call)  # type: ignore[arg-type]
-        if len(done) < len(starts):
-            done.append(1)
-            calm()
-        return code
+    def disturb(event: Event) -> None:
+        if event.phase == "load":
+            attempts.append(event.phase)
+            pixel.state.plugged = False
 
-    return settings
+    result = device.run(planned, disturb, 60)
+    assert result.samples_ns
+    assert len(attempts) == 2
 
 
 def test_a_disturbance_that_stays_ends_the_run(

@@ -85,7 +85,6 @@ class Android:
     has_exit_info: bool = True
     launch_state: str = "LaunchState: COLD\n"
     start_answer: str = ""
-    before_start: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self._app: subprocess.Popen[bytes] | None = None
@@ -284,10 +283,8 @@ class Android:
             call.say(_MISSING.format(component))
             return 0
         self._end_app()
-        if self.before_start is not None:
-            self.before_start()
         name = call.words[call.words.index("socket") + 1]
-        listener = call.socket
+        listener = call.socket.dup()
         listener.bind(b"\0" + name.encode())
         listener.listen(1)
         self._listener = listener

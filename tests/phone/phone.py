@@ -217,15 +217,17 @@ class Phone:
 
         threading.Thread(target=watch, daemon=True).start()
         code = 255
+        fresh = socket.socket(fileno=descriptors[3])
         streams = [
             os.fdopen(fd, mode) for fd, mode in zip(descriptors, ("rb", "wb", "wb"), strict=False)
         ]
         try:
-            call = Call(words, *streams, socket.socket(fileno=descriptors[3]), gone)
+            call = Call(words, *streams, fresh, gone)
             code = self.commands[words[0]](call)
         except BrokenPipeError:
             code = 141
         finally:
+            fresh.close()
             for stream in streams:
                 with contextlib.suppress(OSError):
                     stream.close()
