@@ -70,7 +70,12 @@ def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) 
     with tempfile.TemporaryDirectory(prefix="mobilebench-app-") as scratch:
         folder = Path(scratch)
         linked = _link(chain, runtime, folder)
-        files = {**linked, **_compile(chain, runtime, folder), **_libraries(runtime)}
+        files = {
+            **linked,
+            **_compile(chain, runtime, folder),
+            **_libraries(runtime),
+            **_licenses(runtime),
+        }
         unsigned = folder / "unsigned.apk"
         archive.write(unsigned, files)
         signed = folder / "signed.apk"
@@ -216,6 +221,16 @@ def _libraries(runtime: Runtime) -> dict[str, bytes]:
     if not found:
         raise BadInputError(f"{runtime.archives[0].name} has no native library for {ABIS}")
     return found
+
+
+def _licenses(runtime: Runtime) -> dict[str, bytes]:
+    """The licenses that the runtime's archives bring; the same text is kept once."""
+    found: dict[bytes, str] = {}
+    for path in runtime.archives:
+        with zipfile.ZipFile(path) as aar:
+            if "LICENSE" in aar.namelist():
+                found.setdefault(aar.read("LICENSE"), f"assets/licenses/{path.stem}.txt")
+    return {name: text for text, name in found.items()}
 
 
 def _sign(chain: toolchain.Toolchain, unsigned: Path, signed: Path) -> None:

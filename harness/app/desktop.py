@@ -2,8 +2,9 @@
 
     python -m harness.app.desktop --print-command
 
-The same Java as in the APK, with TensorFlow Lite's genuine Java classes and native library for
-Linux on x86-64 (2.6.2). It says ``"virtual": true`` of its device: no number of it is a phone's.
+The same Java as in the APK, with the very runtime of the APK: TensorFlow Lite's library for Android
+on x86-64, which runs on glibc with a little of Android's C library (``bionic.c``). It says
+``"virtual": true`` of its device: no number of it is a phone's.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from harness.app import parts, tools
 from harness.errors import BadInputError, MobileBenchError
 
 _MODULES = ("core", "tflite", "desktop")
-_LIBRARY = "native/lib/libtensorflowlite_jni.so"
+_LIBRARY = "libtensorflowlite_jni.so"
+_RUNTIME = (parts.TFLITE, parts.TFLITE_API)
 
 #: Short-lived processes, several at once: start fast, use few threads, and keep stdout clean.
 _JVM = (
@@ -31,6 +33,8 @@ _JVM = (
     "-XX:+UseSerialGC",
     "-Xshare:auto",
     "-XX:+DisplayVMOutputToStderr",
+    # A crash of the runtime ends the process, as on a phone, and says nothing on stdout.
+    "-XX:+SuppressFatalErrorMessage",
 )
 
 
@@ -43,38 +47,84 @@ def desktop_command(cache: Path) -> list[str]:
         cache: where the compiled classes are kept, under a hash of their sources.
 
     Raises:
-        BadInputError: no JDK, Maven or registry, or no Linux on x86-64.
+        BadInputError: no JDK, compiler, Maven or registry, or no Linux on x86-64.
     """
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise BadInputError("TensorFlow Lite's desktop library is for Linux on x86-64 only")
+        raise BadInputError("the app's desktop agent is for Linux on x86-64 only")
     java = tools.program("java")
+    bionic = tools.sources() / "desktop" / "src" / "main" / "c" / "bionic.c"
     sources = java_sources(_MODULES)
-    found = parts.fetch([parts.DESKTOP_CLASSES, parts.DESKTOP_LIBRARY])
-    classpath = found[parts.DESKTOP_CLASSES]
-    folder = cache / f"desktop-agent-{_fingerprint(sources)}"
+    found = parts.fetch(_RUNTIME)
+    folder = cache / f"desktop-agent-{_fingerprint([*sources, bionic])}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="compiling-") as scratch:
             built = Path(scratch) / "agent"
-            compile_java(sources, [classpath], built / "classes")
-            with zipfile.ZipFile(found[parts.DESKTOP_LIBRARY]) as archive:
-                library = built / Path(_LIBRARY).name
-                library.write_bytes(archive.read(_LIBRARY))
+            built.mkdir()
+            jars = runtime_jars(built)
+            compile_java(sources, jars, built / "classes")
+            _compile_bionic(bionic, built)
+            with zipfile.ZipFile(found[parts.TFLITE]) as archive:
+                (built / _LIBRARY).write_bytes(archive.read(f"jni/x86_64/{_LIBRARY}"))
             try:
                 os.replace(built, folder)
             except OSError:
                 # Another process was faster, with the same sources.
                 if not folder.exists():
                     raise
+    classpath = [folder / "classes", *sorted(folder.glob("*.jar"))]
     return [
         java,
         *_JVM,
         "-cp",
-        f"{folder / 'classes'}{os.pathsep}{classpath}",
+        os.pathsep.join(str(path) for path in classpath),
+        f"-Djava.library.path={folder}",
         "io.mobilebench.desktop.Main",
-        "--native",
-        str(folder / Path(_LIBRARY).name),
     ]
+
+
+def runtime_jars(folder: Path) -> list[Path]:
+    """The runtime's Java classes, taken out of its Android archives into a folder."""
+    jars = []
+    for part, path in parts.fetch(_RUNTIME).items():
+        jars.append(folder / f"{part.artifact}.jar")
+        with zipfile.ZipFile(path) as archive:
+            jars[-1].write_bytes(archive.read("classes.jar"))
+    return jars
+
+
+def _compile_bionic(source: Path, target: Path) -> None:
+    """Compiles what the runtime's library needs of Android's, under the names that it asks for."""
+    gcc = tools.program("gcc")
+    headers = Path(tools.program("javac")).resolve().parents[1] / "include"
+    script = target / "versions.map"
+    script.write_text("LIBC { global: *; };\n")
+    options = [
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fPIC",
+        "-shared",
+        f"-Wl,--version-script={script}",
+    ]
+    for name in ("libc", "libm", "libdl", "liblog"):
+        # All symbols are in the first; the others only have to be there, with that version.
+        content = [source] if name == "libc" else ["-x", "c", os.devnull]
+        tools.run(
+            [
+                gcc,
+                *options,
+                f"-I{headers}",
+                f"-I{headers / 'linux'}",
+                f"-Wl,-soname,{name}.so",
+                "-o",
+                target / f"{name}.so",
+                *content,
+                "-lm",
+            ],
+            "gcc",
+        )
 
 
 def java_sources(modules: Sequence[str], kind: str = "main") -> list[Path]:
@@ -120,7 +170,7 @@ def _fingerprint(sources: Sequence[Path]) -> str:
     for path in sources:
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)}\n".encode() + content)
-    digest.update(parts.DESKTOP_LIBRARY.sha256.encode())
+    digest.update(parts.TFLITE.sha256.encode())
     return digest.hexdigest()[:16]
 
 

@@ -82,22 +82,6 @@ APKTOOL = Part(
     "jar",
     "983773879fd89ede2cd938858e3efce2a90ac1123f6a5140e9d949dcf4464e3e",
 )
-#: TensorFlow Lite's Java classes and its JNI library for a desktop JVM.
-DESKTOP_CLASSES = Part(
-    "ai.djl.tflite",
-    "tflite-engine",
-    "0.27.0",
-    "jar",
-    "9a566052b4513a2b6cd60b7e2fc3b3a230a4a36747b035edce7548b7f6ff9813",
-)
-DESKTOP_LIBRARY = Part(
-    "ai.djl.tflite",
-    "tflite-native-cpu",
-    "2.6.2",
-    "jar",
-    "aa8ae00d9b39489d03aa76f388019da6a086eee99a22f7d7a31e4b5a09003c8e",
-    "linux-x86_64",
-)
 JUNIT = Part(
     "org.junit.platform",
     "junit-platform-console-standalone",

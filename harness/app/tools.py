@@ -12,7 +12,7 @@ import harness
 from harness.errors import BadInputError
 
 #: The Debian packages that bring the programs a build needs.
-DEBIAN_PACKAGES = "openjdk-17-jdk-headless maven npm"
+DEBIAN_PACKAGES = "openjdk-17-jdk-headless maven npm gcc libc6-dev"
 
 
 def sources() -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.app import parts, tools
-from harness.app.desktop import compile_java, desktop_command, java_sources
+from harness.app.desktop import compile_java, desktop_command, java_sources, runtime_jars
 from harness.errors import BadInputError
 
 
@@ -25,7 +25,7 @@ def or_skip(error: BadInputError) -> None:
 @pytest.fixture(scope="session")
 def desktop(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The app's core and engine on a desktop JVM, as a command."""
-    need("java", "javac", "mvn")
+    need("java", "javac", "mvn", "gcc")
     try:
         return desktop_command(tmp_path_factory.mktemp("desktop"))
     except BadInputError as error:
@@ -38,7 +38,8 @@ def junit(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command that runs all JUnit tests of the app's modules."""
     need("java", "javac", "mvn")
     try:
-        found = parts.fetch([parts.JUNIT, parts.DESKTOP_CLASSES])
+        launcher = parts.fetch([parts.JUNIT])[parts.JUNIT]
+        runtime = runtime_jars(tmp_path_factory.mktemp("runtime"))
     except BadInputError as error:
         or_skip(error)
         raise
@@ -48,15 +49,15 @@ def junit(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     plain = [path for path in java_sources(("app",)) if path.stem in ("Foreground", "History")]
     tests = java_sources((*modules, "app"), "test")
     compile_java(
-        [*java_sources(modules), *plain, *tests], list(found.values()), classes, release=17
+        [*java_sources(modules), *plain, *tests], [launcher, *runtime], classes, release=17
     )
     return [
         tools.program("java"),
         f"-Dgolden={Path(__file__).parents[1] / 'contract'}",
         "-jar",
-        str(found[parts.JUNIT]),
+        str(launcher),
         "execute",
-        f"--class-path={classes}:{found[parts.DESKTOP_CLASSES]}",
+        f"--class-path={':'.join(map(str, [classes, *runtime]))}",
         "--scan-class-path",
         "--disable-banner",
         "--details=tree",

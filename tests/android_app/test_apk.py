@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from device_agent import contract
+from device_agent.contract import Job
 from harness.app import archive, binaries, build, parts, shipped, toolchain, tools
+from harness.devices import agent_process
 from harness.errors import BadInputError
 from tests.android_app.conftest import need, or_skip
+from tests.conftest import sha256
 
 ROOT = Path(__file__).parents[2]
 
@@ -170,6 +174,7 @@ def test_everything_is_stored_and_aligned() -> None:
         assert entry.offset % multiple == 0, entry
     names = {entry.name for entry in entries}
     assert {"resources.arsc", "classes.dex"} <= names
+    assert "assets/licenses/tensorflow-lite-2.16.1.txt" in names
     libraries = ("libtensorflowlite_jni.so", "libtensorflowlite_gpu_jni.so")
     for abi in build.ABIS:
         assert {f"lib/{abi}/{library}" for library in libraries} <= names
@@ -214,6 +219,29 @@ def test_the_dex_verifies_and_passes_the_cores_tests_on_a_jvm(
     tested[place] = tested[place].replace("--class-path=", f"--class-path={translated}:")
     done = subprocess.run(tested, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout.decode()[-4000:]
+
+
+def test_the_dex_measures_a_real_model(
+    translated: Path, desktop: list[str], model_file: Path
+) -> None:
+    """The APK's own code and the APK's own runtime library, put together on a JVM."""
+    command = list(desktop)
+    place = command.index("-cp") + 1
+    command[place] = f"{translated}:{command[place]}"
+    wanted = Job(1, "t", "latency", str(model_file), sha256(model_file), runs=30, seconds=0.0)
+    result = agent_process.converse(command, wanted, lambda _: None, 60, os.environ)
+    assert len(result.samples_ns) == 30
+    assert result.delegation["delegated"] == 5
+    loaded = subprocess.run(
+        [*command[:1], "-verbose:class", *command[1:]],
+        input=contract.encode(wanted).encode(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    said = (loaded.stdout + loaded.stderr).decode("utf-8", "replace")
+    for name in ("core.Conversation", "core.Latency", "tflite.TfLiteModel"):
+        assert re.search(rf"io\.mobilebench\.{name} source: file:{translated}", said), name
 
 
 def test_another_runtime_can_be_built_in(tmp_path: Path) -> None:

@@ -14,28 +14,36 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 
 /**
  * The app's core and engine on a desktop JVM, on standard input and output: test equipment, which
  * says {@code "virtual": true} of its device in every hello.
  *
- * <pre>java … io.mobilebench.desktop.Main --native LIBRARY [--device-json FILE]</pre>
+ * <pre>java … io.mobilebench.desktop.Main [--device-json FILE]</pre>
+ *
+ * <p>{@code java.library.path} holds the runtime's library for Android on x86-64 and what it needs
+ * of Android's C library; see {@code bionic.c}.
  */
 public final class Main {
+    /** What the runtime's library needs: loaded first, so that it finds these and no others. */
+    private static final String[] LIBRARIES = {"c", "m", "dl", "log"};
+
+    /** Kept, as the logging system would forget its level otherwise. */
+    private static final Logger RUNTIME = Logger.getLogger("org.tensorflow.lite");
+
     private Main() {}
 
     public static void main(String[] arguments) throws IOException {
         // Stdout belongs to the protocol; whatever else wants to print goes to stderr.
         FileOutputStream toHost = new FileOutputStream(FileDescriptor.out);
         System.setOut(System.err);
+        RUNTIME.setLevel(Level.WARNING);
 
-        String library = "";
         DescribedDevice described = new DescribedDevice(null);
         for (int index = 0; index + 1 < arguments.length; index += 2) {
             switch (arguments[index]) {
-                case "--native":
-                    library = arguments[index + 1];
-                    break;
                 case "--device-json":
                     described = new DescribedDevice(new File(arguments[index + 1]));
                     break;
@@ -48,9 +56,11 @@ public final class Main {
         Engine engine = null;
         String missing = "";
         try {
-            System.load(library);
-            engine = new TfLiteEngine("tensorflow-lite", () -> "");
-        } catch (LinkageError error) {
+            for (String library : LIBRARIES) {
+                System.loadLibrary(library);
+            }
+            engine = new TfLiteEngine("tensorflow-lite", RuntimeLog::read);
+        } catch (LinkageError | RuntimeException error) {
             missing = "TensorFlow Lite cannot be loaded on this machine: " + error.getMessage();
         }
         Conversation conversation =
