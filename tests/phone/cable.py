@@ -185,6 +185,9 @@ class Cable:
     def _forget(self, end: socket.socket) -> None:
         with self._lock:
             self._sockets.discard(end)
+        # Closing alone would not wake a thread that reads from it, and so not end the connection.
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
         end.close()
 
 
