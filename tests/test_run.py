@@ -1,11 +1,13 @@
 """Whole runs through the command: ready models, the real agent, this machine."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -218,24 +220,46 @@ def test_results_that_cannot_be_written(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(
+needs_mount = pytest.mark.skipif(
     os.geteuid() != 0 or not Path("/proc/self/mountinfo").exists(), reason="mounting needs root"
 )
-def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    results.mkdir()
-    mounted = subprocess.run(
-        ["/bin/mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(results)],
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """A small file system of its own on the folder."""
+    folder.mkdir()
+    done = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)],
         capture_output=True, check=False,
     )  # fmt: skip
-    if mounted.returncode != 0:
-        pytest.skip(f"no small file system here: {mounted.stderr.decode()}")
+    if done.returncode != 0:
+        pytest.skip(f"no small file system here: {done.stderr.decode()}")
     try:
+        yield
+    finally:
+        subprocess.run(["/bin/umount", str(folder)], check=True)
+
+
+@needs_mount
+def test_a_read_only_results_folder(tmp_path: Path) -> None:
+    with mounted(tmp_path / "results", "ro"):
+        done = mobilebench("run", MODELS / "small.tflite", "--results", tmp_path / "results")
+    assert done.returncode == 2
+    assert "cannot write results" in done.stderr
+    assert "Read-only file system" in done.stderr
+
+
+@needs_mount
+def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    with mounted(results, "size=256k"):
         protocol = "[protocol]\nblocks = 40\nwarmup_seconds = 0.0\nseconds = 0.05\nruns = 10\n"
         path = suite(tmp_path, model("a", "small.tflite"), protocol)
         done = mobilebench("run", path, "--results", results)
         assert done.returncode == 4, done.stderr
         assert "the disk is full" in done.stderr
+        assert "mobilebench run --resume" in done.stderr
         assert "Traceback" not in done.stderr
         run = only_run(results)
         finished = run.trials()
@@ -244,8 +268,6 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path) ->
         resumed = mobilebench("run", "--resume", run.path)
         assert resumed.returncode == 0, resumed.stderr
         assert run.trials()[: len(finished)] == finished
-    finally:
-        subprocess.run(["/bin/umount", str(results)], check=True)
 
 
 def test_resume_of_nothing(tmp_path: Path) -> None:
