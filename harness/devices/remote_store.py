@@ -33,8 +33,13 @@ class RemoteStore:
         """After a lost link: whatever is there must be looked at again."""
         self._seen.clear()
 
-    def put(self, file: Path, sha256: str) -> str:
+    def put(self, file: Path, sha256: str, *, executable: bool = False) -> str:
         """Sees that the file is on the device, and returns its path there.
+
+        Args:
+            file: here.
+            sha256: of its content.
+            executable: whether the device may run it.
 
         Raises:
             TrialError: ``storage_full``; ``push_failed`` with adb's reason; ``model_corrupt``:
@@ -47,11 +52,11 @@ class RemoteStore:
         path = f"{FOLDER}/{sha256}{suffix}"
         limit = _LEAST_SECONDS + file.stat().st_size / _SLOWEST
         if self._hash(path, limit, prepare=True) != sha256:
-            self._send(file, sha256, path, limit)
+            self._send(file, sha256, path, limit, "755" if executable else "644")
         self._seen[sha256] = path
         return path
 
-    def _send(self, file: Path, sha256: str, path: str, limit: float) -> None:
+    def _send(self, file: Path, sha256: str, path: str, limit: float, mode: str) -> None:
         part = f"{path}.part-{secrets.token_hex(4)}"
         try:
             self._device.push(file, part, limit)
@@ -61,7 +66,7 @@ class RemoteStore:
                     "model_corrupt", f"{file.name} arrived on the device as another file"
                 )
             quoted = f"{shlex.quote(part)} && mv -f {shlex.quote(part)} {shlex.quote(path)}"
-            moved = self._device.script(f"chmod 644 {quoted}")
+            moved = self._device.script(f"chmod {mode} {quoted}")
             if moved.code:
                 raise TrialError("push_failed", f"cannot store {path}: {moved.said}")
         except (AdbError, TrialError) as error:
