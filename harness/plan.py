@@ -33,6 +33,10 @@ class PlannedVariant:
     labelled: bool
 
 
+#: Kind, block, variant and runtime of each trial.
+_Order = list[tuple[str, int, PlannedVariant, str]]
+
+
 def make_plan(
     run: str,
     device: str,
@@ -48,13 +52,61 @@ def make_plan(
     the run's, so that a result of another run is never taken for ours.
     """
     pairs = [(variant, runtime) for variant in variants for runtime in runtimes]
-    order: list[tuple[str, int, PlannedVariant, str]] = []
+    order: _Order = []
     order += [("memory", 0, variant, runtime) for variant, runtime in pairs]
     order += [("accuracy", 0, variant, runtime) for variant, runtime in pairs if variant.labelled]
     for block in range(blocks):
         # A generator for each block: adding blocks leaves the earlier ones as they were.
         shuffled = random.Random(f"{seed}/{device}/{block}").sample(pairs, len(pairs))
         order += [("latency", block, variant, runtime) for variant, runtime in shuffled]
+    return _numbered(run, device, order)
+
+
+def make_gate_plan(
+    run: str,
+    device: str,
+    variants: Sequence[PlannedVariant],
+    runtimes: Sequence[str],
+    blocks: int,
+    seed: int,
+    kinds: Sequence[str],
+) -> tuple[PlannedTrial, ...]:
+    """All trials of a gate on one device: a model's arms beside each other, in random order.
+
+    Unlike a suite's, a gate's memory is measured in every block, because it is tested, and the
+    arms of one model follow each other, because only they are compared. A plan with more blocks
+    starts with the trials of one with fewer, under the same names.
+
+    Args:
+        run: the run's name.
+        device: where.
+        variants: of all models; those of one model are the arms.
+        runtimes: by name.
+        blocks: how many times each arm is run.
+        seed: of the order.
+        kinds: which of ``latency``, ``memory`` and ``accuracy`` are measured.
+    """
+    models = list(dict.fromkeys(variant.model for variant in variants))
+    order: _Order = [
+        ("accuracy", 0, variant, runtime)
+        for variant in variants
+        for runtime in runtimes
+        if variant.labelled and "accuracy" in kinds
+    ]
+    for block in range(blocks):
+        shuffle = random.Random(f"{seed}/{device}/{block}")
+        groups = [(model, runtime) for model in models for runtime in runtimes]
+        for model, runtime in shuffle.sample(groups, len(groups)):
+            arms = [variant for variant in variants if variant.model == model]
+            for kind in ("latency", "memory"):
+                if kind in kinds:
+                    order += [
+                        (kind, block, arm, runtime) for arm in shuffle.sample(arms, len(arms))
+                    ]
+    return _numbered(run, device, order)
+
+
+def _numbered(run: str, device: str, order: _Order) -> tuple[PlannedTrial, ...]:
     return tuple(
         PlannedTrial(
             f"{run}.{device}.{number:05d}",

@@ -52,8 +52,25 @@ class Watcher(Protocol):
         """Told of each trial that ended."""
 
 
-def start(suite: Suite, results: Path, command: Sequence[str], watcher: Watcher) -> RunFolder:
+#: Changes a manifest before anything is measured: another plan, further entries.
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def start(
+    suite: Suite,
+    results: Path,
+    command: Sequence[str],
+    watcher: Watcher,
+    shape: Shape = lambda manifest: manifest,
+) -> RunFolder:
     """Runs a suite into a new folder below ``results``.
+
+    Args:
+        suite: what to compare.
+        results: where the run gets its folder.
+        command: how it was asked for; kept in the manifest.
+        watcher: told how it goes.
+        shape: what a gate makes of the manifest, its plan above all.
 
     Raises:
         BadInputError: something of the suite cannot be had; nothing was written.
@@ -80,9 +97,9 @@ def start(suite: Suite, results: Path, command: Sequence[str], watcher: Watcher)
         )
     run = f"{created:%Y%m%dT%H%M%SZ}-{suite.name}"
     plan = _plan(run, suite, outcome)
-    folder = _create(
-        results, run, _manifest(run, created, suite, command, device_facts, outcome, plan)
-    )
+    manifest = shape(_manifest(run, created, suite, command, device_facts, outcome, plan))
+    plan = planned(manifest)
+    folder = _create(results, run, manifest)
     with folder.locked():
         for artifact in outcome.artifacts:
             folder.add_artifact(artifact.path, f"{artifact.sha256}.tflite")
@@ -102,7 +119,7 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
     folder = RunFolder.open(path)
     manifest = folder.manifest()
     suite = Suite.model_validate(manifest["suite"])
-    plan = tuple(PlannedTrial(**trial) for trial in manifest["plan"])
+    plan = planned(manifest)
     with folder.locked():
         if manifest["state"] == "finished":
             return folder
@@ -112,6 +129,11 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
         folder.drop_torn_line()
         _measure(folder, suite, devices, plan, watcher)
     return folder
+
+
+def planned(manifest: Mapping[str, Any]) -> tuple[PlannedTrial, ...]:
+    """The trials of a run in order, as its manifest has them."""
+    return tuple(PlannedTrial(**trial) for trial in manifest["plan"])
 
 
 def exit_code(folder: RunFolder) -> int:
@@ -160,7 +182,8 @@ def _measure(
         with contextlib.suppress(InvalidRunError):
             folder.fold_samples()
             folder.write_manifest({**manifest, "state": "interrupted"})
-        resume = f"go on with: mobilebench run --resume {folder.path}"
+        command = "gate" if "gate" in manifest else "run"
+        resume = f"go on with: mobilebench {command} --resume {folder.path}"
         if isinstance(error, KeyboardInterrupt):
             done, total = len(folder.trials()), len(plan)
             raise InterruptedRunError(
