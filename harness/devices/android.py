@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -209,13 +209,14 @@ class AndroidDevice:
                 except TrialError as error:
                     if error.code in ("timeout", "protocol_violation"):
                         self._link.ensure_alive()
-                    if error.code == "timeout" and app_end.hangs(self._device):
+                    if error.code == "timeout" and app_end.hangs(self._device, wire.pids):
                         raise TrialError(
                             "app_hung", f"the app does not respond, says Android; {error.reason}"
                         ) from error
                     raise
-        except TrialError:
-            self._device.shell("am", "force-stop", app.PACKAGE)
+        except (TrialError, KeyboardInterrupt):
+            with suppress(AdbError):
+                self._device.shell("am", "force-stop", app.PACKAGE)
             raise
 
     def _start(self, socket_name: str) -> None:
@@ -267,20 +268,20 @@ class _Wire:
         self._device = device
         self._link = link
         self._stream = stream
-        self._pids: frozenset[int] = frozenset()
+        self.pids: frozenset[int] = frozenset()
 
     def fileno(self) -> int:
         return self._stream.fileno()
 
     def send(self, line: bytes) -> None:
         # While it lives: later Android is asked how these very processes ended.
-        self._pids = app_end.running(self._device)
+        self.pids = app_end.running(self._device)
         # The stream stays open: adb knows no half-closed one.
         self._stream.send(line, Deadline(10, "sending the job"))
 
     def died(self) -> TrialError:
         self._link.ensure_alive()
-        found = app_end.explain(self._device, self._pids)
+        found = app_end.explain(self._device, self.pids)
         if found is None:
             raise LinkLostError("the connection to the app broke, and the app is alive")
         return found

@@ -44,14 +44,18 @@ def explain(device: AdbDevice, pids: frozenset[int]) -> TrialError | None:
             return None
         # Without any record this Android keeps none.
         if record is None or time.monotonic() >= end:
-            return _without_record(device)
+            return _without_record(device, pids)
         time.sleep(0.2)
 
 
-def hangs(device: AdbDevice) -> bool:
-    """Whether Android has found that the app does not respond (and not yet ended it)."""
+def hangs(device: AdbDevice, pids: frozenset[int]) -> bool:
+    """Whether Android has found that these processes do not respond (and not yet ended them).
+
+    The event's fields are user, process, package, flags and reason: AOSP, ``EventLogTags.logtags``.
+    """
     log = device.shell("logcat", "-d", "-b", "events", "-t", "500", "am_anr:I", "*:S").output
-    return re.search(rf"am_anr\s*:\s*\[[^\]]*\b{re.escape(PACKAGE)}\b", log) is not None
+    found = re.findall(rf"am_anr\s*:\s*\[\d+,(\d{{1,9}}),{re.escape(PACKAGE)},", log)
+    return any(int(pid) in pids for pid in found)
 
 
 def _record(device: AdbDevice) -> Exit | None:
@@ -75,12 +79,14 @@ def _judge(record: Exit) -> TrialError:
     return TrialError("agent_died", f"Android ended the app: {record.reason}{said}")
 
 
-def _without_record(device: AdbDevice) -> TrialError:
+def _without_record(device: AdbDevice, pids: frozenset[int]) -> TrialError:
     """Before Android 11 the log is all there is; it may have lost the lines."""
     log = device.shell("logcat", "-d", "-b", "crash", "-t", "60").output
-    match = re.search(
-        rf"Process: {re.escape(PACKAGE)}, PID: \d+\n[^\n]*?AndroidRuntime: ([^\n]{{1,300}})", log
+    crash = (
+        rf"Process: {re.escape(PACKAGE)}, PID: (\d{{1,9}})\n"
+        r"[^\n]*?AndroidRuntime: ([^\n]{1,300})"
     )
-    if match:
-        return TrialError("app_crashed", f"the app crashed: {match[1].strip()}")
+    for pid, cause in re.findall(crash, log):
+        if int(pid) in pids:
+            return TrialError("app_crashed", f"the app crashed: {cause.strip()}")
     return TrialError("agent_died", "the app ended without a result")

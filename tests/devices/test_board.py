@@ -1,6 +1,7 @@
 """A Linux board over real adb: the agent is pushed there and runs models for real."""
 
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
@@ -155,11 +156,22 @@ def test_the_adb_server_dies_in_mid_trial(
 def test_a_hung_agent_is_ended_on_the_board(
     connect: Connect, board: Phone, tmp_path: Path, model_file: Path
 ) -> None:
-    device = make(connect, board, tmp_path)
+    there = connect(board)
+    device = BoardDevice("pi", there, tmp_path / "cache")
     device.probe()
+
+    def runs_there() -> bool:
+        return ".pyz" in there.script("cat /proc/[0-9]*/cmdline").output
+
+    seen: list[bool] = []
     with pytest.raises(TrialError) as caught:
-        device.run(job(device, model_file, seconds=60), lambda _: None, 2)
+        device.run(job(device, model_file, seconds=60), lambda _: seen.append(runs_there()), 2)
     assert caught.value.code == "timeout"
+    assert any(seen)
+    end = time.monotonic() + 20
+    while runs_there():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_model_that_was_tampered_with(

@@ -193,19 +193,20 @@ class Android:
         return text
 
     def _logcat(self, call: Call) -> int:
+        pid = self._app.pid if self._app else 0
         if "crash" in call.words:
             call.say("--------- beginning of crash\n")
             if any(reason.startswith("APP CRASH") for _, reason, _ in self.exits):
                 call.say(
-                    "11-24 12:00:00.000  4242  4260 E AndroidRuntime: FATAL EXCEPTION: worker\n"
-                    f"11-24 12:00:00.000  4242  4260 E AndroidRuntime: Process: {PACKAGE}, "
-                    f"PID: 4242\n11-24 12:00:00.000  4242  4260 E AndroidRuntime: {self.crash}\n"
+                    f"11-24 12:00:00.000 {pid} 42 E AndroidRuntime: FATAL EXCEPTION: worker\n"
+                    f"11-24 12:00:00.000 {pid} 42 E AndroidRuntime: Process: {PACKAGE}, "
+                    f"PID: {pid}\n11-24 12:00:00.000 {pid} 42 E AndroidRuntime: {self.crash}\n"
                 )
             return 0
         call.say("--------- beginning of events\n")
         if self.anr:
             call.say(
-                f"11-24 12:00:00.000  1500  1600 I am_anr  : [0,4242,{PACKAGE},545832518,"
+                f"11-24 12:00:00.000  1500  1600 I am_anr  : [0,{pid},{PACKAGE},545832518,"
                 "Input dispatching timed out]\n"
             )
         return 0
