@@ -39,7 +39,7 @@ final class Latency {
             if (measured.capped) {
                 warnings.add(
                         "stopped after " + measured.samples.length + " runs at the limit of "
-                                + job.maxSeconds + " s, before the " + job.runs
+                                + seconds(job.maxSeconds) + " s, before the " + job.runs
                                 + " runs asked for");
             }
             return new Result(
@@ -57,6 +57,13 @@ final class Latency {
                     delegation.told,
                     warnings);
         }
+    }
+
+    /** Without the decimals that say nothing. */
+    private static String seconds(double value) {
+        return value == Math.rint(value) && value < 1e15
+                ? Long.toString((long) value)
+                : Double.toString(value);
     }
 
     /** Inferences timed one by one. */

@@ -89,7 +89,7 @@ final class Npz implements AutoCloseable {
             Npz opened = new Npz(archive, x, labels);
             archive = null;
             return opened;
-        } catch (IOException | ArithmeticException error) {
+        } catch (IOException | ArithmeticException | IllegalArgumentException error) {
             throw bad(error);
         } finally {
             close(archive);
@@ -108,7 +108,7 @@ final class Npz implements AutoCloseable {
                 count = Math.multiplyExact(count, size);
             }
             return samples.next(count);
-        } catch (IOException | ArithmeticException error) {
+        } catch (IOException | ArithmeticException | IllegalArgumentException error) {
             throw bad(error);
         }
     }
