@@ -29,8 +29,9 @@ from harness.compress.step import (
     UnsupportedModelError,
     Workshop,
 )
-from harness.compress.tflite import Array, Runner
+from harness.compress.tflite import Runner
 from harness.errors import BadInputError
+from harness.models.array import Array
 from harness.models.datasets import Dataset, load_dataset, noise
 from harness.models.sources import build_fresh, check_tflite, find_source, find_student, load_keras
 from harness.models.spec import ModelSpec

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from harness.compress.artifact import EvaluationSet
-from harness.compress.tflite import Array
 from harness.errors import BadInputError, InvalidRunError
+from harness.models.array import Array
 
 #: Counted up whenever the same key would mean something else.
 FORMAT = 1

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from harness.compress.step import StepError
-from harness.compress.tflite import Array, Runner
+from harness.compress.tflite import Runner
+from harness.models.array import Array
 
 #: How many samples a model is run on.
 SAMPLES = 32

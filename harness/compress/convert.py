@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from harness.compress.step import StepError
-from harness.compress.tflite import Array
 from harness.errors import BadInputError
+from harness.models.array import Array
 
 
 def convert_keras(model: Any, scratch: Path) -> bytes:

@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.compress.step import State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
-    from harness.compress.tflite import Array
+    from harness.models.array import Array
 
 
 class FineTune(TrainingStep):

@@ -19,7 +19,7 @@ from harness.compress.step import State, StepError, TrainingStep, Workshop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.compress.tflite import Array
+    from harness.models.array import Array
 
 #: The share of the training after which the gradual schedule has reached its goal.
 _RAMP = 0.6

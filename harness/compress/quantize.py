@@ -19,7 +19,7 @@ from harness.compress.step import QuantizingStep, StepError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.compress.tflite import Array
+    from harness.models.array import Array
 
 #: Threads that calibration runs the model with.
 _THREADS = 2

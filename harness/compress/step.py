@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.compress.tflite import Array
+    from harness.models.array import Array
     from harness.models.training import Lessons, Loss
 
 

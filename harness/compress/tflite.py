@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from device_agent import delegation
 from harness.compress.step import StepError, UnsupportedModelError
+from harness.models.array import Array
 from harness.models.datasets import noise
-
-Array = npt.NDArray[Any]
 
 _THREADS = 2
 #: The operators whose second input is a kernel that pruning may have thinned out.

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import BadInputError
+from harness.models.array import Array
 
-Array = npt.NDArray[Any]
 Labelled = tuple[Array, Array]
 
 #: How many noise samples ``random`` makes.

@@ -16,11 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import BadInputError
-
-Array = npt.NDArray[Any]
+from harness.models.array import Array
 
 #: Steps in one graph call at most: masks are updated and progress is told in between.
 _STEPS_A_CALL = 16
