@@ -16,6 +16,7 @@ from harness.devices.app import Apk, installed_version
 from harness.devices.base import Device
 from harness.devices.board import BoardDevice
 from harness.devices.link import explain
+from harness.devices.ssh_board import SshBoardDevice
 from harness.errors import BadInputError
 
 #: ``--device all``
@@ -123,7 +124,8 @@ def open_device(
     Args:
         name: how tables call it.
         kind: ``android`` or ``board``.
-        address: a serial, ``adb://HOST:PORT/SERIAL``, or empty if just one device is connected.
+        address: a serial, ``adb://HOST:PORT/SERIAL``, or empty if just one device is connected;
+            of a board also ``ssh://USER@HOST:PORT``.
         cache: where the agent's archive is built.
         python: the interpreter on a board.
         allowed: checks that a phone may fail (see ``phone_state``).
@@ -131,6 +133,8 @@ def open_device(
     Raises:
         BadInputError: the address names no device.
     """
+    if kind == BoardDevice.kind and address.startswith("ssh://"):
+        return SshBoardDevice(name, address, cache, python or "python3")
     if address:
         server, serial = parse_address(address)
     else:

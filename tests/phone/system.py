@@ -1,13 +1,14 @@
 """The phone's system software, from Debian's archive into a cache; nothing is installed.
 
-adbd, mksh and toybox of one Debian release, with the libraries they need, are downloaded by the
-machine's own apt with a state of its own, and unpacked. Two small programs are compiled.
+adbd, dropbear, mksh and toybox of one Debian release, with the libraries they need, are downloaded
+by the machine's own apt with a state of its own, and unpacked. Two small programs are compiled.
 """
 
 from __future__ import annotations
 
 import fcntl
 import functools
+import hashlib
 import os
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ import platformdirs
 
 # The oldest Debian release whose adbd speaks like a current phone's (34.0.5).
 _RELEASE = "trixie"
-_PACKAGES = ("adbd", "mksh", "toybox")
+_PACKAGES = ("adbd", "dropbear-bin", "mksh", "toybox")
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 _SOURCES = Path(__file__).parent
 
@@ -65,6 +66,17 @@ class System:
             "/apex/root/usr/lib/android-sdk/platform-tools/adbd",
         ]
 
+    def dropbear(self, program: str) -> list[str]:
+        """``dropbear`` or ``dropbearkey`` as a command inside the sandbox."""
+        libraries = f"/apex/root/{_LIBRARIES}"
+        folder = "sbin" if program == "dropbear" else "bin"
+        return [
+            f"{libraries}/ld-linux-x86-64.so.2",
+            "--library-path",
+            libraries,
+            f"/apex/root/usr/{folder}/{program}",
+        ]
+
     def toybox_commands(self) -> list[str]:
         """The names that toybox answers to."""
         libraries = self.root / _LIBRARIES
@@ -92,7 +104,8 @@ def prepare() -> System:
     if probe.returncode:
         raise UnavailableError(f"no user namespaces here: {probe.stderr.decode().strip()}")
     default = platformdirs.user_cache_path("mobilebench-tests")
-    folder = Path(os.environ.get("MOBILEBENCH_TEST_CACHE", default)) / f"phone-{_RELEASE}"
+    contents = hashlib.sha256(" ".join((_RELEASE, *_PACKAGES)).encode()).hexdigest()[:8]
+    folder = Path(os.environ.get("MOBILEBENCH_TEST_CACHE", default)) / f"phone-{contents}"
     with _lock(folder.with_suffix(".lock")):
         system = System(folder)
         if not system.root.exists():

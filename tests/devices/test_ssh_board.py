@@ -1,0 +1,141 @@
+"""A machine behind ssh: the real ssh client, a real dropbear, real inference."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from device_agent.contract import PROTOCOL_VERSION, Event, Job
+from harness.devices.base import TrialError
+from harness.devices.discovery import open_device
+from harness.devices.ssh_board import SshBoardDevice
+from harness.errors import BadInputError, InvalidRunError
+from tests.conftest import sha256
+from tests.phone.ssh import HOST, ssh_program
+from tests.phone.system import System
+
+
+@pytest.fixture
+def program(phone_system: System, tmp_path: Path) -> list[str]:
+    if not (shutil.which("ssh") and shutil.which("ssh-keygen")):
+        pytest.skip("needs the ssh client")
+    return ssh_program(tmp_path / "board", phone_system)
+
+
+def make(program: list[str], tmp_path: Path, python: str = "/system/bin/python3") -> SshBoardDevice:
+    return SshBoardDevice("pi", f"ssh://{HOST}", tmp_path / "cache", python, program)
+
+
+def plan(device: SshBoardDevice, model: Path, seconds: float = 0.05) -> Job:
+    return Job(
+        PROTOCOL_VERSION,
+        "run.pi.00001",
+        "latency",
+        device.push(model, sha256(model)),
+        sha256(model),
+        warmup_seconds=0,
+        runs=10,
+        seconds=seconds,
+    )
+
+
+def stored(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "board/data/home/.cache/mobilebench/device").iterdir())
+
+
+def test_a_trial(program: list[str], tmp_path: Path, model_file: Path) -> None:
+    device = make(program, tmp_path)
+    facts = device.probe()
+    assert (facts.kind, facts.runtime) == ("board", "ai-edge-litert")
+    result = device.run(plan(device, model_file), lambda _: None, 60)
+    assert len(result.samples_ns) >= 10
+    assert {path.suffix for path in stored(tmp_path)} == {".pyz", ".tflite"}
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in stored(tmp_path))
+
+
+def test_a_changed_file_is_sent_again(program: list[str], tmp_path: Path, model_file: Path) -> None:
+    make(program, tmp_path).push(model_file, sha256(model_file))
+    (path,) = stored(tmp_path)
+    path.write_bytes(b"stale")
+    make(program, tmp_path).push(model_file, sha256(model_file))
+    assert path.read_bytes() == model_file.read_bytes()
+
+
+def test_what_arrives_is_checked(program: list[str], tmp_path: Path, model_file: Path) -> None:
+    device = make(program, tmp_path)
+    with pytest.raises(TrialError) as caught:
+        device.push(model_file, "0" * 64)
+    assert caught.value.code == "push_failed"
+    assert stored(tmp_path) == []
+
+
+def test_no_python(program: list[str], tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no-python"):
+        make(program, tmp_path, "no-python").probe()
+
+
+def test_no_such_host(tmp_path: Path) -> None:
+    device = SshBoardDevice("pi", "ssh://host.invalid", tmp_path / "cache")
+    with pytest.raises(BadInputError, match=r"device 'pi' \(ssh://host\.invalid\): "):
+        device.probe()
+
+
+def test_a_key_that_is_not_accepted(program: list[str], tmp_path: Path) -> None:
+    (tmp_path / "board/data/ssh/authorized_keys").write_text("")
+    with pytest.raises(BadInputError, match="Permission denied"):
+        make(program, tmp_path).probe()
+
+
+def test_the_connection_breaks_once(program: list[str], tmp_path: Path, model_file: Path) -> None:
+    device = make(program, tmp_path)
+    device.probe()
+    broken: list[str] = []
+
+    def cut(event: Event) -> None:
+        if event.phase == "measure" and not broken:
+            broken.append(event.phase)
+            end_connections(tmp_path)
+
+    result = device.run(plan(device, model_file, seconds=1), cut, 60)
+    assert "the link was lost" in result.warnings[-1]
+
+
+def test_the_machine_goes_away(program: list[str], tmp_path: Path, model_file: Path) -> None:
+    device = make(program, tmp_path)
+    planned = plan(device, model_file, seconds=1)
+
+    def go(_: Event) -> None:
+        (tmp_path / "board/server.py").write_text("")
+        end_connections(tmp_path)
+
+    with pytest.raises(InvalidRunError, match="was lost"):
+        device.run(planned, go, 60)
+
+
+def end_connections(tmp_path: Path) -> None:
+    """Ends the servers of this test's machine, by their ids: those whose root is its folder."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0] == b"bwrap" and str(tmp_path / "board/data").encode() in words:
+            os.kill(int(process.name), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "address", ["ssh://", "ssh://h/path", "ssh://u:secret@h", "ssh://h:x", "http://h", "h"]
+)
+def test_addresses_that_are_none(address: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError):
+        SshBoardDevice("pi", address, tmp_path / "cache")
+
+
+def test_opening(tmp_path: Path) -> None:
+    device = open_device("pi", "board", "ssh://-oProxyCommand=x", tmp_path / "cache")
+    assert isinstance(device, SshBoardDevice)
+    # The name is a host's, whatever it looks like.
+    with pytest.raises(BadInputError):
+        device.probe()
