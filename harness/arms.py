@@ -1,0 +1,102 @@
+"""Two arms of one model: as a suite, and as blocks of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BadInputError
+from harness.plan import PlannedVariant, make_gate_plan
+from harness.suite import Suite, file_name, read_suite, validate
+
+BASELINE, CANDIDATE = "baseline", "candidate"
+
+
+def suite_of_files(
+    baseline: Path, candidate: Path, data: str | None = None, settings: Mapping[str, Any] = {}
+) -> Suite:
+    """The suite that compares two ``.tflite`` files as they are.
+
+    Args:
+        baseline: the file that is known to be good.
+        candidate: the file that is to be as good.
+        data: labelled data, as a suite's ``data``; None: no accuracy is compared.
+        settings: further keys of the suite: ``protocol``, ``seed``, ``runtimes``, ``devices``.
+
+    Raises:
+        BadInputError: a file is not there or no ``.tflite``, or a setting is not valid.
+    """
+    for role, path in ((BASELINE, baseline), (CANDIDATE, candidate)):
+        if not path.is_file():
+            raise BadInputError(f"the {role} {path} does not exist")
+        if path.suffix != ".tflite":
+            raise BadInputError(
+                f"the {role} {path} is no .tflite file: convert it first (mobilebench compress), "
+                "or gate a suite file, which can hold any model"
+            )
+    model = {
+        "name": baseline.stem,
+        "source": str(baseline),
+        "recipes": [{"name": BASELINE, "recipe": "as_is"}],
+        "ready": {CANDIDATE: str(candidate)},
+        **({"data": data} if data else {}),
+    }
+    document = {"name": file_name(f"gate-{candidate.stem}")[:60], "models": [model], **settings}
+    return validate(document, "this gate", Path())
+
+
+def suite_of_file(path: Path, settings: Mapping[str, Any] = {}) -> Suite:
+    """The suite of a TOML file, with some of its keys replaced.
+
+    Raises:
+        BadInputError: there is no such suite, or it is not valid.
+    """
+    document = read_suite(path)
+    changed = {**document, **settings}
+    if isinstance(document.get("protocol"), dict) and "protocol" in settings:
+        changed["protocol"] = {**document["protocol"], **settings["protocol"]}
+    return validate(changed, str(path), path.parent)
+
+
+def settings(
+    seconds: float | None, threads: int | None, seed: int | None, devices: Sequence[Any]
+) -> dict[str, Any]:
+    """A suite's keys for what a command line gives (``seconds`` measured a trial)."""
+    found: dict[str, Any] = {}
+    if seconds is not None:
+        found["protocol"] = {"seconds": seconds, "warmup_seconds": min(0.5, seconds)}
+    if threads is not None:
+        found["runtimes"] = [{"name": f"cpu-{threads}", "threads": threads}]
+    if seed is not None:
+        found["seed"] = seed
+    if devices:
+        found["devices"] = [device.model_dump() for device in devices]
+    return found
+
+
+def plan(manifest: Mapping[str, Any], blocks: int, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """The trials of all arms that have a baseline and a candidate, as a manifest holds them.
+
+    Args:
+        manifest: of the run.
+        blocks: how many times each arm is run.
+        kinds: what is measured.
+    """
+    made = {(entry["model"], entry["recipe"]) for entry in manifest["artifacts"]}
+    baselines = {entry["name"]: entry["baseline"] for entry in manifest["models"]}
+    counts = {name: sum(model == name for model, _ in made) for name in baselines}
+    variants = [
+        PlannedVariant(entry["model"], entry["recipe"], entry["dataset"] is not None)
+        for entry in manifest["artifacts"]
+        if counts[entry["model"]] > 1 and (entry["model"], baselines[entry["model"]]) in made
+    ]
+    runtimes = [runtime["name"] for runtime in manifest["runtimes"]]
+    return [
+        asdict(trial)
+        for device in manifest["devices"]
+        for trial in make_gate_plan(
+            manifest["run"], device["name"], variants, runtimes, blocks, manifest["seed"], kinds
+        )
+    ]

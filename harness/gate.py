@@ -1,0 +1,230 @@
+"""The gate: both arms in one session, a verdict, and a second look where the first gives none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import arms, calibration, report
+from harness import run as runs
+from harness.analysis import gating, verdicts
+from harness.analysis.gating import Look, Verdict
+from harness.analysis.verdicts import Comparison, Place
+from harness.errors import BadInputError, InvalidRunError
+from harness.policy import Policy
+from harness.report import gate_outputs
+from harness.store import RunFolder, write_atomically
+from harness.suite import Suite
+
+#: Where a gate's folder keeps what was said last.
+VERDICT = "gate.json"
+
+#: What each verdict tells the caller of the command.
+EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 3, Verdict.INVALID: 4}
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What a gate says, and where its run lies.
+
+    Attributes:
+        run: its name.
+        folder: its results folder.
+        comparisons: each candidate against its baseline, metric by metric.
+        looks: after how many blocks a verdict may be given, and with what error.
+        warnings: what must not be read into it.
+    """
+
+    run: str
+    folder: Path
+    comparisons: tuple[Comparison, ...]
+    looks: tuple[Look, ...]
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all comparisons."""
+        return gating.worst([comparison.verdict for comparison in self.comparisons])
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is PASS: an INCONCLUSIVE one is none."""
+        return self.verdict == Verdict.PASS
+
+    @property
+    def exit_code(self) -> int:
+        """0 PASS, 1 FAIL, 3 INCONCLUSIVE, 4 INVALID."""
+        return EXIT_CODES[self.verdict]
+
+    def __repr__(self) -> str:
+        """Short, because an assertion that fails shows it."""
+        return f"<{gate_outputs.headline(self)}>"
+
+
+def start(
+    suite: Suite, policy: Policy, results: Path, command: Sequence[str], watcher: runs.Watcher
+) -> GateResult:
+    """Runs each model's baseline and candidates on each device and runtime, and judges.
+
+    Args:
+        suite: the first recipe of a model is its baseline; every other variant is a candidate.
+        policy: what is looked at, and how much worse it may get.
+        results: where the run gets its folder.
+        command: how it was asked for; kept in the manifest.
+        watcher: told how it goes.
+
+    Raises:
+        BadInputError: there is nothing to compare; nothing was written.
+        InvalidRunError: the run cannot go on; what was finished is kept.
+        InterruptedRunError: by Ctrl-C; the gate can be resumed.
+    """
+
+    def shape(manifest: dict[str, Any]) -> dict[str, Any]:
+        return _gated(manifest, suite, policy)
+
+    return _conclude(runs.start(suite, results, command, watcher, shape), watcher)
+
+
+def resume(path: Path, watcher: runs.Watcher) -> GateResult:
+    """Finishes an earlier gate, or says again what it said.
+
+    Raises:
+        BadInputError: there is no gate's run, or its device has changed since.
+    """
+    if "gate" not in RunFolder.open(path).manifest():
+        raise BadInputError(f"{path} is the run of no gate: go on with mobilebench run --resume")
+    return _conclude(runs.resume(path, watcher), watcher)
+
+
+def judge(folder: RunFolder) -> GateResult:
+    """What the trials in a gate's folder say, whatever there is of them."""
+    manifest = folder.manifest()
+    gate = manifest["gate"]
+    looks = tuple(Look(**look) for look in gate["looks"])
+    comparisons = verdicts.judge(
+        [Place(**place) for place in gate["places"]],
+        manifest,
+        folder.trials(),
+        folder.samples(),
+        Policy.model_validate(gate["policy"]),
+        looks,
+        {Place(**entry["place"]): entry["noise"] for entry in gate["noise"]},
+    )
+    return GateResult(
+        manifest["run"], folder.path, comparisons, looks, tuple(_warnings(manifest, comparisons))
+    )
+
+
+def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
+    result = judge(folder)
+    manifest = folder.manifest()
+    blocks = 1 + max((trial["block"] for trial in manifest["plan"]), default=-1)
+    if _undecided(result) and blocks < result.looks[-1].blocks:
+        policy = Policy.model_validate(manifest["gate"]["policy"])
+        plan = arms.plan(manifest, result.looks[-1].blocks, _kinds(policy))
+        with folder.locked():
+            folder.write_manifest({**manifest, "plan": plan, "state": "running"})
+        try:
+            runs.resume(folder.path, watcher)
+        except BadInputError as error:
+            raise InvalidRunError(
+                f"the second look could not begin: {error}; "
+                f"go on with: mobilebench gate --resume {folder.path}"
+            ) from error
+        result = judge(folder)
+    text = json.dumps(gate_outputs.document(result), indent=1, ensure_ascii=False)
+    write_atomically(folder.path / VERDICT, f"{text}\n".encode())
+    report.build(folder)
+    return result
+
+
+def _undecided(result: GateResult) -> bool:
+    """Whether more blocks could change the overall verdict: what has failed stays failed."""
+    if result.verdict in (Verdict.FAIL, Verdict.INVALID):
+        return False
+    return any(
+        finding.verdict == Verdict.INCONCLUSIVE and finding.p_fail is not None
+        for comparison in result.comparisons
+        for finding in comparison.findings
+    )
+
+
+def _gated(manifest: dict[str, Any], suite: Suite, policy: Policy) -> dict[str, Any]:
+    """The manifest with the plan of the first look, and all that the verdict will need."""
+    places = _places(manifest, suite)
+    if not places:
+        raise BadInputError(
+            "there is nothing to compare: every model has one variant only; "
+            "add a recipe or a ready file to the suite"
+        )
+    made = {(entry["model"], entry["recipe"]): entry["sha256"] for entry in manifest["artifacts"]}
+    if not any({(p.model, p.baseline), (p.model, p.candidate)} <= made.keys() for p in places):
+        first = manifest["failures"][0]
+        raise BadInputError(
+            f"there is nothing to compare: {first['model']} · {first['recipe']}: {first['reason']}"
+        )
+    kinds = _kinds(policy)
+    tested = len(places) * sum(kind in kinds for kind in verdicts.REPLICATED)
+    looks = gating.plan_looks(tested, max(gating.FIRST_BLOCKS, suite.protocol.blocks))
+    noise = [
+        {"place": asdict(place), "noise": found.metrics}
+        for place in places
+        if (found := _noise(manifest, place, made.get((place.model, place.baseline), "")))
+    ]
+    return {
+        **manifest,
+        "plan": arms.plan(manifest, looks[0].blocks, kinds),
+        "gate": {
+            "policy": policy.model_dump(),
+            "looks": [asdict(look) for look in looks],
+            "places": [asdict(place) for place in places],
+            "noise": noise,
+        },
+    }
+
+
+def _places(manifest: Mapping[str, Any], suite: Suite) -> list[Place]:
+    baselines = {entry["name"]: entry["baseline"] for entry in manifest["models"]}
+    return [
+        Place(model.name, device.name, runtime.name, baselines[model.name], recipe.name)
+        for model, recipe in suite.variants()
+        if recipe.name != baselines[model.name]
+        for device in suite.devices
+        for runtime in suite.runtimes
+    ]
+
+
+def _kinds(policy: Policy) -> tuple[str, ...]:
+    """The kinds of trials that the policy asks for; delegated nodes are told by any."""
+    kinds = ("latency", "memory", "accuracy")
+    chosen = tuple(kind for kind in kinds if getattr(policy, kind).enabled)
+    return chosen or ("latency",)
+
+
+def _noise(manifest: Mapping[str, Any], place: Place, artifact: str) -> calibration.Noise | None:
+    device = next(d for d in manifest["devices"] if d["name"] == place.device)
+    runtime = next(r for r in manifest["runtimes"] if r["name"] == place.runtime)
+    return calibration.known(device, runtime, artifact)
+
+
+def _warnings(manifest: Mapping[str, Any], comparisons: Sequence[Comparison]) -> list[str]:
+    warnings = [
+        f"{device['name']} is virtual: its times are not a phone's latency."
+        for device in manifest["devices"]
+        if device.get("virtual")
+    ]
+    bare = {
+        (c.model, c.device, c.runtime): None
+        for c in comparisons
+        for f in c.findings
+        if f.metric in verdicts.REPLICATED and f.effect.value is not None and f.noise is None
+    }
+    warnings += [
+        f"The noise of {model} on {device} · {runtime} is not known, so the margin is the "
+        "policy's alone: mobilebench calibrate measures it."
+        for model, device, runtime in bare
+    ]
+    return [*warnings, *manifest.get("warnings", ())]

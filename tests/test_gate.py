@@ -1,0 +1,575 @@
+"""The gate: verdicts on a device that does as it is told, and whole gates through the command."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from device_agent.contract import Job, Metric, Result
+from harness import arms, calibration, gate
+from harness import run as runs
+from harness.analysis.gating import Verdict
+from harness.cache import cache_folder
+from harness.cli import main
+from harness.devices.base import DeviceFacts, OnEvent, TrialError
+from harness.errors import BadInputError, InterruptedRunError, InvalidRunError
+from harness.gate import GateResult
+from harness.plan import PlannedTrial, PlannedVariant, make_gate_plan
+from harness.policy import Policy, read_policy, validate
+from harness.report import gate_outputs
+from harness.store import RunFolder
+from harness.suite import Suite
+from tests.conftest import MODELS, sha256
+
+BASELINE, CANDIDATE = MODELS / "small.tflite", MODELS / "small_int8.tflite"
+
+#: Of these two files only what the device is told to say is of interest.
+QUIET = validate(
+    {name: {"enabled": False} for name in ("size", "download", "delegation")}, "a test's policy"
+)
+
+
+class Watcher:
+    """Watches nothing; interrupts when it is told to."""
+
+    def __init__(self, interrupt_at: int = -1) -> None:
+        self.trials: list[PlannedTrial] = []
+        self._at = interrupt_at
+
+    def compressing(self, progress: object) -> None: ...
+    def not_made(self, failure: object) -> None: ...
+    def measuring(self, plan: Sequence[object], finished: Set[str], suite: object) -> None: ...
+    def on_event(self, event: object) -> None: ...
+    def on_record(self, record: object) -> None: ...
+
+    def on_trial(self, trial: PlannedTrial) -> None:
+        if len(self.trials) == self._at:
+            raise KeyboardInterrupt
+        self.trials.append(trial)
+
+
+class Device:
+    """Answers with the numbers of a script: latency and memory of each arm's n-th trial."""
+
+    kind = "fake"
+
+    def __init__(self, latency: Callable[[bool, int], float]) -> None:
+        self.name = "local"
+        self.latency = latency
+        self.memory: Callable[[bool, int], float | None] = lambda *_: 7e6
+        self.right: Mapping[bool, int] = {False: 30, True: 30}
+        self.fault: Callable[[bool, str, int], TrialError | None] = lambda *_: None
+        self.version = "1.0"
+        self._seen: Counter[tuple[str, bool]] = Counter()
+        self._lock = threading.Lock()
+
+    def probe(self) -> DeviceFacts:
+        return DeviceFacts("local", self.kind, "0", "a-runtime", self.version)
+
+    def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002 (nothing travels)
+        return sha256
+
+    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:  # noqa: ARG002
+        candidate = job.model_sha256 == sha256(CANDIDATE)
+        with self._lock:
+            number = self._seen[job.kind, candidate]
+            self._seen[job.kind, candidate] += 1
+        error = self.fault(candidate, job.kind, number)
+        if error:
+            raise error
+        if job.kind == "latency":
+            ns = round(1e6 * self.latency(candidate, number))
+            return Result(job.trial, job.kind, samples_ns=(ns, ns, ns))
+        if job.kind == "memory":
+            value = self.memory(candidate, number)
+            metric = (
+                Metric.unavailable("memory_peak", "B", "none", "no such counter")
+                if value is None
+                else Metric("memory_peak", "B", "a script", value, n=1)
+            )
+            return Result(job.trial, job.kind, (metric,))
+        right = self.right[candidate]
+        answers = tuple([0] * right + [1] * (30 - right))
+        metric = Metric("accuracy_top1", "1", "labels", right / 30, 1 / 30, n=30)
+        return Result(job.trial, job.kind, (metric,), predictions=answers)
+
+
+Open = Callable[[Device], Device]
+
+
+@pytest.fixture
+def on(monkeypatch: pytest.MonkeyPatch) -> Open:
+    def use(device: Device) -> Device:
+        monkeypatch.setattr(runs, "open_device", lambda _spec: device)
+        return device
+
+    return use
+
+
+def slower(by: float, noise: float = 0.002, seed: int = 1) -> Callable[[bool, int], float]:
+    """A candidate that is slower by a share, with seeded noise of each trial."""
+    errors = np.random.default_rng(seed).normal(0, noise, (2, 200))
+    return lambda candidate, n: (1 + by * candidate) * float(np.exp(errors[int(candidate), n]))
+
+
+def files(**settings: Any) -> Suite:
+    return arms.suite_of_files(BASELINE, CANDIDATE, settings.pop("data", None), settings)
+
+
+def run_gate(
+    tmp_path: Path, suite: Suite | None = None, policy: Policy = QUIET, watcher: Any = None
+) -> GateResult:
+    return gate.start(suite or files(), policy, tmp_path / "results", ["t"], watcher or Watcher())
+
+
+def by_metric(result: GateResult) -> dict[str, Any]:
+    (comparison,) = result.comparisons
+    return {finding.metric: finding for finding in comparison.findings}
+
+
+# Verdicts.
+
+
+@pytest.mark.parametrize(
+    ("slowdown", "verdict", "code"), [(0.0, "PASS", 0), (0.08, "FAIL", 1), (-0.5, "PASS", 0)]
+)
+def test_the_first_look_decides_what_is_plain(
+    tmp_path: Path, on: Open, slowdown: float, verdict: str, code: int
+) -> None:
+    on(Device(slower(slowdown)))
+    result = run_gate(tmp_path)
+    assert (result.verdict, result.exit_code, result.passed) == (verdict, code, code == 0)
+    found = by_metric(result)
+    assert found["latency"].effect.value == pytest.approx(slowdown, abs=0.01)
+    assert found["latency"].effect.interval.holds(slowdown)
+    assert found["latency"].blocks == 7  # two metrics are tested
+    assert found["memory"].verdict == Verdict.PASS
+    assert found["energy"].verdict is None
+    assert "energy is not measured" in found["energy"].reason
+    trials = RunFolder.open(result.folder).trials()
+    assert len(trials) == 7 * 2 * 2
+    assert json.loads((result.folder / "gate.json").read_text())["verdict"] == verdict
+    assert (result.folder / "report.html").exists()
+
+
+def test_noise_is_neither_passed_nor_failed_and_gets_a_second_look(
+    tmp_path: Path, on: Open
+) -> None:
+    on(Device(slower(0.03, 0.2)))
+    result = run_gate(tmp_path)
+    assert (result.verdict, result.exit_code) == (Verdict.INCONCLUSIVE, 3)
+    folder = RunFolder.open(result.folder)
+    assert [t.trial for t in folder.trials()] == [p["trial"] for p in folder.manifest()["plan"]]
+    assert len(folder.trials()) == 14 * 2 * 2
+    assert by_metric(result)["latency"].blocks == 14
+    assert by_metric(result)["memory"].blocks == 7
+    assert folder.manifest()["state"] == "finished"
+    assert dict(folder.samples()).keys() == {
+        t.trial for t in folder.trials() if t.kind == "latency"
+    }
+
+
+def test_the_second_look_decides(tmp_path: Path, on: Open) -> None:
+    # The first block is disturbed, the others are plain.
+    on(
+        Device(
+            lambda candidate, n: 1.0 + (0.2 if n < 1 and not candidate else 0.0) + 0.1 * candidate
+        )
+    )
+    result = run_gate(tmp_path)
+    assert (result.verdict, by_metric(result)["latency"].blocks) == (Verdict.FAIL, 14)
+
+
+def test_memory_alone_can_fail(tmp_path: Path, on: Open) -> None:
+    device = on(Device(slower(0.0)))
+    device.memory = lambda candidate, n: (8e6 if candidate else 7e6) + 4096 * (n % 3)
+    found = by_metric(run_gate(tmp_path))
+    assert found["memory"].verdict == Verdict.FAIL
+    assert found["memory"].effect.value == pytest.approx(1 / 7, abs=0.01)
+    assert found["latency"].verdict == Verdict.PASS
+
+
+def test_growth_below_the_floor_is_no_regression(tmp_path: Path, on: Open) -> None:
+    device = on(Device(slower(0.0)))
+    device.memory = lambda candidate, _: 1_100_000 if candidate else 1_000_000
+    found = by_metric(run_gate(tmp_path))
+    assert found["memory"].verdict == Verdict.PASS
+    assert found["memory"].margin == pytest.approx(262144 / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (TrialError("device_unfit", "it is at 44 °C"), "44 °C"),
+        (TrialError("link_lost", "the cable was pulled"), "cable"),
+    ],
+)
+def test_a_failed_trial_makes_its_metric_invalid(
+    tmp_path: Path, on: Open, error: TrialError, words: str
+) -> None:
+    device = on(Device(slower(0.0)))
+    device.fault = lambda candidate, kind, n: (
+        error if candidate and kind == "latency" and n == 4 else None
+    )
+    result = run_gate(tmp_path)
+    assert (result.verdict, result.exit_code) == (Verdict.INVALID, 4)
+    assert words in by_metric(result)["latency"].reason
+    assert "1 of 14 latency trials failed" in repr(result)
+    assert by_metric(result)["memory"].verdict == Verdict.PASS
+    assert len(RunFolder.open(result.folder).trials()) == 28, "no second look at an invalid one"
+
+
+def test_a_device_that_fails_always(tmp_path: Path, on: Open) -> None:
+    device = on(Device(slower(0.0)))
+    device.fault = lambda *_: TrialError("agent_died", "signal 9")
+    result = run_gate(tmp_path)
+    assert result.verdict == Verdict.INVALID
+    assert "signal 9" in by_metric(result)["latency"].reason
+
+
+def labelled(tmp_path: Path) -> str:
+    x = np.random.default_rng(0).random((30, 8, 8, 1), dtype=np.float32)
+    np.savez(tmp_path / "labelled.npz", x_test=x, y_test=np.zeros(30, dtype=int))
+    return str(tmp_path / "labelled.npz")
+
+
+@pytest.mark.parametrize(
+    ("right", "margin", "verdict"),
+    [(30, 0.0, "PASS"), (29, 0.0, "FAIL"), (27, 0.1, "PASS"), (26, 0.1, "FAIL")],
+)
+def test_accuracy_is_counted(
+    tmp_path: Path, on: Open, right: int, margin: float, verdict: str
+) -> None:
+    device = on(Device(slower(0.0)))
+    device.right = {False: 30, True: right}
+    policy = QUIET.model_copy(
+        update={"accuracy": QUIET.accuracy.model_copy(update={"margin": margin})}
+    )
+    found = by_metric(run_gate(tmp_path, files(data=labelled(tmp_path)), policy))
+    assert found["accuracy"].verdict == verdict
+    assert found["accuracy"].effect.value == pytest.approx((right - 30) / 30)
+    assert found["accuracy"].effect.interval.holds((right - 30) / 30)
+    assert found["accuracy"].p_fail is None
+
+
+@pytest.mark.parametrize(
+    ("missing", "verdict"), [("ignore", "PASS"), ("inconclusive", "INCONCLUSIVE"), ("fail", "FAIL")]
+)
+def test_what_a_missing_metric_means(tmp_path: Path, on: Open, missing: str, verdict: str) -> None:
+    device = on(Device(slower(0.0)))
+    device.memory = lambda *_: None
+    memory = QUIET.memory.model_copy(update={"missing": missing})
+    result = run_gate(tmp_path, policy=QUIET.model_copy(update={"memory": memory}))
+    assert result.verdict == verdict
+    assert "no such counter" in by_metric(result)["memory"].reason
+
+
+def test_files_are_compared_exactly(tmp_path: Path, on: Open) -> None:
+    on(Device(slower(0.0)))
+    found = by_metric(run_gate(tmp_path, policy=Policy()))
+    assert found["size"].verdict == found["download"].verdict == Verdict.PASS
+    assert found["size"].baseline == BASELINE.stat().st_size
+    assert found["size"].effect.value == pytest.approx(3632 / 5028 - 1)
+    # The scripted device tells nothing of delegates.
+    assert found["delegation"].verdict is None
+    swapped = arms.suite_of_files(CANDIDATE, BASELINE)
+    worse = by_metric(run_gate(tmp_path, swapped, Policy()))
+    assert worse["size"].verdict == Verdict.FAIL
+
+
+def test_a_suite_with_a_candidate_that_cannot_be_made(tmp_path: Path, on: Open) -> None:
+    on(Device(slower(0.0)))
+    path = tmp_path / "suite.toml"
+    path.write_text(
+        f'[[models]]\nname = "small"\nsource = "{BASELINE}"\n[models.ready]\n'
+        f'good = "{CANDIDATE}"\nbad = "{MODELS / "not_a_number.tflite"}"\n'
+    )
+    result = run_gate(tmp_path, arms.suite_of_file(path))
+    verdicts = {c.candidate: c.verdict for c in result.comparisons}
+    assert verdicts == {"good": Verdict.PASS, "bad": Verdict.INVALID}
+    assert "NaN" in repr(result)
+    assert {t.recipe for t in RunFolder.open(result.folder).trials()} == {"as_is", "good"}
+
+
+# Order.
+
+
+def test_blocks_of_two_in_random_order() -> None:
+    pair = [PlannedVariant("m", "a", True), PlannedVariant("m", "b", True)]
+    kinds = ("latency", "memory", "accuracy")
+    plan = make_gate_plan("r", "d", pair, ["cpu"], 40, 1, kinds)
+    latency = [trial for trial in plan if trial.kind == "latency"]
+    orders = Counter(
+        (first.recipe, second.recipe)
+        for first, second in zip(latency[::2], latency[1::2], strict=True)
+    )
+    assert set(orders) == {("a", "b"), ("b", "a")}
+    assert min(orders.values()) > 8
+    assert all(a.block == b.block for a, b in zip(latency[::2], latency[1::2], strict=True))
+    assert Counter(t.kind for t in plan) == {"latency": 80, "memory": 80, "accuracy": 2}
+    assert make_gate_plan("r", "d", pair, ["cpu"], 40, 2, kinds) != plan
+    assert make_gate_plan("r", "d", pair, ["cpu"], 20, 1, kinds) == plan[: 2 + 20 * 4]
+
+
+# Interruption.
+
+
+@pytest.mark.parametrize("after", [5, 40])
+def test_an_interrupted_gate_is_resumed(tmp_path: Path, on: Open, after: int) -> None:
+    device = on(Device(slower(0.03, 0.2)))
+    with pytest.raises(InterruptedRunError, match="mobilebench gate --resume") as error:
+        run_gate(tmp_path, watcher=Watcher(after))
+    (path,) = (tmp_path / "results").iterdir()
+    assert str(path) in str(error.value)
+    before = RunFolder.open(path).trials()
+    assert len(before) == after
+    watcher = Watcher()
+    result = gate.resume(path, watcher)
+    trials = RunFolder.open(path).trials()
+    assert trials[:after] == before
+    assert len(watcher.trials) == 56 - after
+    assert result.verdict == Verdict.INCONCLUSIVE
+    again = gate.resume(path, Watcher(0))
+    assert again == result
+    del device
+
+
+def test_a_device_lost_before_the_second_look(
+    tmp_path: Path, on: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(Device(slower(0.03, 0.2)))
+
+    def gone(*_: object) -> RunFolder:
+        raise BadInputError("there is no device 'X'")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "resume", gone)
+        with pytest.raises(InvalidRunError, match="second look could not begin: there is no"):
+            run_gate(tmp_path)
+    (path,) = (tmp_path / "results").iterdir()
+    assert by_metric(gate.resume(path, Watcher()))["latency"].blocks == 14
+
+
+def test_resume_of_a_run_that_is_no_gate(tmp_path: Path, on: Open) -> None:
+    on(Device(slower(0.0)))
+    folder = runs.start(files(), tmp_path, ["t"], Watcher())
+    with pytest.raises(BadInputError, match="run of no gate"):
+        gate.resume(folder.path, Watcher())
+
+
+# Noise.
+
+
+def test_a_calibrated_margin(tmp_path: Path, on: Open) -> None:
+    device = on(Device(slower(0.0, 0.04)))
+    same = arms.suite_of_files(BASELINE, BASELINE)
+    folder, (noise,) = calibration.calibrate(same, tmp_path / "c", ["t"], Watcher())
+    assert len(folder.trials()) == 12 * 2 * 2
+    assert 0.02 < noise.latency < 0.12
+    assert noise.memory == 0
+    assert "12 blocks" in calibration.sentence(noise)
+    found = by_metric(run_gate(tmp_path))
+    assert found["latency"].margin == pytest.approx(2 * noise.latency)
+    assert found["latency"].noise == noise.latency
+    assert found["memory"].margin == pytest.approx(0.05)
+
+    device.version = "1.1"  # another runtime is another device
+    result = run_gate(tmp_path)
+    assert by_metric(result)["latency"].margin == 0.03
+    assert any("calibrate" in warning for warning in result.warnings)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"artifact": 1}'])
+def test_a_damaged_noise_file_is_none(tmp_path: Path, on: Open, damage: str) -> None:
+    device = on(Device(slower(0.0, 0.01)))
+    device.version = f"damaged {damage}"
+    same = arms.suite_of_files(BASELINE, BASELINE)
+    folder, _ = calibration.calibrate(same, tmp_path / "c", ["t"], Watcher())
+    manifest = folder.manifest()
+    facts, runtime = manifest["devices"][0], manifest["runtimes"][0]
+    assert calibration.known(facts, runtime, sha256(BASELINE))
+    assert calibration.known(facts, {**runtime, "name": "another name"}, sha256(BASELINE))
+    assert calibration.known(facts, {**runtime, "threads": 2}, sha256(BASELINE)) is None
+    for path in (cache_folder() / "noise").rglob("*.json"):
+        path.write_text(damage)
+    assert calibration.known(facts, runtime, sha256(BASELINE)) is None
+
+
+def test_no_noise_of_failed_trials(tmp_path: Path, on: Open) -> None:
+    device = on(Device(slower(0.0)))
+    device.fault = lambda _candidate, _kind, n: TrialError("timeout", "slow") if n == 3 else None
+    with pytest.raises(InvalidRunError, match="no noise was kept"):
+        calibration.calibrate(arms.suite_of_files(BASELINE, BASELINE), tmp_path, ["t"], Watcher())
+
+
+# Policy.
+
+
+def test_a_policy_changes_only_what_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[memory]\nmissing = "fail"\n[accuracy]\nmargin = 0.002\n')
+    policy = read_policy(path)
+    assert policy.memory == Policy().memory.model_copy(update={"missing": "fail"})
+    assert (policy.accuracy.margin, policy.accuracy.direction) == (0.002, "higher")
+    assert policy.latency == Policy().latency
+    assert read_policy(None) == Policy()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[latencyy]\nmargin = 0.1\n", ("latencyy: unknown metric", "did you mean 'latency'")),
+        ("[power]\n", ("unknown metric", "latency, memory, energy, size")),
+        ("[latency]\nmargins = 0.1\n", ("latency.margins: unknown key", "'margin'")),
+        ("[latency]\nfloor = 3\n", ("unknown key", "direction")),
+        ("[latency]\nmargin = 3\n", ("latency.margin is a share", "0.03")),
+        ("[latency]\nmargin = -0.1\n", ("latency.margin", "greater than or equal to 0", "-0.1")),
+        ('[latency]\nmargin = "3 %"\n', ("latency.margin", "valid number")),
+        ('[size]\nmissing = "pass"\n', ("size.missing", "'ignore', 'inconclusive' or 'fail'")),
+        ("latency = 3\n", ("latency",)),
+        ("[latency\n", ("not valid TOML",)),
+    ],
+)
+def test_a_policy_that_is_none(tmp_path: Path, text: str, words: Sequence[str]) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    with pytest.raises(BadInputError) as error:
+        read_policy(path)
+    assert all(word in str(error.value) for word in (*words, str(path)))
+
+
+# Outputs.
+
+
+def test_outputs(tmp_path: Path, on: Open) -> None:
+    device = on(Device(slower(0.085, 1e-4)))
+    device.fault = lambda _candidate, kind, n: (
+        TrialError("internal", "bad \x1b[31m <b>| `x`") if kind == "memory" and n == 2 else None
+    )
+    result = run_gate(tmp_path, policy=Policy())
+    assert result.verdict == Verdict.FAIL  # proven, whatever happened to the memory
+    root = ElementTree.fromstring(gate_outputs.junit(result))  # noqa: S314 (our own)
+    assert {k: root.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "7", "failures": "1", "errors": "1", "skipped": "3",
+    }  # fmt: skip
+    failure = root.find(".//testcase[@name='latency']/failure")
+    assert failure is not None
+    assert failure.get("message", "").startswith("latency +8.")
+    assert "margin 3 %" in failure.get("message", "")
+    text = gate_outputs.github(result)
+    assert text.startswith("## ❌ FAIL")
+    assert "\x1b" not in text
+    assert "&lt;b>" in text
+    assert all(line.count(" | ") == 7 for line in text.splitlines() if line.startswith("| lat"))
+    document = gate_outputs.document(result)
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    metrics = {m["metric"]: m for m in document["comparisons"][0]["metrics"]}
+    assert metrics["latency"]["p_fail"] < 0.02
+    assert metrics["energy"]["verdict"] is None
+    assert repr(result).startswith("<FAIL: latency +8.")
+    assert len(repr(result)) < 200
+    assert "FAIL" in gate_outputs.summary(result)
+
+
+def test_severity_in_the_headline(tmp_path: Path, on: Open) -> None:
+    on(Device(slower(0.0)))
+    result = run_gate(tmp_path)
+    assert repr(result).startswith("<PASS: latency")
+    assert repr(replace(result, comparisons=())) == "<INCONCLUSIVE>"
+
+
+# The command.
+
+
+def mobilebench(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from harness.cli import main; main()", *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+WIDE = (
+    '[latency]\nmargin = 1.0\n[memory]\nmargin = 1.0\n[accuracy]\nmargin = 1.0\nmissing = "fail"\n'
+)
+
+
+def test_a_gate_of_two_files(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(WIDE)
+    (tmp_path / "summary.md").write_text("earlier\n")
+    done = mobilebench(
+        "gate", "--baseline", BASELINE, "--candidate", BASELINE, "--data", labelled(tmp_path),
+        "--policy", tmp_path / "policy.toml", "--seconds", "0", "--results", tmp_path / "results",
+        "--junit", tmp_path / "gate.xml", "--summary", tmp_path / "summary.md", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    document = json.loads(done.stdout)
+    assert document["verdict"] == "PASS"
+    metrics = {m["metric"]: m for m in document["comparisons"][0]["metrics"]}
+    assert metrics["accuracy"]["effect"] == 0
+    assert metrics["delegation"]["verdict"] == "PASS"
+    assert 'failures="0"' in (tmp_path / "gate.xml").read_text()
+    summary = (tmp_path / "summary.md").read_text()
+    assert summary.startswith("earlier\n## ✅ PASS")
+    again = mobilebench("gate", "--resume", document["folder"])
+    assert again.returncode == 0
+    assert "PASS" in again.stdout
+
+
+def test_a_gate_of_a_suite(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text(
+        "[protocol]\nwarmup_seconds = 0.0\nseconds = 0.0\nruns = 10\n"
+        f'[[models]]\nname = "small"\nsource = "{CANDIDATE}"\n'
+        f'[models.ready]\nbigger = "{BASELINE}"\n'
+    )
+    (tmp_path / "policy.toml").write_text(WIDE.replace('missing = "fail"\n', ""))
+    done = mobilebench(
+        "gate", path, "--policy", tmp_path / "policy.toml", "--results", tmp_path / "results"
+    )
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert "bigger against as_is" in done.stdout
+    assert "+38.4 %" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "give --baseline and --candidate"),
+        (("--baseline", BASELINE), "give --baseline and --candidate"),
+        (("--baseline", BASELINE, "--candidate", "gone.tflite"), "gone.tflite does not exist"),
+        (("--baseline", BASELINE, "--candidate", __file__), "is no .tflite file"),
+        (("gone.toml",), "no suite file"),
+        (("x.toml", "--data", "y.npz"), "a suite file alone"),
+        (("--resume", "nowhere"), "no results folder"),
+        (("--resume", "nowhere", "--data", "x"), "give it alone"),
+        (("--policy", "gone.toml", "x.toml"), "no policy file"),
+        (("x.toml", "--junit", "/nowhere/x.xml"), "its folder does not exist"),
+        (
+            ("--baseline", BASELINE, "--candidate", MODELS / "not_a_number.tflite"),
+            "nothing to compare",
+        ),
+    ],
+)
+def test_bad_input(tmp_path: Path, arguments: Sequence[object], words: str) -> None:
+    command = ["gate", *map(str, arguments), "--results", str(tmp_path / "results")]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 2, done.output
+    assert words in done.stderr
+    assert not list((tmp_path / "results").glob("*"))
+
+
+def test_a_suite_with_one_variant(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text(f'[[models]]\nname = "small"\nsource = "{BASELINE}"\n')
+    with pytest.raises(BadInputError, match="one variant only"):
+        run_gate(tmp_path, arms.suite_of_file(path))
