@@ -77,7 +77,6 @@ def phones(count: int, folder: Path, seconds: float) -> Iterator[list[tuple[Andr
         yield made
     finally:
         for android, _ in made:
-            android.stop()
             android.phone.close()
         server.close()
 

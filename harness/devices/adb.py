@@ -44,6 +44,7 @@ __all__ = [
     "LinkLostError",
     "ShellResult",
     "UnauthorizedError",
+    "adb_program",
     "is_virtual",
     "parse_address",
 ]
@@ -157,7 +158,7 @@ class AdbServer:
 
     def program(self, *arguments: str) -> list[str]:
         """The adb program's command line for this server."""
-        return [adbutils.adb_path(), "-H", self.host, "-P", str(self.port), *arguments]
+        return [adb_program(), "-H", self.host, "-P", str(self.port), *arguments]
 
     def open(self, deadline: Deadline) -> AdbStream:
         """A new connection to the server."""
@@ -177,7 +178,7 @@ class AdbServer:
             raise AdbError(f"it gave {text!r} for its version") from error
 
     def _start(self) -> None:
-        command = [adbutils.adb_path(), "-P", str(self.port), "start-server"]
+        command = [adb_program(), "-P", str(self.port), "start-server"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -379,6 +380,25 @@ def parse_address(address: str) -> tuple[AdbServer, str]:
     if not host or not serial or parts.query or parts.fragment or parts.username:
         raise BadInputError(f"{address!r} is not of the form adb://HOST:PORT/SERIAL")
     return AdbServer(host, port), serial
+
+
+def adb_program() -> str:
+    """The adb program that ``adbutils`` brings, or else the user's own.
+
+    Not the other way round: Debian 12 has one from 2020, which cannot do all that is asked of it
+    here. Programs of different ages share one server.
+
+    Raises:
+        BadInputError: there is none.
+    """
+    chosen = os.environ.get("ADBUTILS_ADB_PATH")
+    bundled = Path(adbutils.__file__).with_name("binaries") / "adb"
+    if not chosen and os.access(bundled, os.X_OK):
+        return str(bundled)
+    try:
+        return str(adbutils.adb_path())
+    except adbutils.AdbError as error:
+        raise BadInputError("there is no adb program: install Android's platform tools") from error
 
 
 def _ensure_bounded(size: int) -> None:

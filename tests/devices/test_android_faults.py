@@ -126,7 +126,6 @@ def test_rebooted_in_mid_trial(pixel: Android, connect: Connect, model_file: Pat
 
     def reboot() -> None:
         """adb is there at once, the services are not."""
-        pixel.stop()
         properties["sys.boot_completed"] = "0"
         pixel.battery = lambda _: "Can't find service: battery\n"
         pixel.phone.reboot()

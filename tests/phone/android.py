@@ -93,6 +93,7 @@ class Android:
         self.running = threading.Event()
         for name in ("getprop", "setprop", "settings", "dumpsys", "am", "pm", "cmd", "logcat"):
             self.phone.answer(name, getattr(self, f"_{name}"))
+        self.phone.when_off.append(self._end_app)
         self.phone.answer("pidof", self._pidof)
         for name in ("input", "svc", "wm"):
             self.phone.answer(name, getattr(self, f"_{name}"))
@@ -110,10 +111,6 @@ class Android:
         """
         self._killed = reason
         self.exits.insert(0, (self._app.pid if self._app else 0, reason, description))
-        self._end_app()
-
-    def stop(self) -> None:
-        """What happens to apps when the phone goes off."""
         self._end_app()
 
     # Commands.

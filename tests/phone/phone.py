@@ -77,6 +77,7 @@ class Phone:
         commands: Android's commands by name; each is asked when it is called.
         cable: the connection to the adb server, with its faults.
         calls: the words of every call so far.
+        when_off: called when it is turned off, for what runs on it.
     """
 
     def __init__(self, folder: Path, system: System, make: Make) -> None:
@@ -85,6 +86,7 @@ class Phone:
         self.make = make
         self.commands: dict[str, Command] = {}
         self.calls: list[list[str]] = []
+        self.when_off: list[Callable[[], None]] = []
         self._adbd: subprocess.Popen[bytes] | None = None
         self._build()
         # adbd inherits this socket: by itself it would listen on every interface.
@@ -135,6 +137,8 @@ class Phone:
 
     def stop(self) -> None:
         """Turns it off, with everything that runs on it."""
+        for end in self.when_off:
+            end()
         if self._adbd is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._adbd.pid, signal.SIGKILL)

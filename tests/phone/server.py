@@ -8,7 +8,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-import adbutils
+from harness.devices.adb import adb_program
 
 #: No USB, no emulators, no network discovery: a developer's own phone is never touched.
 QUIET = {"ADB_USB": "0", "ADB_EMU": "0", "ADB_MDNS": "0", "ADB_MDNS_AUTO_CONNECT": "0"}
@@ -33,7 +33,7 @@ class Server:
         descriptor = listener.fileno()
         with listener, (self._home / "adb-server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*_MORTAL, adbutils.adb_path(), "-L", f"acceptfd:{descriptor}", *_FOREGROUND],
+                [*_MORTAL, adb_program(), "-L", f"acceptfd:{descriptor}", *_FOREGROUND],
                 env={**os.environ, **QUIET, "HOME": str(self._home)},
                 pass_fds=[descriptor],
                 stdin=subprocess.DEVNULL,
