@@ -91,9 +91,13 @@ def test_calls_from_many_threads(pixel: Android, connect: Connect) -> None:
 
 
 def test_no_server_is_started_behind_ones_back() -> None:
-    server = AdbServer("127.0.0.1", 1)
-    with pytest.raises(LinkLostError, match=r"no adb server answers at 127\.0\.0\.1:1"):
-        server.devices()
+    with socket.socket() as reserved:
+        # Bound and not listening: nobody else can be there.
+        reserved.bind(("127.0.0.1", 0))
+        server = AdbServer("127.0.0.1", reserved.getsockname()[1])
+        for _ in range(2):
+            with pytest.raises(LinkLostError, match="no adb server answers at 127"):
+                server.devices()
 
 
 def test_a_remote_server_that_is_not_there_is_not_started() -> None:
