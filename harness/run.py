@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from device_agent.contract import Event
 from harness import host
 from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Outcome, Progress
@@ -23,7 +24,7 @@ from harness.errors import BadInputError, InterruptedRunError, InvalidRunError
 from harness.plan import PlannedTrial, PlannedVariant, make_plan
 from harness.selection import open_device
 from harness.session import OnEvent, OnRecord, OnTrial, Payload, run_session
-from harness.store import RunFolder
+from harness.store import RunFolder, TrialRecord
 from harness.suite import Suite
 
 
@@ -50,6 +51,28 @@ class Watcher(Protocol):
     @property
     def on_record(self) -> OnRecord:
         """Told of each trial that ended."""
+
+
+class Quiet:
+    """A watcher that says nothing."""
+
+    def compressing(self, progress: Progress) -> None:
+        """Says nothing."""
+
+    def not_made(self, failure: Failure) -> None:
+        """Says nothing."""
+
+    def measuring(self, plan: Sequence[PlannedTrial], finished: Set[str], suite: Suite) -> None:
+        """Says nothing."""
+
+    def on_trial(self, trial: PlannedTrial) -> None:
+        """Says nothing."""
+
+    def on_event(self, event: Event) -> None:
+        """Says nothing."""
+
+    def on_record(self, record: TrialRecord) -> None:
+        """Says nothing."""
 
 
 #: Changes a manifest before anything is measured: another plan, further entries.
