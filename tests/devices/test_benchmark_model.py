@@ -4,12 +4,15 @@ The program on the virtual phone is a script that prints a recorded output: push
 refusing are real, the numbers are not this machine's.
 """
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cli import main
 from harness.devices.base import TrialError
 from harness.devices.benchmark_model import UpstreamJob, measure, parse_output
 from tests.devices.conftest import Connect
@@ -72,6 +75,24 @@ def program(tmp_path: Path, script: str) -> Path:
     path = tmp_path / "benchmark_model"
     path.write_text(f"#!/bin/sh\n{script}\n")
     return path
+
+
+def test_from_the_command_line(
+    pixel: Android, connect: Connect, tmp_path: Path, model_file: Path
+) -> None:
+    serial = connect(pixel.phone).serial
+    binary = program(tmp_path, f"cat <<'END'\n{GOOD}\nEND")
+    arguments = ["cross-check", str(model_file), "--binary", str(binary), "--device", serial]
+    shown = CliRunner().invoke(main, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "1240 ms" in shown.output
+    document = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).output)
+    assert document["executor"] == "benchmark_model"
+    assert document["median"] == 1_239_807_000
+    missing = CliRunner().invoke(main, [*arguments[:3], "nowhere", *arguments[4:]])
+    assert missing.exit_code == 2
+    bad = program(tmp_path, "echo no; exit 1")
+    assert CliRunner().invoke(main, [*arguments[:3], str(bad), *arguments[4:]]).exit_code == 4
 
 
 def test_running_it(
