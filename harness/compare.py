@@ -158,7 +158,8 @@ def terminal(comparison: StoredComparison) -> RenderableType:
     ]
     parts.append(
         Text(
-            "Advice only: runs of different sessions differ by more than their models. mobilebench gate gives a verdict."
+            "Advice only: runs of different sessions differ by more than their models. "
+            "mobilebench gate gives a verdict."
         )
     )
     return Group(*parts)
