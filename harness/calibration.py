@@ -21,7 +21,8 @@ from harness.analysis.trial import describe
 from harness.analysis.verdicts import REPLICATED, logarithms, pairs
 from harness.cache import cache_folder
 from harness.errors import InvalidRunError
-from harness.store import RunFolder, TrialRecord, write_atomically
+from harness.files import write_atomically
+from harness.store import RunFolder, TrialRecord
 from harness.suite import Suite
 
 #: As many as a gate's second look: what it will see at most.

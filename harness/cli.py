@@ -6,6 +6,7 @@ Modules are imported inside the commands that need them: ``--help`` must answer 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -57,8 +58,7 @@ class _Command(click.Command):
             click.echo("mobilebench: interrupted", err=True)
             context.exit(_INTERRUPTED)
         except BrokenPipeError:
-            # The reader of our output has gone, as `| head` does.
-            sys.stderr.close()
+            _silence()
             context.exit(0)
 
 
@@ -73,7 +73,8 @@ _allow_option = click.option(
     "--allow",
     multiple=True,
     type=click.Choice(get_args(PhoneCheck)),
-    help="Measure a phone although this check fails; every result says so. May be repeated.",
+    help="Measure a phone although this check fails; every result says so. May be repeated; "
+    "without --device it means --device all.",
 )
 _results_option = click.option(
     "--results",
@@ -108,6 +109,7 @@ def main() -> None:
 @click.option(
     "--data", help="Data of a MODEL: an .npz or .py file, or mnist-subset, mnist, random."
 )
+@click.option("--student", help="The smaller model that distill trains: zoo:NAME or a .keras file.")
 @click.option("--recipe", "recipes", multiple=True, help="A recipe for MODEL; may be repeated.")
 @click.option("--blocks", type=int, help="Fresh processes a variant, instead of the suite's.")
 @click.option("--seconds", type=float, help="Seconds measured a trial, instead of the suite's.")
@@ -126,6 +128,7 @@ def main() -> None:
 def run(
     what: tuple[Path, ...],
     data: str | None,
+    student: str | None,
     recipes: tuple[str, ...],
     blocks: int | None,
     seconds: float | None,
@@ -164,14 +167,14 @@ def run(
     # A job that a CI system cancels must leave a run that can be resumed, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if resume is not None:
-        if what or data or recipes or given or devices or allow:
+        if what or data or student or recipes or given or devices or allow:
             raise BadInputError("--resume goes on with the run's own suite; give it alone")
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.resume(resume, display)
     else:
         if devices or allow:
             given["devices"] = selection.choose_devices(devices or ("all",), allow)
-        suite = choose_suite(what, data, recipes, given)
+        suite = choose_suite(what, data, recipes, given, student)
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.start(suite, results, ["mobilebench", *sys.argv[1:]], display)
     _conclude(folder, as_json)
@@ -641,31 +644,35 @@ def build(output: Path | None, runtimes: tuple[Path, ...], sdk: Path | None) -> 
     click.echo(f"{output or shipped.APK}  {made.size:,} bytes  sha256 {made.sha256}")
 
 
-def _show(folder: RunFolder) -> int:
-    """Writes the report, prints the table, and returns the exit code."""
+def _show(folder: RunFolder, as_json: bool = False) -> int:
+    """Writes the report, prints the table or the document, and returns the exit code."""
     from harness import report as reports
     from harness.run import exit_code
     from harness.terminal import output
 
     summary = reports.summary_of(folder)
     page = reports.build(folder, summary)
-    console = output()
-    console.print(reports.terminal(summary))
-    console.print(f"Report: {page}", soft_wrap=True, highlight=False)
-    return exit_code(folder)
+    code = exit_code(folder)
+    try:
+        if as_json:
+            document = {"folder": str(folder.path), "report": str(page), "exit_code": code}
+            document |= reports.document(summary)
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        else:
+            console = output()
+            console.print(reports.terminal(summary))
+            console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    except BrokenPipeError:
+        _silence()
+    return code
+
+
+def _silence() -> None:
+    """The reader of our output has gone, as `| head` does: there is nobody left to tell."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _conclude(folder: RunFolder, as_json: bool) -> None:
-    from harness import report as reports
-    from harness.run import exit_code
-
-    if as_json:
-        summary = reports.summary_of(folder)
-        code = exit_code(folder)
-        paths = {"folder": str(folder.path), "report": str(reports.build(folder, summary))}
-        document = {**paths, "exit_code": code, **reports.document(summary)}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
-        code = _show(folder)
+    code = _show(folder, as_json)
     if code:
         raise SystemExit(code)

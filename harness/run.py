@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import itertools
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+
+from pydantic import ValidationError
 
 from device_agent.contract import Event
 from harness import host
@@ -24,7 +28,7 @@ from harness.errors import BadInputError, InterruptedRunError, InvalidRunError
 from harness.plan import PlannedTrial, PlannedVariant, make_plan
 from harness.selection import open_device
 from harness.session import OnEvent, OnRecord, OnTrial, Payload, run_session
-from harness.store import RunFolder, TrialRecord
+from harness.store import MANIFEST, FolderTakenError, RunFolder, TrialRecord
 from harness.suite import Suite
 
 
@@ -105,12 +109,18 @@ def start(
     _ensure_writable(results)
     devices = [open_device(spec) for spec in suite.devices]
     device_facts = [asdict(device.probe()) for device in devices]
-    outcome = compress_variants(
-        suite.variants(),
-        seed=suite.seed,
-        cache=cache_folder(),
-        on_progress=watcher.compressing,
-    )
+    try:
+        outcome = compress_variants(
+            suite.variants(),
+            seed=suite.seed,
+            cache=cache_folder(),
+            on_progress=watcher.compressing,
+        )
+    except KeyboardInterrupt as error:
+        raise InterruptedRunError(
+            "interrupted before anything was measured; what was compressed is in the cache: "
+            "run the same command again"
+        ) from error
     for failure in outcome.failures:
         watcher.not_made(failure)
     if not outcome.artifacts:
@@ -118,18 +128,17 @@ def start(
         raise BadInputError(
             f"there is nothing to measure: {first.model} · {first.recipe}: {first.reason}"
         )
-    run = f"{created:%Y%m%dT%H%M%SZ}-{suite.name}"
-    plan = _plan(run, suite, outcome)
-    manifest = shape(_manifest(run, created, suite, command, device_facts, outcome, plan))
-    plan = planned(manifest)
-    folder = _create(results, run, manifest)
+    files = {f"{a.sha256}.tflite": a.path for a in outcome.artifacts}
+    files |= {f"{e.sha256}.npz": e.path for a in outcome.artifacts if (e := a.evaluation)}
+
+    def make(run: str) -> RunFolder:
+        plan = _plan(run, suite, outcome)
+        manifest = _manifest(run, created, suite, command, device_facts, outcome, plan)
+        return RunFolder.create(results / run, shape(manifest), files)
+
+    folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
     with folder.locked():
-        for artifact in outcome.artifacts:
-            folder.add_artifact(artifact.path, f"{artifact.sha256}.tflite")
-            if artifact.evaluation:
-                evaluation = artifact.evaluation
-                folder.add_artifact(evaluation.path, f"{evaluation.sha256}.npz")
-        _measure(folder, suite, devices, plan, watcher)
+        _measure(folder, suite, devices, planned(folder.manifest()), watcher)
     return folder
 
 
@@ -141,14 +150,23 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
     """
     folder = RunFolder.open(path)
     manifest = folder.manifest()
-    suite = Suite.model_validate(manifest["suite"])
-    plan = planned(manifest)
+    try:
+        suite = Suite.model_validate(manifest["suite"])
+        plan = planned(manifest)
+        payloads = _payloads(folder, manifest)
+        devices_before = {entry["name"]: entry for entry in manifest["devices"]}
+        state = manifest["state"]
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise BadInputError(
+            f"{path / MANIFEST} is damaged, so the run cannot be resumed: {_first_line(error)}"
+        ) from error
     with folder.locked():
-        if manifest["state"] == "finished":
+        if state == "finished":
             return folder
+        _ensure_whole(payloads.values())
         devices = [open_device(spec) for spec in suite.devices]
-        for device, before in zip(devices, manifest["devices"], strict=True):
-            _ensure_same_runtime(asdict(device.probe()), before, path)
+        for device in devices:
+            _ensure_same_device(asdict(device.probe()), devices_before[device.name], path)
         folder.drop_torn_line()
         _measure(folder, suite, devices, plan, watcher)
     return folder
@@ -277,7 +295,7 @@ def _manifest(
         "finished": None,
         "suite": _without_folders(suite),
         "seed": suite.seed,
-        "command": list(command),
+        "command": [_WITHIN_ARGUMENT.sub(r"\1", word) for word in command],
         "versions": host.versions(),
         "host": host.facts(),
         "devices": list(devices),
@@ -326,13 +344,34 @@ def _payloads(folder: RunFolder, manifest: Mapping[str, Any]) -> dict[tuple[str,
     return payloads
 
 
-def _create(results: Path, run: str, manifest: dict[str, Any]) -> RunFolder:
-    """A new folder named after the run; of two runs in one second the later gets a number."""
-    for number in range(2, 100):
-        name = run if number == 2 else f"{run}-{number}"
-        if not (results / name).exists():
-            return RunFolder.create(results / name, manifest)
-    raise BadInputError(f"{results} has too many runs named {run}")
+def _first_free(make: Callable[[str], RunFolder], run: str) -> RunFolder:
+    """A new folder named after the run; of several runs in one second the later get numbers."""
+    for number in itertools.count(1):
+        try:
+            return make(run if number == 1 else f"{run}-{number}")
+        except FolderTakenError:
+            continue
+    raise AssertionError("numbers do not end")
+
+
+def _ensure_whole(payloads: Iterable[Payload]) -> None:
+    """Sees that the run still has its own files, before trials fail for want of them."""
+    for payload in payloads:
+        for path, sha256 in (
+            (payload.model, payload.model_sha256),
+            (payload.dataset, payload.dataset_sha256),
+        ):
+            if path is None:
+                continue
+            try:
+                whole = hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+            except OSError:
+                whole = False
+            if not whole:
+                raise BadInputError(
+                    f"{path} is missing or damaged, and the run cannot go on without it: "
+                    "put it back, or start a new run"
+                )
 
 
 def _ensure_writable(results: Path) -> None:
@@ -348,12 +387,19 @@ def _ensure_writable(results: Path) -> None:
         ) from error
 
 
-def _ensure_same_runtime(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:
-    for key in ("agent", "runtime", "runtime_version"):
-        if now[key] != before[key]:
+#: What of a device's own words must not change within a run.
+_IDENTITY = ("machine", "cpu", "cores", "board", "model", "serial")
+
+
+def _ensure_same_device(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:
+    was = {key: before[key] for key in ("agent", "runtime", "runtime_version")}
+    was |= {key: before["info"].get(key) for key in _IDENTITY}
+    for key, value in was.items():
+        found = now[key] if key in now else now["info"].get(key)
+        if found != value:
             raise BadInputError(
-                f"{path} was measured with {key} {before[key]}, and device {before['name']!r} "
-                f"now has {now[key]}: start a new run, their numbers do not belong together"
+                f"{path} was measured with {key} {value}, and device {before['name']!r} now has "
+                f"{found}: start a new run, their numbers do not belong together"
             )
 
 
@@ -364,6 +410,14 @@ def _without_folders(suite: Suite) -> dict[str, Any]:
             model[key] = _without_folder(model[key])
         model["ready"] = {name: _without_folder(path) for name, path in model["ready"].items()}
     return document
+
+
+#: The folders of a path in ``/a/b/c`` or ``--option=/a/b/c``.
+_WITHIN_ARGUMENT = re.compile(r"^(|--[a-z-]+=)(?=[/.~]).*/(?=.)")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _without_folder(source: str | None) -> str | None:

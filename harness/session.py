@@ -19,7 +19,7 @@ from harness.plan import PlannedTrial
 from harness.store import RunFolder, TrialRecord
 from harness.suite import MeasuringProtocol, RuntimeSpec
 
-#: After so many failures of one variant, its other trials are not worth their time.
+#: After so many failures of one variant in a row, its other trials are not worth their time.
 _FAILURES_BEFORE_SKIPPING = 2
 
 
@@ -89,13 +89,15 @@ def run_session(
             payload = payloads[trial.model, trial.recipe]
             job_runtime = runtimes[trial.runtime]
             if len(failures[variant]) >= _FAILURES_BEFORE_SKIPPING:
-                reason = f"not started after earlier failures: {failures[variant][0]}"
+                reason = f"not started after two failures in a row: {failures[variant][0]}"
                 record = _failed(trial, payload, TrialError("skipped", reason), _now(), 0.0)
                 folder.append(record)
             else:
                 record = _run(folder, device, trial, payload, job_runtime, protocol, seed, told)
             on_record(record)
-        if record.state == "failed" and record.code != "skipped":
+        if record.state == "valid":
+            failures[variant].clear()
+        elif record.code != "skipped":
             failures[variant].append(record.reason)
 
 

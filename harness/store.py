@@ -10,13 +10,12 @@ this folder alone.
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -25,7 +24,8 @@ import filelock
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import BadInputError, InvalidRunError
+from harness.errors import BadInputError
+from harness.files import disk_errors, write_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,6 +75,10 @@ class TrialRecord:
     warnings: tuple[str, ...] = ()
 
 
+class FolderTakenError(BadInputError):
+    """A run of that name is there already."""
+
+
 class RunFolder:
     """One run's folder, open for reading; :meth:`locked` opens it for writing."""
 
@@ -84,19 +88,27 @@ class RunFolder:
         self._appending = threading.Lock()
 
     @classmethod
-    def create(cls, path: Path, manifest: dict[str, Any]) -> Self:
-        """Makes a new folder with its manifest.
+    def create(
+        cls, path: Path, manifest: dict[str, Any], files: Mapping[str, Path] | None = None
+    ) -> Self:
+        """Makes a new folder: the files that belong to the run first, its manifest last.
+
+        So a folder with a manifest has all that it needs to be resumed.
+
+        Args:
+            path: the new folder.
+            manifest: what ``run.json`` is to say.
+            files: models and data, by the name that they get in the folder.
 
         Raises:
-            BadInputError: the folder exists already, or cannot be written.
+            FolderTakenError: there is something of that name already.
+            BadInputError: the folder cannot be made.
+            InvalidRunError: the disk is full or failing; nothing is left behind.
         """
         try:
             path.mkdir(parents=True)
-            folder = cls(path)
-            (path / ARTIFACTS).mkdir()
-            folder.write_manifest(manifest)
         except FileExistsError as error:
-            raise BadInputError(
+            raise FolderTakenError(
                 f"{path} exists already; choose another folder or resume it with --resume {path}"
             ) from error
         except OSError as error:
@@ -104,6 +116,16 @@ class RunFolder:
                 f"cannot write results to {path}: {error.strerror}; "
                 "choose a writable folder with --results"
             ) from error
+        folder = cls(path)
+        try:
+            with disk_errors(path):
+                (path / ARTIFACTS).mkdir()
+            for name, source in (files or {}).items():
+                folder.add_artifact(source, name)
+            folder.write_manifest(manifest)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         return folder
 
     @classmethod
@@ -169,7 +191,7 @@ class RunFolder:
         target = self.artifact(name)
         if not target.exists():
             temporary = target.with_suffix(".tmp")
-            with _disk(target):
+            with disk_errors(target):
                 shutil.copyfile(source, temporary)
                 os.replace(temporary, target)
         return target
@@ -188,7 +210,7 @@ class RunFolder:
             json.dumps(asdict(record), separators=(",", ":"), ensure_ascii=False) + "\n"
         ).encode()
         path = self.path / TRIALS
-        with self._appending, _disk(path), path.open("ab") as file:
+        with self._appending, disk_errors(path), path.open("ab") as file:
             start = file.tell()
             try:
                 file.write(line)
@@ -223,7 +245,7 @@ class RunFolder:
                     break
                 try:
                     records.append(_record(json.loads(line)))
-                except (ValueError, TypeError) as error:
+                except (ValueError, TypeError, AttributeError) as error:
                     raise BadInputError(f"{path}:{number}: not a trial: {error}") from error
         return records
 
@@ -251,56 +273,28 @@ class RunFolder:
         finished = {record.trial for record in self.trials()}
         target = self.path / SAMPLES
         temporary = target.with_suffix(".tmp")
-        with _disk(target):
+        with disk_errors(target):
             with pq.ParquetWriter(temporary, _schema(), compression="zstd") as writer:
                 for table in _grouped(
                     (trial, values) for trial, values in self.samples() if trial in finished
                 ):
                     writer.write_table(table)
             os.replace(temporary, target)
-        for part in parts:
-            part.unlink()
-        (self.path / PARTS).rmdir()
+        # With whatever a kill left half-written in it.
+        with disk_errors(self.path / PARTS):
+            shutil.rmtree(self.path / PARTS)
 
     def _parts(self) -> list[Path]:
         return sorted((self.path / PARTS).glob("*.npy"))
 
     def _write_part(self, trial: str, samples_ns: Nanoseconds) -> None:
         target = self.path / PARTS / f"{trial}.npy"
-        with _disk(target):
+        with disk_errors(target):
             target.parent.mkdir(exist_ok=True)
         # In memory first: NumPy hides the reason when a file cannot be written to its end.
         content = io.BytesIO()
         np.save(content, samples_ns.astype(np.int64), allow_pickle=False)
         write_atomically(target, content.getvalue())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader sees the old content or the new, never a half."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with _disk(path):
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-
-
-@contextlib.contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    """Turns the disk's errors into one sentence each."""
-    try:
-        yield
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            for leftover in (path.with_suffix(".tmp"), path.with_name(f".{path.name}.tmp")):
-                leftover.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InvalidRunError(
-                f"the disk is full: could not write {path}; what was finished is kept, "
-                "free some space and resume the run"
-            ) from error
-        raise InvalidRunError(f"could not write {path}: {error.strerror}") from error
 
 
 def _record(document: dict[str, Any]) -> TrialRecord:
@@ -348,19 +342,32 @@ def _table(names: list[str], arrays: list[Nanoseconds]) -> pa.Table:
 
 
 def _read_samples(path: Path) -> Iterator[tuple[str, Nanoseconds]]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path, read_dictionary=["trial"])
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=["trial", "nanoseconds"]).combine_chunks()
-        for chunk, values in zip(table["trial"].chunks, table["nanoseconds"].chunks, strict=True):
-            codes = chunk.indices.to_numpy()
-            edges = np.flatnonzero(np.diff(codes)) + 1
-            names = chunk.dictionary.to_pylist()
-            for piece in np.split(np.arange(codes.size), edges) if codes.size else []:
-                yield names[codes[piece[0]]], values.to_numpy()[piece[0] : piece[-1] + 1]
+    try:
+        file = pq.ParquetFile(path, read_dictionary=["trial"])
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=["trial", "nanoseconds"]).combine_chunks()
+            for chunk, values in zip(
+                table["trial"].chunks, table["nanoseconds"].chunks, strict=True
+            ):
+                codes = chunk.indices.to_numpy()
+                edges = np.flatnonzero(np.diff(codes)) + 1
+                names = chunk.dictionary.to_pylist()
+                for piece in np.split(np.arange(codes.size), edges) if codes.size else []:
+                    yield names[codes[piece[0]]], values.to_numpy()[piece[0] : piece[-1] + 1]
+    except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
+        raise BadInputError(f"{path} is damaged: {_first_line(error)}") from error
 
 
 def _read_part(path: Path) -> tuple[str, Nanoseconds]:
-    values: Nanoseconds = np.load(path, allow_pickle=False)
+    try:
+        values: Nanoseconds = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BadInputError(f"{path} is damaged: {_first_line(error)}") from error
     return path.stem, values
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -174,8 +174,9 @@ def validate(document: Mapping[str, Any], origin: str, folder: Path) -> Suite:
 
 
 def file_name(text: str) -> str:
-    """The text with nothing in it that a suite's names may not have."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in text)
+    """The text as a suite's name: what a file's name may not have is a hyphen."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in text)
+    return plain.strip("-._")[:60].rstrip("-._") or "suite"
 
 
 def _resolve_paths(suite: Suite, folder: Path) -> Suite:
@@ -215,18 +216,42 @@ def _explain(error: ValidationError) -> str:
         return f"{key}: unknown key{hint} Known keys are {', '.join(known)}."
     if fault["type"] == "missing":
         return f"{key}: this key is missing."
-    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    wanted = _WORDS.get(fault["type"])
+    message = wanted or fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
     given = fault.get("input")
-    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+    shown = f" (got {_shorten(repr(given))})" if isinstance(given, str | int | float) else ""
     return f"{key + ': ' if key else ''}{message}{shown}."
+
+
+#: Pydantic speaks of Python; a suite's author writes TOML.
+_WORDS = {
+    "string_type": "should be a text",
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should be a table",
+    "model_type": "should be a table",
+    "model_attributes_type": "should be a table",
+    "string_pattern_mismatch": "may have letters, digits, '_', '-' and '.' only, a letter or digit "
+    "first",
+}
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _key(location: Sequence[int | str]) -> str:
     """``('models', 0, 'source')`` as ``models[1].source``: people count from one."""
     text = ""
     for part in location:
+        if part in _UNION_MEMBERS:
+            continue
         text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+#: What pydantic adds to a place where one of several types may stand.
+_UNION_MEMBERS = ("str", "dict[str,any]")
 
 
 def _known_keys(location: Sequence[int | str]) -> list[str]:
@@ -251,24 +276,28 @@ def choose_suite(
     data: str | None,
     recipes: Sequence[str],
     overrides: Mapping[str, Any],
+    student: str | None = None,
 ) -> Suite:
     """The suite that a command line asks for.
 
     Args:
-        what: one ``.toml`` file, or model files, or nothing: the quickstart suite.
+        what: one ``.toml`` file, or model files or ``zoo:NAME``, or nothing: the quickstart suite.
         data: the data of model files.
         recipes: the recipes of model files.
         overrides: ``blocks``, ``seconds``, ``threads``, ``seed`` or ``devices`` (a sequence of
             :class:`DeviceSpec`) in the suite's place.
+        student: the student of the model file.
 
     Raises:
         BadInputError: it makes no valid suite.
     """
     if what and what[0].suffix != ".toml":
-        document, origin, folder = _document_of_files(what, data, recipes), "this suite", Path()
-    elif len(what) > 1 or data or recipes:
+        document = _document_of_files(what, data, student, recipes)
+        origin, folder = "the command line", Path()
+    elif len(what) > 1 or data or student or recipes:
         raise BadInputError(
-            "a suite file stands alone: write data and recipes into it, or name model files instead"
+            "a suite file stands alone: write data, student and recipes into it, or name model "
+            "files instead"
         )
     else:
         path = what[0] if what else quickstart()
@@ -284,7 +313,7 @@ def quickstart() -> Path:
 
 
 def _document_of_files(
-    files: Sequence[Path], data: str | None, recipes: Sequence[str]
+    files: Sequence[Path], data: str | None, student: str | None, recipes: Sequence[str]
 ) -> dict[str, Any]:
     """The first file is the model; further ``.tflite`` files are ready variants of it."""
     first, *others = files
@@ -305,9 +334,8 @@ def _document_of_files(
             for other in others
         },
     }
-    if data is not None:
-        model["data"] = data
-    return {"name": file_name(first.stem), "models": [model]}
+    model |= {key: value for key, value in (("data", data), ("student", student)) if value}
+    return {"name": file_name(model["name"]), "models": [model]}
 
 
 def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -327,4 +355,5 @@ def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[st
 
 
 def _model_name(file: Path) -> str:
-    return file.stem or file.name
+    name = str(file).removeprefix("zoo:") if str(file).startswith("zoo:") else file.stem
+    return name.strip()[:100] or "model"

@@ -38,8 +38,14 @@ _AROUND_A_TRIAL = 0.2
 
 def output() -> Console:
     """The output stream; wide enough for the tables where no terminal sets a width."""
-    console = Console()
-    return console if console.is_terminal else Console(width=100)
+    console = _Console()
+    return console if console.is_terminal else _Console(width=100)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # Rich would end the program with 1: it is for the command to say what the run was.
+        raise BrokenPipeError
 
 
 @dataclass
@@ -81,6 +87,10 @@ class RunDisplay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if not self._progress.live.is_started:
+            return
+        # An error is told on a clean line, not below a bar that stands still for ever.
+        self._progress.live.transient = error is not None
         self._progress.stop()
 
     def compressing(self, progress: CompressProgress) -> None:

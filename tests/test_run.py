@@ -279,3 +279,105 @@ def test_resume_of_nothing(tmp_path: Path) -> None:
 def test_resume_stands_alone(tmp_path: Path) -> None:
     done = mobilebench("run", "x.tflite", "--resume", tmp_path)
     assert done.returncode == 2
+
+
+def test_a_run_that_lost_its_model_is_not_spoilt(tmp_path: Path) -> None:
+    process, path = start_a_long_run(tmp_path)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    before = (path / "trials.jsonl").read_bytes()
+    victim = next((path / "artifacts").glob("*.tflite"))
+    content = victim.read_bytes()
+    victim.write_bytes(content[:-1])
+    damaged = mobilebench("run", "--resume", path)
+    assert damaged.returncode == 2
+    assert f"{victim} is missing or damaged" in damaged.stderr
+    assert (path / "trials.jsonl").read_bytes() == before
+    victim.write_bytes(content)
+    assert mobilebench("run", "--resume", path).returncode == 0
+
+
+def test_a_run_of_another_machine_is_not_mixed_with_this_one(tmp_path: Path) -> None:
+    process, path = start_a_long_run(tmp_path)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    manifest = json.loads((path / "run.json").read_text())
+    manifest["devices"][0]["info"]["cpu"] = "Another Processor"
+    (path / "run.json").write_text(json.dumps(manifest))
+    done = mobilebench("run", "--resume", path)
+    assert done.returncode == 2
+    assert "was measured with cpu Another Processor" in done.stderr
+
+
+@pytest.mark.parametrize("text", ['{"format": 1}', '{"format": 1, "suite": 3}'])
+def test_a_damaged_manifest(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    done = mobilebench("run", "--resume", tmp_path)
+    assert done.returncode == 2
+    assert "is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_while_compressing_leaves_nothing_half_written(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    process = subprocess.Popen(
+        [*MOBILEBENCH, "run", "zoo:digits-student", "--results", str(results)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "MOBILEBENCH_CACHE": str(tmp_path / "cache")},
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while not list((tmp_path / "cache").glob("making-*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "run the same command again" in errors
+    assert not list(results.glob("*"))
+
+
+@pytest.mark.parametrize("cache", ["file/below", "file"])
+def test_a_cache_that_cannot_be_written(tmp_path: Path, cache: str) -> None:
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [*MOBILEBENCH, "run", str(MODELS / "small.tflite"), "--results", str(tmp_path / "r")],
+        capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "MOBILEBENCH_CACHE": str(tmp_path / cache)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "cannot write to the cache" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_hides_no_failure(tmp_path: Path) -> None:
+    models = model("small", "small.tflite") + model("bad", "not_a_number.tflite")
+    path = suite(tmp_path, models)
+    process = subprocess.Popen(
+        [*MOBILEBENCH, "run", str(path), "--results", str(tmp_path / "results")],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=60) == 1
+
+
+def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
+    path = suite(
+        tmp_path, model("small", "small.tflite"), QUICK.replace("blocks = 2", "blocks = 1")
+    )
+    command = [*MOBILEBENCH, "run", str(path), "--results", str(tmp_path / "results")]
+    runs = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(3)
+    ]
+    assert [process.wait(timeout=60) for process in runs] == [0, 0, 0]
+    names = [folder.name for folder in (tmp_path / "results").iterdir()]
+    assert len(names) == 3
+    assert {RunFolder.open(tmp_path / "results" / n).manifest()["run"] for n in names} == set(names)
+
+
+def test_a_model_of_the_zoo_and_a_browser_s_file_name(tmp_path: Path) -> None:
+    odd = tmp_path / "Ünïcode model (1).tflite"
+    odd.write_bytes((MODELS / "small.tflite").read_bytes())
+    done = mobilebench("run", odd, "--blocks", 1, "--seconds", 0, "--results", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    assert only_run(tmp_path / "r").manifest()["models"][0]["name"] == "Ünïcode model (1)"

@@ -138,6 +138,30 @@ def test_a_file_where_a_folder_belongs(tmp_path: Path) -> None:
         RunFolder.create(tmp_path / "results" / "run", {})
 
 
+def test_a_folder_that_cannot_be_filled_is_not_left_behind(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRunError, match="could not write"):
+        RunFolder.create(tmp_path / "run", {}, {"a.tflite": tmp_path / "nothing"})
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_kill_left_half_written_is_cleared_away(folder: RunFolder) -> None:
+    folder.append(record("r.0"), np.array([1]))
+    (folder.path / "samples.parts" / ".r.1.npy.tmp").write_bytes(b"half")
+    folder.fold_samples()
+    assert not (folder.path / "samples.parts").exists()
+    assert [trial for trial, _ in folder.samples()] == ["r.0"]
+
+
+@pytest.mark.parametrize("name", ["samples.parquet", "samples.parts/r.0.npy"])
+def test_damaged_samples_are_named(folder: RunFolder, name: str) -> None:
+    folder.append(record("r.0"), np.array([1]))
+    if name == "samples.parquet":
+        folder.fold_samples()
+    (folder.path / name).write_bytes(b"junk")
+    with pytest.raises(BadInputError, match="is damaged"):
+        list(folder.samples())
+
+
 class FullDisk:
     """Stands for a disk that fills up: the writes that a real one would refuse, refused."""
 

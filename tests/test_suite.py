@@ -1,11 +1,13 @@
 """The suite file: what is read, and what a wrong one is told."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from harness.errors import BadInputError
-from harness.suite import Suite, choose_suite, quickstart
+from harness.suite import Suite, choose_suite, file_name, quickstart, validate
 
 
 def load(tmp_path: Path, text: str, **overrides: object) -> Suite:
@@ -33,6 +35,15 @@ def test_the_smallest_suite(tmp_path: Path) -> None:
 def test_the_shipped_suites_are_valid() -> None:
     for path in quickstart().parent.glob("*.toml"):
         assert choose_suite([path], None, [], {}).variants()
+
+
+DOCUMENTS = [Path(__file__).parents[1] / name for name in ("README.md", "docs/guide.md")]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_suites_in_the_documents_are_valid(path: Path) -> None:
+    for block in re.findall(r"```toml\n(.*?)```", path.read_text("utf-8"), re.DOTALL):
+        assert validate(tomllib.loads(block), path.name, path.parent).variants()
 
 
 def test_names_are_not_taken_for_paths(tmp_path: Path) -> None:
@@ -107,7 +118,11 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
         (MODEL + '[[devices]]\nname="a"\nkind="toaster"', "'local'"),
         (MODEL + '[[runtimes]]\nname="a"\naccelerator="abacus"', "'cpu'"),
         (MODEL + '[[runtimes]]\nname="a"\nthreads=0', "runtimes[1].threads: "),
-        (MODEL + '[[runtimes]]\nname="../a"', "runtimes[1].name: "),
+        (MODEL + '[[runtimes]]\nname="../a"', "runtimes[1].name: may have letters"),
+        (MODEL + f'[[runtimes]]\nname="{"a" * 300}"', "…"),
+        ("recipes = [3]\n" + MODEL, "recipes[1]: should be a text (got 3)"),
+        ("recipes = 'int8'\n" + MODEL, "recipes: should be a list (got 'int8')"),
+        ("protocol = 3\n" + MODEL, "protocol: should be a table (got 3)"),
         (MODEL + 'recipes = ["in8"]', "recipe 1: unknown recipe step 'in8'"),
         (MODEL + 'recipes = ["as_is", "as_is"]', "'as_is' twice"),
         (MODEL + 'recipes = ["as_is"]\nready = { as_is = "x.tflite" }', "'as_is' twice"),
@@ -137,3 +152,11 @@ def test_a_suite_file_stands_alone(tmp_path: Path) -> None:
 def test_only_tflite_files_can_be_compared_as_they_are() -> None:
     with pytest.raises(BadInputError, match=r"only \.tflite files can"):
         choose_suite([Path("a.tflite"), Path("b.keras")], None, [], {})
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("a b", "a-b"), ("Ünï", "n"), ("../x", "x"), ("…", "suite"), ("a" * 99, "a" * 60)],
+)
+def test_any_text_makes_a_name(text: str, name: str) -> None:
+    assert file_name(text) == name

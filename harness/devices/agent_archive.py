@@ -8,13 +8,18 @@ import zipfile
 from importlib import resources
 from pathlib import Path
 
-from harness.store import write_atomically
+from harness.errors import BadInputError
+from harness.files import write_atomically
 
 _MAIN = b"from device_agent.__main__ import leave, main\nleave(main())\n"
 
 
 def build(folder: Path) -> Path:
-    """Writes the agent's zip application to the folder, named by its hash, and returns its path."""
+    """Writes the agent's zip application to the folder, named by its hash, and returns its path.
+
+    Raises:
+        BadInputError: the folder cannot be written.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("__main__.py"), _MAIN)
@@ -26,7 +31,13 @@ def build(folder: Path) -> Path:
                 archive.writestr(info, source.read_bytes())
     content = buffer.getvalue()
     path = folder / f"agent-{hashlib.sha256(content).hexdigest()[:16]}.pyz"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
+    try:
+        if not path.exists() or path.read_bytes() != content:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
+    except OSError as error:
+        raise BadInputError(
+            f"cannot write to the cache {folder}: {error.strerror}; "
+            "name a writable folder in MOBILEBENCH_CACHE"
+        ) from error
     return path

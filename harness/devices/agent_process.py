@@ -73,7 +73,7 @@ class _Agent:
             self._process.wait(timeout=5)
         code = self._process.returncode
         if code is not None and code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
+            how = f"was killed by {_signal_name(-code)}"
             if -code == signal.SIGKILL:
                 how += " (out of memory?)"
         else:
@@ -86,6 +86,13 @@ class _Agent:
         self._errors.seek(max(0, self._errors.tell() - 2000))
         lines = self._errors.read().decode("utf-8", "replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has a number only
+        return f"signal {number}"
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1, max_length=60, pattern=r"^[\w][\w .+-]*$")
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
     source: str = Field(min_length=1)
     data: str | None = None
     student: str | None = None

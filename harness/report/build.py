@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis import summarise
+from harness.files import write_atomically
 from harness.report.page import render
 from harness.report.tables import table
 from harness.report.text import markdown
-from harness.store import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
