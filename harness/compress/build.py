@@ -310,8 +310,8 @@ class ModelBuilder:
         if self._source.zoo is None:
             return load_keras(self._source)
         key = self._key(())
-        kept = self._cache.model_path(key)
-        if kept.exists():
+        kept = self._cache.find_model(key)
+        if kept is not None:
             return keras.models.load_model(kept, compile=False, safe_mode=True)
         keras.utils.set_random_seed(self._seed)
         model = build_fresh(self._source)
@@ -407,7 +407,7 @@ class ModelBuilder:
         )
 
     def _versions(self, steps: Steps) -> dict[str, str]:
-        packages = ["ai-edge-litert"]
+        packages = ["ai-edge-litert", "numpy"]
         if self._source.kind != "tflite":
             packages += ["tensorflow", "keras"]
         if steps and isinstance(steps[-1], QuantizingStep):

@@ -8,10 +8,14 @@ sees a whole file or none, and two runs may share the folder.
     evaluation/DIGEST.npz   labelled samples, ready for a device
     models/KEY.keras        trained base models
     logs/                   what TensorFlow printed, where a run died
+
+A .tflite is named by its hash; beside the other files lies FILE.sha256. What is not as its hash
+says is made anew.
 """
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import json
@@ -36,6 +40,15 @@ FORMAT = 1
 #: How the names of folders with files in the making begin, and when such a folder is forgotten.
 MAKING = "making-"
 _STALE_SECONDS = 2 * 24 * 3600
+_OLD_LOG_SECONDS = 7 * 24 * 3600
+
+#: What else decides what is made from the same things: the code, edited or not.
+_SOURCES = (
+    "compress/*.py",
+    "models/zoo.py",
+    "models/training.py",
+    "models/datasets.py",
+)
 
 
 @dataclass(frozen=True)
@@ -118,15 +131,16 @@ class Cache:
         """Where the .tflite of that hash is."""
         return self.root / "tflite" / f"{sha256}.tflite"
 
-    def model_path(self, key: str) -> Path:
-        """Where the trained base model of that key is, or would be."""
-        return self.root / "models" / f"{key}.keras"
+    def find_model(self, key: str) -> Path | None:
+        """The trained base model of that key, if its file is there and whole."""
+        path = self.root / "models" / f"{key}.keras"
+        return path if self._sealed(path) else None
 
     def keep_model(self, key: str, model: Any) -> None:
         """Keeps a Keras model."""
         temporary = self.scratch / f"{key}.keras"
         model.save(temporary)
-        self._rename(temporary, self.model_path(key))
+        self._keep_sealed(temporary, self.root / "models" / temporary.name)
 
     def evaluation(
         self, name: str, digest: str, shape: tuple[int, ...], samples: tuple[Array, Array]
@@ -141,14 +155,30 @@ class Cache:
         """
         address = key_of({"data": digest, "shape": shape})
         path = self.root / "evaluation" / f"{address}.npz"
-        if not path.exists():
+        sha256 = self._sealed(path)
+        if sha256 is None:
             x, y = samples
             temporary = self.scratch / path.name
             with temporary.open("wb") as file:
                 np.savez(file, x=x, y=y)
-            self._rename(temporary, path)
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            sha256 = self._keep_sealed(temporary, path)
         return EvaluationSet(name, path, sha256, len(samples[1]))
+
+    def _keep_sealed(self, temporary: Path, path: Path) -> str:
+        """Keeps a file with its SHA-256 beside it, and returns that."""
+        sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        self._rename(temporary, path)
+        self._write(_seal(path), sha256.encode())
+        return sha256
+
+    @staticmethod
+    def _sealed(path: Path) -> str | None:
+        """The file's SHA-256 if it is the one beside it, else None."""
+        try:
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            return sha256 if _seal(path).read_bytes() == sha256.encode() else None
+        except OSError:
+            return None
 
     def _write(self, path: Path, content: bytes) -> None:
         temporary = self.scratch / path.name
@@ -166,8 +196,12 @@ class Cache:
             raise InvalidRunError(f"could not write {path}: {error.strerror}") from error
 
 
+def _seal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
 def prepare(root: Path) -> None:
-    """Makes the folder, and clears away what a killed run left in the making long ago.
+    """Makes the folder, and clears away old logs and what a killed run left in the making.
 
     Raises:
         BadInputError: it cannot be written.
@@ -177,6 +211,9 @@ def prepare(root: Path) -> None:
         for leftover in root.glob(f"{MAKING}*"):
             if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
                 shutil.rmtree(leftover, ignore_errors=True)
+        for log in root.glob("logs/*.log"):
+            if time.time() - log.stat().st_mtime > _OLD_LOG_SECONDS:
+                log.unlink(missing_ok=True)
     except OSError as error:
         raise BadInputError(
             f"cannot write the cache {root}: {error.strerror}; choose another folder"
@@ -185,8 +222,20 @@ def prepare(root: Path) -> None:
 
 def key_of(parts: Mapping[str, Any]) -> str:
     """The name of everything that something depends on."""
-    text = json.dumps({"format": FORMAT, **parts}, sort_keys=True, allow_nan=False)
+    known = {"format": FORMAT, "code": _code(), **parts}
+    text = json.dumps(known, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@functools.cache
+def _code() -> str:
+    """A hash of the code that makes things: an edited technique makes them anew."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for path in sorted(path for pattern in _SOURCES for path in package.glob(pattern)):
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def versions_of(*packages: str) -> dict[str, str]:

@@ -100,6 +100,12 @@ def _jobs(variants: Sequence[tuple[ModelSpec, Recipe]]) -> list[_Job]:
     return [_Job(number, spec, recipe) for number, (spec, recipe) in enumerate(variants)]
 
 
+def _table(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as the child reads it; as a table, since its text may be longer than one may."""
+    steps = [{"step": step.name, **step.model_dump()} for step in recipe.steps]
+    return {"steps": steps} | ({} if recipe.name == recipe.text else {"name": recipe.name})
+
+
 def _run_child(
     jobs: list[_Job], pending: list[_Job], seed: int, cache: Path, on_progress: OnProgress
 ) -> _Job | None:
@@ -114,7 +120,7 @@ def _run_child(
                 {
                     "number": job.number,
                     "model": job.spec.model_dump(mode="json"),
-                    "recipe": {"name": job.recipe.name, "recipe": job.recipe.text},
+                    "recipe": _table(job.recipe),
                 }
                 for job in pending
             ],
@@ -165,6 +171,9 @@ def _child(request: dict[str, Any], cache: Path) -> Iterator[_Child]:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
         yield _Child(process, log)
+    except (BadInputError, InvalidRunError, KeyboardInterrupt):  # told already, or wanted
+        log.unlink(missing_ok=True)
+        raise
     finally:
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):

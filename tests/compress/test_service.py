@@ -13,8 +13,9 @@ import pytest
 
 from harness.compress import build, worker
 from harness.compress.artifact import Outcome, Progress
+from harness.compress.cache import Cache, key_of, prepare
 from harness.compress.recipe import parse_recipe
-from harness.compress.service import compress_variants
+from harness.compress.service import _table, compress_variants
 from harness.errors import BadInputError, InvalidRunError
 from harness.models.spec import ModelSpec
 
@@ -160,6 +161,56 @@ def test_a_damaged_cache_is_made_anew(digits: Any, tmp_path: Path) -> None:
     assert hashlib.sha256(again.path.read_bytes()).hexdigest() == again.sha256
 
 
+@pytest.mark.parametrize("damage", ["labels", "truncated", "no hash"])
+def test_a_damaged_evaluation_set_is_made_anew(digits: Any, tmp_path: Path, damage: str) -> None:
+    spec = spec_of(digits, source=str(digits.tflite))
+    (artifact,) = compress(spec, "as_is", cache=tmp_path).artifacts
+    assert artifact.evaluation is not None
+    path = artifact.evaluation.path
+    if damage == "labels":
+        with np.load(path) as archive:
+            x, y = archive["x"], archive["y"]
+        np.savez(path, x=x, y=(y + 1) % 10)
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[:100])
+    else:
+        path.with_name(f"{path.name}.sha256").unlink()
+    assert compress(spec, "as_is", cache=tmp_path).artifacts == (artifact,)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == artifact.evaluation.sha256
+
+
+def test_a_damaged_base_model_is_not_used(tmp_path: Path) -> None:
+    class Model:
+        def save(self, path: Path) -> None:
+            path.write_bytes(b"weights")
+
+    (tmp_path / "scratch").mkdir()
+    cache = Cache(tmp_path, tmp_path / "scratch")
+    assert cache.find_model("key") is None
+    cache.keep_model("key", Model())
+    kept = cache.find_model("key")
+    assert kept is not None
+    kept.write_bytes(b"others")
+    assert cache.find_model("key") is None
+
+
+def test_a_long_recipe_needs_no_name(digits: Any, tmp_path: Path) -> None:
+    chain = " → ".join(f"prune({n / 100}, schedule=once, epochs=0)" for n in range(50, 69))
+    recipe = parse_recipe(f"{chain} → dynamic_int8")
+    again = parse_recipe(_table(recipe))
+    assert again == recipe
+    assert len(recipe.text) > 600
+    (artifact,) = compress(spec_of(digits), f"{chain} → dynamic_int8", cache=tmp_path).artifacts
+    assert artifact.recipe == recipe.text
+
+
+def test_edited_code_makes_things_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key_of({"a": 1})
+    assert before == key_of({"a": 1})
+    monkeypatch.setattr("harness.compress.cache._code", lambda: "edited")
+    assert key_of({"a": 1}) != before
+
+
 def test_other_seeds_and_data_are_other_artifacts(digits: Any, tmp_path: Path) -> None:
     spec = spec_of(digits, source=str(digits.tflite))
     keys = {
@@ -228,6 +279,7 @@ def test_bad_input_is_found_before_anything_is_made(digits: Any, tmp_path: Path)
         assert re.search(sentence, messages[0]["message"])
     with pytest.raises(BadInputError, match="cannot be retrained"):
         compress(ready, "distill", cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "logs").iterdir())
 
 
 def request(spec: ModelSpec, recipe: str, folder: Path) -> dict[str, Any]:
@@ -305,6 +357,7 @@ def test_an_interrupt_kills_the_child_and_leaves_nothing_half(digits: Any, tmp_p
             on_progress=interrupt,
         )
     assert not list(tmp_path.glob("making-*"))
+    assert not list((tmp_path / "logs").iterdir())
     for kept in (tmp_path / "tflite").iterdir():
         assert hashlib.sha256(kept.read_bytes()).hexdigest() == kept.stem
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
@@ -337,6 +390,16 @@ def test_leftovers_of_a_killed_run_go_away(digits: Any, tmp_path: Path) -> None:
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     compress(spec_of(digits, source=str(digits.tflite)), "as_is", cache=tmp_path)
     assert [folder.name for folder in tmp_path.glob("making-*")] == ["making-now"]
+
+
+def test_old_logs_go_away(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    for name, days in (("old", 8), ("new", 6)):
+        log = tmp_path / "logs" / f"{name}.log"
+        log.write_text("")
+        os.utime(log, (time.time() - days * 24 * 3600,) * 2)
+    prepare(tmp_path)
+    assert [log.name for log in (tmp_path / "logs").iterdir()] == ["new.log"]
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
