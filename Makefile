@@ -7,13 +7,16 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 SUITE ?= suites/quickstart.toml
 
-.PHONY: quickstart test lint benchmark constraints clean
+.PHONY: quickstart test phones lint benchmark constraints clean
 
 quickstart: .venv/ready-to-run  ## compress, measure and report on this machine
 	$(BIN)/mobilebench run $(SUITE)
 
 test: .venv/ready-to-test  ## the whole test suite
 	$(BIN)/python -m pytest
+
+phones: .venv/ready-to-test  ## build the app anew, raise virtual phones, run a suite on two at once
+	$(BIN)/python -m pytest -rs tests/android_app/test_apk.py tests/devices/test_run_phones.py
 
 lint: .venv/ready-to-test  ## what CI checks before the tests
 	$(BIN)/ruff check .
@@ -24,6 +27,8 @@ benchmark: .venv/ready-to-test  ## the project's own benchmarks: minutes
 	$(BIN)/python benchmarks/fidelity.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/article.py
+	$(BIN)/python benchmarks/adb_overhead.py
 
 .venv/ready-to-run: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress]'
