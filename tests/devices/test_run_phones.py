@@ -4,8 +4,10 @@ The app's own core runs behind ``am start`` on a JVM; where there is no JDK, the
 """
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +182,30 @@ def test_the_doctor_examines_repairs_and_records(
     recorded = list((tmp_path / "dumps").iterdir())
     assert recorded
     assert not any("28301FDH3000AB" in path.read_text("utf-8") for path in recorded)
+
+
+def test_watch_runs_the_suite_on_each_phone_as_it_is_plugged_in(
+    suite: Path, pixel: Android, connect: Connect, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    with subprocess.Popen(
+        [sys.executable, "-c", "from harness.cli import main; main()", "watch", str(suite),
+         "--results", str(results)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        apk = Apk.described()
+        pixel.know(apk.path, Package(apk.version))
+        connect(pixel.phone)
+        deadline = time.monotonic() + 120
+        while not list(results.glob("*/report.html")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        shown, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "waiting for a phone" in errors
+    assert "small on Pixel-7-Pro" in shown
+    assert "Traceback" not in errors
+    assert {t.device for t in only_run(results).trials()} == {"Pixel-7-Pro"}
 
 
 @pytest.mark.usefixtures("adb")
