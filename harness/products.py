@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Progress
 from harness.compress.service import compress_variants
 from harness.errors import BadInputError
-from harness.store import write_atomically
+from harness.files import write_atomically
 from harness.suite import validate
+
+#: Longer names are cut: file systems take 255 bytes.
+_LONGEST_SLUG = 150
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,12 @@ class Products:
             table.add_row(
                 artifact.recipe, f"{artifact.bytes:,}", f"{artifact.gzip_bytes:,}", str(path)
             )
+            for warning in artifact.warnings:
+                table.add_row("", "", "", Text(f"warning: {warning}", style="yellow"))
         for failure in self.failures:
-            table.add_row(failure.recipe, "—", "—", f"[red]failed[/] {failure.reason}")
+            table.add_row(
+                failure.recipe, "—", "—", Text.assemble(("failed", "red"), f" {failure.reason}")
+            )
         return table
 
 
@@ -95,4 +104,7 @@ def make_files(
 def _slug(recipe: str) -> str:
     """``prune(0.8) → int8`` as ``prune-0.8-int8``."""
     words = "".join(c if c.isascii() and (c.isalnum() or c in "._") else " " for c in recipe)
-    return "-".join(words.split())
+    slug = "-".join(words.split())
+    if len(slug) <= _LONGEST_SLUG:
+        return slug
+    return f"{slug[:_LONGEST_SLUG]}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"

@@ -227,7 +227,7 @@ class ModelBuilder:
             content = self._source.path.read_bytes()
             check_tflite(content, self._source.text)
             examination = check.examine(content, self._samples(content))
-            return content, examination.findings(), ()
+            return content, examination.findings(), check.base_warnings(examination)
         if self._source.kind == "saved_model":
             from harness.compress.convert import SavedModel
 
@@ -237,10 +237,12 @@ class ModelBuilder:
             samples = self._samples(content)
             examination = check.examine(content, samples)
             moved = check.compare_conversion(model.run(samples), examination)
-            return content, {**examination.findings(), **moved}, ()
+            findings = {**examination.findings(), **moved}
+            return content, findings, check.base_warnings(examination)
         state = self._state(())
         content, examination, moved = self._export(state)
-        return content, {**state.findings, **examination.findings(), **moved}, ()
+        findings = {**state.findings, **examination.findings(), **moved}
+        return content, findings, check.base_warnings(examination)
 
     def _apply(self, steps: Steps, before: Made) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
         """The last step's .tflite, with what was found and what to warn of."""
@@ -268,6 +270,7 @@ class ModelBuilder:
             compared, poor = check.compare_trained(
                 check.examine(start, self._samples(start)), examination
             )
+            poor = (*poor, *_check_zeros(state, examination))
             findings = {**state.findings, **moved}
         return content, {**findings, **examination.findings(), **compared}, (*warnings, *poor)
 
@@ -418,6 +421,16 @@ class ModelBuilder:
 def _essential(steps: Sequence[Step]) -> Steps:
     """The steps that do something: a baseline is the empty chain."""
     return tuple(s for s in steps if not isinstance(s, Float32 | AsIs))
+
+
+def _check_zeros(state: State, examination: check.Examination) -> tuple[str, ...]:
+    """Holds the file against the sparsity that was asked for, or kept; returns warnings."""
+    if state.kept is None:
+        return ()
+    weights = sum(kept.size for kept in state.kept)
+    zeros = weights - sum(int(kept.sum()) for kept in state.kept)
+    asked = state.findings.get("zeros_asked", zeros / weights)
+    return check.compare_zeros(asked, weights, examination)
 
 
 def _settings(step: Step) -> dict[str, Any]:

@@ -35,15 +35,26 @@ _CONVERSION_TOLERANCE = 1e-3
 class Examination:
     """What one .tflite did on the samples.
 
-    ``outputs`` (samples, values) float32; ``zero_share`` of the kernels, None if there are none;
-    ``delegation`` as :func:`device_agent.delegation.describe` has it.
+    ``outputs`` (samples, values) float32; ``zeros`` of the ``weights`` in the kernels of Dense
+    and convolution; ``delegation`` as :func:`device_agent.delegation.describe` has it.
     """
 
     size: int
     outputs: Array
     classes: int | None
-    zero_share: float | None
+    zeros: int
+    weights: int
     delegation: dict[str, Any]
+
+    @property
+    def zero_share(self) -> float | None:
+        """The share of zeros in the kernels, None if there are none."""
+        return self.zeros / self.weights if self.weights else None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every sample has the same answer."""
+        return len(self.outputs) > 1 and bool((self.outputs == self.outputs[0]).all())
 
     def findings(self) -> dict[str, Any]:
         """For the provenance."""
@@ -60,17 +71,54 @@ def examine(content: bytes, samples: Sequence[Array]) -> Examination:
     """Loads a .tflite and runs it on the samples.
 
     Raises:
-        StepError: it does not load, does not run, answers with NaN or infinity, or gives the
-            same answer whatever the input.
+        StepError: it does not load, does not run, or answers with NaN or infinity.
     """
     runner = Runner(content)
     outputs = runner.run(samples)
     broken = int((~np.isfinite(outputs)).any(axis=1).sum())
     if broken:
         raise StepError(f"the model answers with NaN or infinity on {broken} of {len(samples)}")
-    return Examination(
-        len(content), outputs, runner.classes, runner.zero_share(), runner.delegation()
-    )
+    return Examination(len(content), outputs, runner.classes, *runner.zeros(), runner.delegation())
+
+
+def base_warnings(base: Examination) -> tuple[str, ...]:
+    """What to say of a model before any step."""
+    if base.is_constant:
+        return ("the model gives the same answer to every sample, so no check sees what it loses",)
+    return ()
+
+
+def compare_delegation(before: Examination, after: Examination) -> tuple[str, ...]:
+    """Warns of operators that the delegate took before a step, and now leaves."""
+    old, new = before.delegation["left"], after.delegation["left"]
+    lost = [f"{new[name]} {name}" for name in new if new[name] > old.get(name, 0)]
+    if not lost:
+        return ()
+    return (f"after this step the delegate leaves more to slower kernels: {', '.join(lost)}",)
+
+
+def compare_zeros(asked: float, weights: int, after: Examination) -> tuple[str, ...]:
+    """Checks that what pruning set to zero is zero in the file.
+
+    Args:
+        asked: the share of the prunable weights that must be zero.
+        weights: how many prunable weights the model has.
+        after: the file, which may have further kernels, of layers that are never pruned.
+
+    Returns:
+        warnings.
+
+    Raises:
+        StepError: the file has fewer zeros, or more without further kernels.
+    """
+    if after.weights < weights:
+        found = f"{after.weights} of {weights} prunable weights"
+        return (f"only {found} were found in the file, so its zeros could not be checked",)
+    share = after.zeros / weights
+    more = share > asked + _ZEROS_LOST and after.weights == weights
+    if share < asked - _ZEROS_LOST or more:
+        raise StepError(f"{share:.1%} of the weights are zero in the file instead of {asked:.1%}")
+    return ()
 
 
 def compare_conversion(wanted: Array, after: Examination) -> dict[str, Any]:
@@ -119,7 +167,9 @@ def compare_quantized(
                 f"quantization undid pruning: {lost:.1%} of the weights are not zero now"
             )
     findings = _compare(before, after)
-    warnings = []
+    warnings = list(compare_delegation(before, after))
+    if after.is_constant and not before.is_constant:
+        warnings.append("the quantized model gives the same answer to every sample")
     cosine, agreement = findings["cosine"], findings.get("top1_agreement")
     if cosine < _COSINE_BROKEN:
         raise StepError(
@@ -145,10 +195,10 @@ def compare_trained(
         StepError: the model gives one answer to every sample where it told them apart before.
     """
     findings = _compare(before, after)
-    if _is_constant(after.outputs) and not _is_constant(before.outputs):
+    if after.is_constant and not before.is_constant:
         raise StepError("the model gives the same answer to every sample")
     agreement = findings.get("top1_agreement")
-    warnings = []
+    warnings = list(compare_delegation(before, after))
     if agreement is not None and agreement < 0.5:
         warnings.append(f"only {agreement:.0%} of the samples keep their class after this step")
     return findings, tuple(warnings)
@@ -173,7 +223,3 @@ def _mean_cosine(a: Array, b: Array) -> float:
     both_zero = ~a.any(axis=1) & ~b.any(axis=1)
     products = np.divide((a * b).sum(axis=1), norms, out=np.zeros(len(a)), where=norms > 0)
     return float(np.where(both_zero, 1.0, products).mean())
-
-
-def _is_constant(outputs: Array) -> bool:
-    return len(outputs) > 1 and bool((outputs == outputs[0]).all())

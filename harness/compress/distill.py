@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from harness.compress.step import State, StepError, TrainingStep, Workshop
+from harness.compress.step import IdleTrainingError, State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +130,8 @@ def _train_student(
             raise StepError(
                 f"the student's {what.replace('_', ' ')} is {own[1:]}, the model's {wanted[1:]}"
             )
-    fit(student, workshop.lessons, epochs=epochs, learning_rate=learning_rate, loss=loss)
+    if not fit(student, workshop.lessons, epochs=epochs, learning_rate=learning_rate, loss=loss):
+        raise IdleTrainingError
     findings = {
         "parameters_before": state.model.count_params(),
         "parameters": student.count_params(),

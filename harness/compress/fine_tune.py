@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.compress.step import State, StepError, TrainingStep, Workshop
+from harness.compress.step import IdleTrainingError, State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
     from harness.models.array import Array
@@ -47,7 +47,7 @@ class FineTune(TrainingStep):
         def masking(_done: float) -> tuple[Array, ...]:
             return state.kept or ()
 
-        fit(
+        learned = fit(
             model,
             workshop.lessons,
             epochs=self.epochs,
@@ -56,5 +56,7 @@ class FineTune(TrainingStep):
             kernels=kernels,
             masking=masking if kernels else None,
         )
+        if not learned:
+            raise IdleTrainingError
         findings = {"zeros": zero_share([k.numpy() for k in kernels])} if kernels else {}
         return State(model, state.kept, state.loss, findings)

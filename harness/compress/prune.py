@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.compress.step import State, StepError, TrainingStep, Workshop
+from harness.compress.step import IdleTrainingError, State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +100,7 @@ class Prune(TrainingStep):
             for kernel, mask in zip(kernels, at_once, strict=True):
                 kernel.assign(kernel.numpy() * mask)
         else:
-            fit(
+            learned = fit(
                 model,
                 workshop.lessons,
                 epochs=self.epochs,
@@ -109,6 +109,8 @@ class Prune(TrainingStep):
                 kernels=kernels,
                 masking=masking,
             )
+            if not learned:
+                raise IdleTrainingError
         after = [kernel.numpy() for kernel in kernels]
         reached = zero_share(after)
         if reached < goal - 0.01:

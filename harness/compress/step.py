@@ -27,6 +27,16 @@ class StepError(Exception):
     step: str | None = None
 
 
+class IdleTrainingError(StepError):
+    """Training after which every weight is what it was."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "training changed nothing: every weight is what it was before; "
+            "raise learning_rate, or see whether all layers are frozen"
+        )
+
+
 class UnsupportedModelError(StepError):
     """A sound file that this machine's runtime has no kernels for."""
 

@@ -92,13 +92,13 @@ class Runner:
         """Which nodes the delegate took; see :func:`device_agent.delegation.describe`."""
         return delegation.describe(self._operators())
 
-    def zero_share(self) -> float | None:
-        """The share of zeros among the kernels of Dense and convolution operators, if any."""
+    def zeros(self) -> tuple[int, int]:
+        """How many zeros, of how many values, the kernels of Dense and convolution have."""
         zeros = values = 0
         for kernel in self._kernels():
             zeros += int((kernel == 0).sum())
             values += kernel.size
-        return zeros / values if values else None
+        return zeros, values
 
     def has_float32_weights(self) -> bool:
         """Whether all kernels are stored as float32."""

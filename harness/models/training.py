@@ -70,7 +70,7 @@ def fit(
     loss: Loss | None = None,
     kernels: Sequence[Any] = (),
     masking: Masking | None = None,
-) -> None:
+) -> bool:
     """Trains a Keras classifier in place.
 
     Args:
@@ -82,6 +82,9 @@ def fit(
         kernels: the variables that ``masking`` speaks of, in order.
         masking: asked before every few steps and after the last. Weights that it does not keep
             are set to zero at once and after each step, whatever the optimizer's momentum.
+
+    Returns:
+        whether it learned anything: some weight changed, and not only because of a mask.
     """
     import keras
     import tensorflow as tf
@@ -94,6 +97,7 @@ def fit(
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps * epochs))
     variables = model.trainable_variables
     optimizer.build(variables)
+    before = [variable.numpy() for variable in variables]
     loss = loss or cross_entropy
     masks = [tf.Variable(tf.ones(k.shape, tf.bool), trainable=False) for k in kernels]
 
@@ -127,6 +131,10 @@ def fit(
             lessons.on_epoch(epoch, epochs)
     if masking is not None:
         _apply(kernels, masking(1.0))
+    return any(
+        bool(((old != new) & (new != 0)).any())
+        for old, new in zip(before, (variable.numpy() for variable in variables), strict=True)
+    )
 
 
 def cross_entropy(logits: Any, labels: Any, _samples: Any = None) -> Any:

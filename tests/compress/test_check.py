@@ -76,7 +76,7 @@ def test_a_broken_quantization_is_caught(sound: check.Examination) -> None:
     with pytest.raises(StepError, match="quantization broke the model"):
         check.compare_quantized(sound, replace(smaller, outputs=sound.outputs * 0))
     with pytest.raises(StepError, match="undid pruning"):
-        check.compare_quantized(replace(sound, zero_share=0.8), replace(smaller, zero_share=0.5))
+        check.compare_quantized(replace(sound, zeros=800, weights=1000), replace(smaller, zeros=0))
     moved = sound.outputs + 0.2 * np.random.default_rng(0).random(sound.outputs.shape)
     assert "outputs moved" in check.compare_quantized(sound, replace(smaller, outputs=moved))[1][0]
 
@@ -87,6 +87,33 @@ def test_retraining_may_move_outputs_but_not_flatten_them(sound: check.Examinati
     flat = replace(sound, outputs=np.tile(sound.outputs[0], (32, 1)))
     with pytest.raises(StepError, match="same answer to every sample"):
         check.compare_trained(sound, flat)
+
+
+def test_zeros_are_counted_in_the_file(sound: check.Examination) -> None:
+    file = replace(sound, zeros=800, weights=1000)
+    assert check.compare_zeros(0.8, 1000, file) == ()
+    assert check.compare_zeros(0.805, 1000, file) == ()
+    for asked in (0.85, 0.75):
+        with pytest.raises(StepError, match=r"80\.0% of the weights are zero in the file instead"):
+            check.compare_zeros(asked, 1000, file)
+    assert check.compare_zeros(0.8, 1000, replace(file, weights=5000)) == ()
+    assert "could not be checked" in check.compare_zeros(0.8, 2000, file)[0]
+
+
+def test_lost_delegation_is_named(sound: check.Examination) -> None:
+    lost = {**sound.delegation, "left": {"FULLY_CONNECTED": 2}}
+    (warning,) = check.compare_delegation(sound, replace(sound, delegation=lost))
+    assert "leaves more to slower kernels: 2 FULLY_CONNECTED" in warning
+    assert check.compare_delegation(replace(sound, delegation=lost), sound) == ()
+    smaller = replace(sound, size=sound.size - 1, delegation=lost)
+    assert warning in check.compare_quantized(sound, smaller)[1]
+    assert warning in check.compare_trained(sound, smaller)[1]
+
+
+def test_constant_answers_are_told(sound: check.Examination) -> None:
+    flat = replace(sound, outputs=np.tile(sound.outputs.mean(axis=0), (32, 1)))
+    assert check.base_warnings(sound) == ()
+    assert "same answer to every sample" in check.base_warnings(flat)[0]
 
 
 def accuracy(content: bytes, digits: Any) -> float:

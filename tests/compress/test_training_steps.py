@@ -8,7 +8,7 @@ import pytest
 from harness.compress.distill import Distill, Student, distillation_loss
 from harness.compress.fine_tune import FineTune
 from harness.compress.prune import Prune, cubic, prunable, smallest_left_out, zero_share
-from harness.compress.step import State, StepError, Workshop
+from harness.compress.step import State, StepError, TrainingStep, Workshop
 from harness.models.sources import find_source, load_keras
 
 pytestmark = pytest.mark.tensorflow
@@ -55,6 +55,23 @@ def test_pruning_goes_on_from_pruning(state: State, workshop: Workshop) -> None:
         assert (kernel.numpy()[~kept] == 0).all()
     with pytest.raises(StepError, match=r"pruned nothing: 50\.0% of the weights are zero already"):
         Prune(sparsity=0.4, epochs=1).train(first, workshop)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        FineTune(epochs=1, learning_rate=1e-50),
+        Prune(sparsity=0.5, epochs=1, learning_rate=1e-50),
+        Student(epochs=1, learning_rate=1e-50),
+        Distill(epochs=1, learning_rate=1e-50),
+    ],
+    ids=lambda step: step.name,
+)
+def test_training_that_changes_nothing_is_an_error(
+    state: State, workshop: Workshop, step: TrainingStep
+) -> None:
+    with pytest.raises(StepError, match="training changed nothing"):
+        step.train(state, workshop)
 
 
 def test_scopes_differ(state: State) -> None:
