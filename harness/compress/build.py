@@ -87,16 +87,8 @@ class ModelBuilder:
                 )
             if isinstance(step, TrainingStep):
                 self._require_training(step, where)
-            if (
-                isinstance(step, QuantizingStep)
-                and step.calibration_count
-                and self._raw.seed is None
-                and self._raw.calibration_samples(1, 0) is None
-            ):
-                raise BadInputError(
-                    f"{where} calibrates, and data {self._raw.origin} has neither calibration nor "
-                    "training samples"
-                )
+            if isinstance(step, QuantizingStep) and step.calibration_count:
+                self._require_calibration(where)
         if self.find(recipe) is None:
             self._require_packages(recipe, where)
 
@@ -133,6 +125,18 @@ class ModelBuilder:
             raise BadInputError(
                 f"{where} trains a student, and the model has none; "
                 "set student to zoo:NAME or to a .keras file"
+            )
+
+    def _require_calibration(self, where: str) -> None:
+        if self._data_given is None:
+            raise BadInputError(
+                f"{where} calibrates, and the model has no data: give samples with data (--data), "
+                'or write data = "random" (--data random) to calibrate on noise'
+            )
+        if self._raw.seed is None and self._raw.calibration_samples(1, 0) is None:
+            raise BadInputError(
+                f"{where} calibrates, and data {self._raw.origin} has neither calibration nor "
+                "training samples"
             )
 
     def _require_packages(self, recipe: Recipe, where: str) -> None:
@@ -211,9 +215,9 @@ class ModelBuilder:
             steps=(*(before.steps if before else ()), entry),
             provenance={
                 "key": key,
-                "source": self._source.text,
+                "source": self._source.name,
                 "source_sha256": self._source.digest,
-                "student": None if self._student is None else self._student.text,
+                "student": None if self._student is None else self._student.name,
                 "data": self._raw.name,
                 "data_sha256": self._raw.digest,
                 "seed": self._seed,
@@ -226,8 +230,13 @@ class ModelBuilder:
         if self._source.kind == "tflite":
             content = self._source.path.read_bytes()
             check_tflite(content, self._source.text)
+            runner = Runner(content)
+            self._check_fit(runner)
             examination = check.examine(content, self._samples(content))
-            return content, examination.findings(), check.base_warnings(examination)
+            warnings = check.base_warnings(examination)
+            if runner.has_open_dimensions:
+                warnings = (*warnings, "open dimensions are run at length 1")
+            return content, examination.findings(), warnings
         if self._source.kind == "saved_model":
             from harness.compress.convert import SavedModel
 
@@ -273,6 +282,26 @@ class ModelBuilder:
             poor = (*poor, *_check_zeros(state, examination))
             findings = {**state.findings, **moved}
         return content, {**findings, **examination.findings(), **compared}, (*warnings, *poor)
+
+    def _check_fit(self, runner: Runner) -> None:
+        """Refuses data that a ready .tflite cannot take, whatever their shape.
+
+        Raises:
+            BadInputError: a fixed batch, or labels and several outputs.
+        """
+        where = f"model {self._source.text}"
+        if self._data_given is None or self._raw.seed is not None:
+            return
+        if runner.batch != 1:
+            raise BadInputError(
+                f"{where} has a fixed batch of {runner.batch}, and data are run one sample at a "
+                "time; convert it with a batch of 1, or leave data out"
+            )
+        if len(runner.outputs) > 1 and (self._raw.train or self._raw.evaluation):
+            raise BadInputError(
+                f"{where} has {len(runner.outputs)} outputs, and labels need a model with one; "
+                "give calibration samples only"
+            )
 
     @staticmethod
     def _quantize(

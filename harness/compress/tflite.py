@@ -21,11 +21,15 @@ _KERNEL_OPERATORS = ("FULLY_CONNECTED", "CONV_2D", "CONV_3D", "TRANSPOSE_CONV")
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output: its shape with the batch, and how its integers are scaled, if so."""
+    """An input or output: its shape with the batch, and how its integers are scaled, if so.
+
+    ``signature`` is the shape as the file has it, with -1 for open dimensions.
+    """
 
     index: int
     name: str
     shape: tuple[int, ...]
+    signature: tuple[int, ...]
     dtype: npt.DTypeLike
     scale: float
     zero_point: int
@@ -34,16 +38,15 @@ class Tensor:
 class Runner:
     """An interpreter with the model loaded, under the runtime's default delegate.
 
+    A batch is resized to 1 where the model allows it, as it is on the device.
+
     Raises:
         StepError: the file is no model, or one that the runtime cannot run.
     """
 
     def __init__(self, content: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
         try:
-            self._interpreter = Interpreter(model_content=content, num_threads=_THREADS)
-            self._interpreter.allocate_tensors()
+            self._interpreter = _load(content)
         except ValueError as error:
             raise StepError(f"the LiteRT runtime cannot read it: {_one_line(error)}") from error
         except RuntimeError as error:
@@ -56,6 +59,17 @@ class Runner:
             name: list(signature["inputs"])
             for name, signature in self._interpreter.get_signature_list().items()
         }
+
+    @property
+    def batch(self) -> int:
+        """How many samples it takes at once."""
+        shape = self.inputs[0].shape
+        return shape[0] if len(shape) > 1 else 1
+
+    @property
+    def has_open_dimensions(self) -> bool:
+        """Whether the file leaves a dimension of an input open, other than the batch."""
+        return any(-1 in tensor.signature[1:] for tensor in self.inputs)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -140,12 +154,31 @@ class Runner:
         return np.asarray(value)
 
 
+def _load(content: bytes) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content, num_threads=_THREADS)
+    inputs = interpreter.get_input_details()
+    shape = [int(n) for n in inputs[0]["shape"]] if len(inputs) == 1 else []
+    if len(shape) > 1 and shape[0] > 1:
+        try:
+            interpreter.resize_tensor_input(inputs[0]["index"], [1, *shape[1:]])
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError):  # the batch is fixed: run it as it is
+            interpreter = Interpreter(model_content=content, num_threads=_THREADS)
+        else:
+            return interpreter
+    interpreter.allocate_tensors()
+    return interpreter
+
+
 def _tensor(details: dict[str, Any]) -> Tensor:
     scale, zero_point = details["quantization"]
     return Tensor(
         index=int(details["index"]),
         name=str(details["name"]),
         shape=tuple(int(n) for n in details["shape"]),
+        signature=tuple(int(n) for n in details["shape_signature"]),
         dtype=details["dtype"],
         scale=float(scale),
         zero_point=int(zero_point),

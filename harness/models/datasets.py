@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,9 @@ Labelled = tuple[Array, Array]
 
 #: How many noise samples ``random`` makes.
 RANDOM_SAMPLES = 100
+
+#: What an .npz file may unpack to.
+_LARGEST_ARCHIVE = 8 * 2**30
 
 #: The file that Keras' own loader keeps, and its SHA-256.
 _KERAS_MNIST = Path.home() / ".keras" / "datasets" / "mnist.npz"
@@ -159,6 +163,14 @@ def _shipped() -> Path:
 
 def _read_npz(path: Path, origin: str) -> dict[str, Array]:
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as packed:
+                size = sum(member.file_size for member in packed.infolist())
+            if size > _LARGEST_ARCHIVE:
+                raise BadInputError(
+                    f"{origin} unpacks to {size / 2**30:.0f} GiB, and "
+                    f"{_LARGEST_ARCHIVE / 2**30:.0f} GiB are the most; give fewer samples"
+                )
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise BadInputError(f"{origin} is not an .npz archive")
@@ -198,6 +210,7 @@ def _read_python(path: Path, origin: str) -> dict[str, Array]:
     module = importlib.util.module_from_spec(module_spec)
     kept_path = list(sys.path)
     sys.path.insert(0, str(path.resolve().parent))  # so that the file can import its neighbours
+    sys.modules[module_spec.name] = module  # where dataclasses look for a class's module
     try:
         module_spec.loader.exec_module(module)
         arrays: dict[str, Array] = {}
@@ -211,7 +224,7 @@ def _read_python(path: Path, origin: str) -> dict[str, Array]:
                 arrays[f"x_{part}"], arrays[f"y_{part}"] = x, y
     except BadInputError:
         raise
-    except Exception as error:  # the user's own code
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # the user's own code
         raise BadInputError(
             f"{origin} failed with {type(error).__name__}: {_first_line(error)}"
         ) from error
@@ -309,7 +322,12 @@ def _as_input(x: Array, input_shape: tuple[int, ...], *, scale: bool, where: str
         raise BadInputError(
             f"{where} has samples of shape {shape}, and the model takes {input_shape}"
         )
-    values: Array = x.astype(np.float32)
+    with np.errstate(over="ignore"):
+        values: Array = x.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise BadInputError(
+            f"{where} has samples with values beyond the range of float32 (3.4e38); scale them"
+        )
     if scale and np.issubdtype(x.dtype, np.integer):
         values /= np.float32(255)
     return values.reshape(len(x), *input_shape)

@@ -40,6 +40,11 @@ class Source:
     zoo: ZooModel | None = None
 
     @property
+    def name(self) -> str:
+        """What results call it: no folder of the user's."""
+        return self.text if self.kind == "zoo" else self.path.name
+
+    @property
     def path(self) -> Path:
         """The file or folder, for every kind but ``zoo``."""
         return Path(self.text)
@@ -150,6 +155,10 @@ def load_keras(source: Source) -> Any:
         raise BadInputError(
             f"model {source.text} cannot be loaded by Keras: {_first_line(error)}"
         ) from error
+    if not getattr(model, "inputs", None):  # a Sequential that was never built has none
+        raise BadInputError(
+            f"model {source.text} has no defined input: begin it with keras.Input and save it again"
+        )
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise BadInputError(
             f"model {source.text} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "

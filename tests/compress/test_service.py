@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
 import re
 import time
@@ -81,6 +82,9 @@ def test_artifacts_are_what_they_say(first: Any) -> None:
         assert artifact.gzip_bytes == len(gzip.compress(content, 9))
         assert artifact.warnings == ()
         assert artifact.provenance["recipe"] == artifact.recipe
+        assert artifact.provenance["source"] == "digits.keras"
+        assert artifact.provenance["student"] == "student.keras"
+        assert "/" not in json.dumps(artifact.provenance["data"])
         steps = artifact.provenance["steps"]
         assert steps[0]["step"] == "convert"
         assert all(step["bytes"] and step["nodes_delegated"] for step in steps)
@@ -226,18 +230,52 @@ def test_other_seeds_and_data_are_other_artifacts(digits: Any, tmp_path: Path) -
 
 def test_ready_files(digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken_package(tmp_path / "fake", monkeypatch, "tensorflow", "raise AssertionError('imported')")
-    spec = ModelSpec(name="ready", source=str(digits.tflite))
+    spec = ModelSpec(name="ready", source=str(digits.tflite), data="random")
     as_is, float32, int8 = compress(spec, "as_is", "float32", "int8", cache=tmp_path).artifacts
     assert as_is.path.read_bytes() == float32.path.read_bytes() == digits.tflite.read_bytes()
     assert as_is.evaluation is None
     assert as_is.warnings == ()
     assert int8.warnings == ("calibrated with random data",)
-    quantized = ModelSpec(name="quantized", source=str(int8.path))
+    quantized = ModelSpec(name="quantized", source=str(int8.path), data="random")
     assert len(compress(quantized, "as_is", cache=tmp_path).artifacts) == 1
     with pytest.raises(BadInputError, match=r"weights of .* are not float32; use as_is"):
         compress(quantized, "float32", cache=tmp_path)
     (failure,) = compress(quantized, "int8", cache=tmp_path).failures
     assert failure.step == "int8"
+
+
+def as_tflite(folder: Path, shape: list[int | None], function: Any) -> str:
+    """A .tflite of a function of one float32 input."""
+    import tensorflow as tf
+
+    call = tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32)])
+    module = tf.Module()
+    module.call = call
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [call.get_concrete_function()], module
+    )
+    path = folder / "model.tflite"
+    path.write_bytes(converter.convert())
+    return str(path)
+
+
+def test_ready_files_of_other_shapes(digits: Any, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    weights = tf.random.stateless_normal((784, 10), (0, 0))
+    spec = spec_of(digits, source=as_tflite(tmp_path, [4, 784], lambda x: tf.nn.relu(x @ weights)))
+    (batched,) = compress(spec, "as_is", cache=tmp_path / "cache").artifacts
+    assert batched.evaluation is not None
+    assert batched.warnings == ()
+    as_tflite(tmp_path, [4, 784], lambda x: tf.reshape(x, [28, 112]) @ weights[:112])
+    with pytest.raises(BadInputError, match="has a fixed batch of 4"):
+        compress(spec, "as_is", cache=tmp_path / "cache")
+    as_tflite(tmp_path, [1, 784], lambda x: (x @ weights, x + 1))
+    with pytest.raises(BadInputError, match="has 2 outputs, and labels need a model with one"):
+        compress(spec, "as_is", cache=tmp_path / "cache")
+    spec = ModelSpec(name="open", source=as_tflite(tmp_path, [1, None, 4], lambda x: x * 2))
+    (opened,) = compress(spec, "as_is", cache=tmp_path / "cache").artifacts
+    assert opened.warnings == ("open dimensions are run at length 1",)
 
 
 def test_saved_models(digits: Any, tmp_path: Path) -> None:
@@ -264,6 +302,7 @@ def test_bad_input_is_found_before_anything_is_made(digits: Any, tmp_path: Path)
         (spec_of(digits), "as_is", "is for ready .tflite files; use float32"),
         (spec_of(digits, student=None), "distill", "set student to zoo:NAME"),
         (spec_of(digits, data=None), "prune(0.5)", "data random has no training samples"),
+        (spec_of(digits, data=None), "int8", r"the model has no data: .*--data random\) to"),
         (spec_of(digits, data=only_test), "int8", "neither calibration nor training samples"),
         (spec_of(digits, source="gone.keras"), "float32", r"gone\.keras does not exist"),
         (spec_of(digits, source=str(torn)), "as_is", r"torn\.tflite cannot be used"),
@@ -327,7 +366,7 @@ def test_an_abort_is_a_failed_variant(
 ) -> None:
     code = "import os, sys; print('last words', file=sys.stderr, flush=True); os.abort()"
     broken_package(tmp_path / "fake", monkeypatch, "litert_quantizer", code)
-    spec = ModelSpec(name="ready", source=str(digits.tflite))
+    spec = ModelSpec(name="ready", source=str(digits.tflite), data="random")
     outcome = compress(spec, "int8", "as_is", "float16", cache=tmp_path / "cache")
     assert [artifact.recipe for artifact in outcome.artifacts] == ["as_is"]
     assert [failure.recipe for failure in outcome.failures] == ["int8", "float16"]

@@ -167,6 +167,8 @@ def test_python_file(tmp_path: Path) -> None:
     [
         ("", "must define get_calibration_data"),
         ("1 / 0", "failed with ZeroDivisionError: division by zero"),
+        ("import sys; sys.exit(3)", "failed with SystemExit: 3"),
+        ("raise KeyboardInterrupt", "failed with KeyboardInterrupt"),
         ("def get_calibration_data(): return []", "at least one sample"),
         ("def get_calibration_data(): return 3", "array or an iterable"),
         ("def get_calibration_data(): return [[1], [1, 2]]", "samples of one shape"),
@@ -178,6 +180,32 @@ def test_bad_python_files(tmp_path: Path, code: str, sentence: str) -> None:
     with pytest.raises(BadInputError) as caught:
         load_dataset(python_file(tmp_path, code))
     assert sentence in str(caught.value)
+
+
+def test_python_files_may_define_dataclasses(tmp_path: Path) -> None:
+    path = tmp_path / "data.py"
+    path.write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "from typing import ClassVar\n@dataclass\nclass D:\n    n: int = 3\n"
+        "    k: ClassVar[int] = 4\n"
+        "def get_calibration_data(): return [[D().n] * D.k]\n"
+    )
+    data = load_dataset(str(path))
+    assert data.calibration is not None
+    assert data.calibration.tolist() == [[3, 3, 3, 3]]
+
+
+def test_samples_beyond_float32(tmp_path: Path) -> None:
+    data = load_dataset(saved(tmp_path, x_calibration=np.full((2, 3), 1e300)))
+    with pytest.raises(BadInputError, match="samples with values beyond the range of float32"):
+        data.for_model((3,), None)
+
+
+def test_archives_that_unpack_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = saved(tmp_path, x_calibration=np.zeros((100, 3)))
+    monkeypatch.setattr(datasets, "_LARGEST_ARCHIVE", 2000)
+    with pytest.raises(BadInputError, match="unpacks to 0 GiB, and"):
+        load_dataset(source)
 
 
 def test_failed_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

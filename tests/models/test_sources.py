@@ -73,6 +73,9 @@ def test_keras_files(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="stores Python code"):
         load(unsafe)
 
+    with pytest.raises(BadInputError, match="has no defined input: begin it with keras"):
+        load(keras.Sequential([keras.layers.Dense(2)]))
+
     class Own(keras.layers.Layer):
         def call(self, x):
             return x
