@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from harness.analysis import gating, verdicts
 from harness.analysis.gating import Look, Verdict
 from harness.analysis.verdicts import Comparison, Place
 from harness.errors import BadInputError, InvalidRunError
+from harness.files import write_atomically
 from harness.policy import Policy
 from harness.report import gate_outputs
-from harness.store import RunFolder, write_atomically
+from harness.store import RunFolder
 from harness.suite import Suite
 
 #: Where a gate's folder keeps what was said last.
@@ -36,17 +37,21 @@ class GateResult:
         comparisons: each candidate against its baseline, metric by metric.
         looks: after how many blocks a verdict may be given, and with what error.
         warnings: what must not be read into it.
+        invalid: why there is no verdict at all: the device was unfit or lost, the disk full.
     """
 
     run: str
     folder: Path
     comparisons: tuple[Comparison, ...]
     looks: tuple[Look, ...]
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    invalid: str = ""
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all comparisons."""
+        """The worst of all comparisons; INVALID where the gate did not come to its end."""
+        if self.invalid:
+            return Verdict.INVALID
         return gating.worst([comparison.verdict for comparison in self.comparisons])
 
     @property
@@ -76,16 +81,21 @@ def start(
         command: how it was asked for; kept in the manifest.
         watcher: told how it goes.
 
+    Returns:
+        The result; INVALID with the reason if the run could not go on. What was finished is kept.
+
     Raises:
         BadInputError: there is nothing to compare; nothing was written.
-        InvalidRunError: the run cannot go on; what was finished is kept.
         InterruptedRunError: by Ctrl-C; the gate can be resumed.
     """
 
     def shape(manifest: dict[str, Any]) -> dict[str, Any]:
         return _gated(manifest, suite, policy)
 
-    return _conclude(runs.start(suite, results, command, watcher, shape), watcher)
+    try:
+        return _conclude(runs.start(suite, results, command, watcher, shape), watcher)
+    except InvalidRunError as error:
+        return _invalid(results, error)
 
 
 def resume(path: Path, watcher: runs.Watcher) -> GateResult:
@@ -96,7 +106,14 @@ def resume(path: Path, watcher: runs.Watcher) -> GateResult:
     """
     if "gate" not in RunFolder.open(path).manifest():
         raise BadInputError(f"{path} is the run of no gate: go on with mobilebench run --resume")
-    return _conclude(runs.resume(path, watcher), watcher)
+    try:
+        return _conclude(runs.resume(path, watcher), watcher)
+    except InvalidRunError as error:
+        return _invalid(path, error)
+
+
+def _invalid(folder: Path, error: InvalidRunError) -> GateResult:
+    return GateResult(folder.name, folder, (), (), invalid=str(error))
 
 
 def judge(folder: RunFolder) -> GateResult:

@@ -190,6 +190,14 @@ def test_the_second_look_decides(tmp_path: Path, on: Open) -> None:
     assert (result.verdict, by_metric(result)["latency"].blocks) == (Verdict.FAIL, 14)
 
 
+def test_a_policy_can_want_more(tmp_path: Path, on: Open) -> None:
+    on(Device(slower(-0.5)))
+    more = QUIET.latency.model_copy(update={"direction": "higher"})
+    result = run_gate(tmp_path, policy=QUIET.model_copy(update={"latency": more}))
+    assert by_metric(result)["latency"].verdict == Verdict.FAIL
+    assert by_metric(result)["latency"].effect.value == pytest.approx(-0.5, abs=0.01)
+
+
 def test_memory_alone_can_fail(tmp_path: Path, on: Open) -> None:
     device = on(Device(slower(0.0)))
     device.memory = lambda candidate, n: (8e6 if candidate else 7e6) + 4096 * (n % 3)
@@ -354,8 +362,14 @@ def test_a_device_lost_before_the_second_look(
 
     with monkeypatch.context() as patch:
         patch.setattr(runs, "resume", gone)
-        with pytest.raises(InvalidRunError, match="second look could not begin: there is no"):
-            run_gate(tmp_path)
+        result = run_gate(tmp_path)
+    assert (result.verdict, result.exit_code) == (Verdict.INVALID, 4)
+    assert "the second look could not begin: there is no device 'X'" in repr(result)
+    assert "second look" in gate_outputs.github(result)
+    assert "second look" in gate_outputs.summary(result)
+    root = ElementTree.fromstring(gate_outputs.junit(result))  # noqa: S314 (our own)
+    assert (root.get("tests"), root.get("errors")) == ("1", "1")
+    assert gate_outputs.document(result)["invalid"] == result.invalid
     (path,) = (tmp_path / "results").iterdir()
     assert by_metric(gate.resume(path, Watcher()))["latency"].blocks == 14
 

@@ -28,6 +28,8 @@ _NOT_JUDGED = "not judged"
 
 def headline(result: GateResult) -> str:
     """The verdict in one line, with whatever did not pass."""
+    if result.invalid:
+        return f"{result.verdict}: {plain(result.invalid)}"
     said = [
         _sentence(finding)
         for comparison in result.comparisons
@@ -41,7 +43,7 @@ def headline(result: GateResult) -> str:
 
 def summary(result: GateResult) -> str:
     """All findings, a line each, in plain text."""
-    lines = []
+    lines = [headline(result)] if result.invalid else []
     for comparison in result.comparisons:
         lines.append(f"{comparison.verdict}  {_title(comparison)}")
         lines += [f"  {f.verdict or _NOT_JUDGED:<13}{_sentence(f)}" for f in comparison.findings]
@@ -58,6 +60,7 @@ def document(result: GateResult) -> dict[str, Any]:
     return {
         "verdict": result.verdict,
         "exit_code": result.exit_code,
+        "invalid": result.invalid,
         "run": result.run,
         "folder": str(result.folder),
         "looks": [asdict(look) for look in result.looks],
@@ -107,6 +110,12 @@ def junit(result: GateResult) -> str:
         for key, count in counts.items():
             suite.set(key, str(count))
             totals[key] += count
+    if result.invalid:
+        suite = ElementTree.SubElement(root, "testsuite", name="gate", tests="1", errors="1")
+        case = ElementTree.SubElement(suite, "testcase", classname="gate", name="run")
+        ElementTree.SubElement(case, "error", type="INVALID", message=plain(result.invalid))
+        totals["tests"] += 1
+        totals["errors"] += 1
     for key, count in totals.items():
         root.set(key, str(count))
     ElementTree.indent(root)
@@ -116,6 +125,8 @@ def junit(result: GateResult) -> str:
 def github(result: GateResult) -> str:
     """A summary in GitHub's Markdown: the verdict, then a table for each comparison."""
     lines = [f"## {_MARKS[result.verdict]} {result.verdict}: mobilebench gate", ""]
+    if result.invalid:
+        lines += [markdown(result.invalid), ""]
     for comparison in result.comparisons:
         lines += [f"### {_MARKS[comparison.verdict]} {markdown(_title(comparison))}", ""]
         lines += ["| " + " | ".join(_COLUMNS) + " |", "|" + " --- |" * len(_COLUMNS)]
@@ -155,7 +166,8 @@ def terminal(result: GateResult) -> RenderableType:
         ]
         parts += [Text(), table, *notes]
     parts += [Text.assemble(("! ", "yellow"), plain(warning)) for warning in result.warnings]
-    parts += [Text(), Text(str(result.verdict), style=_STYLES[result.verdict])]
+    why = f": {plain(result.invalid)}" if result.invalid else ""
+    parts += [Text(), Text.assemble((str(result.verdict), _STYLES[result.verdict]), why)]
     return Group(*parts)
 
 
@@ -242,7 +254,7 @@ def _p(finding: Finding) -> str:
         return ""
     p = finding.p_pass if finding.verdict == Verdict.PASS else finding.p_fail
     if finding.verdict == Verdict.INCONCLUSIVE:
-        return f"{finding.p_fail:.2g} worse, {finding.p_pass:.2g} not"
+        return f"{finding.p_fail:.2g} fail, {finding.p_pass:.2g} pass"
     return f"{p:.2g}"
 
 

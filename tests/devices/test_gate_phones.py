@@ -1,0 +1,95 @@
+"""Gates on a virtual phone: the right verdict and words, whatever the phone does."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import arms, gate, policy
+from harness.analysis.gating import Verdict
+from harness.devices import discovery
+from harness.devices.android import AndroidDevice
+from harness.devices.app import Apk
+from harness.run import Quiet
+from tests.conftest import MODELS
+from tests.devices.conftest import Connect
+from tests.phone.android import PACKAGE, Android, Package
+
+#: What is no matter of time, and what needs few trials.
+POLICY = policy.validate(
+    {"latency": {"margin": 1.0}, "memory": {"enabled": False}}, "a test's policy"
+)
+
+
+class AfterSome(Quiet):
+    """Does something to the phone when three trials have ended."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        self._action = action
+        self._ended = 0
+
+    def on_record(self, record: object) -> None:  # noqa: ARG002
+        self._ended += 1
+        if self._ended == 3:
+            self._action()
+
+
+@pytest.fixture
+def phone(pixel: Android, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Android:
+    impatient = functools.partial(AndroidDevice, wait_seconds=1.0, cool_seconds=0.0)
+    monkeypatch.setattr(discovery, "AndroidDevice", impatient)
+    apk = Apk.described()
+    pixel.know(apk.path, Package(apk.version))
+    pixel.installed[PACKAGE] = Package(apk.version)
+    connect(pixel.phone)
+    return pixel
+
+
+def run_gate(phone: Android, results: Path, watcher: Quiet) -> gate.GateResult:
+    settings: dict[str, Any] = {
+        "protocol": {"warmup_seconds": 0, "seconds": 0, "runs": 10},
+        "devices": [{"name": "phone", "kind": "android", "address": phone.phone.serial}],
+    }
+    small = MODELS / "small.tflite"
+    suite = arms.suite_of_files(small, small, None, settings)
+    return gate.start(suite, POLICY, results, ["test"], watcher)
+
+
+def test_a_phone_that_is_well(phone: Android, tmp_path: Path) -> None:
+    result = run_gate(phone, tmp_path / "results", Quiet())
+    assert result.verdict == Verdict.PASS, repr(result)
+    (comparison,) = result.comparisons
+    assert comparison.device == "phone"
+    assert any("virtual" in warning for warning in result.warnings)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"thermal_status": 2}, "throttled by heat"),
+        ({"temperature": 420}, "its battery has 42 °C"),
+        ({"level": 11}, "its battery is at 11 %"),
+    ],
+)
+def test_a_phone_that_becomes_unfit(
+    phone: Android, tmp_path: Path, values: dict[str, int], words: str
+) -> None:
+    well = {name: getattr(phone.state, name) for name in values}
+    results = tmp_path / "results"
+    result = run_gate(phone, results, AfterSome(lambda: phone.state.__dict__.update(values)))
+    assert (result.verdict, result.exit_code) == (Verdict.INVALID, 4)
+    assert words in result.invalid
+    (path,) = results.iterdir()
+    assert f"mobilebench gate --resume {path}" in result.invalid
+    phone.state.__dict__.update(well)
+    assert gate.resume(path, Quiet()).verdict == Verdict.PASS
+
+
+def test_a_phone_that_goes_away(phone: Android, tmp_path: Path) -> None:
+    result = run_gate(phone, tmp_path / "results", AfterSome(phone.phone.cable.unplug))
+    assert result.verdict == Verdict.INVALID
+    assert "did not come back" in result.invalid
