@@ -14,7 +14,8 @@ def front(costs: Sequence[Sequence[float | None]]) -> list[bool]:
     """Marks the rows that no other row dominates.
 
     A row dominates another if it is nowhere larger and somewhere smaller, so equal rows stand on
-    the front together. A row with a missing value is not on it.
+    the front together. A row with a missing value is not on it. Intervals play no part: whoever
+    shows the front says that it is one of point estimates.
 
     Args:
         costs: one row a variant, one column a quantity to minimise (negate one to maximise it).

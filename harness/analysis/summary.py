@@ -62,7 +62,8 @@ class Variant:
     ``failure`` says why there is no latency, or no file at all; it is empty otherwise.
     ``speedup`` is the baseline's latency over this one's, paired by block; ``accuracy_change`` a
     difference of shares; ``smaller`` and ``gzip_smaller`` the baseline's size over this one's.
-    ``best_tradeoff`` marks the Pareto front of latency, size and (where measured) accuracy.
+    ``best_tradeoff`` marks the Pareto front of the point estimates of latency, size and (where
+    measured) accuracy.
     """
 
     recipe: str

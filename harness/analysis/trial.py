@@ -42,11 +42,6 @@ class TrialStatistics:
     outliers: int
     drift: float | None
 
-    @property
-    def outlier_share(self) -> float:
-        """The share of samples that were flagged."""
-        return self.outliers / self.n
-
 
 def describe(samples_ns: npt.NDArray[np.int64]) -> TrialStatistics:
     """The order statistics of one trial.

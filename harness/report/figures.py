@@ -139,8 +139,9 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
 
     dropped = len(numbered) - len(shown)
     caption = (
-        f"Numbers are the rows of the table. Blue: no other variant is better in both; "
-        f"orange diamond: the baseline ({plain(comparison.baseline)}). Bars: 95 % intervals."
+        "Numbers are the rows of the table. Blue: by point estimates no other variant is better "
+        f"in both; orange diamond: the baseline ({plain(comparison.baseline)}). "
+        "Bars: 95 % intervals."
     )
     if dropped > 0:
         caption += f" {dropped} variants off the front are not drawn."

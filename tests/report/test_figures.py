@@ -65,3 +65,8 @@ def test_a_crowd_is_drawn_with_numbers_on_the_front_only(comparisons):
 def test_nothing_measured_draws_nothing(comparisons):
     comparison = comparisons["digits"]
     assert figures.pictures(replace(comparison, variants=comparison.variants[-1:])) == []
+
+
+def test_the_front_is_said_to_rest_on_point_estimates(comparisons):
+    for picture in figures.pictures(comparisons["digits"])[:2]:
+        assert "by point estimates no other variant is better" in picture.caption
