@@ -33,30 +33,53 @@ def _ship(comparison: Comparison, measured: Sequence[Variant]) -> str:
             "Accuracy was not measured, so this run alone cannot say which variant to ship; "
             "it compares size and speed."
         )
+    within = f"shown to stay within {_tolerance()} of the baseline's accuracy"
     keeping = [v for v in measured if keeps_accuracy(v)]
-    better = [v for v in keeping if not v.is_baseline]
+    others = [v for v in keeping if not v.is_baseline]
+    if not others:
+        return f"No variant is {within}. More evaluation samples make the intervals narrower."
+    better = [v for v in others if is_gain(v)]
     if not better:
         return (
-            f"No variant is shown to stay within {_tolerance()} of the baseline's accuracy. "
-            "More evaluation samples make the intervals narrower."
+            f"Keep {comparison.baseline}, the baseline: of the {_count(len(others), 'variant')} "
+            f"{within}, none is smaller or shown to be faster."
         )
-    smallest = min(better, key=lambda v: (_or_inf(v.size.value), _or_inf(v.latency.median.value)))
-    fastest = min(better, key=lambda v: (_or_inf(v.latency.median.value), _or_inf(v.size.value)))
+    return _choice(better, [v for v in keeping if v.is_baseline or v in better])
+
+
+def _choice(better: Sequence[Variant], racing: Sequence[Variant]) -> str:
+    """The best of those that gain something.
+
+    The baseline competes for speed: a smaller file that is slower is no better on the phone.
+    """
     within = f"shown to stay within {_tolerance()} of the baseline's accuracy"
+    smallest = min(better, key=lambda v: (_or_inf(v.size.value), _or_inf(v.latency.median.value)))
+    fastest = min(racing, key=lambda v: (_or_inf(v.latency.median.value), _or_inf(v.size.value)))
     if smallest is fastest:
         return (
             f"{smallest.recipe}: the smallest and, by median, the fastest of the "
             f"{_count(len(better), 'variant')} {within} ({_gain(smallest)})."
         )
-    if smallest in level_with(fastest, better):
+    if smallest in level_with(fastest, racing):
         return (
             f"{smallest.recipe}: the smallest of the {_count(len(better), 'variant')} {within} "
             f"({_gain(smallest)}); none of them is shown to be faster."
+        )
+    if fastest.is_baseline:
+        return (
+            f"{smallest.recipe} where size counts ({_gain(smallest)}), {within}; "
+            f"{fastest.recipe}, the baseline, where latency counts."
         )
     return (
         f"{smallest.recipe} where size counts ({_gain(smallest)}); {fastest.recipe} where latency "
         f"counts ({_gain(fastest)}). Both are {within}."
     )
+
+
+def is_gain(variant: Variant) -> bool:
+    """Whether it is smaller than the baseline, or shown to be faster."""
+    size, speed = variant.smaller.value, variant.speedup.interval
+    return (size is not None and size > 1) or (speed is not None and speed.low > 1)
 
 
 def _fastest(comparison: Comparison, measured: Sequence[Variant]) -> str:
@@ -89,8 +112,8 @@ def _smallest(comparison: Comparison) -> Iterator[Advice]:
         return
     best = min(sized, key=lambda v: (_or_inf(v.size.value), _or_inf(v.gzip_size.value)))
     text = f"{best.recipe}: {units.size(best.size.value or 0)}"
-    if best.smaller.value is not None:
-        text += f", {units.times(best.smaller.value)} smaller than {comparison.baseline}"
+    if best.smaller.value is not None and not best.is_baseline:
+        text += f", {_size(best.smaller.value)} than {comparison.baseline}"
     if best.is_baseline:
         text += ", the baseline itself"
     change = best.accuracy_change
@@ -112,12 +135,12 @@ def _accuracy(comparison: Comparison) -> Iterator[Advice]:
         if (v.accuracy_change.value or 0) >= -TOLERANCE and not keeps_accuracy(v)
     ]
     kept = [v for v in compared if keeps_accuracy(v)]
-    tradeoffs = [v.recipe for v in kept if v.best_tradeoff]
+    tradeoffs = [v.recipe for v in kept if v.best_tradeoff and is_gain(v)]
     if tradeoffs:
         yield Advice(
             "Best trade-offs",
             f"{_names(tradeoffs)}: within {_tolerance()} of the baseline by their intervals, and "
-            "no variant beats them in latency, size and accuracy at once.",
+            "by point estimates no variant beats them in latency, size and accuracy at once.",
         )
     if open_:
         samples = min(v.accuracy_change.n for v in open_)
@@ -151,7 +174,7 @@ def _gain(variant: Variant) -> str:
     """Size and speed in a few words; a speed only if its interval rules out the baseline's."""
     parts = []
     if variant.smaller.value is not None:
-        parts.append(f"{units.times(variant.smaller.value)} smaller")
+        parts.append(_size(variant.smaller.value))
     speed = variant.speedup
     if speed.value is not None and speed.interval is not None:
         if speed.interval.holds(1):
@@ -159,8 +182,15 @@ def _gain(variant: Variant) -> str:
         elif speed.value > 1:
             parts.append(f"{units.times(speed.value)} the speed")
         else:
-            parts.append(f"{units.times(1 / speed.value)} the latency")
+            parts.append(f"{units.times(1 / speed.value)} slower")
     return ", ".join(parts)
+
+
+def _size(ratio: float) -> str:
+    """The baseline's size over a variant's, in words: 3.9× smaller, 3.1× larger."""
+    if ratio == 1:
+        return "the same size"
+    return f"{units.times(ratio)} smaller" if ratio > 1 else f"{units.times(1 / ratio)} larger"
 
 
 def _speed(variant: Variant) -> str:

@@ -120,7 +120,7 @@ def difference(right: int, n: int, base_right: int, base_n: int) -> Estimate:
     p, q = right / n, base_right / base_n
     low = math.hypot(p - candidate.interval.low, base.interval.high - q)
     high = math.hypot(candidate.interval.high - p, q - base.interval.low)
-    return Estimate(p - q, Interval(p - q - low, p - q + high), min(n, base_n))
+    return Estimate(p - q, _within(p - q - low, p - q + high), min(n, base_n))
 
 
 def paired_difference(right: int, base_right: int, n: int, disagreements: int) -> Estimate:
@@ -142,4 +142,9 @@ def paired_difference(right: int, base_right: int, n: int, disagreements: int) -
     spread = z * math.sqrt(disagreements + 1 - gain**2 / (n + 2)) / (n + 2)
     # The interval's centre is drawn towards 0; it keeps the observed difference inside.
     value = gain / n
-    return Estimate(value, Interval(min(centre - spread, value), max(centre + spread, value)), n)
+    return Estimate(value, _within(min(centre - spread, value), max(centre + spread, value)), n)
+
+
+def _within(low: float, high: float) -> Interval:
+    """An interval of a difference of shares, which lies between -1 and 1."""
+    return Interval(max(low, -1.0), min(high, 1.0))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.analysis import summarise
+from harness.errors import BadInputError
 from harness.files import write_atomically
 from harness.report.page import render
 from harness.report.tables import table
 from harness.report.text import markdown
+from harness.store import MANIFEST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harness.analysis.summary import Summary
@@ -43,8 +46,36 @@ def build(folder: RunFolder, summary: Summary | None = None) -> Path:
 
 
 def summary_of(folder: RunFolder) -> Summary:
-    """The run's summary, as tables and the terminal show it."""
-    return summarise(folder.manifest(), folder.trials(), folder.samples())
+    """The run's summary, as tables and the terminal show it.
+
+    Raises:
+        BadInputError: the folder is damaged.
+    """
+    manifest = folder.manifest()
+    _ensure_sound(folder.path / MANIFEST, manifest)
+    return summarise(manifest, folder.trials(), folder.samples())
+
+
+#: The parts of a manifest that are lists of tables, with what each table must have.
+_PARTS = {
+    "plan": ("trial", "device", "model", "recipe", "runtime"),
+    "artifacts": ("model", "recipe", "sha256", "bytes"),
+    "failures": ("model", "recipe", "reason"),
+    "models": ("name",),
+    "devices": ("name",),
+    "runtimes": ("name",),
+}
+
+
+def _ensure_sound(path: Path, manifest: Mapping[str, Any]) -> None:
+    for part, wanted in _PARTS.items():
+        entries = manifest.get(part, [])
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) and all(key in entry for key in wanted) for entry in entries
+        ):
+            raise BadInputError(f"{path} is damaged: {part!r} is not what a run writes there")
+    if not isinstance(manifest.get("suite", {}), dict):
+        raise BadInputError(f"{path} is damaged: 'suite' is not what a run writes there")
 
 
 def text(summary: Summary) -> str:

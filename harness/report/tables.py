@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
-from rich.console import Group
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +16,7 @@ from harness.report.grid import MISSING, Cell, Column, Grid, comparison_grid, ov
 from harness.report.text import markdown, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -25,6 +26,14 @@ Format = Literal["md", "csv", "latex"]
 
 _NARROW = ("Accuracy", "Δ accuracy", "File", "Smaller", "Latency", "Speed-up", "Peak memory")
 
+#: Which columns a narrow terminal does without, the first one first.
+_GIVING_WAY = ("Peak memory", "Smaller", "Δ accuracy", "Speed-up", "File", "Accuracy")
+
+_VARIANT_WIDTH = 14
+
+#: What of the table a page's width has room for.
+_ON_PAPER = ("Accuracy", "Δ accuracy", "File", "Latency", "Speed-up", "Peak memory")
+
 # LaTeX's default fonts and encodings lack these.
 _LATEX = {
     "→": r"$\rightarrow$",
@@ -33,6 +42,9 @@ _LATEX = {
     "µ": r"$\mu$",
     "Δ": r"$\Delta$",
     "—": "---",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "\N{THIN SPACE}": r"\,",
 }
 
@@ -104,13 +116,23 @@ def _markdown_cell(cell: Cell) -> str:
 def _latex(heading: str, grid: Grid) -> str:
     names = [plain(v.recipe) + (" (baseline)" if v.is_baseline else "") for v in grid.variants]
     data = {"Variant": names}
-    data |= {c.heading: [f"{x.text} {x.detail}".strip() for x in c.cells] for c in grid.columns}
+    overview = not any(c.title in _ON_PAPER for c in grid.columns)
+    columns = [c for c in grid.columns if overview or c.title in _ON_PAPER]
+    data |= {
+        # The interval of an accuracy's difference is the one that a choice needs.
+        c.heading: [
+            x.text if c.title == "Accuracy" else f"{x.text} {x.detail}".strip() for x in c.cells
+        ]
+        for c in columns
+    }
     styler = pd.DataFrame(data).style.hide(axis="index")
     styler = styler.format(escape="latex").format_index(escape="latex", axis="columns")
-    text = str(styler.to_latex(hrules=True, column_format="l" + "r" * len(grid.columns)))
+    text = str(styler.to_latex(hrules=True, column_format="l" + "r" * len(columns)))
     for character, command in _LATEX.items():
         text = text.replace(character, command)
-    return f"% {plain(heading)}\n{text}"
+    failed = [f"% {plain(v.recipe)}: {plain(v.failure)}" for v in grid.variants if v.failure]
+    notes = "\n".join([f"% {plain(heading)}; needs \\usepackage{{booktabs}}", *failed])
+    return f"{notes}\n{{\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}%\n{text}}}\n"
 
 
 # The tidy table: column name, and where its estimate stands.
@@ -154,13 +176,13 @@ def frame(summary: Summary) -> pd.DataFrame:
 def _tidy(
     summary: Summary, comparison: Comparison, variant: Variant
 ) -> Iterator[tuple[str, object]]:
-    yield "run", summary.run
-    yield "suite", summary.suite
-    yield "model", comparison.model
-    yield "recipe", variant.recipe
-    yield "device", comparison.device
+    yield "run", _cell(summary.run)
+    yield "suite", _cell(summary.suite)
+    yield "model", _cell(comparison.model)
+    yield "recipe", _cell(variant.recipe)
+    yield "device", _cell(comparison.device)
     yield "virtual_device", comparison.virtual
-    yield "runtime", comparison.runtime
+    yield "runtime", _cell(comparison.runtime)
     yield "is_baseline", variant.is_baseline
     yield "artifact_sha256", variant.artifact
     for name, path in _TIDY:
@@ -181,8 +203,14 @@ def _tidy(
     yield "nodes", variant.delegation.nodes if variant.delegation else None
     yield "delegated_nodes", variant.delegation.delegated if variant.delegation else None
     yield "best_tradeoff", variant.best_tradeoff
-    yield "failure", plain(variant.failure)
-    yield "warnings", " | ".join(plain(w) for w in (*variant.findings, *variant.warnings))
+    yield "failure", _cell(variant.failure)
+    yield "warnings", _cell(" | ".join(plain(w) for w in (*variant.findings, *variant.warnings)))
+
+
+def _cell(text: str) -> str:
+    """Text that a spreadsheet takes for text: a formula begins with one of these."""
+    safe = plain(text)
+    return f"'{safe}" if safe.startswith(("=", "+", "-", "@")) else safe
 
 
 def _follow(variant: Variant, path: str) -> Estimate:
@@ -194,10 +222,13 @@ def _follow(variant: Variant, path: str) -> Estimate:
 
 
 def terminal(summary: Summary) -> RenderableType:
-    """The comparison for a terminal of 100 columns, with the advice and the warnings."""
+    """The comparison for a terminal, with the advice and the warnings.
+
+    A table has as many columns as fit; a number is never cut.
+    """
     parts: list[RenderableType] = []
     for comparison in summary.comparisons:
-        parts += [Text(), _rich(comparison), Text()]
+        parts += [Text(), _Fitted(comparison), Text()]
         parts += [
             Text.assemble((f"{advice.topic}: ", "bold"), plain(advice.text))
             for advice in comparison.advice
@@ -207,15 +238,46 @@ def terminal(summary: Summary) -> RenderableType:
             for v in comparison.variants
             if v.failure
         ]
+        told: dict[str, list[str]] = {}
+        for variant in comparison.variants:
+            for warning in variant.warnings:
+                told.setdefault(plain(warning), []).append(plain(variant.recipe))
+        parts += [
+            Text.assemble(("! ", "yellow"), f"{', '.join(recipes)}: {warning}")
+            for warning, recipes in told.items()
+        ]
     if not summary.comparisons:
         parts.append(Text(_nothing(summary).strip()))
     parts += [Text.assemble(("! ", "yellow"), plain(warning)) for warning in summary.warnings]
     return Group(*parts)
 
 
-def _rich(comparison: Comparison) -> Table:
-    grid = comparison_grid(comparison)
-    columns = [c for c in grid.columns if c.title in _NARROW]
+class _Fitted:
+    """A comparison's table with the columns that its terminal has room for."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        grid = comparison_grid(self._comparison)
+        columns = [c for c in grid.columns if c.title in _NARROW]
+        left_out: list[str] = []
+        for title in _GIVING_WAY:
+            if _VARIANT_WIDTH + sum(_width(c) + 1 for c in columns) <= options.max_width:
+                break
+            left_out += [c.title for c in columns if c.title == title]
+            columns = [c for c in columns if c.title != title]
+        yield _rich(self._comparison, grid, columns)
+        if left_out:
+            yield Text(f"No room here for {', '.join(left_out)}; the report has it all.", "dim")
+
+
+def _width(column: Column) -> int:
+    texts = [_rich_heading(column), *(_rich_cell(c, column.title) for c in column.cells)]
+    return max(cell_len(line) for text in texts for line in text.plain.split("\n"))
+
+
+def _rich(comparison: Comparison, grid: Grid, columns: Sequence[Column]) -> Table:
     found = Table(
         title=Text(plain(title(comparison)), style="bold"),
         title_justify="left",
@@ -223,9 +285,12 @@ def _rich(comparison: Comparison) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    found.add_column("Variant", overflow="fold", min_width=14)
+    found.add_column("Variant", overflow="fold", min_width=_VARIANT_WIDTH)
     for column in columns:
-        found.add_column(_rich_heading(column), justify="right", no_wrap=True)
+        # Rich would rather shorten a number than leave a column out.
+        found.add_column(
+            _rich_heading(column), justify="right", no_wrap=True, min_width=_width(column)
+        )
     for number, variant in enumerate(grid.variants):
         style = "dim" if variant.failure else "italic" if variant.is_baseline else ""
         found.add_row(

@@ -129,3 +129,11 @@ def test_the_paired_interval_covers_exactly_enough():
 def test_contradicting_counts_are_refused():
     with pytest.raises(ValueError, match="disagreements"):
         estimates.paired_difference(10, 5, 20, 3)
+
+
+def test_a_difference_of_shares_stays_between_minus_one_and_one():
+    for estimate in (
+        estimates.paired_difference(5, 0, 5, 5),
+        estimates.paired_difference(0, 5, 5, 5),
+    ):
+        assert -1 <= estimate.interval.low <= estimate.interval.high <= 1

@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from harness.errors import BadInputError
 from harness.report import build
 from harness.report.build import PAGE, TABLE, TEXT
 from harness.store import TRIALS, RunFolder
@@ -182,3 +183,12 @@ def test_a_virtual_device_is_marked(make_run):
     text = build(folder).read_text("utf-8")
     assert "virtual: not a phone" in text
     assert "virtual: not a phone" in (folder.path / TEXT).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "damage", [{"plan": [3]}, {"plan": {}}, {"artifacts": [{"model": "m"}]}, {"suite": 3}]
+)
+def test_a_damaged_manifest_is_told(tmp_path, damage):
+    folder = RunFolder.create(tmp_path / "run", {"run": "r", "state": "finished", **damage})
+    with pytest.raises(BadInputError, match="is damaged"):
+        build(folder)

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -86,3 +87,27 @@ def test_an_empty_run_says_so_in_every_format(empty):
     console = Console(width=100, file=io.StringIO())
     console.print(terminal(empty))
     assert "Nothing to compare" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 100, 140])
+def test_terminal_never_cuts_a_number(summary, width):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(terminal(summary))
+    lines = console.file.getvalue().splitlines()
+    assert all(len(line) <= width for line in lines)
+    heads = [line for line in lines if line.startswith("Variant")]
+    assert len(heads) == len(summary.comparisons)
+    tables = [line for line in lines if line.startswith(("float32 ", "int8 "))]
+    assert tables
+    assert not [line for line in tables if "…" in line]
+    if width <= 80:
+        assert any("No room here for Peak memory" in line for line in lines)
+
+
+def test_a_spreadsheet_runs_no_name_of_ours(summary):
+    digits = summary.comparisons[0]
+    hostile = replace(digits.variants[0], recipe="=HYPERLINK(1)\n\u202e")
+    changed = replace(summary, comparisons=(replace(digits, variants=(hostile,)),))
+    found = pd.read_csv(io.StringIO(table(changed, "csv")))
+    assert found.recipe[0].startswith("'=HYPERLINK(1)")
+    assert found.recipe[0].isprintable()

@@ -1,0 +1,89 @@
+"""What to ship: never worse than the baseline, never stronger than the intervals."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.analysis.advice import advise
+from harness.analysis.estimates import Estimate, Interval
+from harness.analysis.summary import Comparison, Latency, Memory, Variant
+
+MISSING = Estimate.missing("not measured")
+
+
+def latency(times: list[float]) -> Latency:
+    middle = sorted(times)[len(times) // 2]
+    median = Estimate(middle, Interval(min(times), max(times)), len(times))
+    blocks = tuple(enumerate(times))
+    return Latency(median, MISSING, MISSING, MISSING, MISSING, MISSING, by_block=blocks)
+
+
+def variant(recipe: str, size: float, microseconds: float, **changes: object) -> Variant:
+    times = [1000 * microseconds * (1 + 0.001 * n) for n in range(6)]
+    ratio = BASE_SIZE / size
+    speed = BASE_TIME / microseconds
+    even = abs(speed - 1) < 0.01
+    made = Variant(
+        recipe=recipe,
+        is_baseline=False,
+        artifact="",
+        failure="",
+        size=Estimate(size, n=1),
+        gzip_size=Estimate(size, n=1),
+        smaller=Estimate(ratio, n=1),
+        gzip_smaller=Estimate(ratio, n=1),
+        latency=latency(times),
+        speedup=Estimate(speed, Interval(0.98, 1.02) if even else Interval(speed, speed), 6),
+        accuracy=Estimate(0.9, Interval(0.88, 0.92), 1000),
+        accuracy_change=Estimate(0.0, Interval(-0.002, 0.002), 1000),
+        memory=Memory(MISSING, MISSING, MISSING, MISSING),
+        best_tradeoff=True,
+    )
+    return replace(made, **changes)
+
+
+BASE_SIZE, BASE_TIME = 4000.0, 10.0
+BASELINE = replace(
+    variant("float16", BASE_SIZE, BASE_TIME),
+    is_baseline=True,
+    smaller=MISSING,
+    speedup=MISSING,
+    accuracy_change=MISSING,
+)
+
+
+def said(*variants: Variant) -> dict[str, str]:
+    comparison = Comparison("m", "d", "cpu-1", False, "float16", (BASELINE, *variants))
+    return {advice.topic: advice.text for advice in advise(comparison)}
+
+
+@pytest.mark.parametrize(
+    "worse", [variant("padded", 12_000, 25), variant("copy", 6_000, 10), variant("same", 4_000, 10)]
+)
+def test_what_gains_nothing_is_not_recommended(worse: Variant) -> None:
+    advice = said(worse)
+    assert advice["Ship"].startswith("Keep float16, the baseline")
+    assert "Best trade-offs" not in advice
+    assert advice["Smallest"].startswith("float16")
+
+
+def test_a_smaller_file_that_is_slower_competes_with_the_baseline() -> None:
+    advice = said(variant("dynamic_int8", 1_000, 28))
+    assert "dynamic_int8 where size counts (4.00× smaller, 2.80× slower)" in advice["Ship"]
+    assert "float16, the baseline, where latency counts" in advice["Ship"]
+
+
+def test_the_best_in_both() -> None:
+    assert said(variant("int8", 1_000, 4))["Ship"].startswith("int8: the smallest and, by median")
+
+
+def test_a_faster_file_that_is_larger() -> None:
+    text = said(variant("int8", 1_000, 9), variant("unrolled", 8_000, 2))["Ship"]
+    assert "unrolled where latency counts (2.00× larger, 5.00× the speed)" in text
+
+
+def test_an_open_loss_of_accuracy_is_not_recommended() -> None:
+    loss = Estimate(-0.005, Interval(-0.02, 0.01), 1000)
+    advice = said(variant("int8", 1_000, 4, accuracy_change=loss))
+    assert advice["Ship"].startswith("No variant is shown to stay within")
+    assert "int8" in advice["Undecided"]
