@@ -31,22 +31,40 @@ _GIVING_WAY = ("Peak memory", "Smaller", "Δ accuracy", "Speed-up", "File", "Acc
 
 _VARIANT_WIDTH = 14
 
-#: What of the table a page's width has room for.
-_ON_PAPER = ("Accuracy", "Δ accuracy", "File", "Latency", "Speed-up", "Peak memory")
-
-# LaTeX's default fonts and encodings lack these.
-_LATEX = {
-    "→": r"$\rightarrow$",
-    "×": r"$\times$",
-    "−": "$-$",
-    "µ": r"$\mu$",
-    "Δ": r"$\Delta$",
-    "—": "---",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "\N{THIN SPACE}": r"\,",
+#: What of the table a page's width has room for, and the headings there.
+_ON_PAPER = {
+    "Accuracy": "Accuracy",
+    "Δ accuracy": "Δ",
+    "File": "File",
+    "Latency": "Latency",
+    "Speed-up": "Speed-up",
+    "Peak memory": "Memory",
 }
+
+_NAME_WIDTH = r"0.22\linewidth"
+
+# What means something to LaTeX, and what its default fonts and encodings lack.
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "→": r"$\rightarrow$",
+        "×": r"$\times$",
+        "−": "$-$",
+        "µ": r"$\mu$",
+        "Δ": r"$\Delta$",
+        "·": r"$\cdot$",
+        "—": "---",
+        "…": r"\dots{}",
+        "\N{THIN SPACE}": r"\,",
+        "\N{REPLACEMENT CHARACTER}": "?",
+    }
+)
 
 
 def table(summary: Summary, format: Format) -> str:  # noqa: A002 - what the command line calls it
@@ -114,25 +132,41 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _latex(heading: str, grid: Grid) -> str:
-    names = [plain(v.recipe) + (" (baseline)" if v.is_baseline else "") for v in grid.variants]
-    data = {"Variant": names}
-    overview = not any(c.title in _ON_PAPER for c in grid.columns)
-    columns = [c for c in grid.columns if overview or c.title in _ON_PAPER]
-    data |= {
-        # The interval of an accuracy's difference is the one that a choice needs.
-        c.heading: [
-            x.text if c.title == "Accuracy" else f"{x.text} {x.detail}".strip() for x in c.cells
+    """A table as wide as a page's text at most: the intervals stand below the numbers."""
+    # A table across devices has other columns, and all of them.
+    columns = [c for c in grid.columns if c.title in _ON_PAPER] or list(grid.columns)
+    titles = [_tex(_ON_PAPER.get(c.title, c.title)) for c in columns]
+    in_units = [f"({_tex(c.unit)})" if c.unit else "" for c in columns]
+    lines = [_latex_row("Variant", *titles), _latex_row("", *in_units), r"\midrule"]
+    for number, variant in enumerate(grid.variants):
+        cells = [c.cells[number] for c in columns]
+        numbers = [rf"\textbf{{{_tex(c.text)}}}" if c.best else _tex(c.text) for c in cells]
+        lines.append(_latex_row(rf"\raggedright {_tex(variant.recipe)}", *numbers))
+        below = ["(baseline)" if variant.is_baseline else "", *(_tex(c.detail) for c in cells)]
+        if any(below):
+            lines.append(_latex_row(*[rf"\scriptsize {text}" if text else "" for text in below]))
+    return "\n".join(
+        [
+            r"% In the preamble: \usepackage{booktabs}",
+            rf"% In a table environment: \caption{{{_tex(heading)}}}",
+            *(f"% {plain(v.recipe)}: {plain(v.failure)}" for v in grid.variants if v.failure),
+            r"{\small\setlength{\tabcolsep}{3pt}%",
+            rf"\begin{{tabular}}{{p{{{_NAME_WIDTH}}}{'r' * len(columns)}}}",
+            r"\toprule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}}",
+            "",
         ]
-        for c in columns
-    }
-    styler = pd.DataFrame(data).style.hide(axis="index")
-    styler = styler.format(escape="latex").format_index(escape="latex", axis="columns")
-    text = str(styler.to_latex(hrules=True, column_format="l" + "r" * len(columns)))
-    for character, command in _LATEX.items():
-        text = text.replace(character, command)
-    failed = [f"% {plain(v.recipe)}: {plain(v.failure)}" for v in grid.variants if v.failure]
-    notes = "\n".join([f"% {plain(heading)}; needs \\usepackage{{booktabs}}", *failed])
-    return f"{notes}\n{{\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}%\n{text}}}\n"
+    )
+
+
+def _latex_row(*cells: str) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _tex(text: object) -> str:
+    return plain(text).translate(_LATEX)
 
 
 # The tidy table: column name, and where its estimate stands.
