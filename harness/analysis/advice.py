@@ -37,43 +37,60 @@ def _ship(comparison: Comparison, measured: Sequence[Variant]) -> str:
     keeping = [v for v in measured if keeps_accuracy(v)]
     others = [v for v in keeping if not v.is_baseline]
     if not others:
-        return f"No variant is {within}. More evaluation samples make the intervals narrower."
+        return (
+            f"No variant is {within}: keep the baseline. "
+            "More evaluation samples make the intervals narrower."
+        )
     better = [v for v in others if is_gain(v)]
     if not better:
         return (
             f"Keep {comparison.baseline}, the baseline: of the {_count(len(others), 'variant')} "
             f"{within}, none is smaller or shown to be faster."
         )
-    return _choice(better, [v for v in keeping if v.is_baseline or v in better])
+    return _choice(better, keeping)
 
 
-def _choice(better: Sequence[Variant], racing: Sequence[Variant]) -> str:
+def _choice(better: Sequence[Variant], keeping: Sequence[Variant]) -> str:
     """The best of those that gain something.
 
-    The baseline competes for speed: a smaller file that is slower is no better on the phone.
+    The baseline competes, too: a file that is smaller but slower is no better on the phone.
     """
     within = f"shown to stay within {_tolerance()} of the baseline's accuracy"
-    smallest = min(better, key=lambda v: (_or_inf(v.size.value), _or_inf(v.latency.median.value)))
-    fastest = min(racing, key=lambda v: (_or_inf(v.latency.median.value), _or_inf(v.size.value)))
+    racing = [v for v in keeping if v.is_baseline or v in better]
+    smallest = min(racing, key=lambda v: (_or_inf(v.size.value), _or_inf(v.latency.median.value)))
+    fastest = min(racing, key=lambda v: (-_speed_of(v), _or_inf(v.size.value)))
+    level = smallest in level_with(fastest, racing)
+    if level and len(better) == 1:
+        return (
+            f"{smallest.recipe}: the only variant {within} that is smaller or shown to be faster "
+            f"({_gain(smallest)})."
+        )
     if smallest is fastest:
         return (
             f"{smallest.recipe}: the smallest and, by median, the fastest of the "
-            f"{_count(len(better), 'variant')} {within} ({_gain(smallest)})."
+            f"{len(better)} variants {within} that gain in either ({_gain(smallest)})."
         )
-    if smallest in level_with(fastest, racing):
+    if level:
         return (
-            f"{smallest.recipe}: the smallest of the {_count(len(better), 'variant')} {within} "
-            f"({_gain(smallest)}); none of them is shown to be faster."
+            f"{smallest.recipe}: the smallest of the {len(better)} variants {within} that gain in "
+            f"size or speed ({_gain(smallest)}); none of them is shown to be faster."
         )
-    if fastest.is_baseline:
-        return (
-            f"{smallest.recipe} where size counts ({_gain(smallest)}), {within}; "
-            f"{fastest.recipe}, the baseline, where latency counts."
-        )
-    return (
-        f"{smallest.recipe} where size counts ({_gain(smallest)}); {fastest.recipe} where latency "
-        f"counts ({_gain(fastest)}). Both are {within}."
-    )
+    text = f"{_where(smallest, 'size')}; {_where(fastest, 'latency')}."
+    if _slower(smallest, fastest) is None:
+        text += " Too few trials to tell their latencies apart."
+    chosen = [v.recipe for v in (smallest, fastest) if not v.is_baseline]
+    return f"{text} {'Both are' if len(chosen) == 2 else f'{chosen[0]} is'} {within}."
+
+
+def _where(variant: Variant, what: str) -> str:
+    if variant.is_baseline:
+        return f"{variant.recipe}, the baseline, where {what} counts"
+    return f"{variant.recipe} where {what} counts ({_gain(variant)})"
+
+
+def _speed_of(variant: Variant) -> float:
+    """The speed over the baseline's by the paired estimate, which its interval belongs to."""
+    return 1.0 if variant.is_baseline else variant.speedup.value or 0.0
 
 
 def is_gain(variant: Variant) -> bool:
@@ -113,7 +130,8 @@ def _smallest(comparison: Comparison) -> Iterator[Advice]:
     best = min(sized, key=lambda v: (_or_inf(v.size.value), _or_inf(v.gzip_size.value)))
     text = f"{best.recipe}: {units.size(best.size.value or 0)}"
     if best.smaller.value is not None and not best.is_baseline:
-        text += f", {_size(best.smaller.value)} than {comparison.baseline}"
+        size = _size(best.smaller.value)
+        text += f", {size} {'than' if size.endswith('er') else 'as'} {comparison.baseline}"
     if best.is_baseline:
         text += ", the baseline itself"
     change = best.accuracy_change
@@ -188,9 +206,10 @@ def _gain(variant: Variant) -> str:
 
 def _size(ratio: float) -> str:
     """The baseline's size over a variant's, in words: 3.9× smaller, 3.1× larger."""
-    if ratio == 1:
-        return "the same size"
-    return f"{units.times(ratio)} smaller" if ratio > 1 else f"{units.times(1 / ratio)} larger"
+    times = units.times(max(ratio, 1 / ratio))
+    if times == units.times(1):
+        return "the same size" if ratio == 1 else "nearly the same size"
+    return f"{times} smaller" if ratio > 1 else f"{times} larger"
 
 
 def _speed(variant: Variant) -> str:
@@ -199,7 +218,11 @@ def _speed(variant: Variant) -> str:
         return ""
     if found.interval is None:
         return f"{units.times(found.value)} the baseline's speed (no interval)"
-    low, high = (units.significant(end) for end in (found.interval.low, found.interval.high))
+    ends = (found.interval.low, found.interval.high)
+    if found.interval.high < 1:
+        high, low = (units.significant(1 / end) for end in ends)
+        return f"{units.times(1 / found.value)} [{low}, {high}] slower than the baseline"
+    low, high = (units.significant(end) for end in ends)
     if found.interval.holds(1):
         return f"not shown to differ from the baseline in speed [{low}, {high}]"
     return f"{units.times(found.value)} [{low}, {high}] the baseline's speed"

@@ -86,7 +86,7 @@ def table(summary: Summary, format: Format) -> str:  # noqa: A002 - what the com
         parts += [_markdown(title(c), comparison_grid(c)) for c in summary.comparisons]
         return "\n".join(parts) or _nothing(summary)
     if format == "csv":
-        return frame(summary).to_csv(index=False, lineterminator="\n")
+        return frame(summary).map(_spreadsheet).to_csv(index=False, lineterminator="\n")
     if format == "latex":
         parts = [
             _latex(f"{o.model} across devices: latency and speed-up", o.grid)
@@ -210,13 +210,13 @@ def frame(summary: Summary) -> pd.DataFrame:
 def _tidy(
     summary: Summary, comparison: Comparison, variant: Variant
 ) -> Iterator[tuple[str, object]]:
-    yield "run", _cell(summary.run)
-    yield "suite", _cell(summary.suite)
-    yield "model", _cell(comparison.model)
-    yield "recipe", _cell(variant.recipe)
-    yield "device", _cell(comparison.device)
+    yield "run", summary.run
+    yield "suite", summary.suite
+    yield "model", comparison.model
+    yield "recipe", variant.recipe
+    yield "device", comparison.device
     yield "virtual_device", comparison.virtual
-    yield "runtime", _cell(comparison.runtime)
+    yield "runtime", comparison.runtime
     yield "is_baseline", variant.is_baseline
     yield "artifact_sha256", variant.artifact
     for name, path in _TIDY:
@@ -237,14 +237,16 @@ def _tidy(
     yield "nodes", variant.delegation.nodes if variant.delegation else None
     yield "delegated_nodes", variant.delegation.delegated if variant.delegation else None
     yield "best_tradeoff", variant.best_tradeoff
-    yield "failure", _cell(variant.failure)
-    yield "warnings", _cell(" | ".join(plain(w) for w in (*variant.findings, *variant.warnings)))
+    yield "failure", plain(variant.failure)
+    yield "warnings", " | ".join(plain(w) for w in (*variant.findings, *variant.warnings))
 
 
-def _cell(text: str) -> str:
-    """Text that a spreadsheet takes for text: a formula begins with one of these."""
-    safe = plain(text)
-    return f"'{safe}" if safe.startswith(("=", "+", "-", "@")) else safe
+def _spreadsheet(value: object) -> object:
+    """Text that a spreadsheet takes for text: with one of these a formula begins."""
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _follow(variant: Variant, path: str) -> Estimate:
@@ -296,11 +298,11 @@ class _Fitted:
         grid = comparison_grid(self._comparison)
         columns = [c for c in grid.columns if c.title in _NARROW]
         left_out: list[str] = []
-        for title in _GIVING_WAY:
+        for name in _GIVING_WAY:
             if _VARIANT_WIDTH + sum(_width(c) + 1 for c in columns) <= options.max_width:
                 break
-            left_out += [c.title for c in columns if c.title == title]
-            columns = [c for c in columns if c.title != title]
+            left_out += [c.title for c in columns if c.title == name]
+            columns = [c for c in columns if c.title != name]
         yield _rich(self._comparison, grid, columns)
         if left_out:
             yield Text(f"No room here for {', '.join(left_out)}; the report has it all.", "dim")

@@ -74,7 +74,27 @@ def test_a_smaller_file_that_is_slower_competes_with_the_baseline() -> None:
 
 
 def test_the_best_in_both() -> None:
-    assert said(variant("int8", 1_000, 4))["Ship"].startswith("int8: the smallest and, by median")
+    small, large = variant("int8", 1_000, 4), variant("float8", 2_000, 6)
+    assert said(small, large)["Ship"].startswith("int8: the smallest and, by median")
+    assert said(small)["Ship"].startswith("int8: the only variant shown to stay within 1 point")
+
+
+def test_a_single_larger_file_that_is_faster() -> None:
+    text = said(variant("unrolled", 8_000, 2))["Ship"]
+    assert text.startswith("float16, the baseline, where size counts; ")
+    assert "unrolled where latency counts (2.00× larger, 5.00× the speed)" in text
+
+
+def test_too_few_trials_are_said() -> None:
+    small = variant("int8", 1_000, 12)
+    few = replace(small.latency, by_block=small.latency.by_block[:3])
+    speed = Estimate(0.83, None, 3, "3 trials")
+    text = said(replace(small, latency=few, speedup=speed))["Ship"]
+    assert "Too few trials to tell their latencies apart" in text
+
+
+def test_hardly_smaller_is_no_multiple() -> None:
+    assert "nearly the same size as float16" in said(variant("copy", 3_999, 10))["Smallest"]
 
 
 def test_a_faster_file_that_is_larger() -> None:

@@ -119,7 +119,7 @@ def test_other_samples_are_not_compared():
 def test_advice_names_what_keeps_accuracy_and_nothing_else():
     labels = np.zeros(1000, dtype=int)
     good, bad = [0] * 1000, [1] * 15 + [0] * 985
-    for predictions, said in ((good, "int8: the smallest"), (bad, "No variant is shown")):
+    for predictions, said in ((good, "int8: the only variant"), (bad, "No variant is shown")):
         extra = [accuracy(BASE, good, labels), accuracy(SMALL, predictions, labels)]
         (comparison,) = run([200_000] * 6, [100_000] * 6, extra).comparisons
         assert comparison.advice[0].topic == "Ship"

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from harness.analysis import summarise
 from harness.errors import BadInputError
-from harness.report import frame, summary_of, table, terminal
+from harness.report import document, frame, summary_of, table, terminal
+from harness.report.grid import comparison_grid
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +144,37 @@ def test_a_spreadsheet_runs_no_name_of_ours(summary):
     found = pd.read_csv(io.StringIO(table(changed, "csv")))
     assert found.recipe[0].startswith("'=HYPERLINK(1)")
     assert found.recipe[0].isprintable()
+    assert document(changed)["variants"][0]["recipe"] == hostile.recipe
+    reasons = replace(hostile.accuracy_change, value=None, reason="-1+cmd")
+    changed = replace(changed, run="@run", comparisons=(
+        replace(digits, variants=(replace(hostile, accuracy_change=reasons),)),
+    ))  # fmt: skip
+    found = pd.read_csv(io.StringIO(table(changed, "csv")))
+    assert (found.run[0], found.accuracy_change_reason[0]) == ("'@run", "'-1+cmd")
+
+
+def test_a_negative_number_stays_a_number_in_a_spreadsheet(summary):
+    found = pd.read_csv(io.StringIO(table(summary, "csv")))
+    assert found.accuracy_change.min() < 0
+    assert found.drift.dtype == float
+
+
+def test_terminal_tells_the_warnings_of_the_files(summary):
+    digits = summary.comparisons[0]
+    warned = [replace(v, warnings=("calibrated with random data",)) for v in digits.variants[:2]]
+    changed = replace(summary, comparisons=(replace(digits, variants=tuple(warned)),))
+    console = Console(width=100, file=io.StringIO(), color_system=None)
+    console.print(terminal(changed))
+    assert "! float32, float16: calibrated with random data" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [32, 60, 80, 200])
+def test_terminal_shows_every_number_of_its_columns_whole(summary, width):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(terminal(summary))
+    text = console.file.getvalue()
+    for comparison in summary.comparisons:
+        columns = {c.title: c for c in comparison_grid(comparison).columns}
+        for cell in columns["Latency"].cells:
+            assert f" {cell.text}\n" in text or f" {cell.text} " in text
+            assert cell.detail in text
