@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import summarise
@@ -53,29 +54,51 @@ def summary_of(folder: RunFolder) -> Summary:
     """
     manifest = folder.manifest()
     _ensure_sound(folder.path / MANIFEST, manifest)
-    return summarise(manifest, folder.trials(), folder.samples())
+    try:
+        return summarise(manifest, folder.trials(), folder.samples())
+    # What an agent told of a trial has no fixed form, so its types are not checked beforehand.
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise BadInputError(
+            f"{folder.path} is damaged: its trials are not as a run writes them ({error})"
+        ) from error
 
 
-#: The parts of a manifest that are lists of tables, with what each table must have.
-_PARTS = {
-    "plan": ("trial", "device", "model", "recipe", "runtime"),
-    "artifacts": ("model", "recipe", "sha256", "bytes"),
-    "failures": ("model", "recipe", "reason"),
-    "models": ("name",),
-    "devices": ("name",),
-    "runtimes": ("name",),
-}
+#: The parts of a manifest that are lists of tables, and what stands in each table.
+_PARTS: dict[str, dict[str, tuple[type, ...]]] = {
+    "plan": {"trial": (str,), "device": (str,), "model": (str,), "recipe": (str,),
+             "runtime": (str,)},
+    "artifacts": {"model": (str,), "recipe": (str,), "sha256": (str,), "bytes": (int,),
+                  "gzip_bytes": (int, NoneType), "dataset": (dict, NoneType), "warnings": (list,)},
+    "failures": {"model": (str,), "recipe": (str,), "reason": (str,)},
+    "models": {"name": (str,), "baseline": (str,)},
+    "devices": {"name": (str,)},
+    "runtimes": {"name": (str,)},
+}  # fmt: skip
+#: What an older or an interrupted run may not have.
+_MAY_LACK = {"gzip_bytes", "dataset", "warnings", "baseline"}
 
 
 def _ensure_sound(path: Path, manifest: Mapping[str, Any]) -> None:
-    for part, wanted in _PARTS.items():
-        entries = manifest.get(part, [])
-        if not isinstance(entries, list) or not all(
-            isinstance(entry, dict) and all(key in entry for key in wanted) for entry in entries
-        ):
-            raise BadInputError(f"{path} is damaged: {part!r} is not what a run writes there")
+    """Raises BadInputError where a part is of another type than a run writes."""
+    damaged = [part for part, wanted in _PARTS.items() if not _tables(manifest, part, wanted)]
     if not isinstance(manifest.get("suite", {}), dict):
-        raise BadInputError(f"{path} is damaged: 'suite' is not what a run writes there")
+        damaged.append("suite")
+    if not isinstance(manifest.get("warnings", []), list):
+        damaged.append("warnings")
+    if damaged:
+        raise BadInputError(f"{path} is damaged: {damaged[0]!r} is not what a run writes there")
+
+
+def _tables(manifest: Mapping[str, Any], part: str, wanted: Mapping[str, tuple[type, ...]]) -> bool:
+    entries = manifest.get(part, [])
+    return isinstance(entries, list) and all(
+        isinstance(entry, dict)
+        and all(
+            isinstance(entry[key], types) if key in entry else key in _MAY_LACK
+            for key, types in wanted.items()
+        )
+        for entry in entries
+    )
 
 
 def text(summary: Summary) -> str:

@@ -185,10 +185,49 @@ def test_a_virtual_device_is_marked(make_run):
     assert "virtual: not a phone" in (folder.path / TEXT).read_text("utf-8")
 
 
+ARTIFACT = {"model": "m", "recipe": "r", "sha256": "a", "bytes": 1}
+PLACE = {"trial": "t", "device": "d", "model": "m", "recipe": "r", "runtime": "c"}
+
+
 @pytest.mark.parametrize(
-    "damage", [{"plan": [3]}, {"plan": {}}, {"artifacts": [{"model": "m"}]}, {"suite": 3}]
+    "damage",
+    [
+        {"plan": [3]},
+        {"plan": {}},
+        {"plan": None},
+        {"plan": [{**PLACE, "model": ["m"]}]},
+        {"artifacts": [{"model": "m"}]},
+        {"artifacts": [{**ARTIFACT, "bytes": "many"}]},
+        {"artifacts": [{**ARTIFACT, "warnings": 1}]},
+        {"artifacts": [{**ARTIFACT, "dataset": "mnist"}]},
+        {"failures": "none"},
+        {"models": [{"name": "m", "baseline": 1}]},
+        {"devices": {"name": "d"}},
+        {"runtimes": [None]},
+        {"suite": 3},
+        {"warnings": 1},
+    ],
 )
 def test_a_damaged_manifest_is_told(tmp_path, damage):
     folder = RunFolder.create(tmp_path / "run", {"run": "r", "state": "finished", **damage})
-    with pytest.raises(BadInputError, match="is damaged"):
+    with pytest.raises(BadInputError, match=r"run\.json is damaged: '\w+' is not what"):
+        build(folder)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"metrics": [1]},
+        {"metrics": [{"name": "memory_peak", "value": "much"}]},
+        {"model": ["m"]},
+        {"delegation": [1]},
+        {"delegation": {"nodes": 1, "left": [1]}},
+        {"warnings": [{}]},
+    ],
+)
+def test_a_damaged_trial_is_told(make_run, damage):
+    folder = make_run()
+    lines = [{**json.loads(line), **damage} for line in (folder.path / TRIALS).open()]
+    (folder.path / TRIALS).write_text("".join(json.dumps(x) + "\n" for x in lines), "utf-8")
+    with pytest.raises(BadInputError, match="is damaged: its trials are not"):
         build(folder)
