@@ -132,8 +132,13 @@ def test_contradicting_counts_are_refused():
 
 
 def test_a_difference_of_shares_stays_between_minus_one_and_one():
-    for estimate in (
-        estimates.paired_difference(5, 0, 5, 5),
-        estimates.paired_difference(0, 5, 5, 5),
-    ):
-        assert -1 <= estimate.interval.low <= estimate.interval.high <= 1
+    for n in range(1, 8):
+        for right, base in product(range(n + 1), repeat=2):
+            found = [estimates.difference(right, n, base, n)]
+            found += [
+                estimates.paired_difference(right, base, n, differing)
+                for differing in range(abs(right - base), n + 1)
+            ]
+            for estimate in found:
+                low, high = estimate.interval.low, estimate.interval.high
+                assert -1 <= low <= estimate.value <= high <= 1
