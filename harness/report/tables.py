@@ -147,8 +147,8 @@ def _latex(heading: str, grid: Grid) -> str:
             lines.append(_latex_row(*[rf"\scriptsize {text}" if text else "" for text in below]))
     return "\n".join(
         [
-            r"% In the preamble: \usepackage{booktabs}",
             rf"% In a table environment: \caption{{{_tex(heading)}}}",
+            r"% In the preamble: \usepackage{booktabs}",
             *(f"% {plain(v.recipe)}: {plain(v.failure)}" for v in grid.variants if v.failure),
             r"{\small\setlength{\tabcolsep}{3pt}%",
             rf"\begin{{tabular}}{{p{{{_NAME_WIDTH}}}{'r' * len(columns)}}}",
