@@ -59,9 +59,13 @@ def walls(
         words += ["--symlink", "system/etc", "/etc"]
     words += ["--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"]  # noqa: S108 (in the sandbox)
     ours = (Path(__file__).parents[2], Path(sys.prefix), Path(sys.base_prefix))
-    for folder in (*ours, *visible):
-        if machine and folder.is_relative_to("/tmp"):  # noqa: S108 (hidden by the line above)
-            words += ["--ro-bind", str(folder), str(folder)]
+    shown: list[Path] = []
+    for path in (*ours, *visible):
+        hidden = path.is_relative_to("/tmp")  # noqa: S108 (by the line above)
+        # A second mount inside a first would put a link's target in the link's place.
+        if machine and hidden and not any(path.is_relative_to(other) for other in shown):
+            words += ["--ro-bind", str(path), str(path)]
+            shown.append(path)
     words += ["--ro-bind", str(phone / "boot_id"), "/proc/sys/kernel/random/boot_id"]
     words += ["--ro-bind", str(system.folder), "/apex"]
     words += ["--bind", str(phone / "data"), "/data", "--ro-bind", str(phone / "system"), "/system"]
