@@ -49,7 +49,10 @@ def test_a_ready_suite_imports_no_tensorflow_in_the_host() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_devices_names_this_machine() -> None:
+def test_devices_names_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No adb server is there, and none is started: this test sees no phone of yours.
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
+    monkeypatch.setenv("ADBUTILS_ADB_PATH", "/bin/false")
     result = CliRunner().invoke(main, ["devices", "--json"])
     assert result.exit_code == 0, result.output
     (device,) = json.loads(result.output)["local"]

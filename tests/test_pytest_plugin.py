@@ -85,6 +85,7 @@ def test_without_a_device_it_is_skipped_with_the_reason(
 ) -> None:
     # No adb server is there, and none can be started.
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
+    monkeypatch.setenv("ADBUTILS_ADB_PATH", "/bin/false")
     monkeypatch.setenv("PATH", "")
     if option == "local":
         pytester.makeconftest(
