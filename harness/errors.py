@@ -23,3 +23,8 @@ class InterruptedRunError(MobileBenchError):
     """The user stopped the run; what was finished is kept and the rest can be done later."""
 
     exit_code = 130
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says, in one line; its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

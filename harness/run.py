@@ -24,7 +24,7 @@ from harness.compress.artifact import Artifact, Failure, Outcome, Progress
 from harness.compress.service import compress_variants
 from harness.devices.base import Device
 from harness.devices.local import LocalDevice
-from harness.errors import BadInputError, InterruptedRunError, InvalidRunError
+from harness.errors import BadInputError, InterruptedRunError, InvalidRunError, first_line
 from harness.plan import PlannedTrial, PlannedVariant, make_plan
 from harness.selection import open_device
 from harness.session import OnEvent, OnRecord, OnTrial, Payload, run_session
@@ -158,7 +158,7 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
         state = manifest["state"]
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
         raise BadInputError(
-            f"{path / MANIFEST} is damaged, so the run cannot be resumed: {_first_line(error)}"
+            f"{path / MANIFEST} is damaged, so the run cannot be resumed: {first_line(error)}"
         ) from error
     with folder.locked():
         if state == "finished":
@@ -414,10 +414,6 @@ def _without_folders(suite: Suite) -> dict[str, Any]:
 
 #: The folders of a path in ``/a/b/c`` or ``--option=/a/b/c``.
 _WITHIN_ARGUMENT = re.compile(r"^(|--[a-z-]+=)(?=[/.~]).*/(?=.)")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _without_folder(source: str | None) -> str | None:

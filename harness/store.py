@@ -24,7 +24,7 @@ import filelock
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import BadInputError
+from harness.errors import BadInputError, first_line
 from harness.files import disk_errors, write_atomically
 
 if TYPE_CHECKING:
@@ -358,16 +358,12 @@ def _read_samples(path: Path) -> Iterator[tuple[str, Nanoseconds]]:
                 for piece in np.split(np.arange(codes.size), edges) if codes.size else []:
                     yield names[codes[piece[0]]], values.to_numpy()[piece[0] : piece[-1] + 1]
     except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
-        raise BadInputError(f"{path} is damaged: {_first_line(error)}") from error
+        raise BadInputError(f"{path} is damaged: {first_line(error)}") from error
 
 
 def _read_part(path: Path) -> tuple[str, Nanoseconds]:
     try:
         values: Nanoseconds = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise BadInputError(f"{path} is damaged: {_first_line(error)}") from error
+        raise BadInputError(f"{path} is damaged: {first_line(error)}") from error
     return path.stem, values
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import BadInputError
+from harness.errors import BadInputError, first_line
 from harness.models.array import Array
 
 Labelled = tuple[Array, Array]
@@ -180,7 +180,7 @@ def _read_npz(path: Path, origin: str) -> dict[str, Array]:
         raise
     except Exception as error:  # a torn archive fails in many ways: zipfile, zlib, header parser
         raise BadInputError(
-            f"{origin} cannot be read as an .npz file of plain arrays: {_first_line(error)}"
+            f"{origin} cannot be read as an .npz file of plain arrays: {first_line(error)}"
         ) from error
 
 
@@ -197,7 +197,7 @@ def _full_mnist() -> dict[str, Array]:
         (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
     except Exception as error:
         raise BadInputError(
-            f"data 'mnist' could not be downloaded ({_first_line(error)}); "
+            f"data 'mnist' could not be downloaded ({first_line(error)}); "
             "use mnist-subset, which is shipped"
         ) from error
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
@@ -226,7 +226,7 @@ def _read_python(path: Path, origin: str) -> dict[str, Array]:
         raise
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the user's own code
         raise BadInputError(
-            f"{origin} failed with {type(error).__name__}: {_first_line(error)}"
+            f"{origin} failed with {type(error).__name__}: {first_line(error)}"
         ) from error
     finally:
         sys.path[:] = kept_path
@@ -340,7 +340,3 @@ def _digest(arrays: Mapping[str, Array]) -> str:
         digest.update(f"{key} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import BadInputError
+from harness.errors import BadInputError, first_line
 from harness.models.spec import ModelSpec
 from harness.models.training import TrainingSettings
 from harness.models.zoo import ZooModel, zoo_model
@@ -153,7 +153,7 @@ def load_keras(source: Source) -> Any:
                 "export it as a SavedModel or a .tflite file"
             ) from error
         raise BadInputError(
-            f"model {source.text} cannot be loaded by Keras: {_first_line(error)}"
+            f"model {source.text} cannot be loaded by Keras: {first_line(error)}"
         ) from error
     if not getattr(model, "inputs", None):  # a Sequential that was never built has none
         raise BadInputError(
@@ -199,7 +199,3 @@ def _folder_digest(path: Path) -> str:
         digest.update(f"{file.relative_to(path).as_posix()} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
