@@ -30,7 +30,7 @@ from harness.compress.step import (
     Workshop,
 )
 from harness.compress.tflite import Runner
-from harness.errors import BadInputError
+from harness.errors import BadInputError, first_line
 from harness.models.array import Array
 from harness.models.datasets import Dataset, load_dataset, noise
 from harness.models.sources import build_fresh, check_tflite, find_source, find_student, load_keras
@@ -312,7 +312,7 @@ class ModelBuilder:
         except (StepError, MemoryError):
             raise
         except Exception as error:  # litert-quantizer has no error class of its own
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            first = first_line(error)
             raise StepError(f"litert-quantizer failed: {first}") from error
 
     # Keras models.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.compress.step import StepError
-from harness.errors import BadInputError
+from harness.errors import BadInputError, first_line
 from harness.models.array import Array
 
 
@@ -53,7 +53,7 @@ class SavedModel:
         except Exception as error:  # TensorFlow raises whatever the folder's contents provoke
             raise BadInputError(
                 f"model {path} is no SavedModel with a signature serving_default: "
-                f"{(str(error).strip() or type(error).__name__).splitlines()[0]}"
+                f"{first_line(error)}"
             ) from error
         inputs = self._function.structured_input_signature[1]
         if len(inputs) != 1 or len(self._function.structured_outputs) != 1:

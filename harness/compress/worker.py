@@ -27,7 +27,7 @@ from harness.compress.build import ModelBuilder
 from harness.compress.cache import Cache
 from harness.compress.recipe import parse_recipe
 from harness.compress.step import StepError
-from harness.errors import BadInputError, InvalidRunError
+from harness.errors import BadInputError, InvalidRunError, first_line
 from harness.models.spec import ModelSpec
 
 Send = Callable[[dict[str, Any]], None]
@@ -98,7 +98,7 @@ def _work(request: dict[str, Any], send: Send) -> None:
             import traceback
 
             traceback.print_exc()
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            first = first_line(error)
             reason = f"{type(error).__name__}: {first}"
             send({"type": "failure", "variant": number, "step": reporter.step, "reason": reason})
         else:
