@@ -1,0 +1,64 @@
+"""How noisy a device is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from harness.commands.options import (
+    Command,
+    allow_option,
+    device_option,
+    results_option,
+)
+from harness.phone_checks import PhoneCheck
+
+
+@click.command(cls=Command)
+@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@click.option("--seconds", type=float, help="Seconds measured a trial.")
+@click.option("--threads", type=int, help="Threads.")
+@device_option
+@allow_option
+@results_option
+@click.option("--json", "as_json", is_flag=True, help="Print the noise as JSON.")
+def calibrate(
+    model: Path,
+    seconds: float | None,
+    threads: int | None,
+    devices: tuple[str, ...],
+    allow: tuple[PhoneCheck, ...],
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Measure how much a model differs from itself here: the noise below which no gate judges.
+
+    It is kept for this device, runtime and file; later gates with MODEL as their baseline take
+    twice the noise as their margin where that is wider than the policy's.
+
+    \b
+    Examples:
+      mobilebench calibrate main.tflite
+      mobilebench calibrate main.tflite --device R5CT1234ABC
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from harness import arms, calibration, selection
+    from harness.terminal import RunDisplay
+
+    specs = selection.choose_devices(devices or ("all",), allow) if devices or allow else ()
+    suite = arms.suite_of_files(model, model, None, arms.settings(seconds, threads, None, specs))
+    with RunDisplay(Console(stderr=True)) as display:
+        command = ["mobilebench", *sys.argv[1:]]
+        folder, noises = calibration.calibrate(suite, results, command, display)
+    if as_json:
+        document = {"folder": str(folder.path), "noise": [asdict(noise) for noise in noises]}
+        click.echo(json.dumps(document, indent=2))
+        return
+    for noise in noises:
+        click.echo(calibration.sentence(noise))

@@ -1,0 +1,63 @@
+"""Make files without measuring them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harness.commands.options import (
+    Command,
+)
+
+_SOME_FAILED = 1
+
+
+@click.command(cls=Command)
+@click.argument("model")
+@click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
+@click.option("--data", help="An .npz or .py file, or mnist-subset, mnist, random.")
+@click.option("--student", help="The smaller model that distill trains: zoo:NAME or a .keras file.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="The folder for the .tflite files.  [default: this one]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+def compress(
+    model: str,
+    recipes: tuple[str, ...],
+    data: str | None,
+    student: str | None,
+    seed: int,
+    into: Path,
+    as_json: bool,
+) -> None:
+    """Make a smaller .tflite of MODEL for each RECIPE, without measuring it.
+
+    MODEL is zoo:NAME, a .keras file, a SavedModel folder or a .tflite file. A recipe is a chain
+    of steps, joined by → or ->.
+
+    \b
+    Examples:
+      mobilebench compress zoo:lenet-5 float32 "prune(0.8) -> int8"
+      mobilebench compress model.keras "int8(samples=500)" --data data.npz --into out
+      mobilebench compress zoo:digits-teacher "distill(T=4, alpha=0.7) -> int8" \\
+          --student zoo:digits-student
+    """
+    from rich.console import Console
+
+    from harness.products import make_files
+    from harness.terminal import RunDisplay, output
+
+    with RunDisplay(Console(stderr=True)) as display:
+        products = make_files(model, recipes, data, student, seed, into, display.compressing)
+    if as_json:
+        click.echo(json.dumps(products.as_json(), indent=2, ensure_ascii=False))
+    else:
+        output().print(products.as_table())
+    if products.failures:
+        raise SystemExit(_SOME_FAILED)

@@ -1,0 +1,136 @@
+"""A verdict on a candidate, for people and for CI."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from harness.commands.options import (
+    Command,
+    allow_option,
+    device_option,
+    results_option,
+)
+from harness.errors import BadInputError, InvalidRunError
+from harness.phone_checks import PhoneCheck
+
+_GATE_EXIT_CODES = """\b
+Exit codes:
+  0    PASS: the candidate is not worse than the margins allow
+  1    FAIL: some metric is worse than its margin
+  2    wrong usage or bad input; nothing was measured
+  3    INCONCLUSIVE: too noisy to tell
+  4    INVALID: a trial failed, or the device was unfit or lost
+  130  interrupted; go on with --resume"""
+
+
+@click.command(cls=Command, epilog=_GATE_EXIT_CODES)
+@click.argument("suite", required=False, metavar="[SUITE.toml]", type=click.Path(path_type=Path))
+@click.option("--baseline", type=click.Path(path_type=Path), help="The .tflite known to be good.")
+@click.option("--candidate", type=click.Path(path_type=Path), help="The .tflite to be judged.")
+@click.option("--data", help="Labelled data: an .npz or .py file, or mnist-subset, mnist.")
+@click.option("--policy", type=click.Path(path_type=Path), help="Margins, as a TOML file.")
+@click.option("--seconds", type=float, help="Seconds measured a trial.")
+@click.option("--threads", type=int, help="Threads.")
+@click.option("--seed", type=int, help="Seed of inputs and order.")
+@device_option
+@allow_option
+@results_option
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Finish the gate in that folder, or show its verdict again.",
+)
+@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
+@click.option(
+    "--summary",
+    type=click.Path(path_type=Path),
+    help="Append Markdown to this file, as to $GITHUB_STEP_SUMMARY.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def gate(
+    suite: Path | None,
+    baseline: Path | None,
+    candidate: Path | None,
+    data: str | None,
+    policy: Path | None,
+    seconds: float | None,
+    threads: int | None,
+    seed: int | None,
+    devices: tuple[str, ...],
+    allow: tuple[PhoneCheck, ...],
+    results: Path,
+    resume: Path | None,
+    junit: Path | None,
+    summary: Path | None,
+    as_json: bool,
+) -> None:
+    """Say whether a candidate is as good as its baseline: PASS, FAIL, INCONCLUSIVE or INVALID.
+
+    Both are measured in one session, in blocks of random order. In a suite, each model's first
+    recipe is the baseline and all its other variants are candidates.
+
+    \b
+    Examples:
+      mobilebench gate --baseline main.tflite --candidate branch.tflite
+      mobilebench gate --baseline main.tflite --candidate branch.tflite --data eval.npz \\
+          --policy policy.toml --junit gate.xml --summary "$GITHUB_STEP_SUMMARY"
+      mobilebench gate suite.toml --device R5CT1234ABC
+      mobilebench gate --resume results/20260131T120000Z-gate-branch
+    """
+    from rich.console import Console
+
+    from harness import arms, selection
+    from harness import gate as gates
+    from harness.policy import read_policy
+    from harness.report import gate_outputs
+    from harness.terminal import RunDisplay, output
+
+    for path in filter(None, (junit, summary)):
+        if not path.absolute().parent.is_dir():
+            raise BadInputError(f"cannot write {path}: its folder does not exist")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if resume is not None:
+        if any((suite, baseline, candidate, data, policy, devices, allow)):
+            raise BadInputError("--resume goes on with the gate's own suite; give it alone")
+        with RunDisplay(Console(stderr=True)) as display:
+            result = gates.resume(resume, display)
+    else:
+        rules = read_policy(policy)
+        specs = selection.choose_devices(devices or ("all",), allow) if devices or allow else ()
+        given = arms.settings(seconds, threads, seed, specs)
+        if suite is not None and not (baseline or candidate or data):
+            chosen = arms.suite_of_file(suite, given)
+        elif suite is None and baseline and candidate:
+            chosen = arms.suite_of_files(baseline, candidate, data, given)
+        else:
+            raise BadInputError(
+                "give --baseline and --candidate, or a suite file alone, which names its own models"
+            )
+        with RunDisplay(Console(stderr=True)) as display:
+            command = ["mobilebench", *sys.argv[1:]]
+            result = gates.start(chosen, rules, results, command, display)
+    if junit:
+        _write(junit, gate_outputs.junit(result), "w")
+    if summary:
+        _write(summary, gate_outputs.github(result), "a")
+    if as_json:
+        click.echo(json.dumps(gate_outputs.document(result), indent=2, ensure_ascii=False))
+    else:
+        output().print(gate_outputs.terminal(result))
+        output().print(f"Run: {result.folder}", soft_wrap=True, highlight=False)
+    raise SystemExit(result.exit_code)
+
+
+def _write(path: Path, text: str, mode: Literal["w", "a"]) -> None:
+    try:
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InvalidRunError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,95 @@
+"""What the commands share: their errors, their common options, and how a run is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from harness.errors import MobileBenchError
+from harness.phone_checks import PhoneCheck
+
+if TYPE_CHECKING:
+    from harness.store import RunFolder
+
+_INTERRUPTED = 130
+
+
+class Command(click.Command):
+    """A command whose errors are one sentence and an exit code, never a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Runs the command; whatever goes wrong ends in a sentence and an exit code."""
+        try:
+            return super().invoke(context)
+        except MobileBenchError as error:
+            click.echo(f"mobilebench: {error}", err=True)
+            context.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("mobilebench: interrupted", err=True)
+            context.exit(_INTERRUPTED)
+        except BrokenPipeError:
+            silence()
+            context.exit(0)
+
+
+device_option = click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="ID",
+    help="Where to measure: a serial, adb://HOST:PORT/SERIAL, all, or local; may be repeated.",
+)
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice(get_args(PhoneCheck)),
+    help="Measure a phone although this check fails; every result says so. May be repeated; "
+    "without --device it means --device all.",
+)
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="The folder in which the run gets its own.",
+)
+
+
+def show_run(folder: RunFolder, as_json: bool = False) -> int:
+    """Writes the report, prints the table or the document, and returns the exit code."""
+    from harness import report as reports
+    from harness.run import exit_code
+    from harness.terminal import output
+
+    summary = reports.summary_of(folder)
+    page = reports.build(folder, summary)
+    code = exit_code(folder)
+    try:
+        if as_json:
+            document = {"folder": str(folder.path), "report": str(page), "exit_code": code}
+            document |= reports.document(summary)
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        else:
+            console = output()
+            console.print(reports.terminal(summary))
+            console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    except BrokenPipeError:
+        silence()
+    return code
+
+
+def conclude(folder: RunFolder, as_json: bool) -> None:
+    """Shows a run that has ended, and exits with its code unless all went well."""
+    code = show_run(folder, as_json)
+    if code:
+        raise SystemExit(code)
+
+
+def silence() -> None:
+    """The reader of our output has gone, as `| head` does: there is nobody left to tell."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,106 @@
+"""Compress, measure and report."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.commands.options import (
+    Command,
+    allow_option,
+    conclude,
+    device_option,
+    results_option,
+)
+from harness.errors import BadInputError
+from harness.phone_checks import PhoneCheck
+
+_EXIT_CODES = """\b
+Exit codes:
+  0    every trial is valid
+  1    some variants or trials failed; the report says which and why
+  2    wrong usage or bad input; nothing was measured
+  4    the run is invalid or cannot go on
+  130  interrupted; resume it with --resume"""
+
+
+@click.command(cls=Command, epilog=_EXIT_CODES)
+@click.argument(
+    "what", nargs=-1, metavar="[SUITE.toml | MODEL...]", type=click.Path(path_type=Path)
+)
+@click.option(
+    "--data", help="Data of a MODEL: an .npz or .py file, or mnist-subset, mnist, random."
+)
+@click.option("--student", help="The smaller model that distill trains: zoo:NAME or a .keras file.")
+@click.option("--recipe", "recipes", multiple=True, help="A recipe for MODEL; may be repeated.")
+@click.option("--blocks", type=int, help="Fresh processes a variant, instead of the suite's.")
+@click.option("--seconds", type=float, help="Seconds measured a trial, instead of the suite's.")
+@click.option("--threads", type=int, help="Threads, instead of the suite's runtimes.")
+@click.option("--seed", type=int, help="Seed, instead of the suite's.")
+@device_option
+@allow_option
+@results_option
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Finish the run in that folder.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def run(
+    what: tuple[Path, ...],
+    data: str | None,
+    student: str | None,
+    recipes: tuple[str, ...],
+    blocks: int | None,
+    seconds: float | None,
+    threads: int | None,
+    seed: int | None,
+    devices: tuple[str, ...],
+    allow: tuple[PhoneCheck, ...],
+    results: Path,
+    resume: Path | None,
+    as_json: bool,
+) -> None:
+    """Compress, measure and report: a suite, or model files.
+
+    Without an argument it runs the quickstart suite. Of several model files the first is the
+    baseline, the others are ready .tflite files to compare with it.
+
+    \b
+    Examples:
+      mobilebench run suites/quickstart.toml
+      mobilebench run suite.toml --blocks 12 --results /data/results
+      mobilebench run model.keras --recipe float32 --recipe int8 --data data.npz
+      mobilebench run old.tflite new.tflite --data eval.npz --json
+      mobilebench run suite.toml --device all
+      mobilebench run suite.toml --device R5CT1234ABC --allow battery
+      mobilebench run --resume results/20260131T120000Z-quickstart
+    """
+    from rich.console import Console
+
+    from harness import run as runs
+    from harness import selection
+    from harness.suite import choose_suite
+    from harness.terminal import RunDisplay
+
+    overrides = {"blocks": blocks, "seconds": seconds, "threads": threads, "seed": seed}
+    given: dict[str, Any] = {name: v for name, v in overrides.items() if v is not None}
+    # A job that a CI system cancels must leave a run that can be resumed, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if resume is not None:
+        if what or data or student or recipes or given or devices or allow:
+            raise BadInputError("--resume goes on with the run's own suite; give it alone")
+        with RunDisplay(Console(stderr=True)) as display:
+            folder = runs.resume(resume, display)
+    else:
+        if devices or allow:
+            given["devices"] = selection.choose_devices(devices or ("all",), allow)
+        suite = choose_suite(what, data, recipes, given, student)
+        with RunDisplay(Console(stderr=True)) as display:
+            folder = runs.start(suite, results, ["mobilebench", *sys.argv[1:]], display)
+    conclude(folder, as_json)
