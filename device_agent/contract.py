@@ -31,6 +31,7 @@ ERROR_CODES = (
     "output_nan",  # the model answered with NaN or infinity
     "dataset_bad",  # the evaluation data does not fit the model
     "out_of_memory",
+    "disturbed",  # the app was not, or did not stay, in front of everything else
     "internal",  # a fault of the agent itself
 )
 

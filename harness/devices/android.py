@@ -171,12 +171,18 @@ class AndroidDevice:
         return [reason for reason in found if reason.check not in self._allowed]
 
     def _trial(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
-        reasons = ""
+        code, reasons = "", ""
         for _ in range(1 + _REPEATS):
             before = self._fit(lambda: on_event(Event(job.trial, "cool down")))
-            with self._app(timeout_seconds) as conversation:
-                conversation.greet()
-                result = conversation.carry_out(job, on_event)
+            try:
+                with self._app(timeout_seconds) as conversation:
+                    conversation.greet()
+                    result = conversation.carry_out(job, on_event)
+            except TrialError as error:
+                if error.code != "disturbed":
+                    raise
+                code, reasons = error.code, error.reason
+                continue
             after = phone_state.read(self._device)
             spoilt = [reason.sentence for reason in self._unfit(after)]
             if before.battery.plugged != after.battery.plugged:
@@ -187,8 +193,8 @@ class AndroidDevice:
                     metrics=result.metrics + phone_state.metrics(before, after),
                     warnings=result.warnings + self._overlooked(before),
                 )
-            reasons = "; ".join(spoilt)
-        raise TrialError("device_unfit", f"after each of {1 + _REPEATS} attempts: {reasons}")
+            code, reasons = "device_unfit", "; ".join(spoilt)
+        raise TrialError(code, f"after each of {1 + _REPEATS} attempts: {reasons}")
 
     def _overlooked(self, state: PhoneState) -> tuple[str, ...]:
         found = (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))

@@ -249,7 +249,8 @@ def test_a_described_device_tells_its_facts_and_state(
     found = metrics(converse(command, job(model_file))[0])
     assert found["before_thermal_status"].value == 3
     assert found["after_thermal_status"].value == 3
-    lines.append({"type": "error", "code": "internal", "message": "the screen is off"})
+    lines.append({"type": "error", "code": "disturbed", "message": "the screen is off"})
     description.write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
-    with pytest.raises(TrialError, match="the screen is off"):
+    with pytest.raises(TrialError, match="the screen is off") as caught:
         converse(command, job(model_file))
+    assert caught.value.code == "disturbed"

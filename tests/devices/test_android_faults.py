@@ -312,6 +312,38 @@ def test_the_app_lies(
     assert words in error.reason
 
 
+LEFT = {
+    "type": "error",
+    "code": "disturbed",
+    "message": "the app left the front during the trial: leave the phone alone",
+    "trial": "run.phone.00001",
+}
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_the_app_leaves_the_front(
+    phone_system: System, connect: Connect, model_file: Path, tmp_path: Path, times: int
+) -> None:
+    """As when somebody presses the home button: the trial is repeated, twice at most."""
+    script = f"""
+        print({json.dumps(HELLO)!r}, flush=True)
+        if sys.stdin.readline():
+            with open("/data/app/trials", "a+") as trials:
+                trials.write(".")
+                trials.seek(0)
+                left = len(trials.read()) <= {times}
+            print({json.dumps(LEFT)!r} if left else {json.dumps(RESULT)!r}, flush=True)
+    """
+    pixel = personalities.pixel(tmp_path / "phone", phone_system, apps.script(script))
+    device = make(pixel, connect)
+    if times == 1:
+        assert run(device, model_file, lambda _: None).samples_ns == (5, 6)
+        return
+    error = failure(device, model_file, lambda _: None)
+    assert error.code == "disturbed"
+    assert error.reason == f"after each of 3 attempts: {LEFT['message']}"
+
+
 def test_the_user_stops_while_a_phone_is_waited_for(
     pixel: Android, connect: Connect, model_file: Path
 ) -> None:

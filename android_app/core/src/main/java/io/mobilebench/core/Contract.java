@@ -35,6 +35,7 @@ public final class Contract {
                             "output_nan",
                             "dataset_bad",
                             "out_of_memory",
+                            "disturbed",
                             "internal"));
 
     private Contract() {}

@@ -129,7 +129,7 @@ public final class Conversation {
         Files.verify(job.model, job.modelSha256, "model_missing", "model_corrupt");
         String disturbed = state.disturbance();
         if (!disturbed.isEmpty()) {
-            throw new AgentException("internal", disturbed);
+            throw new AgentException("disturbed", disturbed);
         }
         List<Metric> around = prefixed("before_", state.read());
         Result result;
@@ -147,7 +147,7 @@ public final class Conversation {
         disturbed = state.disturbance();
         if (!disturbed.isEmpty() && job.kind.equals("latency")) {
             // A time taken in the background is another quantity: those cores are slower.
-            throw new AgentException("internal", disturbed);
+            throw new AgentException("disturbed", disturbed);
         }
         return result.with(
                 around,

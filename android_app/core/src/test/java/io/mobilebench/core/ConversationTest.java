@@ -174,10 +174,12 @@ class ConversationTest {
         disturbance = "the screen is off";
         Failure before = (Failure) last(talk(job("latency", ""), false));
         assertEquals("the screen is off", before.message);
+        assertEquals("disturbed", before.code);
         disturbance = "";
         model.atLoad = () -> disturbance = "somebody took the phone";
         Failure within = (Failure) last(talk(job("latency", ""), false));
         assertEquals("somebody took the phone", within.message);
+        assertEquals("disturbed", within.code);
     }
 
     @Test
