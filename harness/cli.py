@@ -12,6 +12,7 @@ from harness.commands.compress import compress
 from harness.commands.cross_check import cross_check
 from harness.commands.devices import devices, doctor
 from harness.commands.gate import gate
+from harness.commands.inspect import inspect
 from harness.commands.report import report
 from harness.commands.run import run
 from harness.commands.watch import watch
@@ -37,6 +38,7 @@ def main() -> None:
 for _command in (
     run,
     compress,
+    inspect,
     report,
     devices,
     doctor,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -40,6 +43,22 @@ def output() -> Console:
     """The output stream; wide enough for the tables where no terminal sets a width."""
     console = _Console()
     return console if console.is_terminal else _Console(width=100)
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[Console]:
+    """The error stream for us alone: what C++ libraries write there meanwhile is not shown."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as file:
+            sys.stderr.flush()
+            os.dup2(nowhere, 2)
+            yield Console(file=file)
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
 
 
 class _Console(Console):
@@ -106,6 +125,13 @@ class RunDisplay:
         self._progress.update(
             self._compressing, description=text, completed=progress.done, total=progress.total
         )
+
+    def timing(self, done: int, total: int) -> None:
+        """Shows how many operators are timed."""
+        if self._compressing is None:
+            self._compressing = self._begin(total)
+        text = f"[bold]time[/]      {_fit(f'{total} operators')}"
+        self._progress.update(self._compressing, description=text, completed=done, total=total)
 
     def not_made(self, failure: Failure) -> None:
         """Says why a variant is missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +102,12 @@ class Runner:
         except (ValueError, RuntimeError) as error:
             raise StepError(f"the model does not run: {_one_line(error)}") from error
         return np.stack(rows)
+
+    def time_again(self) -> int:
+        """How long one more inference takes, on the inputs of the last one (ns)."""
+        start = time.perf_counter_ns()
+        self._interpreter.invoke()
+        return time.perf_counter_ns() - start
 
     def delegation(self) -> dict[str, Any]:
         """Which nodes the delegate took; see :func:`device_agent.delegation.describe`."""
