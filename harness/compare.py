@@ -1,8 +1,8 @@
 """Stored runs beside each other: advice, never a verdict.
 
 Runs of different sessions differ by more than their models: heat, other load, another day. What is
-not comparable at all is refused with the reason; of the rest only a difference beyond both
-intervals is called one.
+not comparable at all is refused with the reason; of the rest only a difference beyond its interval
+is called one.
 """
 
 from __future__ import annotations
@@ -12,45 +12,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
-from harness.analysis import units
-from harness.analysis.estimates import Estimate
+from harness.analysis import estimates
+from harness.analysis.estimates import Estimate, Interval
+from harness.comparability import Refusal, differences, setting
 from harness.errors import BadInputError
 from harness.report import summary_of
-from harness.report.text import plain
 from harness.store import RunFolder
-
-#: What of a device must agree, and how it is called.
-_DEVICE = {
-    "kind": "kind of device",
-    "virtual": "virtual or real device",
-    "runtime": "runtime",
-    "runtime_version": "runtime version",
-    "agent": "agent version",
-}
-#: What of the facts that a device tells of itself; a name is not enough, and a serial too much.
-_FACTS = {
-    "model": "phone model",
-    "soc": "processor",
-    "android": "Android version",
-    "build": "Android build",
-    "cpu": "processor",
-    "cores": "number of cores",
-    "machine": "architecture",
-    "system": "operating system",
-}
-#: How often a variant was run changes its interval, not what it is an interval of.
-_NOT_PROTOCOL = ("blocks", "timeout_seconds")
 
 
 @dataclass(frozen=True)
 class Entry:
     """One variant in one run: its numbers, and the change against the first run's.
 
-    ``latency`` is in nanoseconds; ``change`` a share, or None; ``note`` says what to think of it.
+    ``latency`` is in nanoseconds; ``change`` a share of the first run's; ``note`` says what to
+    think of it.
     """
 
     run: str
@@ -58,7 +33,7 @@ class Entry:
     latency: Estimate
     size: float | None
     accuracy: Estimate
-    change: float | None
+    change: Estimate
     note: str
 
 
@@ -71,15 +46,6 @@ class Row:
     device: str
     runtime: str
     entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What is not compared with the first run, and why."""
-
-    run: str
-    what: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -118,9 +84,9 @@ def compare(paths: Sequence[Path]) -> StoredComparison:
             if variant is None:
                 refusals.append(Refusal(name, what, _absent(key, other)))
                 continue
-            differences = _differences(base.setting, variant.setting)
-            if differences:
-                refusals.append(Refusal(name, what, "; ".join(differences)))
+            told = differences(base.setting, variant.setting)
+            if told:
+                refusals.append(Refusal(name, what, "; ".join(told)))
             else:
                 entries.append(_entry(name, variant, base))
         if len(entries) > 1:
@@ -132,39 +98,6 @@ def compare(paths: Sequence[Path]) -> StoredComparison:
     return StoredComparison(tuple(names), tuple(rows), tuple(refusals))
 
 
-def terminal(comparison: StoredComparison) -> RenderableType:
-    """The rows for a terminal, and what was refused."""
-    parts: list[RenderableType] = []
-    for row in comparison.rows:
-        table = Table(
-            title=Text(
-                plain(f"{row.model} · {row.recipe} on {row.device} · {row.runtime}"), style="bold"
-            ),
-            title_justify="left",
-            box=None,
-            pad_edge=False,
-            header_style="dim",
-        )
-        table.add_column("run", overflow="fold")
-        for column in ("latency", "interval", "change", "size", "accuracy"):
-            table.add_column(column, justify="right")
-        table.add_column("note", overflow="fold")
-        for entry in row.entries:
-            table.add_row(*_cells(entry))
-        parts += [table, Text()]
-    parts += [
-        Text.assemble(("not compared: ", "yellow"), plain(f"{r.run}: {r.what}: {r.reason}"))
-        for r in comparison.refusals
-    ]
-    parts.append(
-        Text(
-            "Advice only: runs of different sessions differ by more than their models. "
-            "mobilebench gate gives a verdict."
-        )
-    )
-    return Group(*parts)
-
-
 _Key = tuple[str, str, str, str]
 
 
@@ -173,6 +106,7 @@ class _Stored:
     setting: Mapping[str, Any]
     artifact: str
     latency: Estimate
+    trials: tuple[float, ...]
     size: float | None
     accuracy: Estimate
     dataset: Any
@@ -186,42 +120,18 @@ def _variants(folder: RunFolder) -> dict[_Key, _Stored]:
     protocol = manifest["suite"]["protocol"]
     found = {}
     for c in summary_of(folder).comparisons:
-        setting = _setting(devices[c.device], runtimes[c.runtime], protocol)
+        agreed = setting(devices[c.device], runtimes[c.runtime], protocol)
         for v in c.variants:
             found[c.model, v.recipe, c.device, c.runtime] = _Stored(
-                setting,
+                agreed,
                 v.artifact,
                 v.latency.median,
+                tuple(value for _, value in v.latency.by_block),
                 v.size.value,
                 v.accuracy,
                 datasets.get((c.model, v.recipe)),
             )
     return found
-
-
-def _setting(
-    device: Mapping[str, Any], runtime: Mapping[str, Any], protocol: Mapping[str, Any]
-) -> dict[str, Any]:
-    """All that must agree, by the name that a person is told."""
-    info = device.get("info", {})
-    return {
-        **{title: device.get(key) for key, title in _DEVICE.items()},
-        **{title: info[key] for key, title in _FACTS.items() if info.get(key) is not None},
-        **{f"runtime's {key}": value for key, value in runtime.items() if key != "name"},
-        **{
-            f"protocol's {key}": value
-            for key, value in protocol.items()
-            if key not in _NOT_PROTOCOL
-        },
-    }
-
-
-def _differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    return [
-        f"another {name} ({other.get(name, 'not recorded')}, not {base.get(name, 'not recorded')})"
-        for name in dict.fromkeys((*base, *other))
-        if base.get(name) != other.get(name)
-    ]
 
 
 def _absent(key: _Key, other: Mapping[_Key, _Stored]) -> str:
@@ -233,16 +143,16 @@ def _absent(key: _Key, other: Mapping[_Key, _Stored]) -> str:
 
 
 def _entry(run: str, variant: _Stored, base: _Stored | None) -> Entry:
-    change, notes = None, []
+    change, notes = Estimate.missing("the first run"), []
     latency = variant.latency
     if latency.value is None:
         notes.append(f"no latency: {latency.reason}")
     if base is not None:
         if base.artifact == variant.artifact:
             notes.append("the same file")
-        if base.latency.value and latency.value is not None:
-            change = latency.value / base.latency.value - 1
-            notes.append(_weigh(base.latency, latency))
+        change = _change(variant.trials, base.trials)
+        if change.value is not None:
+            notes.append(_weigh(change))
         if base.accuracy.value is not None and base.dataset != variant.dataset:
             notes.append("accuracy of other samples")
     return Entry(
@@ -256,25 +166,19 @@ def _entry(run: str, variant: _Stored, base: _Stored | None) -> Entry:
     )
 
 
-def _weigh(base: Estimate, other: Estimate) -> str:
-    if base.interval is None or other.interval is None:
+def _change(trials: Sequence[float], base: Sequence[float]) -> Estimate:
+    """How much slower than the first run (share), as two unpaired sets of trials tell."""
+    ratio = estimates.ratio_of_medians(trials, base)
+    if ratio.value is None:
+        return ratio
+    interval = ratio.interval and Interval(ratio.interval.low - 1, ratio.interval.high - 1)
+    return Estimate(ratio.value - 1, interval, ratio.n, ratio.reason)
+
+
+def _weigh(change: Estimate) -> str:
+    interval = change.interval
+    if interval is None:
         return "no difference is claimed: too few trials"
-    if other.interval.low > base.interval.high:
-        return "slower"
-    if other.interval.high < base.interval.low:
-        return "faster"
-    return "no difference beyond the intervals"
-
-
-def _cells(entry: Entry) -> list[str]:
-    latency, accuracy = entry.latency, entry.accuracy
-    interval = latency.interval
-    return [
-        plain(entry.run),
-        "—" if latency.value is None else units.duration(latency.value),
-        f"{units.duration(interval.low)} to {units.duration(interval.high)}" if interval else "—",
-        "" if entry.change is None else units.true_minus(f"{100 * entry.change:+.1f} %"),
-        "—" if entry.size is None else units.size(entry.size),
-        "—" if accuracy.value is None else units.percent(accuracy.value),
-        plain(entry.note),
-    ]
+    if interval.holds(0):
+        return "no difference beyond the interval"
+    return "slower" if interval.low > 0 else "faster"

@@ -74,10 +74,12 @@ def test_runs_beside_each_other(measure: Measure) -> None:
     assert not found.refusals
     for row in found.rows:
         base, again, slower = row.entries
-        assert base.change is None
-        assert "no difference beyond the intervals" in again.note
+        assert base.change.value is None
+        assert "no difference beyond the interval" in again.note
+        assert again.change.interval.holds(0)
         assert "the same file" in again.note
-        assert slower.change == pytest.approx(0.5, abs=0.01)
+        assert slower.change.value == pytest.approx(0.5, abs=0.01)
+        assert 0 < slower.change.interval.low <= slower.change.interval.high
         assert slower.note.endswith("slower")
     assert compare([slow, first]).rows[0].entries[1].note.endswith("faster")
     done = CliRunner().invoke(main, ["compare", str(first), str(slow)])

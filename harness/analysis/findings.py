@@ -73,6 +73,28 @@ def _delegate(variant: Variant) -> Iterator[str]:
     yield f"The delegate took {told.delegated} of {told.nodes} nodes{names}."
 
 
+def _modes(variant: Variant) -> Iterator[str]:
+    """Two clusters, within trials or over them: their median may be a time that never occurs."""
+    latency, n = variant.latency, variant.latency.median.n
+    within, over = latency.modes_within, latency.modes_over
+    if within:
+        # The trial in the middle speaks for all.
+        typical = sorted(within, key=lambda modes: modes.share_high)[len(within) // 2]
+        which = "the trial" if n == 1 else f"{len(within)} of {n} trials"
+        yield (
+            f"Bimodal: the samples of {which} gather around two values "
+            f"({units.duration(typical.low)} and {units.duration(typical.high)}, "
+            f"{units.percent(typical.share_high, 0)} of them around the higher): "
+            "cores or clock rates change within a trial."
+        )
+    if over is not None:
+        yield (
+            f"Bimodal over trials: {round(over.share_high * n)} of {n} run at about "
+            f"{units.duration(over.high)}, the others at {units.duration(over.low)}: "
+            "a process lands in one of two states, and the median stands for neither."
+        )
+
+
 def _quality(variant: Variant) -> Iterator[str]:
     latency = variant.latency
     median = latency.median.value
@@ -83,6 +105,7 @@ def _quality(variant: Variant) -> Iterator[str]:
         )
     if latency.outliers is not None and latency.outliers > _MANY_OUTLIERS:
         yield f"{units.percent(latency.outliers)} of the samples are far outliers (kept)."
+    yield from _modes(variant)
     if latency.drift is not None and abs(latency.drift) > _STRONG_DRIFT:
         word = "slows down" if latency.drift > 0 else "speeds up"
         yield (

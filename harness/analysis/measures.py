@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.analysis import estimates
 from harness.analysis.estimates import Estimate
+from harness.analysis.modes import two_modes
 from harness.analysis.summary import Delegation, Latency, Memory
 from harness.analysis.trial import ENOUGH_SAMPLES, TrialStatistics
 
@@ -54,6 +55,8 @@ def latency_of(
         samples=samples,
         outliers=sum(s.outliers for s in trials) / samples,
         drift=float(np.median(drifts)) if drifts else None,
+        modes_within=tuple(s.modes for s in trials if s.modes is not None),
+        modes_over=two_modes([s.median for s in trials]),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.analysis.estimates import Estimate
+    from harness.analysis.modes import Modes
 
 #: An accuracy loss that "What to ship" takes as small: one percentage point.
 TOLERANCE = 0.01
@@ -20,6 +21,8 @@ class Latency:
     the trials of each trial's percentile, descriptive. ``band`` has the 5th, 25th, 75th and 95th
     percentile likewise. ``by_block`` has one trial median a block. ``outliers`` is the share of
     flagged samples, ``drift`` the median over trials of the change within a trial.
+    ``modes_within`` has the two modes of each trial that has two, ``modes_over`` those of the trial
+    medians.
     """
 
     median: Estimate
@@ -33,6 +36,8 @@ class Latency:
     samples: int = 0
     outliers: float | None = None
     drift: float | None = None
+    modes_within: tuple[Modes, ...] = ()
+    modes_over: Modes | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What one latency trial's samples say: order statistics, outliers, drift."""
+"""What one latency trial's samples say: order statistics, outliers, two modes, drift."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from harness.analysis.modes import Modes, two_modes
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
@@ -27,6 +29,7 @@ class TrialStatistics:
 
     ``outliers`` counts samples beyond Tukey's outer fences: flagged, never dropped. ``drift`` is
     the median of the last third over that of the first, less 1; None for under 30 samples.
+    ``modes`` are the two values that the samples gather around, if they do.
     """
 
     n: int
@@ -41,6 +44,7 @@ class TrialStatistics:
     maximum: float
     outliers: int
     drift: float | None
+    modes: Modes | None = None
 
 
 def describe(samples_ns: npt.NDArray[np.int64]) -> TrialStatistics:
@@ -70,6 +74,7 @@ def describe(samples_ns: npt.NDArray[np.int64]) -> TrialStatistics:
         maximum=float(samples_ns.max()),
         outliers=int(outliers),
         drift=_drift(samples_ns),
+        modes=two_modes(samples_ns),
     )
 
 

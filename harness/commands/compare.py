@@ -28,10 +28,11 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
       mobilebench compare results/20260131T120000Z-suite results/20260207T120000Z-suite
     """
     from harness import compare as comparing
+    from harness.report import compare_outputs
     from harness.terminal import output
 
     comparison = comparing.compare(runs)
     if as_json:
         click.echo(json.dumps(comparison.as_json(), indent=2, ensure_ascii=False))
     else:
-        output().print(comparing.terminal(comparison))
+        output().print(compare_outputs.terminal(comparison))

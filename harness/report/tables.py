@@ -234,6 +234,8 @@ def _tidy(
     yield "samples", variant.latency.samples
     yield "outlier_share", variant.latency.outliers
     yield "drift", variant.latency.drift
+    yield "bimodal_trials", len(variant.latency.modes_within)
+    yield "bimodal_over_trials", variant.latency.modes_over is not None
     yield "nodes", variant.delegation.nodes if variant.delegation else None
     yield "delegated_nodes", variant.delegation.delegated if variant.delegation else None
     yield "best_tradeoff", variant.best_tradeoff

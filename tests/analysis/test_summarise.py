@@ -91,6 +91,29 @@ def test_a_tiny_latency_is_said_to_hold_the_call():
     assert any("cost of the call" in f for f in found.findings)
 
 
+def test_two_speeds_within_trials_are_said():
+    rng = np.random.default_rng(1)
+    trials = [trial(BASE, block=block) for block in range(1, 7)]
+    two = [
+        np.where(rng.random(300) < 0.3, 1.6e6, 1e6) * rng.lognormal(0, 0.02, 300) for _ in trials
+    ]
+    samples = [(t.trial, x.astype(np.int64)) for t, x in zip(trials, two, strict=True)]
+    found = variants(summarise(manifest(), trials, iter(samples)))[BASE]
+    assert len(found.latency.modes_within) == 6
+    (said,) = [f for f in found.findings if "Bimodal" in f]
+    assert "6 of 6 trials" in said
+    assert "1.00 ms and 1.60 ms" in said
+    assert found.latency.modes_over is None
+
+
+def test_trials_of_two_speeds_are_said():
+    fast_and_slow = [1_000_000, 1_003_000, 1_400_000, 1_001_000, 1_402_000, 1_401_000]
+    found = variants(run(fast_and_slow, [1_000_000 + 100 * n for n in range(6)]))
+    (said,) = [f for f in found[BASE].findings if "Bimodal" in f]
+    assert said.startswith("Bimodal over trials: 3 of 6 run at about 1.40 ms")
+    assert not any("Bimodal" in f for f in found[SMALL].findings)
+
+
 def test_accuracy_change_uses_the_predictions():
     labels = np.zeros(1000, dtype=int)
     base = labels.copy()
