@@ -1,21 +1,19 @@
-"""Pictures as inline SVG: text stays text, and ink follows the page's light or dark colours.
+"""The pictures of a comparison: trade-offs, and how latencies spread.
 
 Points carry the row numbers of the table beside them, so that any number of long names fits.
 """
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from harness.analysis import pareto, units
+from harness.report.drawing import BLUE, FAINT, INK, PAPER, STYLE, VERMILLION, Picture, svg
 from harness.report.labels import Place, place_labels
 from harness.report.text import plain
 
@@ -27,13 +25,6 @@ if TYPE_CHECKING:
     from harness.analysis.estimates import Estimate
     from harness.analysis.summary import Comparison, Variant
 
-# Stand-ins that become CSS variables, so that one picture serves light, dark and paper.
-INK, FAINT, PAPER = "#010203", "#040506", "#070809"
-_VARIABLES = {INK: "var(--ink)", FAINT: "var(--faint)", PAPER: "var(--paper)"}
-
-# Okabe & Ito, Color Universal Design (2008).
-BLUE, VERMILLION = "#0072b2", "#d55e00"
-
 #: What a picture draws at most; more would be neither readable nor small. With more points than
 #: labels, only the front and the baseline are numbered.
 MOST_POINTS = 400
@@ -42,37 +33,6 @@ MOST_STRIPS = 24
 
 # A logarithmic axis where the largest value is this many times the smallest.
 _LOGARITHMIC = 8
-
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    # The page's own font is drawn; this one, which matplotlib ships, gives the room for it.
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9.5,
-    "text.color": INK,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "grid.color": FAINT,
-    "grid.linewidth": 0.5,
-    "grid.alpha": 0.35,
-    "path.simplify": False,
-}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A drawing and what it shows, in words."""
-
-    title: str
-    caption: str
-    svg: str
 
 
 @dataclass(frozen=True)
@@ -95,7 +55,7 @@ def pictures(comparison: Comparison) -> list[Picture]:
     pairs = [(_LATENCY, _ACCURACY), (_SIZE, _ACCURACY)]
     if all(v.accuracy.value is None for v in comparison.variants):
         pairs = [(_SIZE, _LATENCY)]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         found = [*(_scatter(comparison, x, y) for x, y in pairs), _strips(comparison)]
     return [picture for picture in found if picture is not None]
 
@@ -147,7 +107,7 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
         caption += f" {dropped} variants off the front are not drawn."
     if crowded:
         caption += " So many points have numbers and bars only on the front."
-    return Picture(title, caption, _svg(figure, f"{title}: {comparison.model}"))
+    return Picture(title, caption, svg(figure, f"{title}: {comparison.model}"))
 
 
 def _cost(variant: Variant, axis: _Axis) -> float | None:
@@ -304,7 +264,7 @@ def _strips(comparison: Comparison) -> Picture | None:
     if len(rows) > len(shown):
         caption += f" {len(rows) - len(shown)} slower variants off the front are not drawn."
     title = "Latency: spread within and between trials"
-    return Picture(title, caption, _svg(figure, f"{title}: {comparison.model}"))
+    return Picture(title, caption, svg(figure, f"{title}: {comparison.model}"))
 
 
 def _worth(row: tuple[int, Variant]) -> tuple[bool, bool, float]:
@@ -334,23 +294,3 @@ def _strip(axes: Axes, y: int, name: str, variant: Variant) -> None:
     for x, side, text in ((0.0, "left", name), (1.0, "right", units.duration(middle))):
         axes.text(x, y + 0.22, text, transform=across, va="bottom", ha=side, fontsize=8.5,
                   parse_math=False)  # fmt: skip
-
-
-def _svg(figure: Figure, label: str) -> str:
-    """The figure as an ``<svg>`` element, the same bytes for the same figure."""
-    target = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": label}), warnings.catch_warnings():
-        # A name in a script that the metric font lacks: the reader's own font draws it.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(target, format="svg", transparent=True, metadata=_NO_METADATA)
-    text = target.getvalue()
-    text = text[text.index("<svg") :]
-    # Group ids repeat from picture to picture, and nothing refers to them.
-    text = re.sub(r'<g id="[^"]*"', "<g", text)
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    for stand_in, variable in _VARIABLES.items():
-        text = text.replace(stand_in, variable)
-    return text
-
-
-_NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))

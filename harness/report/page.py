@@ -11,7 +11,8 @@ import jinja2
 from markupsafe import Markup
 
 from harness.analysis import units
-from harness.report.figures import Picture, pictures
+from harness.report.drawing import Picture
+from harness.report.figures import pictures
 from harness.report.grid import Grid, comparison_grid, details_grid, overviews
 from harness.report.text import plain
 
