@@ -21,6 +21,7 @@ from harness.compress.baseline import AsIs, Float32
 from harness.compress.cache import Cache, Made, key_of, versions_of
 from harness.compress.recipe import Recipe
 from harness.compress.step import (
+    EncodingStep,
     QuantizingStep,
     State,
     Step,
@@ -141,15 +142,15 @@ class ModelBuilder:
 
     def _require_packages(self, recipe: Recipe, where: str) -> None:
         self._require_runtime(where)
-        quantizer = recipe.steps[-1] if isinstance(recipe.steps[-1], QuantizingStep) else None
-        float_steps = recipe.steps[:-1] if quantizer else recipe.steps
+        file_steps = [s for s in recipe.steps if isinstance(s, QuantizingStep | EncodingStep)]
+        float_steps = recipe.steps[: len(recipe.steps) - len(file_steps)]
         needs = []
         if (
             self._source.kind != "tflite"
             and self._cache.find(self._key(_essential(float_steps))) is None
         ):
             needs.append(("tensorflow", "TensorFlow"))
-        if quantizer:
+        if any(isinstance(step, QuantizingStep) for step in file_steps):
             needs.append(("litert_quantizer", "litert-quantizer"))
         for package, name in needs:
             if not _is_installed(package):
@@ -273,6 +274,18 @@ class ModelBuilder:
             content = self._quantize(step, start, calibration)
             examination = check.examine(content, samples)
             compared, poor = check.compare_quantized(check.examine(start, samples), examination)
+        elif isinstance(step, EncodingStep):
+            self._report(step.text(), 0, 0)
+            samples = self._samples(start)
+            encoded = step.encode(start)
+            content, dense = encoded.content, check.examine(start, samples)
+            examination = check.examine(content, samples)
+            plain = tuple(Runner(file, delegate=False).run(samples) for file in (start, content))
+            compared, poor = check.compare_encoded(
+                dense, examination, (plain[0], plain[1]), encoded.sparse_kernels
+            )
+            findings = encoded.findings
+            compared |= {"zeros_in_file": dense.zero_share}  # a sparse tensor cannot be read back
         else:
             state = self._state(steps)
             content, examination, moved = self._export(state)
@@ -442,7 +455,7 @@ class ModelBuilder:
         packages = ["ai-edge-litert", "numpy"]
         if self._source.kind != "tflite":
             packages += ["tensorflow", "keras"]
-        if steps and isinstance(steps[-1], QuantizingStep):
+        if any(isinstance(step, QuantizingStep) for step in steps):
             packages.append("litert-quantizer")
         return versions_of(*packages)
 

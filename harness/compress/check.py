@@ -27,6 +27,9 @@ _COSINE_POOR = 0.98
 _AGREEMENT_POOR = 0.9
 #: Share of weights that may stop being zero when quantized.
 _ZEROS_LOST = 0.01
+#: How far an encoding may move an output, as a share of the largest: the sums of a sparse kernel
+#: have another order.
+_ENCODING_TOLERANCE = 1e-4
 #: How far a conversion may move an output, as a share of the largest.
 _CONVERSION_TOLERANCE = 1e-3
 
@@ -180,6 +183,48 @@ def compare_quantized(
         warnings.append(f"outputs moved: mean cosine similarity {cosine:.3f} with those before")
     if agreement is not None and agreement < _AGREEMENT_POOR:
         warnings.append(f"only {agreement:.0%} of the samples keep their class when quantized")
+    return findings, tuple(warnings)
+
+
+def compare_encoded(
+    before: Examination, after: Examination, plain: tuple[Array, Array], sparse_kernels: int
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Checks a file that stores the same weights in another way.
+
+    Args:
+        before: the dense file, under the default delegate.
+        after: the encoded file, likewise.
+        plain: the outputs of both without any delegate, where the arithmetic is the same.
+        sparse_kernels: how many kernels the delegate is meant to leave to the runtime's own.
+
+    Returns:
+        findings and warnings.
+
+    Raises:
+        StepError: the file did not shrink, or it computes something else.
+    """
+    if after.size >= before.size:
+        raise StepError(f"the file did not get smaller ({before.size} to {after.size} bytes)")
+    wanted, found = plain
+    largest = float(np.abs(wanted).max())
+    error = float(np.abs(wanted - found).max()) if wanted.shape == found.shape else np.inf
+    if not error <= _ENCODING_TOLERANCE * max(largest, 1e-6):
+        raise StepError(
+            f"the encoded model differs from the one before by {error:.2g} where its largest "
+            f"output is {largest:.2g}"
+        )
+    findings = {**_compare(before, after), "encoding_error": error}
+    cosine, warnings = findings["cosine"], []
+    if cosine < _COSINE_BROKEN:
+        raise StepError(
+            f"under the delegate the encoded model computes something else: mean cosine "
+            f"similarity {cosine:.3f}"
+        )
+    if cosine < _COSINE_POOR:
+        warnings.append(f"outputs moved: mean cosine similarity {cosine:.3f} with those before")
+    left = sum(after.delegation["left"].values()) - sum(before.delegation["left"].values())
+    if left > sparse_kernels:
+        warnings += compare_delegation(before, after)
     return findings, tuple(warnings)
 
 

@@ -22,6 +22,7 @@ from harness.compress.distill import Distill, Student
 from harness.compress.fine_tune import FineTune
 from harness.compress.prune import Prune
 from harness.compress.quantize import DynamicInt8, Float16, Int8, WeightOnlyInt8
+from harness.compress.sparse import Sparse
 from harness.compress.step import Step
 from harness.errors import BadInputError
 
@@ -44,6 +45,7 @@ STEPS: dict[str, type[Step]] = {
         Distill,
         Student,
         FineTune,
+        Sparse,
     )
 }
 
@@ -203,7 +205,9 @@ def _check_order(steps: Sequence[Step]) -> None:
                 f"{pair}: {baseline.name} is the baseline and stands alone; "
                 "other recipes start from it anyway"
             )
-        if before.position == "last":
+        if before.position == "end":
+            raise BadInputError(f"{pair}: {before.name} is how the file is stored; put it last")
+        if before.position == "last" and step.position != "end":
             raise BadInputError(
                 f"{pair}: {before.name} ends in a quantized .tflite, which cannot be changed "
                 "further; put it last"

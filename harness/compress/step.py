@@ -47,7 +47,8 @@ class Step(BaseModel):
     Class attributes:
         name: how recipes call it.
         leading: the setting that may be written without its name: ``prune(0.8)``.
-        position: ``alone``, ``first`` (starts a network of its own), ``middle``, ``last``.
+        position: ``alone``, ``first`` (starts a network of its own), ``middle``, ``last`` (makes
+            the final .tflite), ``end`` (after that, another way to store it).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -109,6 +110,39 @@ class QuantizingStep(Step):
         return 0
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoding step made.
+
+    Attributes:
+        content: the file.
+        findings: for the provenance.
+        sparse_kernels: how many kernels the runtime computes with as they are stored; a delegate
+            leaves their layers alone.
+    """
+
+    content: bytes
+    findings: dict[str, Any]
+    sparse_kernels: int = 0
+
+
+class EncodingStep(Step):
+    """A step that stores the same numbers in another way; it needs no TensorFlow.
+
+    It stands at the very end, after a quantizing step if there is one.
+    """
+
+    position: ClassVar[str] = "end"
+
+    def encode(self, content: bytes) -> Encoded:
+        """The same model in less room.
+
+        Raises:
+            StepError: there is nothing to gain.
+        """
+        raise NotImplementedError
+
+
 class BaselineStep(Step):
     """No compression: what every other variant is compared with."""
 
@@ -144,4 +178,6 @@ class Workshop:
 def _written(value: Any) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, str) and not value.isidentifier():
+        return repr(value)  # such as '2:4', which reads as text only in quotes
     return str(value)

@@ -37,17 +37,21 @@ class Tensor:
 
 
 class Runner:
-    """An interpreter with the model loaded, under the runtime's default delegate.
+    """An interpreter with the model loaded.
 
     A batch is resized to 1 where the model allows it, as it is on the device.
+
+    Args:
+        content: the file.
+        delegate: whether the runtime's default delegate (XNNPACK) may take nodes.
 
     Raises:
         StepError: the file is no model, or one that the runtime cannot run.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, *, delegate: bool = True) -> None:
         try:
-            self._interpreter = _load(content)
+            self._interpreter = _load(content, delegate)
         except ValueError as error:
             raise StepError(f"the LiteRT runtime cannot read it: {_one_line(error)}") from error
         except RuntimeError as error:
@@ -161,10 +165,13 @@ class Runner:
         return np.asarray(value)
 
 
-def _load(content: bytes) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
+def _load(content: bytes, delegate: bool) -> Any:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(model_content=content, num_threads=_THREADS)
+    settings: dict[str, Any] = {"model_content": content, "num_threads": _THREADS}
+    if not delegate:
+        settings["experimental_op_resolver_type"] = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(**settings)
     inputs = interpreter.get_input_details()
     shape = [int(n) for n in inputs[0]["shape"]] if len(inputs) == 1 else []
     if len(shape) > 1 and shape[0] > 1:
@@ -172,7 +179,7 @@ def _load(content: bytes) -> Any:
             interpreter.resize_tensor_input(inputs[0]["index"], [1, *shape[1:]])
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError):  # the batch is fixed: run it as it is
-            interpreter = Interpreter(model_content=content, num_threads=_THREADS)
+            interpreter = Interpreter(**settings)
         else:
             return interpreter
     interpreter.allocate_tensors()

@@ -12,6 +12,7 @@ from harness.compress.fine_tune import FineTune
 from harness.compress.prune import Prune
 from harness.compress.quantize import DynamicInt8, Float16, Int8, WeightOnlyInt8
 from harness.compress.recipe import parse_recipe
+from harness.compress.sparse import Sparse
 from harness.errors import BadInputError
 
 
@@ -40,6 +41,9 @@ def test_text_and_table_are_one_recipe() -> None:
         ("prune(threshold=0.05)", "prune(threshold=0.05)"),
         ("fine_tune(3)", "fine_tune(3)"),
         ("static_wi8_ai8", "int8"),
+        ("prune(0.8) → sparse", None),
+        ("prune(0.8) → dynamic_int8 → sparse(size)", None),
+        ("sparse(aim='speed')", "sparse"),
         ("dynamic_wi8_afp32()", "dynamic_int8"),
         ("weight_only_wi8_afp32", "weight_only_int8"),
         ("fine_tune → distill → prune(0.5) → prune(0.9)", None),
@@ -85,9 +89,10 @@ _ends = st.one_of(
     st.lists(_starts, max_size=1),
     st.lists(_middles, min_size=1, max_size=1),
     st.lists(_ends, max_size=1),
+    st.lists(st.builds(Sparse, aim=st.sampled_from(["speed", "size"])), max_size=1),
 )
-def test_text_says_everything(start: list, middle: list, end: list) -> None:
-    steps = tuple(start + middle + end)
+def test_text_says_everything(start: list, middle: list, end: list, stored: list) -> None:
+    steps = tuple(start + middle + end + stored)
     recipe = parse_recipe(" -> ".join(step.text() for step in steps))
     assert recipe.steps == steps
     assert parse_recipe(recipe.text) == recipe
@@ -131,6 +136,10 @@ def test_any_text_is_a_recipe_or_bad_input(text: str) -> None:
         ("distill(alpha=1.5)", "alpha=1.5"),
         ("int8 → prune(0.8)", "put it last"),
         ("int8 → float16", "put it last"),
+        ("sparse → int8", "sparse is how the file is stored; put it last"),
+        ("sparse → fine_tune", "put it last"),
+        ("float32 → sparse", "stands alone"),
+        ("sparse(fast)", "aim='fast': it is speed (encode what does not get slower) or size"),
         ("prune(0.8) → distill", "what prune did would be lost"),
         ("distill → fine_tune → student", "what distill did would be lost"),
         ("float32 → int8", "stands alone"),
