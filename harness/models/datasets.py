@@ -20,6 +20,7 @@ import numpy as np
 from harness.errors import BadInputError, first_line
 from harness.models import images
 from harness.models.array import Array
+from harness.models.spec import NAMED_DATASETS
 
 Labelled = tuple[Array, Array]
 
@@ -149,8 +150,8 @@ def load_dataset(source: str, *, seed: int = 0) -> Dataset:
     path = Path(source)
     if path.suffix not in (".npz", ".py"):
         raise BadInputError(
-            f"data {source!r} is unknown: it must be {', '.join((*_SHIPPED, *images.NAMES))}, "
-            "random, or the path of an .npz or .py file"
+            f"data {source!r} is unknown: it must be {', '.join(NAMED_DATASETS)}, "
+            "or the path of an .npz or .py file"
         )
     if not path.is_file():
         raise BadInputError(f"data file {source} does not exist")

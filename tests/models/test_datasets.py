@@ -10,6 +10,7 @@ import pytest
 from harness.errors import BadInputError
 from harness.models import datasets, images
 from harness.models.datasets import load_dataset
+from harness.models.spec import NAMED_DATASETS
 
 X = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
 Y = np.array([0, 1, 2, 0, 1, 2])
@@ -35,6 +36,11 @@ def test_shipped_digits() -> None:
     assert flat.train[0].max() == 1
     np.testing.assert_array_equal(flat.train[0][5], square.train[0][5].ravel())
     assert flat.digest == load_dataset("mnist-subset").digest
+
+
+def test_every_name_that_a_suite_may_use_is_known() -> None:
+    known = {*datasets._SHIPPED, *images.NAMES, "random"}
+    assert set(NAMED_DATASETS) == known
 
 
 def test_spoken_digits_are_levels_of_sound() -> None:
