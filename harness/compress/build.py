@@ -22,6 +22,7 @@ from harness.compress.cache import Cache, Made, key_of, versions_of
 from harness.compress.recipe import Recipe
 from harness.compress.step import (
     EncodingStep,
+    Quantized,
     QuantizingStep,
     State,
     Step,
@@ -263,15 +264,18 @@ class ModelBuilder:
         if isinstance(step, QuantizingStep):
             self._report(step.text(), 0, 0)
             samples = self._samples(start)
-            calibration = None
+            calibration: list[Array] = []
             if step.calibration_count:
                 data = self._fitted(before.input_shape, before.classes)
                 chosen = data.calibration_samples(step.calibration_count, self._seed)
-                calibration = None if chosen is None else list(chosen)
-                findings["calibration_samples"] = len(calibration or ())
+                calibration = [] if chosen is None else list(chosen)
+                findings["calibration_samples"] = len(calibration)
                 if self._raw.seed is not None:
                     warnings = ("calibrated with random data",)
-            content = self._quantize(step, start, calibration)
+            quantized = self._quantize(step, start, calibration)
+            content = quantized.content
+            findings |= quantized.findings
+            warnings += quantized.warnings
             examination = check.examine(content, samples)
             compared, poor = check.compare_quantized(check.examine(start, samples), examination)
         elif isinstance(step, EncodingStep):
@@ -316,12 +320,13 @@ class ModelBuilder:
                 "give calibration samples only"
             )
 
-    @staticmethod
     def _quantize(
-        step: QuantizingStep, content: bytes, calibration: Sequence[Array] | None
-    ) -> bytes:
+        self, step: QuantizingStep, content: bytes, samples: Sequence[Array]
+    ) -> Quantized:
         try:
-            return step.quantize(content, calibration)
+            return step.quantize(
+                content, samples, lambda done, total: self._report(step.text(), done, total)
+            )
         except (StepError, MemoryError):
             raise
         except Exception as error:  # litert-quantizer has no error class of its own
@@ -407,7 +412,7 @@ class ModelBuilder:
     def _fitted(self, input_shape: tuple[int, ...], classes: int | None) -> Dataset:
         """The data in a model's format; student and model have the same, so one is kept."""
         if self._fitted_data is None or self._fitted_data[0] != (input_shape, classes):
-            data = self._raw.for_model(input_shape, classes, scale=self._source.levels)
+            data = self._raw.for_model(input_shape, classes, scale=self._source.kind == "zoo")
             self._fitted_data = ((input_shape, classes), data)
         return self._fitted_data[1]
 
@@ -430,7 +435,7 @@ class ModelBuilder:
         assert data.evaluation is not None
         return self._cache.evaluation(
             data.name,
-            f"{data.digest} {self._source.levels}",
+            f"{data.digest} {self._source.kind == 'zoo'}",
             made.input_shape,
             data.evaluation,
         )

@@ -1,28 +1,40 @@
-"""Quantization: numbers of fewer bits, by litert-quantizer, from a float32 .tflite.
+"""Quantization: numbers of fewer bits, from a float32 .tflite. One step class a way to compute.
 
-No TensorFlow is needed, so a .tflite whose training code is lost can be quantized as well, and
-the result is on a par with TensorFlow's own converter (MobileNetV2 int8: 3.03 ms against 3.04).
-Inputs and outputs stay float32, so that every variant takes and gives the same numbers.
+What each can do, and how it is done, is in :mod:`harness.compress.scheme`; ranges are observed in
+:mod:`harness.compress.observe`, and fragile layers found in :mod:`harness.compress.mixed`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.compress.step import QuantizingStep, StepError
+from harness.compress.step import Quantized, QuantizingStep, StepError, unreported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.compress.scheme import Scheme
+    from harness.compress.step import Report
     from harness.models.array import Array
 
-#: Threads that calibration runs the model with.
-_THREADS = 2
+Algorithm = Literal["min_max", "octav", "mse", "gptq"]
+Ranges = Literal["extremes", "average"]
+
+#: The widest Dense layer that GPTQ takes: it keeps a matrix of that many squared.
+_WIDEST_GPTQ = 4096
+
+_SAMPLES = Field(100, ge=1, le=10_000, description="how many samples to calibrate with, 1 to 10000")
+_MIN_SNR = Field(
+    None,
+    gt=0,
+    le=100,
+    description="the signal-to-noise ratio that the outputs must keep, above 0 and at most 100 dB",
+)
+_CONVOLUTION_BITS: Any = Field(
+    4, description="bits of the convolutions' weights: 4, or 8 (which has faster kernels)"
+)
 
 
 class Float16(QuantizingStep):
@@ -30,13 +42,21 @@ class Float16(QuantizingStep):
 
     name: ClassVar[str] = "float16"
 
-    def quantize(self, content: bytes, calibration: Sequence[Array] | None) -> bytes:  # noqa: ARG002
+    def quantize(
+        self,
+        content: bytes,
+        samples: Sequence[Array] = (),  # noqa: ARG002
+        report: Report = unreported,  # noqa: ARG002
+    ) -> Quantized:
         """See :meth:`QuantizingStep.quantize`."""
         from litert_quantizer import qtyping, quantizer
 
-        job = quantizer.Quantizer(content)
+        from harness.compress import scheme
+
+        scheme.require_float(content)
+        job = scheme.open_job(content)
         job.update_quantization_recipe(
-            ".*",
+            scheme.EVERYWHERE,
             qtyping.TFLOperationName.ALL_SUPPORTED,
             op_config=qtyping.OpQuantizationConfig(
                 weight_tensor_config=qtyping.TensorQuantizationConfig(
@@ -47,106 +67,220 @@ class Float16(QuantizingStep):
             ),
             algorithm_key=quantizer.AlgorithmName.FLOAT_CASTING,
         )
-        return _run(job, None)
+        return _checked(scheme.run(job, None))
 
 
-class DynamicInt8(QuantizingStep):
+class _IntegerStep(QuantizingStep):
+    """What all integer schemes share.
+
+    ``min_snr`` makes it mixed precision: the most fragile layers stay wider, as few as are needed
+    for the outputs to keep that signal-to-noise ratio on the samples.
+    """
+
+    samples: int = _SAMPLES
+    min_snr: float | None = _MIN_SNR
+
+    @property
+    def scheme(self) -> Scheme:
+        """What the settings say."""
+        raise NotImplementedError
+
+    @property
+    def observed(self) -> Ranges:
+        """How the ranges of all samples become one."""
+        return "extremes"
+
+    @property
+    def calibration_count(self) -> int:
+        """How many samples it looks at at most."""
+        return self.samples if self.scheme.needs_samples or self.min_snr is not None else 0
+
+    def quantize(
+        self, content: bytes, samples: Sequence[Array] = (), report: Report = unreported
+    ) -> Quantized:
+        """See :meth:`QuantizingStep.quantize`."""
+        from harness.compress import mixed, observe, scheme
+
+        scheme.require_float(content)
+        content = scheme.with_signature(content)
+        if self.scheme.algorithm == "gptq":
+            _require_gptq(content)
+        warnings: tuple[str, ...] = ()
+        if self.calibration_count:
+            warnings = observe.check_samples(samples, self.samples)
+        job = scheme.open_job(content)
+        scheme.configure_all(job, self.scheme, scheme.layers_of(content))
+        statistics = None
+        if self.scheme.needs_samples:
+            statistics, noted = observe.observe(
+                job,
+                content,
+                samples,
+                ranges=self.observed,
+                default=self.scheme.algorithm == "gptq",
+            )
+            warnings += noted
+        if self.min_snr is None:
+            return _checked(scheme.run(job, statistics), warnings=warnings)
+        found = mixed.quantize_within(
+            content, self.scheme, statistics, samples, min_snr=self.min_snr, report=report
+        )
+        return _checked(found.content, found, warnings)
+
+
+class DynamicInt8(_IntegerStep):
     """Weights as 8-bit integers, activations quantized on the fly; no calibration.
 
     Depthwise convolutions keep float activations (weight-only): quantizing theirs on the fly
-    takes them off the fast path, which made MobileNetV2 nearly twice as slow.
+    takes them off the fast path.
     """
 
     name: ClassVar[str] = "dynamic_int8"
 
-    def quantize(self, content: bytes, calibration: Sequence[Array] | None) -> bytes:  # noqa: ARG002
-        """See :meth:`QuantizingStep.quantize`."""
-        from litert_quantizer import qtyping, quantizer
+    algorithm: Algorithm = Field("min_max", description="min_max, octav, mse or gptq")
 
-        job = quantizer.Quantizer(content)
-        job.add_dynamic_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, 8)
-        job.add_weight_only_config(".*", qtyping.TFLOperationName.DEPTHWISE_CONV_2D, 8)
-        return _run(job, None)
+    @property
+    def scheme(self) -> Scheme:
+        """8-bit weights, float activations."""
+        from harness.compress.scheme import Scheme
+
+        return Scheme("dynamic", algorithm=self.algorithm)
 
 
-class WeightOnlyInt8(QuantizingStep):
+class DynamicInt4(_IntegerStep):
+    """Weights as 4-bit integers, activations quantized on the fly to 8.
+
+    Dense and embedding can have a scale of their own for each ``block`` of weights in a row.
+    Convolutions have no fast 4-bit kernels; with ``convolution_bits=8`` they keep 8 bits.
+    """
+
+    name: ClassVar[str] = "dynamic_int4"
+
+    algorithm: Algorithm = Field("min_max", description="min_max, octav, mse or gptq")
+    block: Literal[32, 64, 128, 256] | None = Field(
+        None, description="weights in a row with one scale in Dense: 32, 64, 128 or 256"
+    )
+    convolution_bits: Literal[4, 8] = _CONVOLUTION_BITS
+
+    @property
+    def scheme(self) -> Scheme:
+        """4-bit weights, float activations."""
+        from harness.compress.scheme import Scheme
+
+        return Scheme("dynamic", 4, self.convolution_bits, self.block, self.algorithm)
+
+
+class WeightOnlyInt8(_IntegerStep):
     """Weights as 8-bit integers, unpacked before computing in float32; no calibration."""
 
     name: ClassVar[str] = "weight_only_int8"
 
-    def quantize(self, content: bytes, calibration: Sequence[Array] | None) -> bytes:  # noqa: ARG002
-        """See :meth:`QuantizingStep.quantize`."""
-        from litert_quantizer import qtyping, quantizer
+    algorithm: Algorithm = Field("min_max", description="min_max, octav, mse or gptq")
 
-        job = quantizer.Quantizer(content)
-        job.add_weight_only_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, 8)
-        return _run(job, None)
+    @property
+    def scheme(self) -> Scheme:
+        """8-bit weights, float arithmetic."""
+        from harness.compress.scheme import Scheme
+
+        return Scheme("float", algorithm=self.algorithm)
 
 
-class Int8(QuantizingStep):
-    """Weights and activations as 8-bit integers (Jacob et al. 2018), with calibration.
+class WeightOnlyInt4(_IntegerStep):
+    """Weights as 4-bit integers, unpacked before computing in float32, at each inference."""
 
-    A softmax stays float: in steps of 1/256 a thousand near-equal classes all become 0, and
-    XNNPACK has no int8 softmax, so nothing is lost (MobileNetV2: 3.1 ms either way).
+    name: ClassVar[str] = "weight_only_int4"
+
+    algorithm: Algorithm = Field("min_max", description="min_max, octav, mse or gptq")
+    convolution_bits: Literal[4, 8] = _CONVOLUTION_BITS
+
+    @property
+    def scheme(self) -> Scheme:
+        """4-bit weights, float arithmetic."""
+        from harness.compress.scheme import Scheme
+
+        return Scheme("float", 4, self.convolution_bits, None, self.algorithm)
+
+
+class _StaticStep(_IntegerStep):
+    """Integer arithmetic throughout (Jacob et al. 2018), with ranges from calibration.
+
+    Weights of 4 bits are for Dense and convolutions; the latter have no fast kernels for them.
     """
 
-    name: ClassVar[str] = "int8"
-
-    samples: int = Field(
-        100, ge=1, le=10_000, description="how many samples to calibrate with, 1 to 10000"
+    weight_bits: Literal[4, 8] = Field(8, description="bits of the weights, 4 or 8")
+    convolution_bits: Literal[4, 8] | None = Field(
+        None, description="bits of the convolutions' weights: weight_bits unless 8 is given"
+    )
+    algorithm: Literal["min_max", "octav", "mse"] = Field(
+        "min_max", description="min_max, octav or mse"
+    )
+    ranges: Ranges = Field(
+        "extremes",
+        description="extremes (smallest and largest value seen) or average (of each sample's)",
     )
 
     @property
-    def calibration_count(self) -> int:
-        """How many samples it calibrates with at most."""
-        return self.samples
+    def observed(self) -> Ranges:
+        """How the ranges of all samples become one."""
+        return self.ranges
 
-    def quantize(self, content: bytes, calibration: Sequence[Array] | None) -> bytes:
-        """See :meth:`QuantizingStep.quantize`."""
-        from litert_quantizer import qtyping, quantizer
+    def _scheme(self, activations: Literal["int8", "int16"]) -> Scheme:
+        from harness.compress.scheme import Scheme
 
-        job = quantizer.Quantizer(content)
-        operation = qtyping.TFLOperationName
-        job.add_static_config(".*", operation.ALL_SUPPORTED, 8, 8)
-        for kept_float in (operation.INPUT, operation.OUTPUT, operation.SOFTMAX):
-            job.update_quantization_recipe(
-                ".*", kept_float, algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE
-            )
-        if not calibration:
-            raise StepError("int8 has no samples to calibrate with")
-        return _run(job, _calibrate(job, content, calibration))
+        convolution_bits = self.convolution_bits or self.weight_bits
+        return Scheme(activations, self.weight_bits, convolution_bits, None, self.algorithm)
 
 
-def _calibrate(job: Any, content: bytes, samples: Sequence[Array]) -> Any:
-    """The ranges of all activations on the samples."""
-    from harness.compress.tflite import Runner
+class Int8(_StaticStep):
+    """Weights and activations as 8-bit integers: the one with the fastest kernels."""
 
-    runner = Runner(content)
-    if len(runner.inputs) != 1 or len(runner.signatures) != 1:
-        raise StepError("int8 calibrates models with one input and one signature only")
-    (signature,) = runner.signatures
-    (name,) = runner.signatures[signature]
-    shape = runner.inputs[0].shape
-    feed = [{name: sample.reshape(shape)} for sample in samples]
-    with _quiet():
-        return job.calibrate({signature: feed}, num_threads=_THREADS)
+    name: ClassVar[str] = "int8"
+
+    @property
+    def scheme(self) -> Scheme:
+        """8-bit activations."""
+        return self._scheme("int8")
 
 
-def _run(job: Any, calibration: Any) -> bytes:
-    with _quiet():
-        result = job.quantize(calibration, enable_progress_bar=False, enable_progress_report=False)
-    if not result.quantized_model:
-        raise StepError("litert-quantizer returned no model")
-    return bytes(result.quantized_model)
+class Int16x8(_StaticStep):
+    """Activations as 16-bit integers, weights as 8-bit ones: precise, and slow on a CPU.
+
+    XNNPACK has no kernels for it: expect tens of times the latency of int8.
+    """
+
+    name: ClassVar[str] = "int16x8"
+
+    @property
+    def scheme(self) -> Scheme:
+        """16-bit activations."""
+        return self._scheme("int16")
 
 
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """Keeps the library's prints and progress bars off the terminal."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logging.disable(level)
+def _require_gptq(content: bytes) -> None:
+    from harness.compress.scheme import layers_of
+
+    widths = [x.shape[-1] for x in layers_of(content) if x.kind == "FULLY_CONNECTED" and x.stored]
+    if not widths:
+        raise StepError("algorithm=gptq is for Dense layers, and the model has none; use octav")
+    widest = max(widths)
+    if widest > _WIDEST_GPTQ:
+        raise StepError(
+            f"algorithm=gptq would need {8 * widest**2 / 2**30:.0f} GiB for the model's Dense "
+            f"layer of {widest} inputs; {_WIDEST_GPTQ} are the most; use octav"
+        )
+
+
+def _checked(content: bytes, found: object = None, warnings: tuple[str, ...] = ()) -> Quantized:
+    """The file with what is in it; layers that were left in float32 unasked are warned of."""
+    from harness.compress import scheme
+    from harness.compress.mixed import Mixed
+
+    kept = found.kept if isinstance(found, Mixed) else ()
+    counts, left = scheme.count_weights(content, kept)
+    if left:
+        kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in sorted(set(left)))
+        warnings = (*warnings, f"layers whose weights stay float32, for want of a scheme: {kinds}")
+    findings: dict[str, object] = {"layers_by_type": counts}
+    if isinstance(found, Mixed):
+        findings |= found.findings()
+    return Quantized(content, findings, warnings)

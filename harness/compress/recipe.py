@@ -21,7 +21,15 @@ from harness.compress.baseline import AsIs, Float32
 from harness.compress.distill import Distill, Student
 from harness.compress.fine_tune import FineTune
 from harness.compress.prune import Prune
-from harness.compress.quantize import DynamicInt8, Float16, Int8, WeightOnlyInt8
+from harness.compress.quantize import (
+    DynamicInt4,
+    DynamicInt8,
+    Float16,
+    Int8,
+    Int16x8,
+    WeightOnlyInt4,
+    WeightOnlyInt8,
+)
 from harness.compress.sparse import Sparse
 from harness.compress.step import Step
 from harness.errors import BadInputError
@@ -39,8 +47,11 @@ STEPS: dict[str, type[Step]] = {
         AsIs,
         Float16,
         DynamicInt8,
+        DynamicInt4,
         WeightOnlyInt8,
+        WeightOnlyInt4,
         Int8,
+        Int16x8,
         Prune,
         Distill,
         Student,
@@ -50,10 +61,27 @@ STEPS: dict[str, type[Step]] = {
 }
 
 #: What litert-quantizer calls the same things.
-_ALIASES = {
-    "static_wi8_ai8": "int8",
-    "dynamic_wi8_afp32": "dynamic_int8",
-    "weight_only_wi8_afp32": "weight_only_int8",
+_ALIASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "static_wi8_ai8": ("int8", {}),
+    "static_wi4_ai8": ("int8", {"weight_bits": 4}),
+    "static_wi8_ai16": ("int16x8", {}),
+    "static_wi4_ai16": ("int16x8", {"weight_bits": 4}),
+    "dynamic_wi8_afp32": ("dynamic_int8", {}),
+    "dynamic_wi8c_afp32": ("dynamic_int8", {}),
+    "dynamic_wi4_afp32": ("dynamic_int4", {}),
+    "dynamic_wi4c_afp32": ("dynamic_int4", {}),
+    "dynamic_wi4b32_afp32": ("dynamic_int4", {"block": 32}),
+    "dynamic_wi4b64_afp32": ("dynamic_int4", {"block": 64}),
+    "weight_only_wi8_afp32": ("weight_only_int8", {}),
+    "weight_only_wi4_afp32": ("weight_only_int4", {}),
+}
+
+#: Its names for what no runtime here can run, or what it leaves undone without a word.
+_REFUSED = {
+    "dynamic_wi8b32_afp32": "it has blocks for 4-bit weights only, and quantizes nothing here",
+    "dynamic_wi8b64_afp32": "it has blocks for 4-bit weights only, and quantizes nothing here",
+    "dynamic_wi2b32_afp32": "the runtime refuses 2-bit blocks",
+    "dynamic_wi2b64_afp32": "the runtime refuses 2-bit blocks",
 }
 
 
@@ -159,7 +187,14 @@ def _literal(node: ast.expr) -> Any:
 
 
 def _make_step(name: str, positional: tuple[Any, ...], settings: dict[str, Any]) -> Step:
-    kind = STEPS.get(_ALIASES.get(name, name))
+    if name in _REFUSED:
+        raise BadInputError(
+            f"recipe step {name!r} of litert-quantizer is not offered: {_REFUSED[name]}; "
+            "take dynamic_int4(block=32) or dynamic_int8"
+        )
+    own_name, implied = _ALIASES.get(name, (name, {}))
+    settings = {**implied, **settings}
+    kind = STEPS.get(own_name)
     if kind is None:
         near = difflib.get_close_matches(name, [*STEPS, *_ALIASES], n=1)
         hint = f"did you mean {near[0]}? " if near else ""

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    #: Told how much is done, of how much.
+    Report = Callable[[int, int], None]
+
     from harness.models.array import Array
     from harness.models.training import Lessons, Loss
 
@@ -25,6 +28,10 @@ class StepError(Exception):
     """
 
     step: str | None = None
+
+
+def unreported(_done: int, _total: int) -> None:
+    """Where nobody wants to know how much is done."""
 
 
 class IdleTrainingError(StepError):
@@ -95,12 +102,18 @@ class QuantizingStep(Step):
 
     position: ClassVar[str] = "last"
 
-    def quantize(self, content: bytes, calibration: Sequence[Array] | None) -> bytes:
+    def quantize(
+        self, content: bytes, samples: Sequence[Array] = (), report: Report = unreported
+    ) -> Quantized:
         """The quantized file.
 
         Args:
             content: a float32 .tflite.
-            calibration: ``calibration_count`` samples or fewer, if it needs any.
+            samples: ``calibration_count`` of them or fewer; none if it needs none.
+            report: told how much is done, of how much; for what takes its time.
+
+        Raises:
+            StepError: nothing was quantized, or the model or the samples are not fit for it.
         """
         raise NotImplementedError
 
@@ -147,6 +160,15 @@ class BaselineStep(Step):
     """No compression: what every other variant is compared with."""
 
     position: ClassVar[str] = "alone"
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What a quantizing step delivers: the file, and what to say of it."""
+
+    content: bytes
+    findings: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -96,11 +96,10 @@ class Runner:
         A sample is the values of the first input; further inputs are filled with seeded noise.
         """
         rows = []
-        rest = [noise(t.shape, seed=i) for i, t in enumerate(self.inputs[1:])]
         try:
-            for sample in samples:
-                for tensor, value in zip(self.inputs, [sample, *rest], strict=True):
-                    self._interpreter.set_tensor(tensor.index, _encode(value, tensor))
+            for number, sample in enumerate(samples):
+                for tensor, value in zip(self.inputs, self.feed(sample, number), strict=True):
+                    self._interpreter.set_tensor(tensor.index, value)
                 self._interpreter.invoke()
                 rows.append(np.concatenate([self._output(t) for t in self.outputs]))
         except (ValueError, RuntimeError) as error:
@@ -112,6 +111,35 @@ class Runner:
         start = time.perf_counter_ns()
         self._interpreter.invoke()
         return time.perf_counter_ns() - start
+
+    def feed(self, sample: Array, number: int) -> list[Array]:
+        """One value an input, in the input's type: the sample, and noise for further inputs.
+
+        Args:
+            sample: float32 in the shape of the first input.
+            number: which sample it is: each meets noise of its own.
+        """
+        rest = [
+            noise(tensor.shape, seed=number * len(self.inputs) + i)
+            for i, tensor in enumerate(self.inputs[1:])
+        ]
+        return [_encode(v, t) for v, t in zip([sample, *rest], self.inputs, strict=True)]
+
+    def signature(self) -> tuple[str, list[str]]:
+        """The only signature, and what it calls the inputs, in the order of ``inputs``.
+
+        Raises:
+            StepError: there are several, or none.
+        """
+        if len(self.signatures) != 1:
+            raise StepError(
+                f"calibration takes models with one signature, and this one has "
+                f"{len(self.signatures)}: {', '.join(self.signatures)}"
+            )
+        (key,) = self.signatures
+        details = self._interpreter.get_signature_runner(key).get_input_details()
+        names = {int(detail["index"]): name for name, detail in details.items()}
+        return key, [names[tensor.index] for tensor in self.inputs]
 
     def delegation(self) -> dict[str, Any]:
         """Which nodes the delegate took; see :func:`device_agent.delegation.describe`."""

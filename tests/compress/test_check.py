@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from harness.compress import check
-from harness.compress.quantize import DynamicInt8, Float16, Int8, WeightOnlyInt8
 from harness.compress.step import StepError
 from harness.compress.tflite import Runner
 from harness.models.datasets import load_dataset
@@ -114,45 +113,6 @@ def test_constant_answers_are_told(sound: check.Examination) -> None:
     flat = replace(sound, outputs=np.tile(sound.outputs.mean(axis=0), (32, 1)))
     assert check.base_warnings(sound) == ()
     assert "same answer to every sample" in check.base_warnings(flat)[0]
-
-
-def accuracy(content: bytes, digits: Any) -> float:
-    data = load_dataset(str(digits.data)).evaluation
-    assert data is not None
-    return float((Runner(content).run(data[0]).argmax(axis=1) == data[1]).mean())
-
-
-def test_quantizers_shrink_and_keep_the_accuracy(digits: Any, samples: list[Any]) -> None:
-    content = digits.tflite.read_bytes()
-    wanted = accuracy(content, digits)
-    assert wanted > 0.85
-    before = check.examine(content, samples)
-    for step, share in (
-        (Float16(), 0.55),
-        (DynamicInt8(), 0.35),
-        (WeightOnlyInt8(), 0.35),
-        (Int8(samples=32), 0.35),
-    ):
-        smaller = step.quantize(content, samples)
-        assert len(smaller) < share * len(content), step
-        assert accuracy(smaller, digits) == pytest.approx(wanted, abs=0.02), step
-        runner = Runner(smaller)
-        assert runner.inputs[0].dtype == runner.outputs[0].dtype == np.float32
-        assert not runner.has_float32_weights()
-        after = check.examine(smaller, samples)
-        assert check.compare_quantized(before, after)[1] == ()
-        assert after.delegation["left"] == {}, step
-    with pytest.raises(StepError, match="no samples to calibrate with"):
-        Int8().quantize(content, None)
-
-
-def test_quantizing_twice_is_caught(digits: Any, samples: list[Any]) -> None:
-    once = WeightOnlyInt8().quantize(digits.tflite.read_bytes(), None)
-    with pytest.raises((StepError, ValueError, RuntimeError)):
-        check.compare_quantized(
-            check.examine(once, samples),
-            check.examine(WeightOnlyInt8().quantize(once, None), samples),
-        )
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.99])

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from harness.compress.distill import Distill, Student
 from harness.compress.fine_tune import FineTune
 from harness.compress.prune import Prune
-from harness.compress.quantize import DynamicInt8, Float16, Int8, WeightOnlyInt8
+from harness.compress.quantize import (
+    DynamicInt4,
+    DynamicInt8,
+    Float16,
+    Int8,
+    Int16x8,
+    WeightOnlyInt8,
+)
 from harness.compress.recipe import parse_recipe
 from harness.compress.sparse import Sparse
 from harness.errors import BadInputError
@@ -46,6 +53,11 @@ def test_text_and_table_are_one_recipe() -> None:
         ("sparse(aim='speed')", "sparse"),
         ("dynamic_wi8_afp32()", "dynamic_int8"),
         ("weight_only_wi8_afp32", "weight_only_int8"),
+        ("weight_only_wi4_afp32(algorithm=octav)", "weight_only_int4(algorithm=octav)"),
+        ("static_wi4_ai8(samples=20)", "int8(samples=20, weight_bits=4)"),
+        ("static_wi8_ai16", "int16x8"),
+        ("dynamic_wi4b32_afp32", "dynamic_int4(block=32)"),
+        ("int8(min_snr=30)", "int8(min_snr=30)"),
         ("fine_tune → distill → prune(0.5) → prune(0.9)", None),
     ],
 )
@@ -78,7 +90,16 @@ _middles = st.one_of(
     st.builds(FineTune, epochs=_epochs),
 )
 _ends = st.one_of(
-    st.builds(Int8, samples=_epochs),
+    st.builds(
+        Int8,
+        samples=_epochs,
+        min_snr=st.one_of(st.none(), st.floats(0.1, 100)),
+        weight_bits=st.sampled_from([4, 8]),
+        algorithm=st.sampled_from(["min_max", "octav", "mse"]),
+        ranges=st.sampled_from(["extremes", "average"]),
+    ),
+    st.builds(Int16x8, samples=_epochs),
+    st.builds(DynamicInt4, block=st.sampled_from([None, 32, 256])),
     st.builds(Float16),
     st.builds(DynamicInt8),
     st.builds(WeightOnlyInt8),
@@ -132,6 +153,12 @@ def test_any_text_is_a_recipe_or_bad_input(text: str) -> None:
         ("int8(samples=0)", "samples=0: it is how many samples"),
         ("int8(3)", "takes no value without a name; its settings are samples"),
         ("float16(bits=8)", "it takes no settings"),
+        ("int8(algorithm=gptq)", "algorithm='gptq': it is min_max, octav or mse"),
+        ("int8(weight_bits=2)", "weight_bits=2: it is bits of the weights, 4 or 8"),
+        ("int8(min_snr=0)", "min_snr=0: it is the signal-to-noise ratio"),
+        ("dynamic_int4(block=16)", "32, 64, 128 or 256"),
+        ("dynamic_wi8b32_afp32", "it has blocks for 4-bit weights only"),
+        ("dynamic_wi8_afp31", "did you mean dynamic_wi8_afp32"),
         ("distill(T=0)", "T=0: it is the temperature"),
         ("distill(alpha=1.5)", "alpha=1.5"),
         ("int8 → prune(0.8)", "put it last"),

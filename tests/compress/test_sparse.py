@@ -129,7 +129,7 @@ def test_dense_layers(
     x = samples(512)
     content = convert(dense_layers(512, 0.1, block), tmp_path)
     if step is not None:
-        content = step.quantize(content, x)
+        content = step.quantize(content, x).content
     made, after = encoded(content, x, aim)
     found = [layer for layer in made.findings["layers"].values() if layer["stored"] != "dense"]
     assert [(layer["stored"], layer["block"]) for layer in found] == [stored]
@@ -145,16 +145,16 @@ def test_what_the_runtime_would_get_wrong_stays_dense(tmp_path: Any) -> None:
     x = samples(512)
     single = convert(dense_layers(512, 0.1, 1), tmp_path)
     with pytest.raises(StepError, match="kernel for dynamic int8 would be slower"):
-        Sparse().encode(DynamicInt8().quantize(single, None))
-    blocks = Int8().quantize(convert(dense_layers(512, 0.1, 16), tmp_path), x)
+        Sparse().encode(DynamicInt8().quantize(single).content)
+    blocks = Int8().quantize(convert(dense_layers(512, 0.1, 16), tmp_path), x).content
     with pytest.raises(StepError, match="static int8 would be slower"):
         Sparse().encode(blocks)
     with pytest.raises(StepError, match="too few zeros"):
         Sparse().encode(convert(dense_layers(64, 1.0, 1), tmp_path))
-    wide = DynamicInt8().quantize(convert(wide_layer(16 * 257), tmp_path), None)
+    wide = DynamicInt8().quantize(convert(wide_layer(16 * 257), tmp_path)).content
     with pytest.raises(StepError, match="longer than the dynamic int8 kernel can count"):
         Sparse().encode(wide)
-    fits_just = DynamicInt8().quantize(convert(wide_layer(16 * 256), tmp_path), None)
+    fits_just = DynamicInt8().quantize(convert(wide_layer(16 * 256), tmp_path)).content
     encoded(fits_just, samples(16 * 256, 2))
 
 
@@ -192,7 +192,7 @@ def test_rows_and_convolutions_are_unpacked_or_stay_dense(tmp_path: Any) -> None
     assert after.delegation["left"] == {}
     for step in (DynamicInt8(), Int8()):
         with pytest.raises(StepError, match="for int8 in Dense layers only"):
-            Sparse(aim="size").encode(step.quantize(content, x))
+            Sparse(aim="size").encode(step.quantize(content, x).content)
 
 
 @pytest.mark.tensorflow

@@ -1,0 +1,107 @@
+"""Calibration: the ranges of a model's activations, observed on samples.
+
+Static quantization maps each activation's range to 256 whole numbers. A range that is too narrow
+clips, one that is too wide wastes steps. ``extremes`` takes the smallest and the largest value
+seen; ``average`` the moving average of each sample's, as litert-quantizer does by itself. On a
+small depthwise network for digits the outputs' signal-to-noise ratio is 43 dB with the first and
+32 dB with the second (64 samples); one that meets outliers may do better with the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.compress import scheme
+from harness.compress.quantize import Ranges
+from harness.compress.step import StepError
+from harness.compress.tflite import Runner
+from harness.models.array import Array
+
+#: Threads that calibration runs the model with.
+_THREADS = 2
+
+
+def check_samples(samples: Sequence[Array], wanted: int) -> tuple[str, ...]:
+    """Refuses samples that say nothing about ranges.
+
+    Args:
+        samples: float32, one shape.
+        wanted: how many were asked for.
+
+    Returns:
+        warnings.
+
+    Raises:
+        StepError: none, NaN or infinity, or all the same.
+    """
+    if not samples:
+        raise StepError("there are no samples to calibrate with")
+    if not all(np.isfinite(sample).all() for sample in samples):
+        raise StepError("the calibration samples have NaN or infinite values; every one must count")
+    if len(samples) > 1 and all((sample == samples[0]).all() for sample in samples[1:]):
+        raise StepError(
+            f"the {len(samples)} calibration samples are all the same, so they do not show what "
+            "ranges the activations have; give samples like those the model will meet"
+        )
+    if float(samples[0].min()) == float(samples[0].max()) and len(samples) == 1:
+        raise StepError(
+            "the only calibration sample has the same value everywhere, so it does not show what "
+            "ranges the activations have; give samples like those the model will meet"
+        )
+    if len(samples) < wanted:
+        return (f"calibrated with the {len(samples)} samples there are instead of {wanted}",)
+    return ()
+
+
+def observe(
+    job: Any, content: bytes, samples: Sequence[Array], *, ranges: Ranges, default: bool = False
+) -> tuple[Any, tuple[str, ...]]:
+    """What litert-quantizer needs to know of the activations, for a configured job.
+
+    Args:
+        job: of :func:`harness.compress.scheme.open_job`, configured.
+        content: the model.
+        samples: of the model's first input; further inputs get seeded noise.
+        ranges: how those of all samples become one.
+        default: whether the library's own way must be used (for GPTQ, which observes more).
+
+    Returns:
+        the statistics, and warnings.
+
+    Raises:
+        StepError: the model cannot be run, or answers with NaN or infinity.
+    """
+    from litert_quantizer import calibrator, recipe_manager
+    from litert_quantizer.utils import qsv_utils
+
+    runner = Runner(content)
+    signature, names = runner.signature()
+    feed = [
+        dict(zip(names, runner.feed(sample, i), strict=True)) for i, sample in enumerate(samples)
+    ]
+    for number, sample in enumerate(samples):  # the library leaves out what is not finite
+        if not np.isfinite(runner.run([sample])).all():
+            raise StepError(
+                f"the model itself answers with NaN or infinity on calibration sample {number}"
+            )
+    with scheme.quiet():
+        if default:
+            statistics = job.calibrate({signature: feed}, num_threads=_THREADS)
+        else:
+            average = qsv_utils.moving_average_update
+            observer = calibrator.Calibrator(
+                content,
+                num_threads=_THREADS,
+                qsv_update_func=average if ranges == "average" else qsv_utils.min_max_update,
+            )
+            manager = recipe_manager.RecipeManager()
+            manager.load_quantization_recipe(job.get_quantization_recipe())
+            observer.calibrate({signature: feed}, manager)
+            statistics = observer.get_model_qsvs()
+    if len(names) > 1:
+        noted = f"{len(names) - 1} of the {len(names)} inputs were calibrated with noise"
+        return statistics, (noted,)
+    return statistics, ()

@@ -1,0 +1,269 @@
+"""Quantizers on a small .tflite, without TensorFlow, but for models with several inputs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.compress import check, mixed, observe, scheme
+from harness.compress.quantize import (
+    DynamicInt4,
+    DynamicInt8,
+    Float16,
+    Int8,
+    Int16x8,
+    WeightOnlyInt4,
+    WeightOnlyInt8,
+)
+from harness.compress.step import QuantizingStep, StepError
+from harness.compress.tflite import Runner
+from harness.inspection import flatbuffer
+from harness.models.datasets import load_dataset, noise
+
+MODELS = Path(__file__).parents[1] / "fixtures" / "models"
+
+
+@pytest.fixture
+def samples() -> list[Any]:
+    return list(noise((32, 8, 8, 1), seed=3))
+
+
+def noise_of(content: bytes, wanted: bytes) -> float:
+    """The signal-to-noise ratio on samples that nothing was calibrated with."""
+    fresh = list(noise((32, 8, 8, 1), seed=4))
+    return mixed.signal_to_noise(Runner(wanted).run(fresh), Runner(content).run(fresh))
+
+
+@pytest.mark.parametrize(
+    ("step", "decibels", "types"),
+    [
+        (Float16(), 55, {"FLOAT16": 3}),
+        (DynamicInt8(), 35, {"INT8": 3}),
+        (DynamicInt8(algorithm="octav"), 35, {"INT8": 3}),
+        (DynamicInt8(algorithm="gptq"), 35, {"INT8": 3}),
+        (DynamicInt4(), 15, {"INT4": 2, "INT8": 1}),
+        (DynamicInt4(convolution_bits=8), 15, {"INT4": 1, "INT8": 2}),
+        (WeightOnlyInt8(), 35, {"INT8": 3}),
+        (WeightOnlyInt4(algorithm="mse"), 12, {"INT4": 2, "INT8": 1}),
+        (Int8(), 30, {"INT8": 3}),
+        (Int8(algorithm="mse"), 25, {"INT8": 3}),
+        (Int8(weight_bits=4), 12, {"INT4": 2, "INT8": 1}),
+        (Int8(weight_bits=4, convolution_bits=8), 12, {"INT4": 1, "INT8": 2}),
+        (Int16x8(), 35, {"INT8": 3}),
+    ],
+    ids=lambda value: value.text() if isinstance(value, QuantizingStep) else "",
+)
+def test_outputs_stay_within_their_error(
+    step: QuantizingStep, decibels: float, types: Any, model_file: Path, samples: list[Any]
+) -> None:
+    content = model_file.read_bytes()
+    made = step.quantize(content, samples)
+    assert noise_of(made.content, content) > decibels
+    assert made.findings["layers_by_type"] == types
+    assert not any("float32" in warning for warning in made.warnings)
+    runner = Runner(made.content)
+    assert runner.inputs[0].dtype == runner.outputs[0].dtype == np.float32
+    assert step.quantize(content, samples).content == made.content, "it is deterministic"
+
+
+def test_extremes_beat_averages(model_file: Path, samples: list[Any]) -> None:
+    content = model_file.read_bytes()
+    extremes, average = (
+        noise_of(Int8(ranges=ranges).quantize(content, samples).content, content)
+        for ranges in ("extremes", "average")
+    )
+    assert extremes > average
+
+
+def test_fragile_layers_stay_wider(model_file: Path, samples: list[Any]) -> None:
+    content = model_file.read_bytes()
+    seen: list[tuple[int, int]] = []
+
+    def report(done: int, total: int) -> None:
+        seen.append((done, total))
+
+    narrow = Int8(weight_bits=4).quantize(content, samples, report)
+    assert not seen
+    step = Int8(weight_bits=4, min_snr=45)
+    made = step.quantize(content, samples, report)
+    assert made.findings["snr_db"] >= 45
+    assert made.findings["kept_as"] == "8-bit weights"
+    assert 1 <= len(made.findings["kept_wider"]) < len(made.findings["sensitivity_db"])
+    fragile = list(made.findings["sensitivity_db"])[: len(made.findings["kept_wider"])]
+    assert made.findings["kept_wider"] == fragile
+    assert list(made.findings["sensitivity_db"].values()) == sorted(
+        made.findings["sensitivity_db"].values()
+    )
+    assert noise_of(made.content, content) > noise_of(narrow.content, content)
+    assert seen == sorted(seen)
+    better = Int8(min_snr=57).quantize(content, samples)
+    assert better.findings["kept_as"] == "float32"
+    assert better.findings["layers_by_type"]["FLOAT32"] >= 1
+    assert not any("want of a scheme" in warning for warning in better.warnings)
+    easy = Int8(min_snr=10).quantize(content, samples)
+    assert easy.content == Int8().quantize(content, samples).content
+    assert "kept_wider" not in easy.findings
+    with pytest.raises(StepError, match="100 dB only if no layer is quantized"):
+        Int8(min_snr=100).quantize(content, samples)
+
+
+def test_blocks_are_for_rows_that_divide(model_file: Path) -> None:
+    content = model_file.read_bytes()
+    (dense,) = [x for x in scheme.layers_of(content) if x.kind == "FULLY_CONNECTED"]
+    assert dense.shape == (10, 64)
+    made = DynamicInt4(block=32).quantize(content).content
+    kernels = [
+        tensor
+        for operator in flatbuffer.parse(made, "made").operators
+        for tensor in operator.inputs
+        if tensor is not None and tensor.blockwise
+    ]
+    assert [(kernel.shape, kernel.type) for kernel in kernels] == [((10, 64), "INT4")]
+    assert noise_of(made, content) > noise_of(DynamicInt4().quantize(content).content, content) - 3
+    with pytest.raises(StepError, match="multiple of 128 weights, and those of the model have 64"):
+        DynamicInt4(block=128).quantize(content)
+
+
+def test_old_files_without_a_signature(model_file: Path, samples: list[Any]) -> None:
+    model = flatbuffer.load(model_file.read_bytes())
+    model.signatureDefs = None
+    content = flatbuffer.dump(model)
+    assert Runner(content).signatures == {}
+    made = Int8().quantize(content, samples)
+    assert noise_of(made.content, model_file.read_bytes()) > 30
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"),
+    [
+        (lambda _x: [], "no samples to calibrate with"),
+        (lambda x: [x[0]] * 5, "the 5 calibration samples are all the same"),
+        (lambda x: [0 * x[0]], "has the same value everywhere"),
+        (lambda x: [x[0], x[1] * np.nan], "NaN or infinite values"),
+    ],
+)
+def test_samples_that_tell_nothing(
+    chosen: Any, sentence: str, model_file: Path, samples: list[Any]
+) -> None:
+    with pytest.raises(StepError, match=sentence):
+        Int8().quantize(model_file.read_bytes(), chosen(samples))
+
+
+def test_a_model_that_goes_wrong_by_itself(model_file: Path, samples: list[Any]) -> None:
+    model = flatbuffer.load(model_file.read_bytes())
+    (dense,) = [t for t in model.subgraphs[0].tensors if tuple(t.shape) == (10, 64)]
+    data = np.asarray(model.buffers[dense.buffer].data).view(np.float32).copy()
+    data[3] = np.nan
+    model.buffers[dense.buffer].data = data.view(np.uint8)
+    with pytest.raises(StepError, match="answers with NaN or infinity on calibration sample 0"):
+        Int8().quantize(flatbuffer.dump(model), samples)
+
+
+def test_too_few_samples_are_told() -> None:
+    assert observe.check_samples(list(noise((3, 4), 0)), 3) == ()
+    (warning,) = observe.check_samples(list(noise((3, 4), 0)), 100)
+    assert warning == "calibrated with the 3 samples there are instead of 100"
+
+
+@pytest.mark.parametrize("step", [Float16(), DynamicInt8(), Int8()], ids=lambda step: step.name)
+def test_a_quantized_file_is_refused(step: QuantizingStep, samples: list[Any]) -> None:
+    content = (MODELS / "small_int8.tflite").read_bytes()
+    with pytest.raises(StepError, match="quantized already: 3 of its 3 layers with weights hold"):
+        step.quantize(content, samples)
+
+
+def test_nothing_to_quantize() -> None:
+    content = (MODELS / "not_a_number.tflite").read_bytes()
+    with pytest.raises(StepError, match="there is nothing to quantize"):
+        DynamicInt8().quantize(content)
+
+
+def test_what_a_library_leaves_undone_is_an_error(model_file: Path) -> None:
+    with pytest.raises(StepError, match=r"nothing was quantized: .* CONV_2D"):
+        scheme.count_weights(model_file.read_bytes())
+
+
+def test_quantizing_a_file_imports_no_tensorflow(model_file: Path) -> None:
+    code = (
+        "import sys\n"
+        "from harness.compress.quantize import Int8\n"
+        "from harness.models.datasets import noise\n"
+        f"content = open({str(model_file)!r}, 'rb').read()\n"
+        "Int8(min_snr=30).quantize(content, list(noise((8, 8, 8, 1), 0)), print)\n"
+        "print('tensorflow' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.tensorflow
+def test_trained_models_keep_their_accuracy(digits: Any) -> None:
+    content = digits.tflite.read_bytes()
+    data = load_dataset(str(digits.data))
+    chosen = data.calibration_samples(32, 0)
+    assert chosen is not None
+    assert data.evaluation is not None
+    x, y = data.evaluation
+    samples = list(chosen)
+
+    def accuracy(content: bytes) -> float:
+        return float((Runner(content).run(list(x)).argmax(axis=1) == y).mean())
+
+    wanted = accuracy(content)
+    assert wanted > 0.85
+    before = check.examine(content, samples)
+    for step, share in (
+        (Float16(), 0.55),
+        (DynamicInt8(), 0.35),
+        (DynamicInt4(block=32), 0.25),
+        (WeightOnlyInt8(), 0.35),
+        (Int8(samples=32), 0.35),
+        (Int8(samples=32, weight_bits=4), 0.25),
+    ):
+        smaller = step.quantize(content, samples).content
+        assert len(smaller) < share * len(content), step
+        assert accuracy(smaller) == pytest.approx(wanted, abs=0.02), step
+        after = check.examine(smaller, samples)
+        assert check.compare_quantized(before, after)[1] == ()
+        assert after.delegation["left"] == {}, step
+
+
+@pytest.mark.tensorflow
+def test_several_inputs_and_outputs(tmp_path: Path) -> None:
+    import keras
+
+    from harness.compress.convert import _convert
+
+    first, second = keras.Input((8, 8, 2), name="image"), keras.Input((5,), name="numbers")
+    seen = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, activation="relu")(first))
+    both = keras.layers.Concatenate()([seen, keras.layers.Dense(6)(second)])
+    model = keras.Model(
+        [first, second],
+        [keras.layers.Dense(3, name="one")(both), keras.layers.Dense(2, name="two")(both)],
+    )
+    keras.utils.set_random_seed(0)
+    model.export(
+        tmp_path / "saved",
+        verbose=False,
+        input_signature=[
+            [
+                keras.InputSpec(shape=(1, 8, 8, 2), dtype="float32"),
+                keras.InputSpec(shape=(1, 5), dtype="float32"),
+            ]
+        ],
+    )
+    content = _convert(str(tmp_path / "saved"))
+    runner = Runner(content)
+    samples = list(noise((32, *runner.inputs[0].shape), seed=0))
+    wanted = runner.run(samples)
+    for step in (Int8(samples=32), Int8(min_snr=45), DynamicInt8(), Float16()):
+        made = step.quantize(content, samples)
+        found = Runner(made.content).run(samples)
+        assert mixed.signal_to_noise(wanted, found) > 25, step
+        noted = any("1 of the 2 inputs were calibrated with noise" in w for w in made.warnings)
+        assert noted == (step.name == "int8")
