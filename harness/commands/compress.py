@@ -17,7 +17,7 @@ _SOME_FAILED = 1
 @click.command(cls=Command)
 @click.argument("model")
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
-@click.option("--data", help="An .npz or .py file, or mnist-subset, mnist, random.")
+@click.option("--data", help="An .npz or .py file, or a set by name, as mnist-subset.")
 @click.option("--student", help="The smaller model that distill trains: zoo:NAME or a .keras file.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(

@@ -33,7 +33,7 @@ Exit codes:
 @click.argument("suite", required=False, metavar="[SUITE.toml]", type=click.Path(path_type=Path))
 @click.option("--baseline", type=click.Path(path_type=Path), help="The .tflite known to be good.")
 @click.option("--candidate", type=click.Path(path_type=Path), help="The .tflite to be judged.")
-@click.option("--data", help="Labelled data: an .npz or .py file, or mnist-subset, mnist.")
+@click.option("--data", help="Labelled data: an .npz or .py file, or a set by name.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Margins, as a TOML file.")
 @click.option("--seconds", type=float, help="Seconds measured a trial.")
 @click.option("--threads", type=int, help="Threads.")

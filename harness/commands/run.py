@@ -33,7 +33,7 @@ Exit codes:
     "what", nargs=-1, metavar="[SUITE.toml | MODEL...]", type=click.Path(path_type=Path)
 )
 @click.option(
-    "--data", help="Data of a MODEL: an .npz or .py file, or mnist-subset, mnist, random."
+    "--data", help="Data of a MODEL: an .npz or .py file, or a set by name, as mnist-subset."
 )
 @click.option("--student", help="The smaller model that distill trains: zoo:NAME or a .keras file.")
 @click.option("--recipe", "recipes", multiple=True, help="A recipe for MODEL; may be repeated.")

@@ -412,7 +412,7 @@ class ModelBuilder:
     def _fitted(self, input_shape: tuple[int, ...], classes: int | None) -> Dataset:
         """The data in a model's format; student and model have the same, so one is kept."""
         if self._fitted_data is None or self._fitted_data[0] != (input_shape, classes):
-            data = self._raw.for_model(input_shape, classes, scale=self._source.kind == "zoo")
+            data = self._raw.for_model(input_shape, classes, scale=self._source.levels)
             self._fitted_data = ((input_shape, classes), data)
         return self._fitted_data[1]
 
@@ -435,7 +435,7 @@ class ModelBuilder:
         assert data.evaluation is not None
         return self._cache.evaluation(
             data.name,
-            f"{data.digest} {self._source.kind == 'zoo'}",
+            f"{data.digest} {self._source.levels}",
             made.input_shape,
             data.evaluation,
         )

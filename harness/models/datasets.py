@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from harness.errors import BadInputError, first_line
+from harness.models import images
 from harness.models.array import Array
+from harness.models.spec import NAMED_DATASETS
 
 Labelled = tuple[Array, Array]
 
@@ -28,9 +30,12 @@ RANDOM_SAMPLES = 100
 #: What an .npz file may unpack to.
 _LARGEST_ARCHIVE = 8 * 2**30
 
-#: The file that Keras' own loader keeps, and its SHA-256.
-_KERAS_MNIST = Path.home() / ".keras" / "datasets" / "mnist.npz"
-_KERAS_MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+#: The data that MobileBench brings along, and whether their integers are 8-bit levels.
+_SHIPPED = {
+    "mnist-subset": ("mnist_subset.npz", True),
+    "spoken-digits": ("spoken_digits.npz", True),
+    "sms-spam": ("sms_spam.npz", False),
+}
 
 _NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test", "x_calibration")
 
@@ -40,14 +45,14 @@ class Dataset:
     """Samples, some of them labelled.
 
     Attributes:
-        name: ``mnist-subset``, ``mnist-full``, ``random``, or the file's name.
+        name: ``mnist-subset``, ``mnist-full``, ``fashion-mnist``, …, or the file's name.
         origin: what error messages call it: the name or the file's path.
         train: samples (count, *shape*) and class indices (count,), or None.
         calibration: samples without labels, or None.
         evaluation: samples and class indices, or None; never used to train or to calibrate.
         digest: SHA-256 of the content.
         seed: of the noise that ``random`` makes, else None.
-        gray_levels: integers are 8-bit gray levels, which any model takes as 0..1.
+        levels: integers are 8-bit levels of gray or sound, which any model takes as 0..1.
     """
 
     name: str
@@ -57,7 +62,7 @@ class Dataset:
     evaluation: Labelled | None
     digest: str
     seed: int | None = None
-    gray_levels: bool = False
+    levels: bool = False
 
     def for_model(
         self, input_shape: tuple[int, ...], classes: int | None, *, scale: bool = False
@@ -73,7 +78,7 @@ class Dataset:
         Raises:
             BadInputError: samples of another shape, or labels that are not among the classes.
         """
-        scale = scale or self.gray_levels
+        scale = scale or self.levels
         if self.seed is not None:
             return replace(self, calibration=noise((RANDOM_SAMPLES, *input_shape), self.seed))
 
@@ -121,8 +126,9 @@ def load_dataset(source: str, *, seed: int = 0) -> Dataset:
     """Reads a dataset.
 
     Args:
-        source: ``mnist-subset`` (shipped), ``mnist`` (all 70,000 digits, downloaded by Keras
-            once), ``random`` (seeded noise, to calibrate only), or the path of an ``.npz`` file
+        source: ``mnist-subset``, ``spoken-digits`` or ``sms-spam`` (shipped), ``mnist`` or
+            ``fashion-mnist`` (all 70,000 images, see :mod:`harness.models.images`), ``random``
+            (seeded noise, to calibrate only), or the path of an ``.npz`` file
             (``x_train``, ``y_train``, ``x_test``, ``y_test``, ``x_calibration``; each optional,
             labels with their samples) or of a ``.py`` file with any of
             ``get_calibration_data()`` (samples), ``get_training_data()`` and
@@ -132,18 +138,19 @@ def load_dataset(source: str, *, seed: int = 0) -> Dataset:
     Raises:
         BadInputError: no such dataset, or one that is empty, torn or wrongly shaped.
     """
-    if source == "mnist-subset":
-        digits = _from_arrays(source, source, _read_npz(_shipped(), source))
-        return replace(digits, gray_levels=True)
-    if source == "mnist":
-        return replace(_from_arrays("mnist-full", source, _full_mnist()), gray_levels=True)
+    if source in _SHIPPED:
+        file, levels = _SHIPPED[source]
+        path = Path(__file__).with_name("data") / file
+        return replace(_from_arrays(source, source, _read_npz(path, source)), levels=levels)
+    if source in images.NAMES:
+        return replace(_from_arrays(images.NAMES[source], source, images.load(source)), levels=True)
     if source == "random":
         digest = hashlib.sha256(f"random {seed}".encode()).hexdigest()
         return Dataset("random", "random", None, None, None, digest, seed)
     path = Path(source)
     if path.suffix not in (".npz", ".py"):
         raise BadInputError(
-            f"data {source!r} is unknown: it must be mnist-subset, mnist, random, "
+            f"data {source!r} is unknown: it must be {', '.join(NAMED_DATASETS)}, "
             "or the path of an .npz or .py file"
         )
     if not path.is_file():
@@ -155,10 +162,6 @@ def load_dataset(source: str, *, seed: int = 0) -> Dataset:
 def noise(shape: tuple[int, ...], seed: int) -> Array:
     """Seeded uniform noise between -1 and 1, as float32."""
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
-
-
-def _shipped() -> Path:
-    return Path(__file__).with_name("data") / "mnist_subset.npz"
 
 
 def _read_npz(path: Path, origin: str) -> dict[str, Array]:
@@ -182,25 +185,6 @@ def _read_npz(path: Path, origin: str) -> dict[str, Array]:
         raise BadInputError(
             f"{origin} cannot be read as an .npz file of plain arrays: {first_line(error)}"
         ) from error
-
-
-def _full_mnist() -> dict[str, Array]:
-    try:
-        kept = hashlib.sha256(_KERAS_MNIST.read_bytes()).hexdigest() == _KERAS_MNIST_SHA256
-    except OSError:
-        kept = False
-    if kept:  # the same file that Keras would return, without importing TensorFlow
-        return _read_npz(_KERAS_MNIST, "mnist")
-    try:
-        import keras
-
-        (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
-    except Exception as error:
-        raise BadInputError(
-            f"data 'mnist' could not be downloaded ({first_line(error)}); "
-            "use mnist-subset, which is shipped"
-        ) from error
-    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
 
 
 def _read_python(path: Path, origin: str) -> dict[str, Array]:

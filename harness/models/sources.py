@@ -55,6 +55,11 @@ class Source:
         return self.kind in ("zoo", "keras")
 
     @property
+    def levels(self) -> bool:
+        """Whether integers become 0..1 for it: a user's own model takes its data as they are."""
+        return self.zoo is not None and self.zoo.levels
+
+    @property
     def settings(self) -> TrainingSettings:
         """How it is trained; a user's own model has the defaults."""
         known = None if self.zoo is None else self.zoo.training

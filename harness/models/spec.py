@@ -5,7 +5,14 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 #: Data that are asked for by name; anything else is a path.
-NAMED_DATASETS = ("mnist-subset", "mnist", "random")
+NAMED_DATASETS = (
+    "mnist-subset",
+    "spoken-digits",
+    "sms-spam",
+    "mnist",
+    "fashion-mnist",
+    "random",
+)
 
 
 class ModelSpec(BaseModel):
@@ -15,10 +22,9 @@ class ModelSpec(BaseModel):
         name: how tables call it.
         source: ``zoo:NAME``, or the path of a ``.keras`` file, a SavedModel folder or a
             ``.tflite`` file.
-        data: ``mnist-subset`` (shipped), ``mnist`` (downloaded by Keras), ``random`` (seeded
-            noise: enough to calibrate an architecture, no accuracy), the path of an ``.npz``
-            file, or of a Python file with ``get_calibration_data()`` and
-            ``get_evaluation_data()``. Zoo models bring their own.
+        data: one of ``NAMED_DATASETS`` (``random`` is seeded noise: enough to calibrate an
+            architecture, no accuracy), the path of an ``.npz`` file, or of a Python file with
+            ``get_calibration_data()`` and ``get_evaluation_data()``. Zoo models bring their own.
         student: ``zoo:NAME`` or the path of a ``.keras`` file: the smaller architecture that
             ``distill`` and ``student`` train. Its weights are not used.
         recipes: recipes for this model alone, instead of the suite's.

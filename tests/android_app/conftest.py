@@ -1,13 +1,23 @@
 """What the app's tests need: a JDK, Maven and npm, and the packages that the build fetches."""
 
+import os
 import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from harness.app import parts, tools
+from harness.app import parts, shipped, tools
 from harness.app.desktop import compile_java, desktop_command, java_sources, runtime_jars
 from harness.errors import BadInputError
+
+#: A translator from dex to class files, to run the app's real dex on a JVM.
+_ENJARIFY = (
+    "enjarify-adapter==1.0.2",
+    "79777a244d60e2556267a2d3b6562f2e36d4d22c2c3286ad663dc59b83d67419",
+)
 
 
 def need(*programs: str) -> None:
@@ -65,3 +75,35 @@ def junit(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "--disable-ansi-colors",
         "--fail-if-no-tests",
     ]
+
+
+@pytest.fixture(scope="session")
+def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our own classes out of the shipped APK's dex, as a jar.
+
+    Not the runtime's: its interfaces have static methods, which this translator's old class files
+    cannot have.
+    """
+    need("java")
+    folder = tmp_path_factory.mktemp("enjarify")
+    requirement, digest = _ENJARIFY
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{requirement} --hash=sha256:{digest}\n")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    try:
+        tools.run([*pip, "--target", folder / "lib", "-r", wanted], "pip cannot fetch")
+    except BadInputError as error:
+        or_skip(error)
+    jar = folder / "app.jar"
+    subprocess.run(
+        [sys.executable, "-O", "-m", "enjarify.main", shipped.APK, "-o", jar],
+        env={**os.environ, "PYTHONPATH": str(folder / "lib")},
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    with zipfile.ZipFile(jar) as everything, zipfile.ZipFile(folder / "own.jar", "w") as own:
+        for name in everything.namelist():
+            if name.startswith("io/mobilebench/"):
+                own.writestr(name, everything.read(name))
+    return folder / "own.jar"

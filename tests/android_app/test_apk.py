@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -20,13 +19,6 @@ from tests.android_app.conftest import need, or_skip
 from tests.conftest import sha256
 
 ROOT = Path(__file__).parents[2]
-
-#: A translator from dex to class files, to run the app's real dex on a JVM.
-_ENJARIFY = (
-    "enjarify-adapter==1.0.2",
-    "79777a244d60e2556267a2d3b6562f2e36d4d22c2c3286ad663dc59b83d67419",
-)
-
 
 #: Links every class of a jar, by which the JVM's verifier looks at every method in it.
 _LOAD = """
@@ -63,38 +55,6 @@ def chain() -> toolchain.Toolchain:
 @pytest.fixture(scope="session")
 def manifest(chain: toolchain.Toolchain) -> str:
     return tools.run([chain.aapt2, "dump", "badging", shipped.APK], "aapt2")
-
-
-@pytest.fixture(scope="session")
-def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Our own classes out of the shipped APK's dex, as a jar.
-
-    Not the runtime's: its interfaces have static methods, which this translator's old class files
-    cannot have.
-    """
-    need("java")
-    folder = tmp_path_factory.mktemp("enjarify")
-    requirement, digest = _ENJARIFY
-    wanted = folder / "requirements.txt"
-    wanted.write_text(f"{requirement} --hash=sha256:{digest}\n")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-    try:
-        tools.run([*pip, "--target", folder / "lib", "-r", wanted], "pip cannot fetch")
-    except BadInputError as error:
-        or_skip(error)
-    jar = folder / "app.jar"
-    subprocess.run(
-        [sys.executable, "-O", "-m", "enjarify.main", shipped.APK, "-o", jar],
-        env={**os.environ, "PYTHONPATH": str(folder / "lib")},
-        capture_output=True,
-        timeout=120,
-        check=True,
-    )
-    with zipfile.ZipFile(jar) as everything, zipfile.ZipFile(folder / "own.jar", "w") as own:
-        for name in everything.namelist():
-            if name.startswith("io/mobilebench/"):
-                own.writestr(name, everything.read(name))
-    return folder / "own.jar"
 
 
 def test_the_description_is_of_this_apk() -> None:

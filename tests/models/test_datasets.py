@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 
 from harness.errors import BadInputError
-from harness.models import datasets
+from harness.models import datasets, images
 from harness.models.datasets import load_dataset
+from harness.models.spec import NAMED_DATASETS
 
 X = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
 Y = np.array([0, 1, 2, 0, 1, 2])
@@ -34,6 +36,65 @@ def test_shipped_digits() -> None:
     assert flat.train[0].max() == 1
     np.testing.assert_array_equal(flat.train[0][5], square.train[0][5].ravel())
     assert flat.digest == load_dataset("mnist-subset").digest
+
+
+def test_every_name_that_a_suite_may_use_is_known() -> None:
+    known = {*datasets._SHIPPED, *images.NAMES, "random"}
+    assert set(NAMED_DATASETS) == known
+
+
+def test_spoken_digits_are_levels_of_sound() -> None:
+    data = load_dataset("spoken-digits").for_model((49, 10, 1), 10)
+    assert data.train is not None
+    assert data.evaluation is not None
+    assert data.train[0].shape == (2700, 49, 10, 1)
+    assert data.train[0].min() == 0
+    assert data.train[0].max() == 1
+    assert np.bincount(data.evaluation[1]).tolist() == [30] * 10
+
+
+def test_messages_are_token_numbers_and_none_is_in_both_parts() -> None:
+    data = load_dataset("sms-spam").for_model((32,), 2)
+    assert data.train is not None
+    assert data.evaluation is not None
+    assert data.train[0].max() == 2047
+    assert (data.train[0] == np.rint(data.train[0])).all()
+    trained = {row.tobytes() for row in data.train[0]}
+    assert not trained & {row.tobytes() for row in data.evaluation[0]}
+
+
+def idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]], kind: int = 8) -> None:
+    head = bytes([0, 0, kind, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes()
+    path.write_bytes(gzip.compress(head + array.tobytes()))
+
+
+def test_fashion_mnist_is_read_from_debians_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    garments = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+    for part in ("train", "t10k"):
+        idx(tmp_path / f"{part}-images-idx3-ubyte.gz", garments)
+        idx(tmp_path / f"{part}-labels-idx1-ubyte.gz", np.array([3, 9], dtype=np.uint8))
+    monkeypatch.setattr(images, "_DEBIAN", tmp_path)
+    data = load_dataset("fashion-mnist")
+    assert data.name == "fashion-mnist"
+    assert data.evaluation is not None
+    np.testing.assert_array_equal(data.evaluation[0], garments)
+    assert data.evaluation[1].tolist() == [3, 9]
+
+
+def test_torn_idx_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "images.gz"
+    idx(path, np.zeros((2, 2), dtype=np.uint8), kind=9)  # of another type
+    with pytest.raises(BadInputError, match="no IDX file"):
+        images.read_idx(path)
+    idx(path, np.zeros((2, 2), dtype=np.uint8))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(BadInputError, match="cannot be read"):
+        images.read_idx(path)
+    path.write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\x09short"))
+    with pytest.raises(BadInputError, match="torn"):
+        images.read_idx(path)
 
 
 def test_digest_tells_contents_apart(tmp_path: Path) -> None:
@@ -217,6 +278,6 @@ def test_failed_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
     fake = SimpleNamespace(datasets=SimpleNamespace(mnist=SimpleNamespace(load_data=fail)))
     monkeypatch.setitem(sys.modules, "keras", fake)
-    monkeypatch.setattr(datasets, "_KERAS_MNIST", tmp_path / "none.npz")
+    monkeypatch.setattr(images, "_KERAS_MNIST", tmp_path / "none.npz")
     with pytest.raises(BadInputError, match=r"no network.*use mnist-subset"):
         load_dataset("mnist")

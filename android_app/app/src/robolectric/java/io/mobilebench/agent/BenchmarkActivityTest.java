@@ -1,0 +1,229 @@
+package io.mobilebench.agent;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNotEquals;
+import static org.junit.Assert.assertNull;
+import static org.junit.Assert.assertTrue;
+import static org.robolectric.Shadows.shadowOf;
+
+import android.content.Intent;
+import android.os.Looper;
+import android.os.Process;
+import android.view.View;
+import android.view.WindowManager;
+import android.widget.ProgressBar;
+import android.widget.TextView;
+import io.mobilebench.core.Contract;
+import io.mobilebench.core.Event;
+import io.mobilebench.core.Failure;
+import io.mobilebench.core.Hello;
+import io.mobilebench.core.Message;
+import io.mobilebench.core.Result;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.security.MessageDigest;
+import java.util.concurrent.TimeUnit;
+import org.junit.Before;
+import org.junit.BeforeClass;
+import org.junit.Test;
+import org.junit.runner.RunWith;
+import org.robolectric.Robolectric;
+import org.robolectric.RobolectricTestRunner;
+import org.robolectric.android.controller.ActivityController;
+import org.robolectric.annotation.Config;
+import org.robolectric.shadows.ShadowProcess;
+
+/** The activity in Android's own framework, with the shipped resources and real inference. */
+@RunWith(RobolectricTestRunner.class)
+@Config(
+        shadows = {
+            FakeSockets.ShadowLocalServerSocket.class,
+            FakeSockets.ShadowLocalSocket.class
+        })
+public class BenchmarkActivityTest {
+    private static final String NAME = "mobilebench-0123456789abcdef";
+    private static final int AN_APP = 10123;
+    private static final Path MODEL = Paths.get(System.getProperty("model"));
+
+    /** What the runtime's library needs of Android's; see {@code desktop/…/bionic.c}. */
+    @BeforeClass
+    public static void loadWhatTheRuntimeNeeds() {
+        for (String library : new String[] {"c", "m", "dl", "log"}) {
+            System.loadLibrary(library);
+        }
+    }
+
+    @Before
+    public void clearSockets() {
+        FakeSockets.clear();
+    }
+
+    private ActivityController<BenchmarkActivity> start(String socket) {
+        Intent intent = new Intent();
+        if (socket != null) {
+            intent.putExtra("socket", socket);
+        }
+        return Robolectric.buildActivity(BenchmarkActivity.class, intent).setup();
+    }
+
+    private static int id(BenchmarkActivity activity, String name) {
+        return activity.getResources().getIdentifier(name, "id", activity.getPackageName());
+    }
+
+    private static String text(BenchmarkActivity activity, String name) {
+        TextView view = activity.findViewById(id(activity, name));
+        return view.getVisibility() == View.VISIBLE ? view.getText().toString() : null;
+    }
+
+    private static String job(String kind, double seconds) throws Exception {
+        byte[] hash = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(MODEL));
+        StringBuilder hex = new StringBuilder();
+        for (byte octet : hash) {
+            hex.append(String.format("%02x", octet));
+        }
+        return "{\"type\":\"job\",\"protocol\":1,\"trial\":\"r.d.00001\",\"kind\":\"" + kind
+                + "\",\"model\":\"" + MODEL + "\",\"model_sha256\":\"" + hex
+                + "\",\"warmup_seconds\":0,\"runs\":5,\"seconds\":" + seconds + "}\n";
+    }
+
+    /** The next message, while the main thread goes on. */
+    private static Message next(BufferedReader reader) throws Exception {
+        shadowOf(Looper.getMainLooper()).idle();
+        String line = reader.readLine();
+        return line == null ? null : Contract.decode(line);
+    }
+
+    private static BufferedReader reader(FakeSockets.Peer peer) throws Exception {
+        return new BufferedReader(
+                new InputStreamReader(peer.ours.getInputStream(), StandardCharsets.UTF_8));
+    }
+
+    private static void send(FakeSockets.Peer peer, String line) throws Exception {
+        peer.ours.getOutputStream().write(line.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Lets the main thread do what is posted until the activity ends. */
+    private static void awaitEnd(BenchmarkActivity activity) throws Exception {
+        for (int tries = 0; tries < 2400 && !activity.isFinishing(); tries++) {
+            shadowOf(Looper.getMainLooper()).idle();
+            Thread.sleep(25);
+        }
+        assertTrue(activity.isFinishing());
+    }
+
+    @Test
+    public void withoutASocketItShowsThatItIsReady() throws Exception {
+        for (String name : new String[] {null, "", "mobilebench-", "other-0123456789", "../x"}) {
+            BenchmarkActivity activity = start(name).get();
+            assertTrue(text(activity, "phase").startsWith("Ready."));
+            assertEquals("None yet", text(activity, "results"));
+            assertNull(text(activity, "job"));
+        }
+        assertTrue(
+                (start(null).get().getWindow().getAttributes().flags
+                                & WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
+                        != 0);
+    }
+
+    @Test
+    public void aWholeTrial() throws Exception {
+        ActivityController<BenchmarkActivity> controller = start(NAME);
+        BenchmarkActivity activity = controller.get();
+        assertEquals("Waiting for the computer", text(activity, "phase"));
+        assertEquals(NAME, FakeSockets.listening());
+        try (FakeSockets.Peer peer = FakeSockets.connect(Process.SHELL_UID)) {
+            BufferedReader reader = reader(peer);
+            Hello hello = (Hello) next(reader);
+            assertEquals("tensorflow-lite", hello.runtime);
+            assertTrue(hello.device.get("system").toString().startsWith("Android "));
+            send(peer, job("latency", 0.05));
+            Message message = next(reader);
+            assertEquals("load", ((Event) message).phase);
+            while (message instanceof Event) {
+                message = next(reader);
+            }
+            Result result = (Result) message;
+            assertTrue(result.samplesNs.length >= 5);
+            assertTrue(result.warnings.isEmpty());
+            assertNull(next(reader));
+            assertTrue(text(activity, "job").startsWith("latency · model "));
+            assertEquals("CPU with XNNPACK, 1 thread", text(activity, "how"));
+        }
+        awaitEnd(activity);
+        assertTrue(text(activity, "phase").contains(" ms median of "));
+        assertEquals(100, ((ProgressBar) activity.findViewById(id(activity, "progress"))).getProgress());
+        assertEquals(text(activity, "phase"), text(activity, "results"));
+        // One process a trial: its own ends with it.
+        assertFalse(ShadowProcess.wasKilled(Process.myPid()));
+        controller.pause().stop().destroy();
+        assertTrue(ShadowProcess.wasKilled(Process.myPid()));
+        // The next process shows what was.
+        assertTrue(text(start(null).get(), "results").contains(" ms median of "));
+    }
+
+    @Test
+    public void onlyTheShellAndRootAreAnswered() throws Exception {
+        BenchmarkActivity activity = start(NAME).get();
+        for (int uid : new int[] {AN_APP, Process.myUid(), Process.SYSTEM_UID}) {
+            try (FakeSockets.Peer stranger = FakeSockets.connect(uid)) {
+                assertNull(next(reader(stranger)));
+            }
+        }
+        try (FakeSockets.Peer root = FakeSockets.connect(0)) {
+            assertTrue(next(reader(root)) instanceof Hello);
+        }
+        awaitEnd(activity);
+    }
+
+    @Test
+    public void leavingTheFrontDisturbsTheTrial() throws Exception {
+        ActivityController<BenchmarkActivity> controller = start(NAME);
+        try (FakeSockets.Peer peer = FakeSockets.connect(Process.SHELL_UID)) {
+            BufferedReader reader = reader(peer);
+            next(reader);
+            send(peer, job("latency", 0.5));
+            assertTrue(next(reader) instanceof Event);
+            controller.pause();
+            Message message = next(reader);
+            while (message instanceof Event) {
+                message = next(reader);
+            }
+            assertEquals("disturbed", ((Failure) message).code);
+        }
+        awaitEnd(controller.get());
+        assertTrue(text(controller.get(), "phase").contains("Failed: the app left the front"));
+    }
+
+    @Test
+    public void nobodyConnects() {
+        BenchmarkActivity activity = start(NAME).get();
+        shadowOf(Looper.getMainLooper()).idleFor(59, TimeUnit.SECONDS);
+        assertFalse(activity.isFinishing());
+        shadowOf(Looper.getMainLooper()).idleFor(2, TimeUnit.SECONDS);
+        assertTrue(activity.isFinishing());
+        shadowOf(Looper.getMainLooper()).idleFor(1, TimeUnit.SECONDS);
+        assertTrue(ShadowProcess.wasKilled(Process.myPid()));
+    }
+
+    @Test
+    public void memoryIsRead() throws Exception {
+        BenchmarkActivity activity = start(NAME).get();
+        try (FakeSockets.Peer peer = FakeSockets.connect(Process.SHELL_UID)) {
+            BufferedReader reader = reader(peer);
+            next(reader);
+            send(peer, job("memory", 0));
+            Message message = next(reader);
+            while (message instanceof Event) {
+                message = next(reader);
+            }
+            assertNotEquals(0, ((Result) message).metrics.size());
+        }
+        awaitEnd(activity);
+        assertTrue(text(activity, "phase").contains("more memory (PSS)"));
+    }
+}

@@ -1,0 +1,55 @@
+"""The zoo's models are what they are called, and fit their data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.models.datasets import load_dataset
+from harness.models.zoo import ZOO
+
+#: Parameters, where a paper or a benchmark's reference implementation states them.
+PARAMETERS = {
+    "lenet-300-100": 266_610,  # 267 k in Han et al. 2016
+    "lenet-5": 431_080,  # 431 k in Han et al. 2016
+    "autoencoder": 269_992,  # 270 k in MLPerf Tiny
+}
+
+
+@pytest.fixture(scope="module", params=[name for name in ZOO if name != "mobilenet-v2"])
+def built(request: pytest.FixtureRequest) -> tuple[str, Any]:
+    return request.param, ZOO[request.param].build()
+
+
+def test_sizes(built: tuple[str, Any]) -> None:
+    name, model = built
+    if name in PARAMETERS:
+        assert model.count_params() == PARAMETERS[name]
+    assert len({layer.name for layer in model.layers}) == len(model.layers)
+
+
+def test_data_fit(built: tuple[str, Any]) -> None:
+    name, model = built
+    entry = ZOO[name]
+    if entry.data == "fashion-mnist":  # not on every machine
+        samples = np.zeros((2, *model.input_shape[1:]), dtype=np.float32)
+    else:
+        data = load_dataset(entry.data).for_model(
+            tuple(model.input_shape[1:]), int(model.output_shape[-1]), scale=entry.levels
+        )
+        part = data.calibration if data.train is None else data.train[0]
+        assert part is not None
+        samples = part[:2]
+    answers = np.asarray(model(samples, training=False))
+    assert answers.shape == (2, model.output_shape[-1])
+    assert np.isfinite(answers).all()
+
+
+def test_students_answer_what_their_teachers_do() -> None:
+    for entry in ZOO.values():
+        if entry.student is not None:
+            student = ZOO[entry.student]
+            assert student.data == entry.data
+            assert student.build().output_shape == entry.build().output_shape
