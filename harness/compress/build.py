@@ -41,6 +41,12 @@ from harness.models.training import Lessons, fit
 
 Steps = tuple[Step, ...]
 
+#: How steps that usually retrain do without training data.
+_WITHOUT_DATA = {
+    "prune": "; prune(…, schedule=once, epochs=0) needs none",
+    "prune_channels": "; prune_channels(…, epochs=0) needs none, with a norm as importance",
+}
+
 #: Told what is under way: ``train``, ``convert``, a step's text; with passes done and in all.
 Report = Callable[[str, int, int], None]
 
@@ -118,8 +124,8 @@ class ModelBuilder:
                 f"{where} retrains, and a {what} cannot be retrained; "
                 "give a .keras file, or recipes that only quantize"
             )
-        if step.passes and self._raw.train is None:
-            hint = "; prune(…, schedule=once, epochs=0) needs none" if step.name == "prune" else ""
+        if step.needs_training_data and self._raw.train is None:
+            hint = _WITHOUT_DATA.get(step.name, "")
             raise BadInputError(
                 f"{where} retrains, and data {self._raw.origin} has no training samples{hint}"
             )
@@ -346,7 +352,8 @@ class ModelBuilder:
             assert isinstance(step, TrainingStep)
             before = self._state(steps[:-1])
             self._report(step.text(), 0, step.passes)
-            lessons = self._lessons(before.model, step.text()) if step.passes else None
+            needed = step.needs_training_data
+            lessons = self._lessons(before.model, step.text()) if needed else None
             try:
                 state = step.train(before, Workshop(lessons, self._fresh_student))
             except BadInputError as error:  # it does not suit this step; others it may

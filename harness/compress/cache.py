@@ -44,7 +44,7 @@ _OLD_LOG_SECONDS = 7 * 24 * 3600
 
 #: What else decides what is made from the same things: the code, edited or not.
 _SOURCES = (
-    "compress/*.py",
+    "compress/**/*.py",
     "models/zoo.py",
     "models/training.py",
     "models/datasets.py",

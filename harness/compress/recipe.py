@@ -21,6 +21,7 @@ from harness.compress.baseline import AsIs, Float32
 from harness.compress.distill import Distill, Student
 from harness.compress.fine_tune import FineTune
 from harness.compress.prune import Prune
+from harness.compress.prune_channels import PruneChannels
 from harness.compress.quantize import (
     DynamicInt4,
     DynamicInt8,
@@ -38,6 +39,8 @@ ARROW = " → "
 
 _LONGEST_TEXT = 1000
 _MOST_STEPS = 20
+#: A bare word that Python keeps for itself.
+_KEYWORD = re.compile(r"=\s*(global)\b")
 
 #: Every step, in the order in which messages list them. A new technique is added here.
 STEPS: dict[str, type[Step]] = {
@@ -53,6 +56,7 @@ STEPS: dict[str, type[Step]] = {
         Int8,
         Int16x8,
         Prune,
+        PruneChannels,
         Distill,
         Student,
         FineTune,
@@ -160,7 +164,7 @@ def _parse_step(piece: str, text: str) -> Step:
             f"{where} has an empty step; write steps like 'prune(0.8) → int8', 'float32' for none"
         )
     try:
-        node = ast.parse(piece, mode="eval").body
+        node = ast.parse(_KEYWORD.sub(r"='\1'", piece), mode="eval").body
         if isinstance(node, ast.Name):
             return _make_step(node.id, (), {})
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -247,17 +251,30 @@ def _check_order(steps: Sequence[Step]) -> None:
                 f"{pair}: {before.name} ends in a quantized .tflite, which cannot be changed "
                 "further; put it last"
             )
+    _check_training_order(steps)
+
+
+def _check_training_order(steps: Sequence[Step]) -> None:
     pruned: Prune | None = None
+    narrowed: PruneChannels | None = None
     student: Step | None = None
     for step in steps:
         if step.position == "first":
-            for lost in (pruned, student):
+            for lost in (narrowed, pruned, student):
                 if lost is not None:
                     raise BadInputError(
                         f"recipe step {step.name} cannot come after {lost.name}: it trains a "
                         f"fresh student, so what {lost.name} did would be lost"
                     )
             student = step
+        if isinstance(step, PruneChannels):
+            if pruned is not None:
+                raise BadInputError(
+                    f"recipe step {step.name} cannot come after {pruned.name}: it would remove "
+                    f"channels with the very weights that {pruned.name} kept; remove channels "
+                    "first, then prune what is left"
+                )
+            narrowed = step
         if isinstance(step, Prune):
             if pruned is not None and _is_idle(pruned, step):
                 raise BadInputError(

@@ -92,6 +92,11 @@ class TrainingStep(Step):
         raise NotImplementedError
 
     @property
+    def needs_training_data(self) -> bool:
+        """Whether it looks at training data, be it only to judge by them."""
+        return self.passes > 0
+
+    @property
     def needs_student(self) -> bool:
         """Whether it trains the model's student."""
         return False

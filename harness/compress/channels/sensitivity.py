@@ -1,0 +1,58 @@
+"""How much each pool of channels matters: the loss without a part of it, nothing retrained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from harness.compress.channels.allocation import Curve, one_pool
+from harness.compress.channels.graph import ChannelGraph
+from harness.compress.channels.rewrite import run_masked
+from harness.compress.step import StepError
+from harness.models.array import Array
+from harness.models.training import Lessons, Loss, cross_entropy, logits_of
+
+#: Shares of a pool that are taken away, one after the other.
+SHARES = (0.25, 0.5, 0.75, 0.9)
+#: Training samples that the loss is taken over, at most; and bytes of them.
+_SAMPLES = 256
+_BYTES = 32 * 2**20
+
+
+def scan(
+    model: Any, graph: ChannelGraph, scores: Array, lessons: Lessons, loss: Loss | None
+) -> tuple[Curve, ...]:
+    """A curve for each pool, in their order.
+
+    Args:
+        model: the model that ``graph`` was read from: a classifier.
+        graph: its channels.
+        scores: (channels,) importance: which of a pool go first.
+        lessons: training data, of which a seeded few hundred samples are used.
+        loss: cross-entropy with the labels unless given.
+
+    Raises:
+        StepError: the loss is not finite.
+    """
+    import tensorflow as tf
+
+    count = max(1, min(_SAMPLES, len(lessons.x), _BYTES // max(1, lessons.x[0].nbytes)))
+    chosen = np.sort(np.random.default_rng(lessons.seed).permutation(len(lessons.x))[:count])
+    x = tf.constant(lessons.x[chosen])
+    labels = tf.constant(lessons.y[chosen].astype(np.int32))
+
+    def measured(keep: Array) -> float:
+        logits = run_masked(model, graph, keep, [x])[0]
+        return float((loss or cross_entropy)(logits, labels, x))
+
+    curves = []
+    with logits_of(model):
+        whole = measured(np.ones(graph.count, np.bool_))
+        for number, pool in enumerate(graph.pools):
+            losses = [measured(one_pool(graph, scores, pool, share)) - whole for share in SHARES]
+            if not np.isfinite(losses).all():
+                raise StepError("the loss is not finite, so no sensitivity can be told")
+            curves.append(Curve((0.0, *SHARES), (0.0, *(max(0.0, value) for value in losses))))
+            lessons.on_epoch(number + 1, len(graph.pools))
+    return tuple(curves)
