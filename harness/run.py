@@ -22,6 +22,7 @@ from harness import host
 from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Outcome, Progress
 from harness.compress.service import compress_variants
+from harness.devices import interrupt
 from harness.devices.base import Device
 from harness.devices.local import LocalDevice
 from harness.errors import BadInputError, InterruptedRunError, InvalidRunError, first_line
@@ -202,19 +203,20 @@ def _measure(
     stop = threading.Event()
 
     def lane(device: Device) -> None:
-        run_session(
-            folder,
-            device,
-            [trial for trial in plan if trial.device == device.name],
-            payloads,
-            runtimes,
-            suite.protocol,
-            suite.seed,
-            watcher.on_trial,
-            watcher.on_event,
-            watcher.on_record,
-            stop,
-        )
+        with interrupt.heeding(stop):
+            run_session(
+                folder,
+                device,
+                [trial for trial in plan if trial.device == device.name],
+                payloads,
+                runtimes,
+                suite.protocol,
+                suite.seed,
+                watcher.on_trial,
+                watcher.on_event,
+                watcher.on_record,
+                stop,
+            )
 
     try:
         _side_by_side(lane, devices, stop)

@@ -14,7 +14,6 @@ import os
 import re
 import secrets
 import shlex
-import signal
 import struct
 import subprocess
 import time
@@ -25,6 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 import adbutils
 
+from harness.devices import interrupt
 from harness.devices.adb_parse import DeviceLine, parse_device_lines
 from harness.devices.adb_stream import (
     AdbError,
@@ -292,25 +292,13 @@ class AdbDevice:
         """
         command = self.server.program("-s", self.serial, *arguments)
         environment = {k: v for k, v in os.environ.items() if k != "ANDROID_SERIAL"}
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            start_new_session=True,
-        )
         try:
-            output, errors = process.communicate(timeout=seconds)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise DeadlineError(
-                    f"{self.serial}: adb {arguments[0]}: no end within {seconds:g} s"
-                ) from error
-            raise
-        return ShellResult(process.returncode, _text(output), _text(errors))
+            done = interrupt.communicate(command, seconds, env=environment)
+        except subprocess.TimeoutExpired as error:
+            raise DeadlineError(
+                f"{self.serial}: adb {arguments[0]}: no end within {seconds:g} s"
+            ) from error
+        return ShellResult(done.returncode, _text(done.stdout), _text(done.stderr))
 
     def push(self, source: Path, target: str, seconds: float) -> None:
         """Sends one file.
@@ -355,6 +343,7 @@ class AdbDevice:
             if time.monotonic() >= end:
                 return False
             waiting()
+            interrupt.check()
             time.sleep(0.2)
 
 

@@ -14,6 +14,8 @@ import socket
 import time
 from typing import Self
 
+from harness.devices import interrupt
+
 #: The longest text that an adb server answers with: its length has four hexadecimal digits.
 _MAX_REQUEST = 0xFFFF
 _READ_BYTES = 1 << 18
@@ -137,14 +139,7 @@ class AdbStream:
 
     def some(self, deadline: Deadline) -> bytes:
         """What comes next; empty at the end of the stream."""
-        try:
-            self._socket.settimeout(deadline.left())
-            return self._socket.recv(_READ_BYTES)
-        except TimeoutError:
-            deadline.left()
-            return self.some(deadline)
-        except OSError as error:
-            raise LinkLostError(f"the connection broke: {error.strerror}") from error
+        return self._receive(_READ_BYTES, deadline)
 
     def exactly(self, count: int, deadline: Deadline) -> bytes:
         """So many bytes.
@@ -154,14 +149,19 @@ class AdbStream:
         """
         content = bytearray()
         while len(content) < count:
-            try:
-                self._socket.settimeout(deadline.left())
-                block = self._socket.recv(min(count - len(content), _READ_BYTES))
-            except TimeoutError:
-                continue
-            except OSError as error:
-                raise LinkLostError(f"the connection broke: {error.strerror}") from error
+            block = self._receive(min(count - len(content), _READ_BYTES), deadline)
             if not block:
                 raise LinkLostError("the connection ended in the middle of an answer")
             content += block
         return bytes(content)
+
+    def _receive(self, count: int, deadline: Deadline) -> bytes:
+        while True:
+            interrupt.check()
+            try:
+                self._socket.settimeout(min(deadline.left(), interrupt.STEP_SECONDS))
+                return self._socket.recv(count)
+            except TimeoutError:
+                continue
+            except OSError as error:
+                raise LinkLostError(f"the connection broke: {error.strerror}") from error

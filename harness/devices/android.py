@@ -222,7 +222,7 @@ class AndroidDevice:
                     raise
         except (TrialError, KeyboardInterrupt):
             with suppress(AdbError):
-                self._device.shell("am", "force-stop", app.PACKAGE)
+                self._device.shell("am", "force-stop", app.PACKAGE, seconds=2)
             raise
 
     def _start(self, socket_name: str) -> None:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from device_agent import contract
 from device_agent.contract import Error, Event, Hello, Job, Result
+from harness.devices import interrupt
 from harness.devices.base import OnEvent, TrialError
 
 #: A line longer than this is no message: a result of ten million samples has about 100 MB.
@@ -123,6 +124,7 @@ class Conversation:
                 raise TrialError("timeout", f"no answer within {self._limit:g} s")
             if not self._selector.select(min(left, _PATIENCE_SECONDS)):
                 idle()
+                interrupt.check()
                 continue
             try:
                 block = os.read(self._wire.fileno(), _READ_BYTES)

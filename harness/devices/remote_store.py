@@ -90,7 +90,7 @@ class RemoteStore:
 
     def _remove(self, part: str) -> None:
         try:
-            self._device.shell("rm", "-f", part, seconds=5)
+            self._device.shell("rm", "-f", part, seconds=2)
         except AdbError:
             return  # It is gone with the link; adbd removes what was cut off.
 

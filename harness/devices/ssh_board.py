@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from device_agent.contract import Event, Job, Result
-from harness.devices import agent_archive, agent_process
+from harness.devices import agent_archive, agent_process, interrupt
 from harness.devices.agent_process import AgentDiedError
 from harness.devices.base import DeviceFacts, OnEvent, TrialError
 from harness.devices.remote_store import sha256_of
@@ -171,13 +171,7 @@ class SshBoardDevice:
     ) -> str:
         with (source or Path(os.devnull)).open("rb") as content:
             try:
-                done = subprocess.run(
-                    [*self._ssh, script],
-                    stdin=content,
-                    capture_output=True,
-                    timeout=seconds,
-                    check=False,
-                )
+                done = interrupt.communicate([*self._ssh, script], seconds, stdin=content)
             except subprocess.TimeoutExpired as error:
                 raise SshLostError(f"no answer within {seconds:g} s") from error
             except OSError as error:

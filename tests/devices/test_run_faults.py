@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from harness import run as runs
 from harness.devices import discovery
 from harness.devices.android import AndroidDevice
 from harness.devices.app import Apk
-from harness.errors import InvalidRunError
+from harness.errors import InterruptedRunError, InvalidRunError
 from harness.plan import PlannedTrial
 from harness.store import RunFolder, TrialRecord
 from harness.suite import Suite
@@ -26,6 +27,7 @@ from tests.conftest import MODELS
 from tests.devices.conftest import Connect
 from tests.phone import apps, personalities, system
 from tests.phone.android import PACKAGE, Android, Package
+from tests.phone.cable import Cut
 
 
 class Watcher:
@@ -124,10 +126,10 @@ def interrupted(results: Path, watcher: Watcher, plan: Suite) -> tuple[RunFolder
 
 def finish(folder: RunFolder) -> None:
     """Resumes it: what was finished stays as it is, byte for byte."""
-    before = (folder.path / "trials.jsonl").read_bytes()
+    trials = folder.path / "trials.jsonl"
+    before = trials.read_bytes() if trials.exists() else b""
     runs.resume(folder.path, Watcher(0, nothing))  # type: ignore[arg-type]
-    after = (folder.path / "trials.jsonl").read_bytes()
-    assert after.startswith(before)
+    assert trials.read_bytes().startswith(before)
     assert folder.manifest()["state"] == "finished"
     names = [record.trial for record in folder.trials()]
     assert sorted(names) == sorted(entry["trial"] for entry in folder.manifest()["plan"])
@@ -173,6 +175,44 @@ def test_one_phone_of_two_is_lost(phones: list[Android], adb: Any, tmp_path: Pat
     pixel.phone.cable.plug()
     assert discovery.AdbDevice(adb, pixel.phone.serial).wait(20)
     finish(folder)
+
+
+@pytest.mark.parametrize("what", ["unplugged", "silent"])
+def test_the_user_stops_while_a_file_is_sent(
+    phones: list[Android],
+    adb: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+) -> None:
+    """Whatever a phone is waited for, Ctrl-C is heard, and not when the waiting is over."""
+    pixel, _ = phones
+    patience = 300.0
+    monkeypatch.setattr(
+        discovery, "AndroidDevice", functools.partial(AndroidDevice, wait_seconds=patience)
+    )
+    watcher = Watcher(0, nothing)
+
+    def spoil(_: PlannedTrial) -> None:
+        if what == "unplugged":
+            pixel.phone.cable.unplug()
+        else:
+            pixel.phone.cable.cut = Cut(0, how="stall")
+        main_thread = threading.main_thread().ident
+        assert main_thread
+        threading.Timer(1.0, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
+
+    monkeypatch.setattr(watcher, "on_trial", spoil)
+    plan = suite(pixel.phone.serial, blocks=1)
+    start = time.monotonic()
+    with pytest.raises(InterruptedRunError, match="with 0 of 4 trials finished"):
+        runs.start(plan, tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+    # Far from both limits: that of a lost phone, and a silent one's (60 s for a small file).
+    assert time.monotonic() - start < 50
+    pixel.phone.cable.drop()
+    pixel.phone.cable.plug()
+    assert discovery.AdbDevice(adb, pixel.phone.serial).wait(20)
+    finish(RunFolder.open(next((tmp_path / "results").iterdir())))
 
 
 def test_the_app_crashes_once(phones: list[Android], tmp_path: Path) -> None:
