@@ -105,6 +105,9 @@ def _device() -> Dict[str, Any]:
         "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
     }
     facts.update({name: value for name, value in told.items() if value})
+    if os.environ.get("MOBILEBENCH_VIRTUAL"):
+        # An emulator or test equipment: no latency of it is a device's.
+        facts["virtual"] = True
     return facts
 
 

@@ -69,7 +69,7 @@ class BoardDevice:
             hello.agent,
             hello.runtime,
             hello.runtime_version,
-            virtual=virtual,
+            virtual=virtual or hello.device.get("virtual") is True,
             info={**hello.device, "serial": self._device.serial},
         )
 

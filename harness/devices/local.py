@@ -45,6 +45,7 @@ class LocalDevice:
             hello.agent,
             hello.runtime,
             hello.runtime_version,
+            virtual=hello.device.get("virtual") is True,
             info=hello.device,
         )
 

@@ -49,6 +49,7 @@ def test_a_trial(program: list[str], tmp_path: Path, model_file: Path) -> None:
     device = make(program, tmp_path)
     facts = device.probe()
     assert (facts.kind, facts.runtime) == ("board", "ai-edge-litert")
+    assert facts.virtual
     result = device.run(plan(device, model_file), lambda _: None, 60)
     assert len(result.samples_ns) >= 10
     assert {path.suffix for path in stored(tmp_path)} == {".pyz", ".tflite"}

@@ -35,7 +35,7 @@ def ssh_program(folder: Path, system: System) -> list[str]:
     (folder / "boot_id").write_text("\n")
     python = folder / "system/bin/python3"
     # dropbear sets a home and a path of its own.
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\nMOBILEBENCH_VIRTUAL=1 exec {sys.executable} "$@"\n')
     python.chmod(0o755)
     # As nobody else than its only user: changing users takes powers that a sandbox has not.
     (folder / "passwd").write_text(f"board:x:{SHELL_UID}:{SHELL_UID}::/data/home:/bin/sh\n")
