@@ -302,7 +302,7 @@ class ModelBuilder:
             compared, poor = check.compare_trained(
                 check.examine(start, self._samples(start)), examination
             )
-            poor = (*poor, *_check_zeros(state, examination))
+            poor = (*poor, *state.warnings, *_check_zeros(state, examination))
             findings = {**state.findings, **moved}
         return content, {**findings, **examination.findings(), **compared}, (*warnings, *poor)
 
@@ -483,8 +483,7 @@ def _check_zeros(state: State, examination: check.Examination) -> tuple[str, ...
         return ()
     weights = sum(kept.size for kept in state.kept)
     zeros = weights - sum(int(kept.sum()) for kept in state.kept)
-    asked = state.findings.get("zeros_asked", zeros / weights)
-    return check.compare_zeros(asked, weights, examination)
+    return check.compare_zeros(zeros / weights, weights, examination)
 
 
 def _settings(step: Step) -> dict[str, Any]:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from harness.compress.step import IdleTrainingError, State, StepError, TrainingStep, Workshop
+from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.step import State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _EPOCHS = Field(30, ge=1, le=10_000, description="passes over the training data, 1 to 10000")
-_LEARNING_RATE = Field(
-    None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
-)
 
 
 class Distill(TrainingStep):
@@ -35,7 +33,7 @@ class Distill(TrainingStep):
     T: float = Field(4.0, gt=0, le=1000, description="the temperature, above 0 and at most 1000")
     alpha: float = Field(0.7, ge=0, le=1, description="the soft labels' weight, 0 to 1")
     epochs: int = _EPOCHS
-    learning_rate: float | None = _LEARNING_RATE
+    learning_rate: float | None = LEARNING_RATE
 
     @property
     def passes(self) -> int:
@@ -72,7 +70,7 @@ class Student(TrainingStep):
     position: ClassVar[str] = "first"
 
     epochs: int = _EPOCHS
-    learning_rate: float | None = _LEARNING_RATE
+    learning_rate: float | None = LEARNING_RATE
 
     @property
     def passes(self) -> int:
@@ -119,10 +117,6 @@ def _train_student(
     learning_rate: float | None,
     loss: Callable[[Any, Any, Any], Any] | None,
 ) -> State:
-    from harness.models.training import fit
-
-    if workshop.lessons is None:
-        raise StepError("there is no training data")
     student = workshop.student()
     for what in ("input_shape", "output_shape"):
         own, wanted = getattr(student, what), getattr(state.model, what)
@@ -130,8 +124,7 @@ def _train_student(
             raise StepError(
                 f"the student's {what.replace('_', ' ')} is {own[1:]}, the model's {wanted[1:]}"
             )
-    if not fit(student, workshop.lessons, epochs=epochs, learning_rate=learning_rate, loss=loss):
-        raise IdleTrainingError
+    retrain(student, workshop.lessons, epochs=epochs, learning_rate=learning_rate, loss=loss)
     findings = {
         "parameters_before": state.model.count_params(),
         "parameters": student.count_params(),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.compress.step import IdleTrainingError, State, StepError, TrainingStep, Workshop
+from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.step import State, TrainingStep, Workshop
 
 if TYPE_CHECKING:
     from harness.models.array import Array
@@ -25,9 +26,7 @@ class FineTune(TrainingStep):
     epochs: int = Field(
         10, ge=1, le=10_000, description="passes over the training data, 1 to 10000"
     )
-    learning_rate: float | None = Field(
-        None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
-    )
+    learning_rate: float | None = LEARNING_RATE
 
     @property
     def passes(self) -> int:
@@ -36,18 +35,17 @@ class FineTune(TrainingStep):
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
-        from harness.compress.prune import prunable, zero_share
-        from harness.models.training import copy_of, fit
+        from harness.compress.importance import zero_share
+        from harness.compress.prune import prunable
+        from harness.models.training import copy_of
 
-        if workshop.lessons is None:
-            raise StepError("there is no training data")
         model = copy_of(state.model)
         kernels = prunable(model) if state.kept is not None else []
 
         def masking(_done: float) -> tuple[Array, ...]:
             return state.kept or ()
 
-        learned = fit(
+        retrain(
             model,
             workshop.lessons,
             epochs=self.epochs,
@@ -56,7 +54,5 @@ class FineTune(TrainingStep):
             kernels=kernels,
             masking=masking if kernels else None,
         )
-        if not learned:
-            raise IdleTrainingError
         findings = {"zeros": zero_share([k.numpy() for k in kernels])} if kernels else {}
         return State(model, state.kept, state.loss, findings)

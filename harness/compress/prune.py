@@ -1,11 +1,12 @@
-"""Magnitude pruning: the smallest weights become zero, for good.
+"""Pruning: the least important weights become zero, for good.
 
-The weights of smallest magnitude matter least (Han et al. 2015). Taking them away little by
-little while the network is trained on costs less accuracy than taking them at once: the
-*gradual* schedule follows the cubic of Zhu and Gupta 2017, s(t) = s_f + (s_i − s_f)(1 − t)³.
+Of all weights those of smallest magnitude matter least (Han et al. 2015), or those whose loss
+changes the loss function least (``by=taylor``, :mod:`harness.compress.importance`). Taking them
+away little by little while the network is trained on costs less accuracy than taking them at
+once: the *gradual* schedule (:mod:`harness.compress.schedule`).
 
-Zeros make a file compress better (the download), and a float32 .tflite no smaller and no faster
-by themselves.
+Zeros make a file compress better (the download). The file itself gets smaller, and Dense layers
+faster, when the zeros lie in blocks (``pattern``) and ``sparse`` follows.
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.compress.step import IdleTrainingError, State, StepError, TrainingStep, Workshop
+from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.step import State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.compress.importance import Scores
     from harness.models.array import Array
 
-#: The share of the training after which the gradual schedule has reached its goal.
-_RAMP = 0.6
+_TWO_OF_FOUR = "2:4"
 
 
 class Prune(TrainingStep):
-    """Sets the smallest weights of Dense and convolution kernels to zero.
+    """Sets the least important weights of Dense and convolution kernels to zero.
 
     Depthwise kernels, biases and normalizations are left alone: they are few, and sensitive.
     """
@@ -40,9 +42,20 @@ class Prune(TrainingStep):
     threshold: float | None = Field(
         None, gt=0, description="the magnitude below which a weight is set to zero, above 0"
     )
-    scope: Literal["global", "layer"] = Field(
+    scope: Literal["global", "layer", "sensitivity"] = Field(
         "global",
-        description="global (the smallest of the whole network) or layer (of each layer alike)",
+        description="global (the least important of the whole network), layer (of each layer "
+        "alike) or sensitivity (of each layer as much as it bears, by a scan)",
+    )
+    by: Literal["magnitude", "taylor"] = Field(
+        "magnitude",
+        description="magnitude (small weights go first) or taylor (those that the loss hardly "
+        "depends on)",
+    )
+    pattern: Literal["2:4", "1x4", "1x16", "16x1"] | None = Field(
+        None,
+        description="'2:4' (two of every four inputs) or blocks, outputs x inputs: '1x4', '1x16' "
+        "or '16x1'",
     )
     schedule: Literal["gradual", "once"] = Field(
         "gradual", description="gradual (while training on) or once (then train on)"
@@ -50,16 +63,25 @@ class Prune(TrainingStep):
     epochs: int = Field(
         15, ge=0, le=10_000, description="passes over the training data, 0 to 10000"
     )
-    learning_rate: float | None = Field(
-        None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
-    )
+    learning_rate: float | None = LEARNING_RATE
 
     @model_validator(mode="after")
     def _one_goal(self) -> Prune:
-        if (self.sparsity is None) == (self.threshold is None):
+        if self.pattern == _TWO_OF_FOUR:
+            if self.threshold is not None or self.sparsity not in (None, 0.5):
+                raise ValueError("with pattern='2:4' takes no other sparsity than 0.5")
+            if self.scope == "sensitivity":
+                raise ValueError(
+                    "with pattern='2:4' has one sparsity for all: no scope=sensitivity"
+                )
+        elif (self.sparsity is None) == (self.threshold is None):
             raise ValueError("needs either a sparsity, as in prune(0.8), or threshold=")
-        if self.threshold is not None and self.scope == "layer":
-            raise ValueError("takes scope=layer with a sparsity only: a threshold is one for all")
+        if self.threshold is not None and self.scope != "global":
+            raise ValueError(
+                f"takes scope={self.scope} with a sparsity only: a threshold is one for all"
+            )
+        if self.threshold is not None and (self.pattern or self.by != "magnitude"):
+            raise ValueError("takes a threshold for the magnitude of single weights only")
         if self.schedule == "gradual" and self.epochs == 0:
             raise ValueError("with epochs=0 needs schedule=once: gradual pruning is training")
         return self
@@ -69,38 +91,57 @@ class Prune(TrainingStep):
         """Passes over the training data."""
         return self.epochs
 
+    @property
+    def needs_training_data(self) -> bool:
+        """Whether it trains, or ranks or scans with data."""
+        return self.epochs > 0 or self.scope == "sensitivity" or self.by == "taylor"
+
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
-        from harness.models.training import copy_of, fit
+        import numpy as np
+
+        from harness.compress import masks
+        from harness.compress.importance import zero_share
+        from harness.compress.schedule import Masking
+        from harness.models.training import copy_of
 
         model = copy_of(state.model)
-        kernels = prunable(model)
+        every = prunable(model)
+        fitting = [masks.fits(kernel.shape, self.pattern) for kernel in every]
+        kernels = [kernel for kernel, fit in zip(every, fitting, strict=True) if fit]
         if not kernels:
-            raise StepError("prune found no Dense or convolution kernel in the model")
+            raise StepError(
+                "prune found no Dense or convolution kernel in the model"
+                + (f" that is made of whole {self.pattern}" if every else "")
+            )
         start = [kernel.numpy() for kernel in kernels]
         before = zero_share(start)
-        goal = self.sparsity
-        if goal is None and self.threshold is not None:
-            goal = _share_below(start, self.threshold)
-        if goal is None or goal <= before:
+        goal = self._goal(start)
+        if goal <= before:
             raise StepError(
-                f"{self.text()} pruned nothing: {before:.1%} of the weights are zero already"
-                + ("" if goal is None else f", and it asks for {goal:.1%}")
+                f"{self.text()} pruned nothing: {before:.1%} of the weights are zero already, "
+                f"and it asks for {goal:.1%}"
             )
-
-        at_once = smallest_left_out(start, goal, self.scope)
-
-        def masking(done: float) -> list[Array]:
-            if self.schedule == "once":
-                return at_once
-            now = [kernel.numpy() for kernel in kernels]
-            return smallest_left_out(now, cubic(done / _RAMP, before, goal), self.scope)
-
-        if workshop.lessons is None:
-            for kernel, mask in zip(kernels, at_once, strict=True):
-                kernel.assign(kernel.numpy() * mask)
-        else:
-            learned = fit(
+        scores = self._scores(model, kernels, state, workshop)
+        shares: float | list[float] = goal
+        findings: dict[str, Any] = {}
+        if self.scope == "layer":
+            shares = [goal] * len(kernels)
+        elif self.scope == "sensitivity":
+            shares, findings["sensitivity"] = self._scan(
+                model, kernels, scores(), goal, state, workshop
+            )
+        kept = state.kept or tuple(np.ones(kernel.shape, np.bool_) for kernel in every)
+        masking = Masking(
+            [k for k, fit in zip(kept, fitting, strict=True) if fit],
+            start,
+            scores,
+            shares,
+            self.pattern,
+            once=self.schedule == "once",
+        )
+        if self.epochs:
+            retrain(
                 model,
                 workshop.lessons,
                 epochs=self.epochs,
@@ -109,21 +150,72 @@ class Prune(TrainingStep):
                 kernels=kernels,
                 masking=masking,
             )
-            if not learned:
-                raise IdleTrainingError
-        after = [kernel.numpy() for kernel in kernels]
-        reached = zero_share(after)
-        if reached < goal - 0.01:
-            raise StepError(f"{self.text()} reached {reached:.1%} zeros instead of {goal:.1%}")
-        findings = {
+        else:
+            for kernel, mask in zip(kernels, masking(1.0), strict=True):
+                kernel.assign(kernel.numpy() * mask)
+        self._verify(kernels, masking(1.0))
+        after = [kernel.numpy() for kernel in every]
+        names = [kernel.path.removesuffix("/kernel") for kernel in every]
+        findings |= {
             "zeros_asked": goal,
             "zeros_before": before,
-            "zeros": reached,
-            "zeros_by_layer": {
-                k.path: zero_share([w]) for k, w in zip(kernels, after, strict=True)
-            },
+            "zeros": zero_share(after),
+            "zeros_by_layer": {name: zero_share([w]) for name, w in zip(names, after, strict=True)},
         }
-        return State(model, tuple(w != 0 for w in after), state.loss, findings)
+        dense = [name for name, fit in zip(names, fitting, strict=True) if not fit]
+        warnings: tuple[str, ...] = ()
+        if dense:
+            warnings = (f"left dense, as not made of whole {self.pattern}: {', '.join(dense)}",)
+        return State(model, tuple(w != 0 for w in after), state.loss, findings, warnings)
+
+    def _goal(self, start: Sequence[Array]) -> float:
+        if self.sparsity is not None:
+            return self.sparsity
+        if self.threshold is None:
+            return 0.5  # 2:4
+        small = sum(int((abs(w) < self.threshold).sum()) for w in start)
+        return small / sum(w.size for w in start)
+
+    def _scores(
+        self, model: Any, kernels: Sequence[Any], state: State, workshop: Workshop
+    ) -> Scores:
+        from harness.compress.importance import magnitude, taylor
+
+        if self.by == "magnitude":
+            return magnitude(kernels)
+        if workshop.lessons is None:
+            raise StepError("by=taylor needs training data, and there are none")
+        return taylor(model, kernels, workshop.lessons, state.loss)
+
+    def _scan(
+        self,
+        model: Any,
+        kernels: Sequence[Any],
+        scores: Sequence[Array],
+        goal: float,
+        state: State,
+        workshop: Workshop,
+    ) -> tuple[list[float], dict[str, Any]]:
+        from harness.compress.sensitivity import scan
+
+        if workshop.lessons is None:
+            raise StepError("scope=sensitivity needs training data, and there are none")
+        found = scan(
+            model, kernels, scores, workshop.lessons, loss=state.loss, pattern=self.pattern
+        )
+        rates = found.rates(goal)
+        return rates, found.document(rates)
+
+    def _verify(self, kernels: Sequence[Any], masks: Sequence[Array]) -> None:
+        for kernel, mask in zip(kernels, masks, strict=True):
+            if not mask.any():
+                raise StepError(
+                    f"{self.text()} leaves nothing of layer "
+                    f"{kernel.path.removesuffix('/kernel')}; use scope=layer or scope=sensitivity, "
+                    "or a lower sparsity"
+                )
+            if kernel.numpy()[~mask].any():
+                raise StepError(f"{self.text()}: weights that were set to zero came back")
 
 
 def prunable(model: Any) -> list[Any]:
@@ -144,38 +236,3 @@ def prunable(model: Any) -> list[Any]:
         elif isinstance(layer, kinds):
             kernels.append(layer.kernel)
     return kernels
-
-
-def cubic(done: float, start: float, goal: float) -> float:
-    """The sparsity when ``done`` (0 to 1) of the ramp is over (Zhu and Gupta 2017, eq. 1)."""
-    return float(goal + (start - goal) * (1 - min(max(done, 0.0), 1.0)) ** 3)
-
-
-def smallest_left_out(weights: Sequence[Array], share: float, scope: str) -> list[Array]:
-    """Masks that leave out the given share of weights, the smallest in magnitude.
-
-    Args:
-        weights: one array a kernel.
-        share: 0 to 1; exactly that many weights are left out, rounded to the nearest.
-        scope: ``global`` ranks all weights together, ``layer`` each kernel by itself.
-    """
-    import numpy as np
-
-    if scope == "layer":
-        return [smallest_left_out([w], share, "global")[0] for w in weights]
-    magnitudes = np.concatenate([np.abs(w).ravel() for w in weights])
-    count = round(share * magnitudes.size)
-    keep = np.ones(magnitudes.size, dtype=np.bool_)
-    if count:
-        keep[np.argpartition(magnitudes, count - 1)[:count]] = False
-    edges = np.cumsum([w.size for w in weights])[:-1]
-    return [part.reshape(w.shape) for part, w in zip(np.split(keep, edges), weights, strict=True)]
-
-
-def zero_share(weights: Sequence[Array]) -> float:
-    """The share of zeros among all weights."""
-    return sum(int((w == 0).sum()) for w in weights) / sum(w.size for w in weights)
-
-
-def _share_below(weights: Sequence[Array], threshold: float) -> float:
-    return sum(int((abs(w) < threshold).sum()) for w in weights) / sum(w.size for w in weights)

@@ -34,16 +34,6 @@ def unreported(_done: int, _total: int) -> None:
     """Where nobody wants to know how much is done."""
 
 
-class IdleTrainingError(StepError):
-    """Training after which every weight is what it was."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "training changed nothing: every weight is what it was before; "
-            "raise learning_rate, or see whether all layers are frozen"
-        )
-
-
 class UnsupportedModelError(StepError):
     """A sound file that this machine's runtime has no kernels for."""
 
@@ -186,12 +176,14 @@ class State:
         loss: what retraining minimizes: None for cross-entropy with the labels, or the
             distillation loss once the recipe has distilled.
         findings: what the last step has to say for the provenance.
+        warnings: what it has to say to the user.
     """
 
     model: Any
     kept: tuple[Array, ...] | None = None
     loss: Loss | None = None
     findings: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

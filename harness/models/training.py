@@ -85,6 +85,9 @@ def fit(
 
     Returns:
         whether it learned anything: some weight changed, and not only because of a mask.
+
+    Raises:
+        BadInputError: training diverged: the loss or a weight is infinite or no number.
     """
     import keras
     import tensorflow as tf
@@ -102,13 +105,15 @@ def fit(
     masks = [tf.Variable(tf.ones(k.shape, tf.bool), trainable=False) for k in kernels]
 
     @tf.function  # type: ignore[untyped-decorator]
-    def run(x: Any, y: Any) -> None:
+    def run(x: Any, y: Any) -> Any:
+        value = tf.constant(0.0)
         for i in tf.range(tf.shape(x)[0]):
             with tf.GradientTape() as tape:
                 value = loss(logits(x[i], training=True), y[i], x[i])
             optimizer.apply(tape.gradient(value, variables), variables)
             for kernel, mask in zip(kernels, masks, strict=True):
                 kernel.assign(tf.where(mask, kernel, tf.zeros_like(kernel)))
+        return value
 
     steps_a_call = _steps_a_call(lessons.x[:batch].nbytes)
     done = 0
@@ -123,17 +128,28 @@ def fit(
                         mask.assign(value)
                 chosen = order[start : start + steps_a_call]
                 x = shifted(lessons.x[chosen.ravel()], lessons.settings.largest_shift, random)
-                run(
+                value = run(
                     tf.constant(x.reshape(*chosen.shape, *x.shape[1:])),
                     tf.constant(lessons.y[chosen].astype(np.int32)),
                 )
+                if not np.isfinite(value):
+                    raise _diverged(epoch, epochs, rate)
                 done += len(chosen)
             lessons.on_epoch(epoch, epochs)
     if masking is not None:
         _apply(kernels, masking(1.0))
+    after = [variable.numpy() for variable in variables]
+    if not all(np.isfinite(weights).all() for weights in after):
+        raise _diverged(epochs, epochs, rate)
     return any(
-        bool(((old != new) & (new != 0)).any())
-        for old, new in zip(before, (variable.numpy() for variable in variables), strict=True)
+        bool(((old != new) & (new != 0)).any()) for old, new in zip(before, after, strict=True)
+    )
+
+
+def _diverged(epoch: int, epochs: int, rate: float) -> BadInputError:
+    return BadInputError(
+        f"training diverged in epoch {epoch} of {epochs}: the loss or the weights are no numbers "
+        f"any more; lower the learning rate, which was {rate:g}"
     )
 
 
@@ -151,7 +167,7 @@ def logits_of(model: Any) -> Iterator[Callable[..., Any]]:
     """A function that gives the model's logits, on the model's own weights.
 
     A softmax at the end is taken off for as long as the context lasts: the logarithm of its
-    output would do in theory, but loses what underflows.
+    output would do in theory, but loses what underflows. Contexts may lie within each other.
 
     Raises:
         BadInputError: the model ends in another non-linearity, so it has no logits.
@@ -161,6 +177,9 @@ def logits_of(model: Any) -> Iterator[Callable[..., Any]]:
     last = _last_layer(model)
     activation = getattr(last, "activation", None)
     if isinstance(last, keras.layers.Softmax):
+        if "call" in vars(last):  # it is off already
+            yield model
+            return
         last.call = lambda inputs, mask=None: inputs  # noqa: ARG005
         try:
             yield model

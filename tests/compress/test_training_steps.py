@@ -7,7 +7,8 @@ import pytest
 
 from harness.compress.distill import Distill, Student, distillation_loss
 from harness.compress.fine_tune import FineTune
-from harness.compress.prune import Prune, cubic, prunable, smallest_left_out, zero_share
+from harness.compress.importance import zero_share
+from harness.compress.prune import Prune, prunable
 from harness.compress.step import State, StepError, TrainingStep, Workshop
 from harness.models.sources import find_source, load_keras
 
@@ -74,6 +75,15 @@ def test_training_that_changes_nothing_is_an_error(
         step.train(state, workshop)
 
 
+def test_a_step_that_diverges_fails_in_one_sentence(state: State, workshop: Workshop) -> None:
+    import tensorflow as tf
+
+    broken = State(state.model, loss=lambda z, _y, _x: tf.reduce_sum(z) * np.float32("inf"))
+    for step in (FineTune(epochs=1), Prune(sparsity=0.5, epochs=1)):
+        with pytest.raises(StepError, match="training diverged in epoch 1 of 1"):
+            step.train(broken, workshop)
+
+
 def test_scopes_differ(state: State) -> None:
     none = Workshop(None, lambda: None)
     layer = Prune(sparsity=0.7, scope="layer", schedule="once", epochs=0).train(state, none)
@@ -109,24 +119,6 @@ def test_convolutions_are_pruned_and_depthwise_ones_are_not() -> None:
         ]
     )
     assert [kernel.shape for kernel in prunable(model)] == [(3, 3, 3, 4), (64, 2)]
-
-
-def test_smallest_are_left_out() -> None:
-    a, b = np.array([[3.0, -1.0], [0.5, 4.0]]), np.array([0.1, -5.0, 0.2, 2.0])
-    keep_a, keep_b = smallest_left_out([a, b], 0.5, "global")
-    assert keep_a.tolist() == [[True, False], [False, True]]
-    assert keep_b.tolist() == [False, True, False, True]
-    keep_a, keep_b = smallest_left_out([a, b], 0.25, "layer")
-    assert keep_a.tolist() == [[True, True], [False, True]]
-    assert keep_b.tolist() == [False, True, True, True]
-    ties = smallest_left_out([np.ones(10)], 0.3, "global")[0]
-    assert (~ties).sum() == 3
-    assert smallest_left_out([a], 0.0, "global")[0].all()
-
-
-def test_cubic_schedule() -> None:
-    assert [cubic(t, 0.0, 0.8) for t in (-1, 0, 0.5, 1, 2)] == pytest.approx([0, 0, 0.7, 0.8, 0.8])
-    assert cubic(0.5, 0.5, 0.9) == pytest.approx(0.85)
 
 
 def test_distillation_loss_by_hand() -> None:

@@ -57,6 +57,33 @@ def test_logits_are_those_before_the_softmax() -> None:
             np.testing.assert_array_equal(np.asarray(wrapped(x)), probabilities)
 
 
+def test_logits_within_logits() -> None:
+    from keras.layers import Dense, Softmax
+
+    for end in ([Dense(3, "softmax")], [Dense(3), Softmax()]):
+        model = layers_of(*end)
+        probabilities = np.asarray(model(lessons().x))
+        with logits_of(model) as outer, logits_of(model) as inner:
+            np.testing.assert_array_equal(np.asarray(outer(lessons().x)), inner(lessons().x))
+        np.testing.assert_array_equal(np.asarray(model(lessons().x)), probabilities)
+
+
+def test_a_training_that_diverges_says_so() -> None:
+    import tensorflow as tf
+    from keras.layers import Dense
+
+    def loss(logits: Any, _labels: Any, _samples: Any) -> Any:
+        return tf.reduce_sum(logits) * np.float32("nan")
+
+    with pytest.raises(BadInputError, match=r"diverged in epoch 1 of 3: .* which was 0\.01"):
+        fit(layers_of(Dense(4)), lessons(), epochs=3, loss=loss)
+    x = lessons().x
+    x[0, 0] = np.nan  # a batch or two, and everything after them
+    broken = Lessons(x, lessons().y, lessons().settings, 0)
+    with pytest.raises(BadInputError, match="diverged in epoch 1 of 2"):
+        fit(layers_of(Dense(4)), broken, epochs=2)
+
+
 def test_only_classifiers_have_logits() -> None:
     from keras.layers import Dense
 

@@ -1,0 +1,58 @@
+"""Training within a recipe: what every step that learns has in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from harness.compress.step import StepError
+from harness.errors import BadInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.models.training import Lessons, Loss, Masking
+
+LEARNING_RATE = Field(
+    None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
+)
+
+
+def retrain(
+    model: Any,
+    lessons: Lessons | None,
+    *,
+    epochs: int,
+    learning_rate: float | None,
+    loss: Loss | None,
+    kernels: Sequence[Any] = (),
+    masking: Masking | None = None,
+) -> None:
+    """Trains a Keras model in place; the arguments are those of ``harness.models.training.fit``.
+
+    Raises:
+        StepError: there are no data, the model is no classifier, training diverged, or every
+            weight is what it was before.
+    """
+    from harness.models.training import fit
+
+    if lessons is None:
+        raise StepError("there is no training data")
+    try:
+        learned = fit(
+            model,
+            lessons,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            loss=loss,
+            kernels=kernels,
+            masking=masking,
+        )
+    except BadInputError as error:  # it does not suit this step; others it may
+        raise StepError(str(error)) from error
+    if not learned:
+        raise StepError(
+            "training changed nothing: every weight is what it was before; "
+            "raise learning_rate, or see whether all layers are frozen"
+        )
