@@ -47,7 +47,7 @@ def taylor(model: Any, kernels: Sequence[Any], lessons: Lessons, loss: Loss | No
 
     if len(lessons.x) < LEAST_SAMPLES:
         raise StepError(
-            f"by=taylor needs at least {LEAST_SAMPLES} training samples, and there are "
+            f"importance=taylor needs at least {LEAST_SAMPLES} training samples, and there are "
             f"{len(lessons.x)}"
         )
     loss = loss or cross_entropy

@@ -1,9 +1,9 @@
 """Pruning: the least important weights become zero, for good.
 
-Of all weights those of smallest magnitude matter least (Han et al. 2015), or those whose loss
-changes the loss function least (``by=taylor``, :mod:`harness.compress.importance`). Taking them
-away little by little while the network is trained on costs less accuracy than taking them at
-once: the *gradual* schedule (:mod:`harness.compress.schedule`).
+The least important are those of smallest magnitude (Han et al. 2015), or those on which the loss
+depends least (:mod:`harness.compress.importance`). Taking them away little by little while the
+network is trained on costs less accuracy than taking them at once: the *gradual* schedule
+(:mod:`harness.compress.schedule`).
 
 Zeros make a file compress better (the download). The file itself gets smaller, and Dense layers
 faster, when the zeros lie in blocks (``pattern``) and ``sparse`` follows.
@@ -47,7 +47,7 @@ class Prune(TrainingStep):
         description="global (the least important of the whole network), layer (of each layer "
         "alike) or sensitivity (of each layer as much as it bears, by a scan)",
     )
-    by: Literal["magnitude", "taylor"] = Field(
+    importance: Literal["magnitude", "taylor"] = Field(
         "magnitude",
         description="magnitude (small weights go first) or taylor (those that the loss hardly "
         "depends on)",
@@ -80,7 +80,7 @@ class Prune(TrainingStep):
             raise ValueError(
                 f"takes scope={self.scope} with a sparsity only: a threshold is one for all"
             )
-        if self.threshold is not None and (self.pattern or self.by != "magnitude"):
+        if self.threshold is not None and (self.pattern or self.importance != "magnitude"):
             raise ValueError("takes a threshold for the magnitude of single weights only")
         if self.schedule == "gradual" and self.epochs == 0:
             raise ValueError("with epochs=0 needs schedule=once: gradual pruning is training")
@@ -94,7 +94,7 @@ class Prune(TrainingStep):
     @property
     def needs_training_data(self) -> bool:
         """Whether it trains, or ranks or scans with data."""
-        return self.epochs > 0 or self.scope == "sensitivity" or self.by == "taylor"
+        return self.epochs > 0 or self.scope == "sensitivity" or self.importance == "taylor"
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
@@ -181,10 +181,10 @@ class Prune(TrainingStep):
     ) -> Scores:
         from harness.compress.importance import magnitude, taylor
 
-        if self.by == "magnitude":
+        if self.importance == "magnitude":
             return magnitude(kernels)
         if workshop.lessons is None:
-            raise StepError("by=taylor needs training data, and there are none")
+            raise StepError("importance=taylor needs training data, and there are none")
         return taylor(model, kernels, workshop.lessons, state.loss)
 
     def _scan(

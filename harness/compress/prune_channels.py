@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.compress.step import IdleTrainingError, State, StepError, TrainingStep, Workshop
+from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.step import State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,9 +61,7 @@ class PruneChannels(TrainingStep):
     epochs: int = Field(
         15, ge=0, le=10_000, description="passes over the training data, 0 to 10000"
     )
-    learning_rate: float | None = Field(
-        None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
-    )
+    learning_rate: float | None = LEARNING_RATE
 
     @model_validator(mode="after")
     def _one_goal(self) -> PruneChannels:
@@ -89,7 +88,6 @@ class PruneChannels(TrainingStep):
         from harness.compress.channels.cost import cost_of
         from harness.compress.channels.graph import channel_graph, name_of
         from harness.compress.channels.rewrite import deviation, shrink
-        from harness.models.training import fit
 
         graph = channel_graph(state.model)
         if not graph.pools:
@@ -105,16 +103,14 @@ class PruneChannels(TrainingStep):
         smaller = shrink(state.model, graph, keep)
         seed = workshop.lessons.seed if workshop.lessons else 0
         error = deviation(state.model, smaller, graph, keep, seed)
-        if self.epochs and workshop.lessons is not None:
-            learned = fit(
+        if self.epochs:
+            retrain(
                 smaller,
                 workshop.lessons,
                 epochs=self.epochs,
                 learning_rate=self.learning_rate,
                 loss=state.loss,
             )
-            if not learned:
-                raise IdleTrainingError
         before, after = cost_of(graph), cost_of(graph, keep)
         findings = {
             "share": share,

@@ -120,8 +120,8 @@ def test_taylor_knows_what_the_data_never_use(state: State, lessons: Any) -> Non
 
 @pytest.mark.tensorflow
 def test_taylor_prunes_better_than_magnitude_at_once(state: State, lessons: Any) -> None:
-    def loss_after(by: Any) -> float:
-        step = Prune(sparsity=0.8, by=by, schedule="once", epochs=0)
+    def loss_after(importance: Any) -> float:
+        step = Prune(sparsity=0.8, importance=importance, schedule="once", epochs=0)
         pruned = step.train(state, Workshop(lessons, lambda: None))
         assert zero_share([k.numpy() for k in prunable(pruned.model)]) == pytest.approx(
             0.8, abs=1e-3
@@ -130,7 +130,7 @@ def test_taylor_prunes_better_than_magnitude_at_once(state: State, lessons: Any)
         return float(-np.log(said + 1e-9).mean())
 
     assert loss_after("taylor") < loss_after("magnitude")
-    gradual = Prune(sparsity=0.8, by="taylor", epochs=2)
+    gradual = Prune(sparsity=0.8, importance="taylor", epochs=2)
     made = gradual.train(state, Workshop(lessons, lambda: None))
     assert made.findings["zeros"] == pytest.approx(0.8, abs=1e-3)
 
@@ -143,7 +143,7 @@ def test_taylor_prunes_better_than_magnitude_at_once(state: State, lessons: Any)
             Prune(sparsity=0.5, scope="sensitivity", schedule="once", epochs=0),
             "199 training samples are too few",
         ),
-        (Prune(sparsity=0.5, by="taylor", schedule="once", epochs=0), "and there are 49"),
+        (Prune(sparsity=0.5, importance="taylor", schedule="once", epochs=0), "and there are 49"),
         (Prune(sparsity=0.995, scope="sensitivity", epochs=1), r"up to 0\.99, not 0\.995"),
     ],
 )
