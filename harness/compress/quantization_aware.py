@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.compress.step import IdleTrainingError, State, StepError, TrainingStep, Workshop
+from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.step import State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,9 +43,7 @@ class QuantizationAware(TrainingStep):
     convolution_bits: Literal[4, 8] | None = Field(
         None, description="bits of the convolutions' weights: weight_bits unless 8 is given"
     )
-    learning_rate: float | None = Field(
-        None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
-    )
+    learning_rate: float | None = LEARNING_RATE
 
     @property
     def passes(self) -> int:
@@ -53,11 +52,10 @@ class QuantizationAware(TrainingStep):
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
-        from harness.compress.prune import prunable, zero_share
-        from harness.models.training import copy_of, fit
+        from harness.compress.importance import zero_share
+        from harness.compress.prune import prunable
+        from harness.models.training import copy_of
 
-        if workshop.lessons is None:
-            raise StepError("there is no training data")
         rounded = with_rounded_activations(state.model)
         rounding = {
             id(kernel): _rounder(layer, self._bits(layer)) for layer, kernel in _kernels(rounded)
@@ -69,7 +67,7 @@ class QuantizationAware(TrainingStep):
         def masking(_done: float) -> tuple[Array, ...]:
             return state.kept or ()
 
-        learned = fit(
+        retrain(
             rounded,
             workshop.lessons,
             epochs=self.epochs,
@@ -79,8 +77,6 @@ class QuantizationAware(TrainingStep):
             masking=masking if kernels else None,
             forward=lambda model, x: _forward(model, x, rounding),
         )
-        if not learned:
-            raise IdleTrainingError
         model = copy_of(state.model)
         _take_weights(model, rounded)
         findings: dict[str, Any] = {"rounded_kernels": len(rounding)}
