@@ -76,6 +76,15 @@ def settings(
     return found
 
 
+def ensure_bursts(suite: Suite) -> None:
+    """Raises BadInputError for a suite in sustained mode: a gate compares many short trials."""
+    if suite.protocol.sustained_minutes is not None:
+        raise BadInputError(
+            "a gate compares short trials in turns, and this suite asks for sustained ones: take "
+            "sustained_minutes out of its protocol, or use mobilebench run"
+        )
+
+
 def plan(manifest: Mapping[str, Any], blocks: int, kinds: Sequence[str]) -> list[dict[str, Any]]:
     """The trials of all arms that have a baseline and a candidate, as a manifest holds them.
 

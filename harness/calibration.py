@@ -62,6 +62,7 @@ def calibrate(
         BadInputError: the model or a device cannot be had; nothing was written.
         InvalidRunError: a trial failed, so that there is no noise to speak of; the run is kept.
     """
+    arms.ensure_bursts(suite)
 
     def shape(manifest: dict[str, Any]) -> dict[str, Any]:
         return {**manifest, "plan": arms.plan(manifest, BLOCKS, REPLICATED)}
@@ -71,7 +72,8 @@ def calibrate(
     failed = [trial for trial in trials if trial.state != "valid"]
     if failed:
         raise InvalidRunError(
-            f"{len(failed)} of {len(trials)} trials failed ({failed[0].code}: {failed[0].reason}), "
+            f"{len(failed)} of {len(trials)} trials do not count ({failed[0].code}: "
+            f"{failed[0].reason}), "
             f"so no noise was kept; the run is in {folder.path}"
         )
     medians = {trial: describe(values).median for trial, values in folder.samples()}

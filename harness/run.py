@@ -11,14 +11,14 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from device_agent.contract import Event
-from harness import host
+from harness import clock, host
 from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Outcome, Progress
 from harness.compress.service import compress_variants
@@ -106,7 +106,7 @@ def start(
         InterruptedRunError: by Ctrl-C; what was finished is kept, and the run can be resumed.
         KeyboardInterrupt: before anything was measured; what was compressed is kept.
     """
-    created = datetime.now(UTC)
+    created = clock.moment()
     _ensure_writable(results)
     devices = [open_device(spec) for spec in suite.devices]
     device_facts = [asdict(device.probe()) for device in devices]
@@ -179,12 +179,15 @@ def planned(manifest: Mapping[str, Any]) -> tuple[PlannedTrial, ...]:
 
 
 def exit_code(folder: RunFolder) -> int:
-    """What a run tells its caller: 0 all valid, 1 something failed, 4 nothing is valid."""
+    """What a run tells its caller: 0 all valid, 1 something failed, 4 something is invalid.
+
+    Without a valid trial at all it is invalid, too.
+    """
     trials = folder.trials()
-    if not any(trial.state == "valid" for trial in trials):
+    states = {trial.state for trial in trials}
+    if "valid" not in states or "invalid" in states:
         return InvalidRunError.exit_code
-    failed = any(trial.state == "failed" for trial in trials)
-    return int(failed or bool(folder.manifest()["failures"]))
+    return int("failed" in states or bool(folder.manifest()["failures"]))
 
 
 def _measure(
@@ -198,7 +201,7 @@ def _measure(
     folder.write_manifest({**manifest, "state": "running"})
     payloads = _payloads(folder, manifest)
     runtimes = {runtime.name: runtime for runtime in suite.runtimes}
-    finished = {record.trial for record in folder.trials()}
+    finished = {record.trial for record in folder.trials() if record.is_final}
     watcher.measuring(plan, finished, suite)
     stop = threading.Event()
 
@@ -228,7 +231,7 @@ def _measure(
         command = "gate" if "gate" in manifest else "run"
         resume = f"go on with: mobilebench {command} --resume {folder.path}"
         if isinstance(error, KeyboardInterrupt):
-            done, total = len(folder.trials()), len(plan)
+            done, total = sum(record.is_final for record in folder.trials()), len(plan)
             raise InterruptedRunError(
                 f"interrupted with {done} of {total} trials finished; {resume}"
             ) from error
@@ -236,7 +239,7 @@ def _measure(
             raise InvalidRunError(f"{error}; {resume}") from error
         raise
     folder.fold_samples()
-    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    ended = clock.now("seconds")
     folder.write_manifest({**manifest, "state": "finished", "finished": ended})
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cache import cache_folder
+from harness.device_checks import DeviceCheck
 from harness.devices.base import Device, DeviceFacts
 from harness.devices.local import LocalDevice
 from harness.errors import BadInputError
-from harness.phone_checks import PhoneCheck
 from harness.suite import DeviceSpec, file_name
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ def open_device(spec: DeviceSpec) -> Device:
     )
 
 
-def choose_devices(selection: Sequence[str], allow: Sequence[PhoneCheck]) -> tuple[DeviceSpec, ...]:
+def choose_devices(
+    selection: Sequence[str], allow: Sequence[DeviceCheck]
+) -> tuple[DeviceSpec, ...]:
     """The devices that a command line names: ``local``, serials, adb addresses, or ``all``.
 
     Raises:

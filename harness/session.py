@@ -1,4 +1,8 @@
-"""Carries a plan out on one device: push, run, keep; whatever a trial does, the next one runs."""
+"""Carries a plan out on one device: look, push, run, keep; whatever a trial does, the next runs.
+
+A trial that the device's state spoilt is repeated at once, so that the plan keeps its order; every
+attempt is kept.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,31 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from device_agent import contract
-from device_agent.contract import Event, Job
-from harness.devices.base import Device, TrialError
+from device_agent.contract import Event, Job, Metric, Result
+from harness import clock
+from harness.devices.base import (
+    Cooldown,
+    Device,
+    InvalidTrialError,
+    Readiness,
+    TrialError,
+)
+from harness.errors import InvalidRunError
 from harness.plan import PlannedTrial
-from harness.store import RunFolder, TrialRecord
+from harness.store import RunFolder, TrialRecord, attempt_name
 from harness.suite import MeasuringProtocol, RuntimeSpec
 
 #: After so many failures of one variant in a row, its other trials are not worth their time.
 _FAILURES_BEFORE_SKIPPING = 2
+
+_CLOCK = "host's CLOCK_MONOTONIC"
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,7 @@ def run_session(
     on_record: OnRecord,
     stop: threading.Event,
 ) -> None:
-    """Runs what of the plan is not in the folder yet, and appends each trial as it ends.
+    """Runs what of the plan is not in the folder yet, and appends each attempt as it ends.
 
     Args:
         folder: the run, held by the caller for writing.
@@ -63,114 +77,171 @@ def run_session(
         seed: of the random inputs.
         on_trial: told of each trial that starts.
         on_event: told of what the agent says meanwhile.
-        on_record: told of each trial that ended.
+        on_record: told of each attempt that ended.
         stop: set by somebody else, it ends the session within a second; the trial under way is
             dropped.
 
     Raises:
         KeyboardInterrupt: ``stop`` was set.
-        InvalidRunError: results can no longer be written.
+        InvalidRunError: results can no longer be written, or the device is unfit to go on.
     """
 
-    def told(event: Event) -> None:
+    def told(trial: PlannedTrial, event: Event) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
-        on_event(event)
+        on_event(replace(event, trial=trial.trial))
 
     finished = {record.trial: record for record in folder.trials()}
     failures: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for trial in plan:
         variant = (trial.model, trial.recipe, trial.runtime)
         record = finished.get(trial.trial)
-        if record is None:
+        while record is None or not record.is_final:
             if stop.is_set():
                 raise KeyboardInterrupt
             on_trial(trial)
+            attempt = 1 if record is None else record.attempt + 1
             payload = payloads[trial.model, trial.recipe]
-            job_runtime = runtimes[trial.runtime]
             if len(failures[variant]) >= _FAILURES_BEFORE_SKIPPING:
                 reason = f"not started after two failures in a row: {failures[variant][0]}"
-                record = _failed(trial, payload, TrialError("skipped", reason), _now(), 0.0)
+                record = _without_result(trial, attempt, payload, TrialError("skipped", reason))
                 folder.append(record)
             else:
-                record = _run(folder, device, trial, payload, job_runtime, protocol, seed, told)
+                record = _attempt(
+                    folder,
+                    device,
+                    trial,
+                    attempt,
+                    payload,
+                    runtimes[trial.runtime],
+                    protocol,
+                    seed,
+                    partial(told, trial),
+                )
             on_record(record)
+            if record.code == "too_hot":
+                # No other trial could start either, and each would wait as long.
+                raise InvalidRunError(record.reason)
         if record.state == "valid":
             failures[variant].clear()
-        elif record.code != "skipped":
+        elif record.state == "failed" and record.code != "skipped":
             failures[variant].append(record.reason)
 
 
-def _run(
+def _attempt(
     folder: RunFolder,
     device: Device,
     trial: PlannedTrial,
+    attempt: int,
     payload: Payload,
     runtime: RuntimeSpec,
     protocol: MeasuringProtocol,
     seed: int,
     on_event: OnEvent,
 ) -> TrialRecord:
-    started = _now()
-    clock = time.monotonic()
+    """One attempt at a trial, kept in the folder whatever became of it."""
+    started, begin = clock.now(), time.monotonic()
+    name = attempt_name(trial.trial, attempt)
+    cooldown = Cooldown(protocol.cooldown_celsius, protocol.cooldown_seconds)
+    readiness = Readiness()
+    error: TrialError | None = None
+    result: Result | None = None
     try:
-        job = Job(
-            protocol=contract.PROTOCOL_VERSION,
-            trial=trial.trial,
-            kind=trial.kind,
-            model=device.push(payload.model, payload.model_sha256),
-            model_sha256=payload.model_sha256,
-            accelerator=runtime.accelerator,
-            threads=runtime.threads,
-            xnnpack=runtime.xnnpack,
-            warmup_runs=protocol.warmup_runs,
-            warmup_seconds=protocol.warmup_seconds,
-            runs=protocol.runs,
-            seconds=protocol.seconds,
-            max_seconds=protocol.max_seconds,
-            seed=seed,
-            dataset=(
-                device.push(payload.dataset, payload.dataset_sha256)
-                if trial.kind == "accuracy" and payload.dataset
-                else ""
-            ),
-            dataset_sha256=payload.dataset_sha256,
+        readiness = device.preflight(cooldown, lambda text: on_event(Event(name, text)))
+        waited = time.monotonic() - begin
+        job = _job(device, trial, name, payload, runtime, protocol, seed)
+        # Minutes that are asked for are no sign of a device that hangs.
+        timeout = protocol.timeout_seconds
+        if _is_sustained(trial, protocol):
+            timeout += protocol.measured_seconds
+        result = device.run(job, on_event, timeout)
+    except InvalidTrialError as invalid:
+        result = invalid.result
+        if result is not None and invalid.heat and _is_sustained(trial, protocol):
+            # Heat is what such a trial is about.
+            result = replace(result, warnings=(*result.warnings, f"at its end {invalid.reason}"))
+        else:
+            error = invalid
+    except TrialError as failed:
+        error = failed
+    seconds = time.monotonic() - begin
+    record = _without_result(trial, attempt, payload, error, started, seconds)
+    samples = np.array((), dtype=np.int64)
+    if result is not None:
+        samples = np.array(result.samples_ns, dtype=np.int64)
+        wait = Metric("preflight_time", "ns", _CLOCK, round(waited * 1e9), 1, 1)
+        metrics = (*result.metrics, *readiness.metrics, wait)
+        record = replace(
+            record,
+            samples=samples.size,
+            metrics=tuple(vars(metric) for metric in metrics),
+            predictions=result.predictions,
+            delegation=result.delegation,
+            warnings=tuple(dict.fromkeys((*readiness.warnings, *result.warnings))),
         )
-        result = device.run(job, on_event, protocol.timeout_seconds)
-    except TrialError as error:
-        record = _failed(trial, payload, error, started, time.monotonic() - clock)
-        folder.append(record)
-        return record
-    samples = np.array(result.samples_ns, dtype=np.int64)
-    record = TrialRecord(
-        **asdict(trial),
-        artifact=payload.model_sha256,
-        state="valid",
-        started=started,
-        seconds=round(time.monotonic() - clock, 6),
-        samples=samples.size,
-        metrics=tuple(vars(metric) for metric in result.metrics),
-        predictions=result.predictions,
-        delegation=result.delegation,
-        warnings=result.warnings,
-    )
     folder.append(record, samples)
     return record
 
 
-def _failed(
-    trial: PlannedTrial, payload: Payload, error: TrialError, started: str, seconds: float
-) -> TrialRecord:
-    return TrialRecord(
-        **asdict(trial),
-        artifact=payload.model_sha256,
-        state="failed",
-        started=started,
-        seconds=round(seconds, 6),
-        code=error.code,
-        reason=error.reason,
+def _is_sustained(trial: PlannedTrial, protocol: MeasuringProtocol) -> bool:
+    return trial.kind == "latency" and protocol.sustained_minutes is not None
+
+
+def _job(
+    device: Device,
+    trial: PlannedTrial,
+    name: str,
+    payload: Payload,
+    runtime: RuntimeSpec,
+    protocol: MeasuringProtocol,
+    seed: int,
+) -> Job:
+    """What the device is asked to do; the files are sent to it first.
+
+    Raises:
+        TrialError: a file could not be sent.
+    """
+    return Job(
+        protocol=contract.PROTOCOL_VERSION,
+        trial=name,
+        kind=trial.kind,
+        model=device.push(payload.model, payload.model_sha256),
+        model_sha256=payload.model_sha256,
+        accelerator=runtime.accelerator,
+        threads=runtime.threads,
+        xnnpack=runtime.xnnpack,
+        warmup_runs=protocol.warmup_runs,
+        warmup_seconds=protocol.warmup_seconds,
+        runs=protocol.runs if protocol.sustained_minutes is None else 1,
+        seconds=protocol.measured_seconds,
+        max_seconds=max(protocol.max_seconds, protocol.measured_seconds),
+        seed=seed,
+        dataset=(
+            device.push(payload.dataset, payload.dataset_sha256)
+            if trial.kind == "accuracy" and payload.dataset
+            else ""
+        ),
+        dataset_sha256=payload.dataset_sha256,
     )
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _without_result(
+    trial: PlannedTrial,
+    attempt: int,
+    payload: Payload,
+    error: TrialError | None,
+    started: str = "",
+    seconds: float = 0.0,
+) -> TrialRecord:
+    """The record of an attempt before what was measured is put into it."""
+    invalid = isinstance(error, InvalidTrialError)
+    return TrialRecord(
+        **asdict(trial),
+        artifact=payload.model_sha256,
+        state="valid" if error is None else "invalid" if invalid else "failed",
+        started=started or clock.now(),
+        seconds=round(seconds, 6),
+        code=error.code if error else "",
+        reason=error.reason if error else "",
+        attempt=attempt,
+    )

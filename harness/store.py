@@ -1,9 +1,9 @@
 """The results folder: raw first, append-only, and readable after any kind of death.
 
 ``run.json`` is the manifest, replaced atomically. ``trials.jsonl`` has one line a finished
-trial, written whole and flushed to the disk; a line cut by a crash is dropped on opening, so
-that the trial is run again. A trial's samples are written to a part file *before* its line,
-and folded into ``samples.parquet`` when the run ends. Every table and picture is rebuilt from
+attempt at a trial, written whole and flushed to the disk; a line cut by a crash is dropped on
+opening, so that the attempt is made again. Its samples are written to a part file *before* its
+line, and folded into ``samples.parquet`` when the run ends. Every table and picture is rebuilt from
 this folder alone.
 """
 
@@ -40,6 +40,9 @@ LOCK = ".lock"
 #: The layout of the folder; a newer one is refused, not guessed at.
 FORMAT = 1
 
+#: A trial that the device's state spoilt is repeated twice at most.
+ATTEMPTS = 3
+
 _ROWS_IN_A_GROUP = 1_000_000
 
 Nanoseconds = npt.NDArray[np.int64]
@@ -47,9 +50,11 @@ Nanoseconds = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One finished trial: a line of ``trials.jsonl``.
+    """One finished attempt at a trial: a line of ``trials.jsonl``.
 
-    ``state`` is ``valid`` or ``failed``; a failed one has ``code`` and ``reason``.
+    ``state`` is ``valid``, ``failed`` (there is no result) or ``invalid`` (the device's state
+    spoilt it: repeated, if ``attempt``, from 1, is not the last); the others have ``code`` and
+    ``reason``.
     ``metrics`` are those of :class:`device_agent.contract.Metric`, as dictionaries.
     ``samples`` counts the timed inferences, which are kept apart.
     ``started`` is the host's UTC time (ISO 8601), ``seconds`` the whole trial's wall time.
@@ -73,6 +78,22 @@ class TrialRecord:
     predictions: tuple[int, ...] = ()
     delegation: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    attempt: int = 1
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the trial is finished: it is not repeated after this attempt."""
+        return self.state != "invalid" or self.attempt >= ATTEMPTS
+
+    @property
+    def attempt_name(self) -> str:
+        """What this attempt is called to the device and among the samples."""
+        return attempt_name(self.trial, self.attempt)
+
+
+def attempt_name(trial: str, attempt: int) -> str:
+    """A name of each attempt's own: what belongs to one is never taken for another's."""
+    return trial if attempt == 1 else f"{trial}~{attempt}"
 
 
 class FolderTakenError(BadInputError):
@@ -199,13 +220,13 @@ class RunFolder:
     # Trials.
 
     def append(self, record: TrialRecord, samples_ns: Nanoseconds | None = None) -> None:
-        """Keeps one finished trial: its samples first, then its line, both on the disk.
+        """Keeps one finished attempt: its samples first, then its line, both on the disk.
 
         Raises:
             InvalidRunError: the disk is full or failing; what was kept before is whole.
         """
         if samples_ns is not None and samples_ns.size:
-            self._write_part(record.trial, samples_ns)
+            self._write_part(record.attempt_name, samples_ns)
         line = (
             json.dumps(asdict(record), separators=(",", ":"), ensure_ascii=False) + "\n"
         ).encode()
@@ -234,7 +255,15 @@ class RunFolder:
         return True
 
     def trials(self) -> list[TrialRecord]:
-        """All finished trials, in the order they finished. A torn last line is passed over."""
+        """The latest attempt at each trial, in the order they finished: no trial counts twice."""
+        latest: dict[str, TrialRecord] = {}
+        for record in self.attempts():
+            latest.pop(record.trial, None)
+            latest[record.trial] = record
+        return list(latest.values())
+
+    def attempts(self) -> list[TrialRecord]:
+        """Every finished attempt at every trial, in order. A torn last line is passed over."""
         path = self.path / TRIALS
         if not path.exists():
             return []
@@ -252,7 +281,14 @@ class RunFolder:
     # Samples.
 
     def samples(self) -> Iterator[tuple[str, Nanoseconds]]:
-        """The timed inferences of each latency trial, in order, one trial at a time."""
+        """The timed inferences of each latency trial's latest attempt, one trial at a time."""
+        trials = {record.attempt_name: record.trial for record in self.trials()}
+        for attempt, values in self.attempt_samples():
+            if attempt in trials:
+                yield trials[attempt], values
+
+    def attempt_samples(self) -> Iterator[tuple[str, Nanoseconds]]:
+        """The timed inferences of every attempt, by its name, one at a time."""
         seen: set[str] = set()
         for part in self._parts():
             trial, values = _read_part(part)
@@ -270,13 +306,13 @@ class RunFolder:
         parts = self._parts()
         if not parts:
             return
-        finished = {record.trial for record in self.trials()}
+        finished = {record.attempt_name for record in self.attempts()}
         target = self.path / SAMPLES
         temporary = target.with_suffix(".tmp")
         with disk_errors(target):
             with pq.ParquetWriter(temporary, _schema(), compression="zstd") as writer:
                 for table in _grouped(
-                    (trial, values) for trial, values in self.samples() if trial in finished
+                    (name, values) for name, values in self.attempt_samples() if name in finished
                 ):
                     writer.write_table(table)
             os.replace(temporary, target)

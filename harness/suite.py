@@ -14,9 +14,9 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.compress.recipe import Recipe, parse_recipe
+from harness.device_checks import DeviceCheck
 from harness.errors import BadInputError
 from harness.models.spec import NAMED_DATASETS, ModelSpec
-from harness.phone_checks import PhoneCheck
 
 #: A name that can be part of a file's name.
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -37,6 +37,12 @@ class MeasuringProtocol(_Table):
         seconds: and at least so long.
         max_seconds: a slow model stops here, with fewer runs.
         timeout_seconds: a trial without an answer by then has failed.
+        cooldown_celsius: a trial begins when the device (a phone's battery, a Linux machine's
+            hottest thermal zone) has at most so many degrees; None: when it is not throttled.
+        cooldown_seconds: how long that is waited for; after that the run cannot go on.
+        sustained_minutes: a latency trial runs so long without a pause, in the place of ``runs``
+            and ``seconds``, and then there is one a variant unless ``blocks`` says otherwise;
+            None: bursts.
     """
 
     blocks: int = Field(6, ge=1, le=10_000)
@@ -46,6 +52,21 @@ class MeasuringProtocol(_Table):
     seconds: float = Field(1.0, ge=0, le=3600, allow_inf_nan=False)
     max_seconds: float = Field(150.0, gt=0, le=36000, allow_inf_nan=False)
     timeout_seconds: float = Field(300.0, gt=0, le=36000, allow_inf_nan=False)
+    cooldown_celsius: float | None = Field(None, ge=0, le=150, allow_inf_nan=False)
+    cooldown_seconds: float = Field(600.0, ge=0, le=36000, allow_inf_nan=False)
+    sustained_minutes: float | None = Field(None, gt=0, le=600, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_block(cls, table: Any) -> Any:
+        if isinstance(table, dict) and table.get("sustained_minutes") and "blocks" not in table:
+            return {**table, "blocks": 1}
+        return table
+
+    @property
+    def measured_seconds(self) -> float:
+        """How long a latency trial is timed, at least."""
+        return self.seconds if self.sustained_minutes is None else 60 * self.sustained_minutes
 
 
 class RuntimeSpec(_Table):
@@ -66,14 +87,14 @@ class DeviceSpec(_Table):
             board that speaks adb.
         address: a serial, ``adb://HOST:PORT/SERIAL``, or empty for the only one connected.
         python: the interpreter whose runtime is used, on this machine or on a board.
-        allow: checks that a phone may fail; every result says so.
+        allow: checks that the device may fail; every result says so.
     """
 
     name: str = Field(max_length=60, pattern=_NAME)
     kind: Literal["local", "android", "board"] = "local"
     address: str = ""
     python: str | None = None
-    allow: tuple[PhoneCheck, ...] = ()
+    allow: tuple[DeviceCheck, ...] = ()
 
 
 class Suite(_Table):
@@ -284,8 +305,8 @@ def choose_suite(
         what: one ``.toml`` file, or model files or ``zoo:NAME``, or nothing: the quickstart suite.
         data: the data of model files.
         recipes: the recipes of model files.
-        overrides: ``blocks``, ``seconds``, ``threads``, ``seed`` or ``devices`` (a sequence of
-            :class:`DeviceSpec`) in the suite's place.
+        overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``threads``, ``seed`` or
+            ``devices`` (a sequence of :class:`DeviceSpec`) in the suite's place.
         student: the student of the model file.
 
     Raises:
@@ -340,7 +361,11 @@ def _document_of_files(
 
 def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     changed = dict(document)
-    protocol = {key: overrides[key] for key in ("blocks", "seconds") if key in overrides}
+    keys = ("blocks", "seconds", "sustained_minutes")
+    protocol = {key: overrides[key] for key in keys if key in overrides}
+    if "sustained_minutes" in protocol:
+        # A suite's blocks are meant for bursts.
+        protocol = {"blocks": 1, **protocol}
     if protocol and isinstance(changed.get("protocol", {}), dict):
         changed["protocol"] = {**changed.get("protocol", {}), **protocol}
     if "threads" in overrides:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,7 +29,7 @@ from harness.compress.artifact import Failure
 from harness.compress.artifact import Progress as CompressProgress
 from harness.devices.base import DeviceFacts
 from harness.plan import PlannedTrial
-from harness.store import TrialRecord
+from harness.store import ATTEMPTS, TrialRecord
 from harness.suite import MeasuringProtocol, Suite
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ class _Lane:
     task: TaskID
     total: float
     left: int
+    done: float = 0.0
     current: str = ""
+    cooling: bool = False
+    timing_since: float | None = None
 
 
 class RunDisplay:
@@ -144,37 +148,62 @@ class RunDisplay:
             trials = [trial for trial in plan if trial.device == device]
             left = [trial for trial in trials if trial.trial not in finished]
             total = sum(self._seconds(trial.kind) for trial in trials)
-            lane = _Lane(self._begin(total), total, len(left))
-            self._lanes[device] = lane
+            done = total - sum(self._seconds(trial.kind) for trial in left)
+            self._lanes[device] = _Lane(self._begin(total), total, len(left), done)
             self._device_of.update({trial.trial: device for trial in trials})
-            self._progress.advance(
-                lane.task, total - sum(self._seconds(trial.kind) for trial in left)
-            )
+            self._progress.update(self._lanes[device].task, completed=done)
 
     def on_trial(self, trial: PlannedTrial) -> None:
         """Shows the trial that starts."""
+        self._lanes[trial.device].timing_since = None
         block = f" block {trial.block + 1}" if trial.kind == "latency" else ""
         self._describe(trial.device, f"{trial.kind}{block} · {trial.model} · {trial.recipe}")
 
     def on_event(self, event: Event) -> None:
         """Shows how far a long trial is."""
         device = self._device_of[event.trial]
-        if event.done:
-            current = self._lanes[device].current
+        lane = self._lanes[device]
+        if event.phase.startswith("cooling: "):
+            if not lane.cooling and not self._console.is_terminal:
+                # Where no bar moves, one line says why nothing else does.
+                self._console.print(f"{device} · {event.phase}", highlight=False, soft_wrap=True)
+            lane.cooling = True
+            self._show(device, event.phase)
+            return
+        if lane.cooling:
+            lane.cooling = False
+            self._show(device, lane.current)
+        if event.phase == "measure" and self._protocol.sustained_minutes is not None:
+            self._show_minutes(device, lane, self._protocol.sustained_minutes)
+        elif event.done:
+            current = lane.current
             self._describe(device, f"{event.done:3.0%} {current.partition('% ')[2] or current}")
 
+    def _show_minutes(self, device: str, lane: _Lane, minutes: float) -> None:
+        """A device says nothing while it is timing: what moves is this computer's clock."""
+        lane.timing_since = lane.timing_since or time.monotonic()
+        elapsed = min(time.monotonic() - lane.timing_since, 60 * minutes)
+        self._show(device, f"{elapsed / 60:.1f} of {minutes:g} min · {lane.current}")
+        self._progress.update(lane.task, completed=lane.done + elapsed)
+
     def on_record(self, record: TrialRecord) -> None:
-        """Counts a trial, and says at once if it failed."""
+        """Counts a trial, and says at once if it failed or has to be repeated."""
         lane = self._lanes[record.device]
+        what = f"{record.kind} · {record.model} · {record.recipe}"
+        if len(self._lanes) > 1:
+            what = f"{record.device} · {what}"
+        if record.state == "invalid":
+            self._complain(f"invalid, attempt {record.attempt} of {ATTEMPTS}", what, record.reason)
+        if not record.is_final:
+            return
         lane.left -= 1
-        self._progress.advance(lane.task, self._seconds(record.kind))
+        lane.done += self._seconds(record.kind)
+        self._progress.update(lane.task, completed=lane.done)
         if not lane.left:
             self._describe(record.device, "done")
             self._progress.update(lane.task, completed=lane.total)
         if record.state == "failed" and record.code != "skipped":
-            what = f"{record.kind} · {record.model} · {record.recipe}"
-            where = f"{record.device} · " if len(self._lanes) > 1 else ""
-            self._complain("failed", where + what, record.reason)
+            self._complain("failed", what, record.reason)
 
     def _begin(self, total: float) -> TaskID:
         # Started with its first task: bad input is told without an empty bar above it.
@@ -185,15 +214,18 @@ class RunDisplay:
         self._console.print(Text.assemble((word, "bold red"), f" {what}: {reason}"), soft_wrap=True)
 
     def _describe(self, device: str, what: str) -> None:
-        lane = self._lanes[device]
-        lane.current = what
+        self._lanes[device].current = what
+        self._show(device, what)
+
+    def _show(self, device: str, what: str) -> None:
         text = f"{device} · {what}" if len(self._lanes) > 1 else what
-        self._progress.update(lane.task, description=f"[bold]measure[/]   {_fit(text)}")
+        task = self._lanes[device].task
+        self._progress.update(task, description=f"[bold]measure[/]   {_fit(text)}")
 
     def _seconds(self, kind: str) -> float:
         if kind != "latency":
             return _AROUND_A_TRIAL
-        return _AROUND_A_TRIAL + self._protocol.warmup_seconds + self._protocol.seconds
+        return _AROUND_A_TRIAL + self._protocol.warmup_seconds + self._protocol.measured_seconds
 
 
 def _fit(text: str, width: int = 36) -> str:

@@ -4,6 +4,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 MODELS = Path(__file__).parent / "fixtures" / "models"
 

@@ -14,7 +14,7 @@ from harness import arms
 from harness import run as runs
 from harness.cli import main
 from harness.compare import compare
-from harness.devices.base import DeviceFacts, OnEvent
+from harness.devices.base import Cooldown, DeviceFacts, OnEvent, OnWait, Readiness
 from harness.errors import BadInputError
 from harness.store import MANIFEST
 from tests.conftest import MODELS
@@ -35,6 +35,9 @@ class Device:
 
     def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002 (nothing travels)
         return sha256
+
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:  # noqa: ARG002
+        return Readiness()
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:  # noqa: ARG002
         self._number += 1
@@ -75,7 +78,7 @@ def test_runs_beside_each_other(measure: Measure) -> None:
     for row in found.rows:
         base, again, slower = row.entries
         assert base.change.value is None
-        assert "no difference beyond the intervals" in again.note
+        assert "no difference beyond the interval" in again.note
         assert again.change.interval.holds(0)
         assert "the same file" in again.note
         assert slower.change.value == pytest.approx(0.5, abs=0.01)

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from device_agent.contract import Job, Result
-from harness.devices.base import DeviceFacts, OnEvent, TrialError
+from harness.devices.base import (
+    Cooldown,
+    DeviceFacts,
+    OnEvent,
+    OnWait,
+    Readiness,
+    TrialError,
+)
 from harness.plan import PlannedVariant, make_plan
 from harness.session import Payload, run_session
 from harness.store import RunFolder, TrialRecord
@@ -28,6 +35,9 @@ class Moody:
 
     def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002
         return str(file)
+
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:  # noqa: ARG002
+        return Readiness()
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:  # noqa: ARG002
         self._trials += 1

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.analysis.summary import Variant
+    from harness.analysis.sustained import Sustained
 
 #: Calling the interpreter from Python costs microseconds: below this it is a large part.
 OVERHEAD_NS = 10_000
@@ -95,6 +96,19 @@ def _modes(variant: Variant) -> Iterator[str]:
         )
 
 
+def _minutes(told: Sustained) -> Iterator[str]:
+    change, after = told.change.value or 0.0, told.throttled_after
+    if after.value is None:
+        yield f"No throttling seen: {after.reason}."
+        return
+    of = "" if after.n == len(told.trials) else f" in {after.n} of {len(told.trials)} trials"
+    word = "slower" if change > 0 else "faster"
+    yield (
+        f"Throttles after {units.long_duration(after.value)} without a pause{of}; its steady state "
+        f"is {units.percent(abs(change))} {word} than its first minute."
+    )
+
+
 def _quality(variant: Variant) -> Iterator[str]:
     latency = variant.latency
     median = latency.median.value
@@ -106,7 +120,9 @@ def _quality(variant: Variant) -> Iterator[str]:
     if latency.outliers is not None and latency.outliers > _MANY_OUTLIERS:
         yield f"{units.percent(latency.outliers)} of the samples are far outliers (kept)."
     yield from _modes(variant)
-    if latency.drift is not None and abs(latency.drift) > _STRONG_DRIFT:
+    if variant.sustained is not None:
+        yield from _minutes(variant.sustained)
+    elif latency.drift is not None and abs(latency.drift) > _STRONG_DRIFT:
         word = "slows down" if latency.drift > 0 else "speeds up"
         yield (
             f"Latency {word} by {units.percent(abs(latency.drift))} within a trial: "
@@ -116,4 +132,4 @@ def _quality(variant: Variant) -> Iterator[str]:
         yield f"No interval: {latency.median.reason}."
     if variant.failed_trials:
         total = variant.failed_trials + variant.valid_trials
-        yield f"{variant.failed_trials} of its {total} trials failed."
+        yield f"{variant.failed_trials} of its {total} trials failed or are invalid."

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.analysis import estimates, pareto
+from harness.analysis import estimates, pareto, sustained
 from harness.analysis.advice import advise
 from harness.analysis.estimates import Estimate
 from harness.analysis.findings import findings
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from harness.analysis.sustained import SustainedTrial
     from harness.store import TrialRecord
 
 
@@ -48,25 +49,41 @@ def summarise(
 
     Args:
         manifest: ``run.json``; parts that an early interruption left out may be missing.
-        trials: the finished trials, valid or failed.
+        trials: the finished trials, valid, failed or invalid; each once.
         samples: each latency trial's nanoseconds; read once, one trial at a time.
     """
     timed = {t.trial for t in trials if t.kind == "latency" and t.state == "valid"}
-    statistics = {
-        trial: describe(values) for trial, values in samples if trial in timed and values.size
-    }
+    minutes = manifest.get("suite", {}).get("protocol", {}).get("sustained_minutes")
+    statistics: dict[str, TrialStatistics] = {}
+    long_trials: dict[str, SustainedTrial] = {}
+    for trial, values in samples:
+        if trial in timed and values.size:
+            statistics[trial] = describe(values)
+            if minutes:
+                long_trials[trial] = sustained.describe(
+                    values, sustained.minute_ns(minutes), 60e9 * minutes
+                )
     by_variant: dict[tuple[_Place, str], list[TrialRecord]] = defaultdict(list)
     for record in trials:
         place = _Place(record.model, record.device, record.runtime)
         by_variant[place, record.recipe].append(record)
 
     comparisons = [
-        _compare(manifest, place, by_variant, statistics)
+        _compare(manifest, place, by_variant, statistics, long_trials)
         for place in _places(manifest, [place for place, _ in by_variant])
     ]
     failed = tuple(
         FailedTrial(
-            t.trial, t.kind, t.model, t.recipe, t.device, t.runtime, t.code, t.reason or "no reason"
+            t.trial,
+            t.kind,
+            t.model,
+            t.recipe,
+            t.device,
+            t.runtime,
+            t.code,
+            t.reason or "no reason",
+            t.state,
+            t.attempt,
         )
         for t in trials
         if t.state != "valid"
@@ -80,6 +97,7 @@ def summarise(
         valid_trials=len(trials) - len(failed),
         samples=sum(s.n for s in statistics.values()),
         failed_trials=failed,
+        repeated_trials=sum(t.state == "valid" and t.attempt > 1 for t in trials),
     )
     return replace(summary, warnings=_warnings(summary, manifest, len(timed - set(statistics))))
 
@@ -120,6 +138,7 @@ def _compare(
     place: _Place,
     by_variant: Mapping[tuple[_Place, str], Sequence[TrialRecord]],
     statistics: Mapping[str, TrialStatistics],
+    long_trials: Mapping[str, SustainedTrial],
 ) -> Comparison:
     model: Mapping[str, Any] = next(
         (m for m in manifest.get("models", ()) if m["name"] == place.model), {}
@@ -150,6 +169,7 @@ def _compare(
             failure=failures.get(recipe),
             records=records,
             statistics=statistics,
+            long_trials=long_trials,
         )
         if variant.is_baseline:
             base, base_trials = variant, records
@@ -188,6 +208,7 @@ def _measure(
     failure: Mapping[str, Any] | None,
     records: Sequence[TrialRecord],
     statistics: Mapping[str, TrialStatistics],
+    long_trials: Mapping[str, SustainedTrial],
 ) -> Variant:
     """A variant's own numbers, before it is compared with the baseline."""
     latency = latency_of(records, statistics)
@@ -218,6 +239,7 @@ def _measure(
         accuracy_change=unset,
         memory=memory_of(records),
         delegation=delegation_of(records),
+        sustained=sustained.over([long_trials[r.trial] for r in records if r.trial in long_trials]),
         valid_trials=sum(r.state == "valid" for r in records),
         failed_trials=sum(r.state != "valid" for r in records),
         warnings=tuple(dict.fromkeys([*warnings, *accuracy_warnings])),
@@ -292,8 +314,18 @@ def _warnings(
         warnings.append(f"{summary.planned_trials - done} planned trials are missing.")
     if not summary.valid_trials:
         warnings.append("No trial is valid: there is nothing to compare.")
-    if summary.failed_trials:
-        warnings.append(f"{len(summary.failed_trials)} of {done} trials failed.")
+    for state, words in (
+        ("failed", "failed"),
+        ("invalid", "are INVALID: the device's state spoilt every attempt"),
+    ):
+        count = sum(trial.state == state for trial in summary.failed_trials)
+        if count:
+            warnings.append(f"{count} of {done} trials {words}.")
+    if summary.repeated_trials:
+        warnings.append(
+            f"Trials that had to be repeated, because the device's state spoilt an attempt: "
+            f"{summary.repeated_trials} of {done}. Every attempt is in trials.jsonl."
+        )
     if without_samples:
         warnings.append(
             f"{without_samples} latency trials have no raw samples in the folder and are left out."

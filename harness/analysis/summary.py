@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.analysis.estimates import Estimate
     from harness.analysis.modes import Modes
+    from harness.analysis.sustained import Sustained
 
 #: An accuracy loss that "What to ship" takes as small: one percentage point.
 TOLERANCE = 0.01
@@ -68,7 +69,8 @@ class Variant:
     ``speedup`` is the baseline's latency over this one's, paired by block; ``accuracy_change`` a
     difference of shares; ``smaller`` and ``gzip_smaller`` the baseline's size over this one's.
     ``best_tradeoff`` marks the Pareto front of the point estimates of latency, size and (where
-    measured) accuracy.
+    measured) accuracy. ``sustained`` is there if the run's trials were; ``latency`` is then that of
+    all their inferences together.
     """
 
     recipe: str
@@ -85,6 +87,7 @@ class Variant:
     accuracy_change: Estimate
     memory: Memory
     delegation: Delegation | None = None
+    sustained: Sustained | None = None
     valid_trials: int = 0
     failed_trials: int = 0
     best_tradeoff: bool = False
@@ -115,7 +118,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class FailedTrial:
-    """A trial without a result, and why."""
+    """A trial that does not count, and why.
+
+    ``state`` is ``failed`` (it has no result) or ``invalid`` (the device's state spoilt it, after
+    so many ``attempts``).
+    """
 
     trial: str
     kind: str
@@ -125,11 +132,17 @@ class FailedTrial:
     runtime: str
     code: str
     reason: str
+    state: str = "failed"
+    attempts: int = 1
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A whole run. ``warnings`` say what is missing from it or must not be read into it."""
+    """A whole run. ``warnings`` say what is missing from it or must not be read into it.
+
+    ``failed_trials`` has the invalid ones, too; ``repeated_trials`` counts the valid trials whose
+    first attempt was not.
+    """
 
     run: str
     suite: str
@@ -139,4 +152,5 @@ class Summary:
     valid_trials: int = 0
     samples: int = 0
     failed_trials: tuple[FailedTrial, ...] = ()
+    repeated_trials: int = 0
     warnings: tuple[str, ...] = field(default=())

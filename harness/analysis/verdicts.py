@@ -270,7 +270,8 @@ def _why_missing(name: str, trials: Sequence[TrialRecord]) -> str:
 
 def _failures(kind: str, failed: Sequence[TrialRecord], of: int) -> str:
     first = next((r for r in failed if r.code != "skipped"), failed[0])
-    return f"{len(failed)} of {of} {kind} trials failed: {first.code}: {first.reason}"
+    what = "failed" if any(r.state == "failed" for r in failed) else "stayed invalid"
+    return f"{len(failed)} of {of} {kind} trials {what}: {first.code}: {first.reason}"
 
 
 def _bytes(name: str, metric: MetricPolicy, arms: Arms) -> Finding:

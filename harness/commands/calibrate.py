@@ -14,7 +14,7 @@ from harness.commands.options import (
     device_option,
     results_option,
 )
-from harness.phone_checks import PhoneCheck
+from harness.device_checks import DeviceCheck
 
 
 @click.command(cls=Command)
@@ -30,7 +30,7 @@ def calibrate(
     seconds: float | None,
     threads: int | None,
     devices: tuple[str, ...],
-    allow: tuple[PhoneCheck, ...],
+    allow: tuple[DeviceCheck, ...],
     results: Path,
     as_json: bool,
 ) -> None:

@@ -16,8 +16,8 @@ from harness.commands.options import (
     device_option,
     results_option,
 )
+from harness.device_checks import DeviceCheck
 from harness.errors import BadInputError, InvalidRunError
-from harness.phone_checks import PhoneCheck
 
 _GATE_EXIT_CODES = """\b
 Exit codes:
@@ -64,7 +64,7 @@ def gate(
     threads: int | None,
     seed: int | None,
     devices: tuple[str, ...],
-    allow: tuple[PhoneCheck, ...],
+    allow: tuple[DeviceCheck, ...],
     results: Path,
     resume: Path | None,
     junit: Path | None,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from harness.device_checks import DeviceCheck
 from harness.errors import MobileBenchError
-from harness.phone_checks import PhoneCheck
 
 if TYPE_CHECKING:
     from harness.store import RunFolder
@@ -47,8 +47,8 @@ device_option = click.option(
 allow_option = click.option(
     "--allow",
     multiple=True,
-    type=click.Choice(get_args(PhoneCheck)),
-    help="Measure a phone although this check fails; every result says so. May be repeated; "
+    type=click.Choice(get_args(DeviceCheck)),
+    help="Measure although this check fails; every result says so. May be repeated; "
     "without --device it means --device all.",
 )
 results_option = click.option(
@@ -62,13 +62,12 @@ results_option = click.option(
 
 def show_run(folder: RunFolder, as_json: bool = False) -> int:
     """Writes the report, prints the table or the document, and returns the exit code."""
-    from harness import history
     from harness import report as reports
     from harness.run import exit_code
     from harness.terminal import output
 
     summary = reports.summary_of(folder)
-    page = reports.build(folder, summary, histories=history.before(folder, summary))
+    page = reports.build(folder, summary)
     code = exit_code(folder)
     try:
         if as_json:

@@ -16,15 +16,15 @@ from harness.commands.options import (
     device_option,
     results_option,
 )
+from harness.device_checks import DeviceCheck
 from harness.errors import BadInputError
-from harness.phone_checks import PhoneCheck
 
 _EXIT_CODES = """\b
 Exit codes:
   0    every trial is valid
   1    some variants or trials failed; the report says which and why
   2    wrong usage or bad input; nothing was measured
-  4    the run is invalid or cannot go on
+  4    some trial stayed invalid (throttled, plugged in meanwhile, …), or the run cannot go on
   130  interrupted; resume it with --resume"""
 
 
@@ -39,6 +39,13 @@ Exit codes:
 @click.option("--recipe", "recipes", multiple=True, help="A recipe for MODEL; may be repeated.")
 @click.option("--blocks", type=int, help="Fresh processes a variant, instead of the suite's.")
 @click.option("--seconds", type=float, help="Seconds measured a trial, instead of the suite's.")
+@click.option(
+    "--sustained-minutes",
+    type=float,
+    metavar="N",
+    help="Sustained mode: N minutes without a pause a trial, once a variant unless --blocks says "
+    "otherwise; tells each minute's median and when the device throttles.",
+)
 @click.option("--threads", type=int, help="Threads, instead of the suite's runtimes.")
 @click.option("--seed", type=int, help="Seed, instead of the suite's.")
 @device_option
@@ -58,10 +65,11 @@ def run(
     recipes: tuple[str, ...],
     blocks: int | None,
     seconds: float | None,
+    sustained_minutes: float | None,
     threads: int | None,
     seed: int | None,
     devices: tuple[str, ...],
-    allow: tuple[PhoneCheck, ...],
+    allow: tuple[DeviceCheck, ...],
     results: Path,
     resume: Path | None,
     as_json: bool,
@@ -79,6 +87,7 @@ def run(
       mobilebench run old.tflite new.tflite --data eval.npz --json
       mobilebench run suite.toml --device all
       mobilebench run suite.toml --device R5CT1234ABC --allow battery
+      mobilebench run suite.toml --sustained-minutes 10
       mobilebench run --resume results/20260131T120000Z-quickstart
     """
     from rich.console import Console
@@ -88,7 +97,13 @@ def run(
     from harness.suite import choose_suite
     from harness.terminal import RunDisplay
 
-    overrides = {"blocks": blocks, "seconds": seconds, "threads": threads, "seed": seed}
+    overrides = {
+        "blocks": blocks,
+        "seconds": seconds,
+        "sustained_minutes": sustained_minutes,
+        "threads": threads,
+        "seed": seed,
+    }
     given: dict[str, Any] = {name: v for name, v in overrides.items() if v is not None}
     # A job that a CI system cancels must leave a run that can be resumed, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

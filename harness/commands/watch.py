@@ -13,15 +13,15 @@ from harness.commands.options import (
     results_option,
     show_run,
 )
+from harness.device_checks import DeviceCheck
 from harness.errors import InterruptedRunError, MobileBenchError
-from harness.phone_checks import PhoneCheck
 
 
 @click.command(cls=Command)
 @click.argument("suite", metavar="SUITE.toml", type=click.Path(path_type=Path))
 @allow_option
 @results_option
-def watch(suite: Path, allow: tuple[PhoneCheck, ...], results: Path) -> None:
+def watch(suite: Path, allow: tuple[DeviceCheck, ...], results: Path) -> None:
     """Run a suite on each phone as it is plugged in, until Ctrl-C.
 
     \b

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from device_agent.contract import Event, Job, Result
@@ -15,8 +16,17 @@ from harness.devices.adb import AdbDevice, AdbError, LinkLostError
 from harness.devices.adb_parse import parse_properties, parse_start
 from harness.devices.adb_stream import AdbStream, Deadline
 from harness.devices.app import Apk
-from harness.devices.base import DeviceFacts, OnEvent, TrialError
+from harness.devices.base import (
+    Cooldown,
+    DeviceFacts,
+    InvalidTrialError,
+    OnEvent,
+    OnWait,
+    Readiness,
+    TrialError,
+)
 from harness.devices.conversation import Conversation
+from harness.devices.cooling import pause, tell
 from harness.devices.link import Link
 from harness.devices.phone_state import Limits, PhoneState, Unfit
 from harness.devices.remote_store import RemoteStore
@@ -26,8 +36,6 @@ _GREETING_SECONDS = 60.0
 _START_SECONDS = 60.0
 _SOCKET_SECONDS = 15.0
 
-#: A trial that heat or the surroundings spoilt is done again so often.
-_REPEATS = 2
 _POLL_SECONDS = 2.0
 _WAKE_SECONDS = 0.5
 
@@ -42,7 +50,7 @@ class AndroidDevice:
         limits: what it must keep to while something is measured.
         allowed: checks that may fail (``Unfit.check``); every result says so.
         wait_seconds: how long a lost phone is waited for.
-        cool_seconds: how long a hot phone is waited for.
+        cool_seconds: how long a hot phone is waited for before a run.
     """
 
     kind = "android"
@@ -85,14 +93,12 @@ class AndroidDevice:
             properties = self._look()
             if self._apk is not None:
                 app.ensure_installed(self._device, self._apk)
-            self._fit()
+            self._fit(Cooldown(seconds=self._cool), _nobody)
             with self._app(_GREETING_SECONDS) as conversation:
                 hello = conversation.greet()
-        except (TrialError, AdbError) as error:
-            raise BadInputError(
-                f"device {self._name!r} ({self._device.serial}): {error}"
-            ) from error
-        except BadInputError as error:
+        except InvalidTrialError as error:
+            raise InvalidRunError(error.reason) from error
+        except (TrialError, AdbError, BadInputError) as error:
             raise BadInputError(
                 f"device {self._name!r} ({self._device.serial}): {error}"
             ) from error
@@ -110,11 +116,21 @@ class AndroidDevice:
         """Sends the file unless it is there; see :class:`harness.devices.base.Device`."""
         return self._link.keep(lambda: self._store.put(file, sha256))
 
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:
+        """Waits until the phone is fit and cool; see :class:`harness.devices.base.Device`."""
+        state = self._link.keep(
+            lambda: self._fit(cooldown, on_wait), lambda: on_wait("waiting for the phone")
+        )
+        warnings = self._overlooked(self._found(state))
+        if cooldown.celsius is not None and state.battery.temperature is None:
+            warnings += ("not cooled down: it does not tell its battery's temperature",)
+        return Readiness(warnings=warnings)
+
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`harness.devices.base.Device`.
 
         Raises:
-            InvalidRunError: the phone did not come back, or did not become fit.
+            InvalidRunError: the phone did not come back.
         """
         result = self._link.keep(
             lambda: self._trial(job, on_event, timeout_seconds),
@@ -140,65 +156,72 @@ class AndroidDevice:
         self._known_unfit = tuple(unfit_build(properties))
         return properties
 
-    def _fit(self, waiting: Callable[[], None] = lambda: None) -> PhoneState:
-        """Waits until the phone is fit; ``waiting`` is called meanwhile and may raise.
+    def _fit(self, cooldown: Cooldown, on_wait: OnWait) -> PhoneState:
+        """Waits until the phone is fit and cool; ``on_wait`` is called meanwhile and may raise.
 
         Raises:
-            InvalidRunError: it is not, and waiting does not help or takes too long.
+            InvalidRunError: it is not fit, and waiting does not help.
+            InvalidTrialError: ``too_hot``: waiting took too long.
         """
-        end = time.monotonic() + self._cool
+        end = time.monotonic() + cooldown.seconds
         woken = False
         while True:
             state = phone_state.read(self._device)
-            reasons = self._unfit(state)
+            reasons = [
+                *(unfit for unfit in self._found(state) if unfit.check not in self._allowed),
+                *phone_state.too_warm(state, cooldown),
+            ]
             if not reasons:
                 return state
             if not woken and any(reason.check in ("screen", "lock") for reason in reasons):
                 # It wakes a screen and passes a lock without a secret; else its owner must.
                 woken = True
                 self._device.script("input keyevent KEYCODE_WAKEUP; wm dismiss-keyguard")
-                _pause(_WAKE_SECONDS, waiting)
+                pause(_WAKE_SECONDS, lambda: on_wait("waking the screen"))
                 continue
-            if time.monotonic() >= end or not all(reason.passes for reason in reasons):
-                sentences = "; ".join(reason.sentence for reason in reasons)
-                raise InvalidRunError(
-                    f"device {self._name!r} ({self._device.serial}) is not fit: {sentences}"
-                )
-            _pause(_POLL_SECONDS, waiting)
+            sentences = "; ".join(reason.sentence for reason in reasons)
+            unfit = f"device {self._name!r} ({self._device.serial}) is not fit: {sentences}"
+            if not all(reason.passes for reason in reasons):
+                raise InvalidRunError(unfit)
+            if time.monotonic() >= end:
+                raise InvalidTrialError("too_hot", unfit)
+            short = ", ".join(dict.fromkeys(reason.short for reason in reasons))
+            pause(_POLL_SECONDS, partial(tell, on_wait, short, end))
 
-    def _unfit(self, state: PhoneState) -> list[Unfit]:
-        found = (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))
-        return [reason for reason in found if reason.check not in self._allowed]
+    def _found(self, state: PhoneState) -> tuple[Unfit, ...]:
+        return (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))
 
     def _trial(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
-        code, reasons = "", ""
-        for _ in range(1 + _REPEATS):
-            before = self._fit(lambda: on_event(Event(job.trial, "cool down")))
-            try:
-                with self._app(timeout_seconds) as conversation:
-                    conversation.greet()
-                    result = conversation.carry_out(job, on_event)
-            except TrialError as error:
-                if error.code != "disturbed":
-                    raise
-                code, reasons = error.code, error.reason
-                continue
-            after = phone_state.read(self._device)
-            spoilt = [reason.sentence for reason in self._unfit(after)]
-            if before.battery.plugged != after.battery.plugged:
-                spoilt.append("it was plugged in or unplugged meanwhile")
-            if not spoilt:
-                return replace(
-                    result,
-                    metrics=result.metrics + phone_state.metrics(before, after),
-                    warnings=result.warnings + self._overlooked(before),
-                )
-            code, reasons = "device_unfit", "; ".join(spoilt)
-        raise TrialError(code, f"after each of {1 + _REPEATS} attempts: {reasons}")
+        before = phone_state.read(self._device)
+        try:
+            with self._app(timeout_seconds) as conversation:
+                conversation.greet()
+                result = conversation.carry_out(job, on_event)
+        except TrialError as error:
+            if error.code == "disturbed":
+                raise InvalidTrialError(error.code, error.reason) from error
+            raise
+        after = phone_state.read(self._device)
+        found = (
+            *phone_state.plug_changed(before, after),
+            *phone_state.unfit(after, self._sdk, self._limits),
+        )
+        result = replace(
+            result,
+            metrics=result.metrics + phone_state.metrics(before, after),
+            warnings=result.warnings + self._overlooked(found),
+        )
+        spoilt = [unfit for unfit in found if unfit.check not in self._allowed]
+        if spoilt:
+            reason = "; ".join(unfit.sentence for unfit in spoilt)
+            heat = all(unfit.passes for unfit in spoilt)
+            raise InvalidTrialError(spoilt[0].code, reason, result, heat)
+        return result
 
-    def _overlooked(self, state: PhoneState) -> tuple[str, ...]:
-        found = (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))
-        return tuple(f"measured although {reason.sentence}" for reason in found)
+    def _overlooked(self, found: Iterable[Unfit]) -> tuple[str, ...]:
+        return tuple(
+            f"measured although {unfit.sentence}" for unfit in found if unfit.check in self._allowed
+        )
 
     # The app.
 
@@ -260,11 +283,8 @@ class AndroidDevice:
                 ) from error
 
 
-def _pause(seconds: float, waiting: Callable[[], None]) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        waiting()
-        time.sleep(0.25)
+def _nobody(_: str) -> None:
+    """Nobody is told what is waited for."""
 
 
 class _Wire:

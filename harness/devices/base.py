@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from device_agent.contract import Event, Job, Result
+from device_agent.contract import Event, Job, Metric, Result
 
 #: Reasons that the host adds to the agent's own (``device_agent.contract.ERROR_CODES``).
 HOST_CODES = (
@@ -21,8 +21,17 @@ HOST_CODES = (
     "start_failed",  # the app did not start
     "app_crashed",  # it ended by an exception or a signal
     "app_hung",  # Android says that it does not respond
-    "device_unfit",  # too hot, too low, locked, … after the trial, so that it does not count
     "skipped",  # not started: earlier trials of the same variant failed
+)
+
+#: Why a trial that has a result, or was about to have one, does not count.
+INVALID_CODES = (
+    "throttled",  # heat or the power supply slowed the device down meanwhile
+    "capped",  # its processor's frequency was limited meanwhile
+    "plug_changed",  # it was plugged in or unplugged meanwhile
+    "disturbed",  # the app did not stay in front
+    "too_hot",  # it did not cool down in time, and the trial was not started
+    "device_unfit",  # battery low, locked, … after the trial
 )
 
 #: Told of each event, and once in a while of the latest one again: it may raise to end the trial.
@@ -36,6 +45,47 @@ class TrialError(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+
+class InvalidTrialError(TrialError):
+    """The trial does not count, because of the device's state: one of ``INVALID_CODES``.
+
+    ``result`` is what was measured all the same; None if the trial was not started. ``heat``: it
+    is nothing but heat, or what the device did against it.
+    """
+
+    def __init__(
+        self, code: str, reason: str, result: Result | None = None, heat: bool = False
+    ) -> None:
+        super().__init__(code, reason)
+        self.result = result
+        self.heat = heat
+
+
+@dataclass(frozen=True)
+class Cooldown:
+    """How cool a device must be before a trial.
+
+    Attributes:
+        celsius: at most so many degrees; None: no more than that it is not throttled, and on
+            phones the battery's own limit.
+        seconds: how long that is waited for.
+    """
+
+    celsius: float | None = None
+    seconds: float = 600.0
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What was found when a device was looked at before a trial: it goes to the trial's record."""
+
+    metrics: tuple[Metric, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+#: Told in a few words what is waited for; it may raise to end the waiting.
+OnWait = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -68,9 +118,18 @@ class Device(Protocol):
     def push(self, file: Path, sha256: str) -> str:
         """Puts a file where the device's agent can read it and returns its path there."""
 
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:
+        """Sees before a trial that the device is fit, and waits until it is cool enough.
+
+        Raises:
+            InvalidTrialError: ``too_hot``: it did not cool down in time.
+            InvalidRunError: it is unfit in a way that waiting does not change.
+        """
+
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """Carries out one trial in a fresh process.
 
         Raises:
+            InvalidTrialError: there is a result, and it does not count.
             TrialError: there is no valid result, whatever the reason.
         """

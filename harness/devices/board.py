@@ -11,7 +11,14 @@ from device_agent.contract import Event, Job, Result
 from harness.devices import agent_archive, agent_process
 from harness.devices.adb import AdbDevice, AdbError, LinkLostError
 from harness.devices.agent_process import AgentDiedError
-from harness.devices.base import DeviceFacts, OnEvent, TrialError
+from harness.devices.base import (
+    Cooldown,
+    DeviceFacts,
+    OnEvent,
+    OnWait,
+    Readiness,
+    TrialError,
+)
 from harness.devices.link import Link
 from harness.devices.remote_store import RemoteStore, sha256_of
 from harness.errors import BadInputError
@@ -76,6 +83,10 @@ class BoardDevice:
     def push(self, file: Path, sha256: str) -> str:
         """Sends the file unless it is there; see :class:`harness.devices.base.Device`."""
         return self._link.keep(lambda: self._store.put(file, sha256))
+
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:  # noqa: ARG002
+        """Nothing is looked at; see :class:`harness.devices.base.Device`."""
+        return Readiness()
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`harness.devices.base.Device`."""

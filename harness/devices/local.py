@@ -8,7 +8,14 @@ from pathlib import Path
 
 from device_agent.contract import Job, Result
 from harness.devices import agent_archive, agent_process
-from harness.devices.base import DeviceFacts, OnEvent, TrialError
+from harness.devices.base import (
+    Cooldown,
+    DeviceFacts,
+    OnEvent,
+    OnWait,
+    Readiness,
+    TrialError,
+)
 from harness.errors import BadInputError
 
 _GREETING_SECONDS = 60.0
@@ -52,6 +59,10 @@ class LocalDevice:
     def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002 (the file is here already)
         """The file's own path: nothing has to travel."""
         return str(file.resolve())
+
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:  # noqa: ARG002
+        """Nothing is looked at; see :class:`harness.devices.base.Device`."""
+        return Readiness()
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`harness.devices.base.Device`."""

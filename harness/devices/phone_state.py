@@ -14,6 +14,7 @@ from device_agent.contract import Metric
 from harness.devices import adb_parse
 from harness.devices.adb import AdbDevice
 from harness.devices.adb_parse import Battery, Thermal
+from harness.devices.base import Cooldown
 
 _FIRST_WITH_THERMAL_STATUS = 29
 
@@ -54,12 +55,18 @@ class PhoneState:
 class Unfit:
     """One reason not to measure: the check's name, and a sentence.
 
-    ``passes``: it may pass by waiting, as heat does.
+    ``passes``: it may pass by waiting, as heat does; ``short`` then says what is waited for.
     """
 
     check: str
     sentence: str
     passes: bool = False
+    short: str = ""
+
+    @property
+    def code(self) -> str:
+        """What it makes of a trial: one of ``harness.devices.base.INVALID_CODES``."""
+        return {"thermal": "throttled", "plug": "plug_changed"}.get(self.check, "device_unfit")
 
 
 def read(device: AdbDevice) -> PhoneState:
@@ -108,6 +115,7 @@ def _battery(state: PhoneState, limits: Limits) -> Iterator[Unfit]:
             f"its battery has {battery.temperature:g} °C, above {limits.battery_temperature:g} °C:"
             " let it cool down",
             passes=True,
+            short=f"{battery.temperature:g} → {limits.battery_temperature:g} °C",
         )
     if state.power_save is None:
         yield Unfit("power-save", "it does not tell whether it saves power")
@@ -125,6 +133,7 @@ def _thermal(state: PhoneState, sdk: int, limits: Limits) -> Iterator[Unfit]:
             "thermal",
             f"it is throttled by heat (thermal status {status}): let it cool down",
             passes=True,
+            short=f"thermal status {status}",
         )
 
 
@@ -135,6 +144,25 @@ def _screen(state: PhoneState) -> Iterator[Unfit]:
         yield Unfit("screen", "its screen is off: switch it on")
     elif state.locked:
         yield Unfit("lock", "it is locked: unlock it")
+
+
+def plug_changed(before: PhoneState, after: PhoneState) -> Iterator[Unfit]:
+    """Whether its cable was plugged in or pulled between the two moments."""
+    if before.battery.plugged != after.battery.plugged:
+        yield Unfit("plug", "it was plugged in or unplugged meanwhile")
+
+
+def too_warm(state: PhoneState, cooldown: Cooldown) -> Iterator[Unfit]:
+    """Whether its battery is warmer than a trial may begin; nothing where it does not tell."""
+    found, limit = state.battery.temperature, cooldown.celsius
+    if found is not None and limit is not None and found > limit:
+        yield Unfit(
+            "cooldown",
+            f"its battery has {found:g} °C, and a trial begins at {limit:g} °C at most "
+            "(cooldown_celsius)",
+            passes=True,
+            short=f"{found:g} → {limit:g} °C",
+        )
 
 
 def metrics(before: PhoneState, after: PhoneState) -> tuple[Metric, ...]:

@@ -19,7 +19,14 @@ from urllib.parse import urlsplit
 from device_agent.contract import Event, Job, Result
 from harness.devices import agent_archive, agent_process, interrupt
 from harness.devices.agent_process import AgentDiedError
-from harness.devices.base import DeviceFacts, OnEvent, TrialError
+from harness.devices.base import (
+    Cooldown,
+    DeviceFacts,
+    OnEvent,
+    OnWait,
+    Readiness,
+    TrialError,
+)
 from harness.devices.remote_store import sha256_of
 from harness.errors import BadInputError, InvalidRunError
 
@@ -100,6 +107,10 @@ class SshBoardDevice:
             return self._put(file, sha256)
         except SshLostError as error:
             raise self._lost(error) from error
+
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:  # noqa: ARG002
+        """Nothing is looked at; see :class:`harness.devices.base.Device`."""
+        return Readiness()
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process, repeated once if the connection broke in the middle.

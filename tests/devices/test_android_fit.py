@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from device_agent.contract import Event
-from harness.devices import phone_state
-from harness.devices.adb import AdbDevice
 from harness.devices.android import AndroidDevice
-from harness.devices.base import TrialError
-from harness.devices.phone_state import PhoneState
+from harness.devices.base import Cooldown, InvalidTrialError
 from harness.errors import InvalidRunError
 from tests.devices.conftest import Connect
 from tests.devices.test_android import make, plan
 from tests.phone.android import PACKAGE, Android, Package, State
+
+
+def nobody(_: str) -> None: ...
+
 
 Change = Callable[[State], None]
 
@@ -99,8 +100,10 @@ def test_a_check_that_is_allowed_to_fail_is_told(
     allowed = frozenset({"battery"})
     device = AndroidDevice("phone", connect(pixel.phone), None, allowed=allowed, cool_seconds=0)
     device.probe()
+    told = ("measured although its battery is at 10 %, below 25 %: charge it",)
+    assert device.preflight(Cooldown(), nobody).warnings == told
     result = device.run(plan(device, model_file), lambda _: None, 60)
-    assert result.warnings == ("measured although its battery is at 10 %, below 25 %: charge it",)
+    assert result.warnings == told
 
 
 def test_a_dark_screen_is_switched_on(pixel: Android, connect: Connect) -> None:
@@ -128,69 +131,107 @@ def test_heat_is_waited_for(pixel: Android, connect: Connect) -> None:
 
 
 SPOILT = [
-    ({"thermal_status": 3}, "throttled by heat"),
-    ({"level": 20}, "below 25 %"),
-    ({"temperature": 420}, "its battery has 42 °C"),
-    ({"power_save": "1"}, "battery saver is on"),
-    ({"locked": True}, "it is locked"),
-    ({"plugged": False}, "plugged in or unplugged"),
+    ({"thermal_status": 3}, "throttled", "throttled by heat"),
+    ({"level": 20}, "device_unfit", "below 25 %"),
+    ({"temperature": 420}, "device_unfit", "its battery has 42 °C"),
+    ({"power_save": "1"}, "device_unfit", "battery saver is on"),
+    ({"locked": True}, "device_unfit", "it is locked"),
+    ({"plugged": False}, "plug_changed", "plugged in or unplugged"),
 ]
 
 
-@pytest.mark.parametrize(("values", "words"), SPOILT)
-def test_a_trial_that_is_disturbed_every_time(
+@pytest.mark.parametrize(("values", "code", "words"), SPOILT)
+def test_a_trial_that_is_disturbed(
     pixel: Android,
     connect: Connect,
     model_file: Path,
     values: dict[str, object],
+    code: str,
     words: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is spoilt while it runs, and put right before the next attempt."""
+    """It does not count, and what was measured is told all the same."""
     device = make(pixel, connect)
     device.probe()
-    planned = plan(device, model_file)
-    attempts: list[str] = []
-    read = phone_state.read
-
-    def read_and_put_right(adb_device: AdbDevice) -> PhoneState:
-        state = read(adb_device)
-        change(**{name: getattr(State(), name) for name in values})(pixel.state)
-        return state
 
     def disturb(event: Event) -> None:
         if event.phase == "load":
-            attempts.append(event.phase)
             change(**values)(pixel.state)
 
-    monkeypatch.setattr(phone_state, "read", read_and_put_right)
-    with pytest.raises(TrialError, match=words) as caught:
-        device.run(planned, disturb, 60)
-    assert caught.value.code == "device_unfit"
-    assert len(attempts) == 3
+    with pytest.raises(InvalidTrialError, match=words) as caught:
+        device.run(plan(device, model_file), disturb, 60)
+    assert caught.value.code == code
+    assert caught.value.result is not None
+    assert caught.value.result.samples_ns
 
 
-def test_a_trial_that_is_disturbed_once(pixel: Android, connect: Connect, model_file: Path) -> None:
-    device = make(pixel, connect)
+@pytest.mark.parametrize(
+    ("values", "check"), [({"plugged": False}, "plug"), ({"thermal_status": 3}, "thermal")]
+)
+def test_a_disturbance_that_is_allowed_is_told(
+    pixel: Android, connect: Connect, model_file: Path, values: dict[str, object], check: str
+) -> None:
+    pixel.installed[PACKAGE] = Package(1)
+    allowed = frozenset({check})
+    device = AndroidDevice("phone", connect(pixel.phone), None, allowed=allowed)
     device.probe()
-    planned = plan(device, model_file)
-    attempts: list[str] = []
-
-    def disturb(event: Event) -> None:
-        if event.phase == "load":
-            attempts.append(event.phase)
-            pixel.state.plugged = False
-
-    result = device.run(planned, disturb, 60)
-    assert result.samples_ns
-    assert len(attempts) == 2
+    result = device.run(plan(device, model_file), lambda _: change(**values)(pixel.state), 60)
+    assert len(result.warnings) == 1
+    assert (
+        result.warnings[0].startswith("measured although it was ") or "heat" in result.warnings[0]
+    )
 
 
-def test_a_disturbance_that_stays_ends_the_run(
-    pixel: Android, connect: Connect, model_file: Path
+def test_a_disturbance_that_stays_is_found_before_the_next_trial(
+    pixel: Android, connect: Connect
 ) -> None:
     device = make(pixel, connect)
     device.probe()
-    planned = plan(device, model_file)
+    pixel.state.level = 20
     with pytest.raises(InvalidRunError, match="below 25 %"):
-        device.run(planned, lambda _: setattr(pixel.state, "level", 20), 60)
+        device.preflight(Cooldown(), nobody)
+
+
+def test_a_trial_begins_when_the_battery_is_cool(pixel: Android, connect: Connect) -> None:
+    device = make(pixel, connect)
+    device.probe()
+    pixel.state.temperature = 350
+    said: list[str] = []
+
+    def cool(text: str) -> None:
+        said.append(text)
+        pixel.state.temperature = 315
+
+    device.preflight(Cooldown(32, 60), cool)
+    assert said[0].startswith("cooling: 35 → 32 °C, ")
+
+
+def test_a_phone_that_does_not_cool_down(pixel: Android, connect: Connect) -> None:
+    device = make(pixel, connect)
+    device.probe()
+    pixel.state.temperature = 350
+    with pytest.raises(InvalidTrialError, match=r"has 35 °C, .* at 32 °C at most") as caught:
+        device.preflight(Cooldown(32, 0), nobody)
+    assert (caught.value.code, caught.value.result) == ("too_hot", None)
+
+
+def test_cooling_can_be_interrupted(pixel: Android, connect: Connect) -> None:
+    device = make(pixel, connect)
+    device.probe()
+    pixel.state.thermal_status = 2
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        device.preflight(Cooldown(), interrupt)
+
+
+def test_a_temperature_that_is_not_told_is_not_waited_for(pixel: Android, connect: Connect) -> None:
+    pixel.installed[PACKAGE] = Package(1)
+    allowed = frozenset({"battery-temperature"})
+    device = AndroidDevice("phone", connect(pixel.phone), None, allowed=allowed)
+    battery = pixel.battery
+    pixel.battery = lambda state: battery(state).replace("  temperature: ", "  warmth: ")
+    device.probe()
+    told = device.preflight(Cooldown(32, 60), nobody).warnings
+    assert any(warning.startswith("not cooled down: it does not tell") for warning in told)

@@ -51,7 +51,7 @@ def phone(pixel: Android, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> 
 
 def run_gate(phone: Android, results: Path, watcher: Quiet) -> gate.GateResult:
     settings: dict[str, Any] = {
-        "protocol": {"warmup_seconds": 0, "seconds": 0, "runs": 10},
+        "protocol": {"warmup_seconds": 0, "seconds": 0, "runs": 10, "cooldown_seconds": 0},
         "devices": [{"name": "phone", "kind": "android", "address": phone.phone.serial}],
     }
     small = MODELS / "small.tflite"

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from harness import report
 from harness import run as runs
 from harness.devices import discovery
 from harness.devices.android import AndroidDevice
@@ -65,11 +66,17 @@ class Watcher:
 def nothing() -> None: ...
 
 
-def suite(*serials: str, blocks: int = 3) -> Suite:
+def suite(*serials: str, blocks: int = 3, cooldown: float = 0.0) -> Suite:
     return Suite.model_validate(
         {
             "name": "faults",
-            "protocol": {"blocks": blocks, "warmup_seconds": 0, "seconds": 0.1, "runs": 10},
+            "protocol": {
+                "blocks": blocks,
+                "warmup_seconds": 0,
+                "seconds": 0.1,
+                "runs": 10,
+                "cooldown_seconds": cooldown,
+            },
             "models": [
                 {
                     "name": "small",
@@ -160,7 +167,9 @@ def test_a_phone_that_becomes_unfit_then_resumed(
     watcher = Watcher(3, lambda: pixel.state.__dict__.update(values))
     folder, sentence = interrupted(tmp_path / "results", watcher, suite(pixel.phone.serial))
     assert words in sentence
-    assert states(folder) == ["valid"] * 3
+    hot = ["invalid"] if "thermal_status" in values else []
+    assert states(folder) == ["valid"] * 3 + hot
+    assert [record.code for record in folder.trials()][3:] == ["too_hot"] * len(hot)
     pixel.state.__dict__.update(well)
     finish(folder)
 
@@ -213,6 +222,109 @@ def test_the_user_stops_while_a_file_is_sent(
     pixel.phone.cable.plug()
     assert discovery.AdbDevice(adb, pixel.phone.serial).wait(20)
     finish(RunFolder.open(next((tmp_path / "results").iterdir())))
+
+
+class Heating(Watcher):
+    """A phone that gets hot, or is plugged, in the middle of a trial; and then is well again."""
+
+    def __init__(self, times: int, disturb: Callable[[], object], rest: Callable[[], object]):
+        super().__init__(0, nothing)
+        self.times, self.disturb, self.rest = times, disturb, rest
+        self.waited: list[str] = []
+
+    def on_event(self, event: Any) -> None:
+        if event.phase == "measure" and len(self.records) >= 3 and self.times:
+            self.times -= 1
+            self.disturb()
+        if event.phase.startswith("cooling: "):
+            self.waited.append(event.phase)
+            self.rest()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_phone_that_heats_up(phones: list[Android], tmp_path: Path, times: int) -> None:
+    pixel, _ = phones
+    watcher = Heating(
+        times,
+        lambda: pixel.state.__dict__.update(thermal_status=3, skin=47.2),
+        lambda: pixel.state.__dict__.update(thermal_status=0, skin=33.0),
+    )
+    plan = suite(pixel.phone.serial, cooldown=60)
+    folder = runs.start(plan, tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+    attempts = folder.attempts()
+    spoilt = [record for record in attempts if record.state == "invalid"]
+    assert [(r.trial, r.attempt, r.code) for r in spoilt] == [
+        (attempts[3].trial, number, "throttled") for number in range(1, times + 1)
+    ]
+    assert "it is throttled by heat (thermal status 3)" in spoilt[0].reason
+    told = {m["name"]: m["value"] for m in spoilt[0].metrics}
+    assert (told["thermal_status_before"], told["thermal_status_after"]) == (0, 3)
+    assert watcher.waited[0].startswith("cooling: thermal status 3, ")
+    # Each trial counts once, in the plan's order, with its own samples.
+    trials = folder.trials()
+    assert [r.trial for r in trials] == [p["trial"] for p in folder.manifest()["plan"]]
+    samples = dict(folder.samples())
+    assert sorted(samples) == sorted(r.trial for r in trials if r.kind == "latency")
+    assert all(samples[r.trial].size == r.samples for r in trials if r.kind == "latency")
+    raw = [name for name, _ in folder.attempt_samples()]
+    assert len(raw) == len(samples) + min(times, 2)
+    assert trials[3].state == ("valid" if times == 1 else "invalid")
+    assert runs.exit_code(folder) == (0 if times == 1 else 4)
+    words = " ".join(report.summary_of(folder).warnings)
+    assert ("had to be repeated" if times == 1 else "1 of 8 trials are INVALID") in words
+
+
+def test_heat_is_what_a_sustained_trial_is_about(phones: list[Android], tmp_path: Path) -> None:
+    pixel, _ = phones
+    watcher = Heating(
+        1,
+        lambda: pixel.state.__dict__.update(thermal_status=3),
+        lambda: pixel.state.__dict__.update(thermal_status=0),
+    )
+    watcher.records = [None] * 3  # type: ignore[list-item] (from the first trial on)
+    plan = suite(pixel.phone.serial, cooldown=60)
+    protocol = plan.protocol.model_copy(update={"sustained_minutes": 1 / 60, "blocks": 1})
+    plan = plan.model_copy(update={"protocol": protocol})
+    folder = runs.start(plan, tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+    assert [(r.state, r.attempt) for r in folder.trials()] == [("valid", 1)] * 4
+    told = [r.warnings for r in folder.trials() if r.kind == "latency"]
+    assert sorted(told) == [
+        (),
+        ("at its end it is throttled by heat (thermal status 3): let it cool down",),
+    ]
+    assert watcher.waited
+
+
+def test_a_plug_that_is_pulled_in_mid_trial(phones: list[Android], tmp_path: Path) -> None:
+    pixel, _ = phones
+    watcher = Heating(1, lambda: setattr(pixel.state, "plugged", False), nothing)
+    folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+    (spoilt,) = [record for record in folder.attempts() if record.state == "invalid"]
+    assert spoilt.code == "plug_changed"
+    assert spoilt.reason == "it was plugged in or unplugged meanwhile"
+    assert set(states(folder)) == {"valid"}
+    assert runs.exit_code(folder) == 0
+
+
+def test_a_run_that_ends_between_two_attempts(phones: list[Android], tmp_path: Path) -> None:
+    """What was spoilt before is counted, and not measured a fourth time."""
+    pixel, _ = phones
+    watcher = Heating(9, lambda: pixel.state.__dict__.update(thermal_status=3), nothing)
+    folder, sentence = interrupted(tmp_path / "results", watcher, suite(pixel.phone.serial))
+    assert "throttled by heat" in sentence
+    spoilt = folder.trials()[-1]
+    assert [(r.attempt, r.code) for r in folder.attempts()][3:] == [
+        (1, "throttled"),
+        (2, "too_hot"),
+    ]
+    pixel.state.thermal_status = 0
+    finish(folder)
+    again = [r for r in folder.attempts() if r.trial == spoilt.trial]
+    assert [(r.attempt, r.state) for r in again] == [
+        (1, "invalid"),
+        (2, "invalid"),
+        (3, "valid"),
+    ]
 
 
 def test_the_app_crashes_once(phones: list[Android], tmp_path: Path) -> None:

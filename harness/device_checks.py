@@ -1,17 +1,19 @@
-"""The names of what is looked at before a phone is measured."""
+"""The names of what is looked at before and after a trial."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-#: What is looked at before a phone is measured, and may be allowed to fail.
-PhoneCheck = Literal[
+#: What a device must be, and may be allowed not to be; every result then says so.
+DeviceCheck = Literal[
     "battery",
     "battery-faked",
     "battery-temperature",
     "debuggable",
     "emulator",
+    "frequency",
     "lock",
+    "plug",
     "power-save",
     "screen",
     "thermal",
