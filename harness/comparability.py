@@ -26,7 +26,7 @@ _FACTS = {
     "system": "operating system",
 }
 #: How often a variant was run changes its interval, not what it is an interval of.
-_NOT_PROTOCOL = ("blocks", "timeout_seconds")
+_NOT_PROTOCOL = ("blocks", "timeout_seconds", "cooldown_seconds", "sustained_minutes")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ def setting(
         protocol: of the suite.
     """
     info = device.get("info", {})
+    minutes = protocol.get("sustained_minutes")
     return {
+        "mode": f"sustained, {minutes:g} min" if minutes else "burst",
         **{title: device.get(key) for key, title in _DEVICE.items()},
         **{title: info[key] for key, title in _FACTS.items() if info.get(key) is not None},
         **{f"runtime's {key}": value for key, value in runtime.items() if key != "name"},
@@ -62,12 +64,9 @@ def setting(
 
 
 def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """In what two settings differ, a phrase each; empty where they may be compared.
-
-    A run that is older than a setting had it switched off.
-    """
+    """In what two settings differ, a phrase each; empty where they may be compared."""
     return [
         f"another {name} ({other.get(name, 'not recorded')}, not {base.get(name, 'not recorded')})"
         for name in dict.fromkeys((*base, *other))
-        if (base.get(name) or None) != (other.get(name) or None)
+        if base.get(name) != other.get(name)
     ]

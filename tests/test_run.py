@@ -82,6 +82,41 @@ def test_ready_models_without_tensorflow(tmp_path: Path) -> None:
         assert "by hand" in shown.stdout
 
 
+def test_a_sustained_run(tmp_path: Path) -> None:
+    """Two real seconds, cut into quarters."""
+    files = (MODELS / "small.tflite", MODELS / "small_int8.tflite")
+    command = ("run", *files, "--sustained-minutes", 2 / 60, "--json", "--results", tmp_path)
+    done = mobilebench(*command)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert len(document["sustained"]) == 2
+    folder = only_run(tmp_path)
+    for told, row in zip(document["sustained"], document["variants"], strict=True):
+        (trial,) = told["trials"]
+        assert [minute["number"] for minute in trial["minutes"]] == [0, 1, 2, 3]
+        assert sum(minute["n"] for minute in trial["minutes"]) == row["samples"]
+        assert row["sustained_steady_ns"] == trial["steady"] > 0
+        assert row["latency_trials"] == 1
+    page = (folder.path / "report.html").read_text()
+    assert "Without a pause" in page
+    assert "Latency over the minutes" in page
+
+    burst = mobilebench("run", *files, "--blocks", 1, "--seconds", 0, "--results", tmp_path / "b")
+    assert burst.returncode == 0, burst.stderr
+    refused = mobilebench("compare", folder.path, only_run(tmp_path / "b").path)
+    assert refused.returncode == 2
+    assert "another mode (burst, not sustained, 0.0333333 min)" in refused.stderr
+
+
+def test_a_gate_takes_no_sustained_trials(tmp_path: Path) -> None:
+    protocol = "[protocol]\nsustained_minutes = 1\n"
+    more = f'[models.ready]\nb = "{MODELS / "small_int8.tflite"}"\n'
+    path = suite(tmp_path, model("a", "small.tflite", more), protocol)
+    done = mobilebench("gate", path, "--results", tmp_path / "results")
+    assert done.returncode == 2
+    assert "take sustained_minutes out of its protocol" in done.stderr
+
+
 def test_a_bad_model_leaves_the_others_unharmed(tmp_path: Path) -> None:
     models = "".join(
         model(name, f"{name}.tflite") for name in ("small", "not_a_number", "unsupported_operator")

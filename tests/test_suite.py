@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadInputError
-from harness.suite import Suite, choose_suite, file_name, quickstart, validate
+from harness.suite import MeasuringProtocol, Suite, choose_suite, file_name, quickstart, validate
 
 
 def load(tmp_path: Path, text: str, **overrides: object) -> Suite:
@@ -160,3 +160,11 @@ def test_only_tflite_files_can_be_compared_as_they_are() -> None:
 )
 def test_any_text_makes_a_name(text: str, name: str) -> None:
     assert file_name(text) == name
+
+
+def test_a_sustained_suite_has_one_block_unless_it_says_otherwise() -> None:
+    assert MeasuringProtocol.model_validate({"sustained_minutes": 10}).blocks == 1
+    assert MeasuringProtocol.model_validate({"sustained_minutes": 10, "blocks": 3}).blocks == 3
+    assert MeasuringProtocol.model_validate({}).blocks == 6
+    again = MeasuringProtocol.model_validate(MeasuringProtocol(sustained_minutes=2).model_dump())
+    assert (again.blocks, again.measured_seconds) == (1, 120)

@@ -34,6 +34,12 @@ def duration(nanoseconds: float) -> str:
     return _with_unit(nanoseconds, TIME_UNITS)
 
 
+def long_duration(nanoseconds: float) -> str:
+    """A time that was chosen or counted: ``4.5 min``; in seconds below two minutes."""
+    minutes = nanoseconds / 60e9
+    return f"{60 * minutes:.3g} s" if minutes < 2 else f"{minutes:.3g} min"
+
+
 def size(count: float) -> str:
     """A number of bytes: ``1.23 MB``."""
     return _with_unit(count, SIZE_UNITS)

@@ -21,6 +21,7 @@ def document(summary: Summary) -> dict[str, Any]:
         "planned_trials": summary.planned_trials,
         "valid_trials": summary.valid_trials,
         "variants": json.loads(frame(summary).to_json(orient="records")),
+        **_minutes(summary),
         "failed_trials": [asdict(trial) for trial in summary.failed_trials],
         "advice": [
             {"model": c.model, "device": c.device, "runtime": c.runtime, **asdict(advice)}
@@ -29,3 +30,20 @@ def document(summary: Summary) -> dict[str, Any]:
         ],
         "warnings": list(summary.warnings),
     }
+
+
+def _minutes(summary: Summary) -> dict[str, Any]:
+    """Each minute of each sustained trial; nothing for a run of bursts."""
+    found = [
+        {
+            "model": comparison.model,
+            "recipe": variant.recipe,
+            "device": comparison.device,
+            "runtime": comparison.runtime,
+            "trials": [asdict(trial) for trial in variant.sustained.trials],
+        }
+        for comparison in summary.comparisons
+        for variant in comparison.variants
+        if variant.sustained is not None
+    ]
+    return {"sustained": found} if found else {}

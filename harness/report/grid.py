@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from harness.analysis import units
 from harness.analysis.estimates import Estimate
 from harness.analysis.summary import Comparison, Variant
+from harness.analysis.sustained import MINUTE_NS
 
 MISSING = "—"
 
@@ -104,6 +105,28 @@ def details_grid(comparison: Comparison) -> Grid:
         Column("Delegated", "nodes", tuple(_delegated(v) for v in rows)),
     ]
     return Grid(rows, tuple(c for c in columns if _any(c)))
+
+
+def sustained_grid(comparison: Comparison) -> Grid | None:
+    """What minutes without a pause did to each variant; None for a run of bursts."""
+    rows = tuple(v for v in comparison.variants if v.sustained is not None)
+    if not rows:
+        return None
+
+    def get(name: str) -> _Get:
+        return lambda v: getattr(v.sustained, name)
+
+    time = _unit(rows, get("first"), units.TIME_UNITS)
+    length = max(t.minute_ns for v in rows if v.sustained for t in v.sustained.trials)
+    title = "First minute" if length == MINUTE_NS else f"First {units.long_duration(length)}"
+    changes = [get("change")(v) for v in rows]
+    columns = [
+        _scaled(title, rows, get("first"), time),
+        _scaled("Steady state", rows, get("steady"), time),
+        Column("Change", "%", _cells(changes, units.points, True, None)),
+        _scaled("Throttles after", rows, get("throttled_after"), ("min", 60e9), mark=False),
+    ]
+    return Grid(rows, tuple(columns))
 
 
 @dataclass(frozen=True)

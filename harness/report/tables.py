@@ -229,6 +229,12 @@ def _tidy(
             yield f"{name}_high", interval.high if interval else None
             yield f"{name}_confidence", interval.confidence if interval else None
         yield f"{name}_reason", plain(estimate.reason)
+    if variant.sustained is not None:
+        for name in ("first", "steady", "change", "throttled_after"):
+            found: Estimate = getattr(variant.sustained, name)
+            unit = "" if name == "change" else "_ns"
+            yield f"sustained_{name}{unit}", found.value
+            yield f"sustained_{name}_reason", plain(found.reason)
     yield "latency_trials", variant.latency.median.n
     yield "failed_trials", variant.failed_trials
     yield "samples", variant.latency.samples

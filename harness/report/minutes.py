@@ -1,0 +1,96 @@
+"""The picture of sustained trials: each minute's latency over the first one's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from harness.analysis import units
+from harness.analysis.sustained import THROTTLED
+from harness.report.drawing import BLUE, FAINT, INK, STYLE, VERMILLION, Picture, svg
+from harness.report.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from harness.analysis.summary import Comparison, Variant
+    from harness.analysis.sustained import SustainedTrial
+
+#: More lines would hide each other.
+MOST_LINES = 12
+
+_TITLE = "Latency over the minutes"
+
+
+def minutes_picture(comparison: Comparison) -> Picture | None:
+    """Each sustained trial as a line; None for a run of bursts."""
+    numbered = [
+        (number, v) for number, v in enumerate(comparison.variants, 1) if v.sustained is not None
+    ]
+    if not numbered:
+        return None
+    shown = sorted(numbered, key=lambda row: (not row[1].is_baseline, not row[1].best_tradeoff))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        unit, factor = _unit(numbered)
+        for number, variant in shown[:MOST_LINES]:
+            _lines(axes, number, variant, factor)
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, -2), max(high, 100 * THROTTLED + 2))
+        axes.axhline(100 * THROTTLED, color=FAINT, lw=0.9, ls="--", zorder=1)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(f"Time without a pause ({unit})")
+        axes.set_ylabel("Latency over the first point's (%)")
+        axes.yaxis.set_major_formatter(
+            FuncFormatter(lambda y, _: units.true_minus(f"{y:+g}" if y else "0"))
+        )
+        axes.grid(True)
+        axes.set_axisbelow(True)
+        drawn = svg(figure, f"{_TITLE}: {comparison.model}")
+    caption = (
+        "A line a trial, a point a minute: its median over the first one's. Numbers are the "
+        f"rows of the table; orange: the baseline ({plain(comparison.baseline)}). Dashed: two "
+        "points in a row above it are throttling; a ring marks where it begins."
+    )
+    if len(shown) > MOST_LINES:
+        caption += f" {len(shown) - MOST_LINES} variants are not drawn."
+    return Picture(_TITLE, caption, drawn)
+
+
+def _unit(numbered: Sequence[tuple[int, Variant]]) -> tuple[str, float]:
+    ends = [
+        trial.minute_ns * len(trial.minutes)
+        for _, variant in numbered
+        if variant.sustained is not None
+        for trial in variant.sustained.trials
+    ]
+    return ("min", 60e9) if max(ends) >= 2 * 60e9 else ("s", 1e9)
+
+
+def _lines(axes: Axes, number: int, variant: Variant, factor: float) -> None:
+    colour = VERMILLION if variant.is_baseline else BLUE
+    assert variant.sustained is not None
+    for trial in variant.sustained.trials:
+        x, y = points(trial, factor)
+        axes.plot(x, y, color=colour, lw=1.3, marker="o", ms=3.2, alpha=0.85, zorder=3)
+        if trial.throttled_after is not None:
+            begin = trial.throttled_after / factor
+            at = next(i for i, middle in enumerate(x) if middle >= begin)
+            axes.plot(x[at], y[at], ls="", marker="o", ms=9, mfc="none", mec=INK, mew=1, zorder=4)
+        axes.annotate(
+            str(number), (x[-1], y[-1]), xytext=(5, 0), textcoords="offset points",
+            va="center_baseline", fontsize=9, fontweight="bold", color=colour,
+        )  # fmt: skip
+
+
+def points(trial: SustainedTrial, factor: float) -> tuple[list[float], list[float]]:
+    """The middle of each minute (ns / factor), and its median over the first one's (%)."""
+    x = [(minute.number + 0.5) * trial.minute_ns / factor for minute in trial.minutes]
+    y = [100 * (minute.median / trial.first - 1) for minute in trial.minutes]
+    return x, y
