@@ -6,10 +6,11 @@ import importlib
 import os
 import platform
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, TextIO
 
-from device_agent import __version__, contract
+from device_agent import __version__, affinity, contract
 from device_agent.contract import Error, Event, Hello, Job, Result
 
 
@@ -82,12 +83,15 @@ def _run(runtimes: Any, runtime: Any, job: Job, say: Any) -> Result:
     def phase(name: str, done: float = 0.0) -> None:
         say(Event(job.trial, name, done))
 
+    if job.cpus:
+        affinity.keep_to(job.cpus)
     runtimes.verify(job.model, job.model_sha256, "model_missing", "model_corrupt")
     # A process measures one thing: the others' modules stay out of it.
     result: Result = importlib.import_module(f"device_agent.{job.kind}").measure(
         runtime, job, phase
     )
-    return result
+    cpus = affinity.allowed()
+    return replace(result, conditions={"cpus": cpus} if cpus else {})
 
 
 def _device() -> Dict[str, Any]:

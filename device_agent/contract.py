@@ -28,6 +28,7 @@ ERROR_CODES = (
     "model_corrupt",  # the file is not the one that the host sent, or no .tflite at all
     "model_unsupported",  # the runtime has no kernel for an operator of the model
     "accelerator_unavailable",  # this device or runtime does not have that accelerator
+    "cpus_unavailable",  # the process cannot be kept to those CPUs
     "output_nan",  # the model answered with NaN or infinity
     "dataset_bad",  # the evaluation data does not fit the model
     "out_of_memory",
@@ -74,6 +75,33 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Trace:
+    """The readings of one counter while a latency trial was timed, taken between inferences.
+
+    ``times_ns`` count from the start of measuring, on the clock of the samples. A reading that
+    failed is left out, and ``reason`` says why the first of them did.
+    """
+
+    name: str
+    unit: str
+    source: str
+    resolution: Optional[float] = None
+    times_ns: Tuple[int, ...] = ()
+    values: Tuple[float, ...] = ()
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.times_ns) != len(self.values):
+            raise ContractError(f"trace {self.name!r}: as many times as values")
+        if list(self.times_ns) != sorted(self.times_ns):
+            raise ContractError(f"trace {self.name!r}: its times go backwards")
+        if not all(map(math.isfinite, self.values)):
+            raise ContractError(f"trace {self.name!r}: a value is not finite")
+        if not self.values and not self.reason:
+            raise ContractError(f"trace {self.name!r}: empty without a reason")
+
+
+@dataclass(frozen=True)
 class Hello:
     """The agent's greeting: what it is and what it runs on."""
 
@@ -87,7 +115,11 @@ class Hello:
 
 @dataclass(frozen=True)
 class Job:
-    """One trial. Paths are on the device; ``model_sha256`` and ``dataset_sha256`` are checked."""
+    """One trial. Paths are on the device; ``model_sha256`` and ``dataset_sha256`` are checked.
+
+    ``cpus``: the process is kept to these; none: it runs where the system lets it.
+    ``trace_seconds``: in a latency trial counters are read so often, between inferences; 0: never.
+    """
 
     type: ClassVar[str] = "job"
     protocol: int
@@ -106,6 +138,8 @@ class Job:
     seed: int = 0
     dataset: str = ""
     dataset_sha256: str = ""
+    cpus: Tuple[int, ...] = ()
+    trace_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -114,9 +148,11 @@ class Job:
             raise ContractError("job: threads must be at least 1")
         if self.runs < 1 or self.warmup_runs < 0:
             raise ContractError("job: at least one run, and no negative number of warm-up runs")
-        for name in ("warmup_seconds", "seconds", "max_seconds"):
+        for name in ("warmup_seconds", "seconds", "max_seconds", "trace_seconds"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise ContractError(f"job: {name} must be a finite number, not negative")
+        if len(set(self.cpus)) < len(self.cpus) or any(cpu < 0 for cpu in self.cpus):
+            raise ContractError("job: cpus must differ, and count from 0")
         if self.kind == "accuracy" and not self.dataset:
             raise ContractError("job: an accuracy trial needs a dataset")
 
@@ -135,7 +171,12 @@ class Event:
 class Result:
     """What one trial found.
 
-    ``samples_ns``: each timed inference of a latency trial, in order.
+    ``samples_ns``: each timed inference of a latency trial, in order; ``warmup_ns``: each of its
+    warm-up, without the very first (the metric ``first_inference``).
+    ``starts_ns``: when each timed inference began, from the start of measuring; with ``traces`` if
+    the job asks for them, else both are empty.
+    ``conditions``: what held during the trial and is no number: ``cpus`` (where the process could
+    run), ``governors`` (by cluster), ….
     ``predictions``: the class chosen for each sample of an accuracy trial, in order.
     ``delegation``: which nodes a delegate took (``nodes``, ``delegated``, ``partitions``,
     ``left``: the operators that stayed with the built-in kernels), or empty if not told.
@@ -146,9 +187,17 @@ class Result:
     kind: str
     metrics: Tuple[Metric, ...] = ()
     samples_ns: Tuple[int, ...] = ()
+    warmup_ns: Tuple[int, ...] = ()
+    starts_ns: Tuple[int, ...] = ()
+    traces: Tuple[Trace, ...] = ()
+    conditions: Dict[str, Any] = field(default_factory=dict)
     predictions: Tuple[int, ...] = ()
     delegation: Dict[str, Any] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.starts_ns and len(self.starts_ns) != len(self.samples_ns):
+            raise ContractError("result: as many starts as samples, or none")
 
 
 @dataclass(frozen=True)
@@ -174,7 +223,7 @@ def encode(message: Message) -> str:
     document = {"type": message.type, **vars(message)}
     if isinstance(message, Result):
         # `dataclasses.asdict` would copy a hundred thousand samples one by one.
-        document["metrics"] = [vars(metric) for metric in message.metrics]
+        document.update({name: [vars(item) for item in document[name]] for name in _NESTED})
     return json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n"
 
 
@@ -195,7 +244,7 @@ def decode(line: Union[str, bytes]) -> Message:
     if cls is None:
         raise ContractError(f"unknown message type {kind!r}, known are {', '.join(_TYPES)}")
     if cls is Result:
-        document = _with_metrics(document)
+        document = _with_nested(document)
     message: Message = _build(cls, document)
     return message
 
@@ -210,8 +259,20 @@ _KINDS: Dict[str, Tuple[type, ...]] = {
     "Dict[str, Any]": (dict,),
     "Tuple[int, ...]": (list,),
     "Tuple[str, ...]": (list,),
+    "Tuple[float, ...]": (list,),
     "Tuple[Metric, ...]": (tuple,),
+    "Tuple[Trace, ...]": (tuple,),
 }
+
+#: What the items of a list may be.
+_ITEMS: Dict[str, Tuple[type, ...]] = {
+    "Tuple[int, ...]": (int,),
+    "Tuple[float, ...]": (int, float),
+    "Tuple[str, ...]": (str,),
+}
+
+#: The fields of a result that hold objects, and of which kind.
+_NESTED: Dict[str, Type[Any]] = {"metrics": Metric, "traces": Trace}
 
 
 def _build(cls: Type[Any], document: Dict[str, Any]) -> Any:
@@ -226,21 +287,23 @@ def _build(cls: Type[Any], document: Dict[str, Any]) -> Any:
         if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
             raise ContractError(f"{cls.__name__.lower()}: {name} has the wrong type")
         values[name] = tuple(value) if isinstance(value, list) else value
-        if isinstance(value, list):
-            item = int if annotation == "Tuple[int, ...]" else str
-            if not all(type(element) is item for element in value):
-                raise ContractError(f"{cls.__name__.lower()}: {name} has an item of the wrong type")
+        # Exact types, in one pass of C: a result may have millions of samples.
+        if isinstance(value, list) and not set(map(type, value)) <= set(_ITEMS[annotation]):
+            raise ContractError(f"{cls.__name__.lower()}: {name} has an item of the wrong type")
     try:
         return cls(**values)
     except TypeError as error:
         raise ContractError(f"{cls.__name__.lower()}: a field is missing ({error})") from error
 
 
-def _with_metrics(document: Dict[str, Any]) -> Dict[str, Any]:
-    metrics: List[Any] = document.get("metrics", [])
-    if not isinstance(metrics, list) or not all(isinstance(m, dict) for m in metrics):
-        raise ContractError("result: metrics must be a list of objects")
-    return {**document, "metrics": tuple(_build(Metric, m) for m in metrics)}
+def _with_nested(document: Dict[str, Any]) -> Dict[str, Any]:
+    built = {}
+    for name, cls in _NESTED.items():
+        items: List[Any] = document.get(name, [])
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise ContractError(f"result: {name} must be a list of objects")
+        built[name] = tuple(_build(cls, item) for item in items)
+    return {**document, **built}
 
 
 def _reject_constant(name: str) -> None:

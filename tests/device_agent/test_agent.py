@@ -73,6 +73,45 @@ def test_latency_goes_on_until_runs_and_seconds_are_there(model_file: Path) -> N
     assert sum(result.samples_ns) < 0.2e9 + max(result.samples_ns)
 
 
+def test_the_warm_up_is_kept_inference_by_inference(model_file: Path) -> None:
+    result = ask(job(model_file, "latency", warmup_runs=7))
+    assert isinstance(result, Result)
+    assert len(result.warmup_ns) == 7 == metrics(result)["warmup_runs"].value
+    assert sum(result.warmup_ns) == metrics(result)["warmup_time"].value
+    assert (result.starts_ns, result.traces) == ((), ())
+
+
+def test_a_traced_trial_tells_when_each_inference_began(model_file: Path) -> None:
+    wanted = job(model_file, "latency", runs=1, seconds=0.35, trace_seconds=0.1)
+    _, *events, result = talk(contract.encode(wanted))
+    assert isinstance(result, Result)
+    ends = np.add(result.starts_ns, result.samples_ns)
+    assert (np.array(result.starts_ns[1:]) >= ends[:-1]).all()
+    assert ends[-1] >= 0.35e9 - max(result.samples_ns)
+    # The first and the last reading stand at both ends; progress is told with each of them.
+    done = [e.done for e in events if isinstance(e, Event) and e.phase == "measure"]
+    assert done == sorted(done)
+    assert (len(done) >= 4, done[-1]) == (True, 1.0)
+
+
+def test_the_process_is_kept_to_the_cpus_asked_for(model_file: Path) -> None:
+    here = sorted(os.sched_getaffinity(0))
+    last = ask(job(model_file, "latency", cpus=(here[-1],)))
+    anywhere = ask(job(model_file, "latency"))
+    assert isinstance(last, Result)
+    assert isinstance(anywhere, Result)
+    assert last.conditions["cpus"] == [here[-1]]
+    assert anywhere.conditions["cpus"] == here
+
+
+@pytest.mark.parametrize("cpus", [(4000,), (0, 4000), (2**70,)])
+def test_cpus_that_are_not_there(model_file: Path, cpus: tuple[int, ...]) -> None:
+    error = ask(job(model_file, "latency", cpus=cpus))
+    assert isinstance(error, Error)
+    assert error.code == "cpus_unavailable"
+    assert str(list(cpus)) in error.message
+
+
 def test_latency_stops_at_its_limit_and_says_so(model_file: Path) -> None:
     result = ask(job(model_file, "latency", runs=10**9, max_seconds=0.1))
     assert isinstance(result, Result)

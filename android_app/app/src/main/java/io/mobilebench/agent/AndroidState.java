@@ -13,7 +13,9 @@ import io.mobilebench.core.DeviceState;
 import io.mobilebench.core.Metric;
 import java.io.File;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 
 /** Battery, heat, clocks and screen, as any app may read them. */
 final class AndroidState implements DeviceState {
@@ -22,6 +24,7 @@ final class AndroidState implements DeviceState {
 
     private final Context context;
     private final Foreground foreground;
+    private final CpuFrequencies clocks = new CpuFrequencies(new File("/sys/devices/system/cpu"));
 
     AndroidState(Context context, Foreground foreground) {
         this.context = context;
@@ -41,7 +44,7 @@ final class AndroidState implements DeviceState {
         addPower(metrics);
         addScreen(metrics);
         addFreeMemory(metrics);
-        metrics.addAll(new CpuFrequencies(new File("/sys/devices/system/cpu")).read());
+        metrics.addAll(clocks.read());
         if (Build.VERSION.SDK_INT >= 35) {
             metrics.addAll(PowerRails.read(context));
         } else {
@@ -50,6 +53,21 @@ final class AndroidState implements DeviceState {
                             "power_rails", "uWs", "PowerMonitor", "Android has it from API 35"));
         }
         return metrics;
+    }
+
+    @Override
+    public List<Metric> trace() {
+        List<Metric> metrics = new ArrayList<>(clocks.current());
+        addHeat(metrics, context.getSystemService(PowerManager.class));
+        Intent battery =
+                context.registerReceiver(null, new IntentFilter(Intent.ACTION_BATTERY_CHANGED));
+        metrics.add(temperature(battery));
+        return metrics;
+    }
+
+    @Override
+    public Map<String, Object> conditions() {
+        return Collections.<String, Object>singletonMap("governors", clocks.governors());
     }
 
     /** From the broadcast that the system keeps; it is as old as the last change. */
@@ -66,18 +84,21 @@ final class AndroidState implements DeviceState {
                                 "battery_level", "%", source + "level, scale",
                                 100.0 * level / scale, 100.0 / scale, 1)
                         : absent("battery_level", "%", source + "level, scale"));
-        int temperature = extra(battery, BatteryManager.EXTRA_TEMPERATURE);
-        metrics.add(
-                temperature != ABSENT
-                        ? Metric.of(
-                                "battery_temperature", "°C", source + "temperature",
-                                temperature / 10.0, 0.1, 1)
-                        : absent("battery_temperature", "°C", source + "temperature"));
+        metrics.add(temperature(battery));
         addExtra(metrics, battery, "battery_voltage", "mV", BatteryManager.EXTRA_VOLTAGE);
         // 0 is on battery, 1 AC, 2 USB, 4 wireless, 8 dock.
         addExtra(metrics, battery, "battery_plugged", "1", BatteryManager.EXTRA_PLUGGED);
         // 2 charging, 3 discharging, 4 not charging, 5 full.
         addExtra(metrics, battery, "battery_status", "1", BatteryManager.EXTRA_STATUS);
+    }
+
+    private static Metric temperature(Intent battery) {
+        String source = "ACTION_BATTERY_CHANGED temperature";
+        int temperature = extra(battery, BatteryManager.EXTRA_TEMPERATURE);
+        return temperature != ABSENT
+                ? Metric.of(
+                        "battery_temperature", "°C", source, temperature / 10.0, 0.1, 1)
+                : absent("battery_temperature", "°C", source);
     }
 
     private static void addExtra(
@@ -126,6 +147,11 @@ final class AndroidState implements DeviceState {
     private void addPower(List<Metric> metrics) {
         PowerManager power = context.getSystemService(PowerManager.class);
         metrics.add(flag("power_save", "PowerManager.isPowerSaveMode", power.isPowerSaveMode()));
+        addHeat(metrics, power);
+        metrics.add(flag("screen_on", "PowerManager.isInteractive", power.isInteractive()));
+    }
+
+    private static void addHeat(List<Metric> metrics, PowerManager power) {
         String status = "PowerManager.getCurrentThermalStatus";
         String headroom = "PowerManager.getThermalHeadroom(0), 1 = severe";
         if (Build.VERSION.SDK_INT >= 29) {
@@ -147,7 +173,6 @@ final class AndroidState implements DeviceState {
                     Metric.unavailable(
                             "thermal_headroom", "1", headroom, "Android has it from API 30"));
         }
-        metrics.add(flag("screen_on", "PowerManager.isInteractive", power.isInteractive()));
     }
 
     private void addScreen(List<Metric> metrics) {

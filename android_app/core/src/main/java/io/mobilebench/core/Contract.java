@@ -32,6 +32,7 @@ public final class Contract {
                             "model_corrupt",
                             "model_unsupported",
                             "accelerator_unavailable",
+                            "cpus_unavailable",
                             "output_nan",
                             "dataset_bad",
                             "out_of_memory",

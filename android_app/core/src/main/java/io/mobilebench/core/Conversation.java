@@ -1,5 +1,6 @@
 package io.mobilebench.core;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -7,6 +8,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -131,11 +133,14 @@ public final class Conversation {
         if (!disturbed.isEmpty()) {
             throw new AgentException("disturbed", disturbed);
         }
+        if (job.cpus.length > 0) {
+            Affinity.keepTo(job.cpus);
+        }
         List<Metric> around = prefixed("before_", state.read());
         Result result;
         switch (job.kind) {
             case "latency":
-                result = Latency.measure(engine, job, progress);
+                result = Latency.measure(engine, state, job, progress);
                 break;
             case "memory":
                 result = MemoryTrial.measure(engine, memory, job, progress);
@@ -151,9 +156,20 @@ public final class Conversation {
         }
         return result.with(
                 around,
+                conditions(),
                 disturbed.isEmpty()
                         ? Collections.<String>emptyList()
                         : Collections.singletonList(disturbed));
+    }
+
+    private Map<String, Object> conditions() {
+        Map<String, Object> conditions = new LinkedHashMap<>();
+        List<Long> cpus = Affinity.read(new File("/proc/thread-self/status"));
+        if (cpus != null) {
+            conditions.put("cpus", cpus);
+        }
+        conditions.putAll(state.conditions());
+        return conditions;
     }
 
     private static List<Metric> prefixed(String prefix, List<Metric> metrics) {

@@ -7,8 +7,11 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The clock of each CPU cluster, from the kernel's cpufreq files (kHz).
@@ -31,18 +34,31 @@ public final class CpuFrequencies {
 
     /** Three frequencies in Hz for each cluster, named by its first CPU. */
     public List<Metric> read() {
-        List<Metric> metrics = new ArrayList<>();
-        String earlier = "";
-        for (int cpu : numbers()) {
-            File folder = new File(cpus, "cpu" + cpu + "/cpufreq");
-            // CPUs of one cluster share their clock and name each other.
-            String related = firstLine(new File(folder, "related_cpus"));
-            if (related != null && related.equals(earlier)) {
-                continue;
+        return read(FILES.length);
+    }
+
+    /** The current frequency of each cluster alone. */
+    public List<Metric> current() {
+        return read(1);
+    }
+
+    /** The governor of each cluster that tells it, by the name of its first CPU. */
+    public Map<String, Object> governors() {
+        Map<String, Object> governors = new LinkedHashMap<>();
+        for (int cpu : clusters()) {
+            String governor = firstLine(new File(folder(cpu), "scaling_governor"));
+            if (governor != null && !governor.isEmpty()) {
+                governors.put("cpu" + cpu, governor);
             }
-            earlier = related == null ? "" : related;
-            for (String[] file : FILES) {
-                metrics.add(metric(cpu, new File(folder, file[0]), file[1]));
+        }
+        return governors;
+    }
+
+    private List<Metric> read(int files) {
+        List<Metric> metrics = new ArrayList<>();
+        for (int cpu : clusters()) {
+            for (String[] file : Arrays.asList(FILES).subList(0, files)) {
+                metrics.add(metric(cpu, new File(folder(cpu), file[0]), file[1]));
             }
         }
         if (metrics.isEmpty()) {
@@ -52,6 +68,24 @@ public final class CpuFrequencies {
                             "the CPUs cannot be listed"));
         }
         return metrics;
+    }
+
+    private File folder(int cpu) {
+        return new File(cpus, "cpu" + cpu + "/cpufreq");
+    }
+
+    /** The first CPU of each cluster: those of one share their clock and name each other. */
+    private List<Integer> clusters() {
+        List<Integer> clusters = new ArrayList<>();
+        String earlier = "";
+        for (int cpu : numbers()) {
+            String related = firstLine(new File(folder(cpu), "related_cpus"));
+            if (related == null || !related.equals(earlier)) {
+                clusters.add(cpu);
+            }
+            earlier = related == null ? "" : related;
+        }
+        return clusters;
     }
 
     private List<Integer> numbers() {

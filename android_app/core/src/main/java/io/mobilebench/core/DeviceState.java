@@ -1,6 +1,7 @@
 package io.mobilebench.core;
 
 import java.util.List;
+import java.util.Map;
 
 /** What can change a number from outside: battery, heat, clocks, screen. */
 public interface DeviceState {
@@ -9,6 +10,15 @@ public interface DeviceState {
      * after a trial, never inside one.
      */
     List<Metric> read();
+
+    /**
+     * What of the state is worth watching while a trial goes on for minutes: clocks and heat. Read
+     * between inferences, so it must be quick.
+     */
+    List<Metric> trace();
+
+    /** What of the state is no number, as {@link Json#write} can write it; may be empty. */
+    Map<String, Object> conditions();
 
     /** Why what was just measured, or is to be, was disturbed; empty if it was not. */
     String disturbance();

@@ -98,6 +98,19 @@ final class Fields {
         return wholes;
     }
 
+    /** A list of numbers, whole or not; empty if it is missing. */
+    double[] numbers(String name) throws ContractException {
+        List<?> items = list(name);
+        double[] numbers = new double[items.size()];
+        for (int index = 0; index < numbers.length; index++) {
+            if (!(items.get(index) instanceof Number)) {
+                throw bad(name + " has an item of the wrong type");
+            }
+            numbers[index] = ((Number) items.get(index)).doubleValue();
+        }
+        return numbers;
+    }
+
     /** A list of texts; empty if it is missing. */
     List<String> texts(String name) throws ContractException {
         List<String> texts = new ArrayList<>();

@@ -23,6 +23,10 @@ public final class Job extends Message {
     public final long seed;
     public final String dataset;
     public final String datasetSha256;
+    /** The CPUs that the process is kept to; none: it runs where the system lets it. */
+    public final long[] cpus;
+    /** How often a latency trial reads counters, between inferences; 0: never. */
+    public final double traceSeconds;
 
     private Job(Fields fields) throws ContractException {
         protocol = fields.whole("protocol");
@@ -41,6 +45,8 @@ public final class Job extends Message {
         seed = fields.whole("seed", 0);
         dataset = fields.text("dataset", "");
         datasetSha256 = fields.text("dataset_sha256", "");
+        cpus = fields.wholes("cpus");
+        traceSeconds = fields.number("trace_seconds", 0);
         if (!Contract.KINDS.contains(kind)) {
             throw fields.bad(
                     "unknown kind '" + kind + "', known are " + String.join(", ", Contract.KINDS));
@@ -52,8 +58,19 @@ public final class Job extends Message {
         if (runs < 1 || warmupRuns < 0) {
             throw fields.bad("at least one run, and no negative number of warm-up runs");
         }
-        if (warmupSeconds < 0 || seconds < 0 || maxSeconds < 0) {
-            throw fields.bad("warmup_seconds, seconds and max_seconds must not be negative");
+        if (warmupSeconds < 0 || seconds < 0 || maxSeconds < 0 || traceSeconds < 0) {
+            throw fields.bad(
+                    "warmup_seconds, seconds, max_seconds and trace_seconds must not be negative");
+        }
+        for (int index = 0; index < cpus.length; index++) {
+            for (int earlier = 0; earlier < index; earlier++) {
+                if (cpus[index] == cpus[earlier]) {
+                    throw fields.bad("cpus must differ");
+                }
+            }
+            if (cpus[index] < 0) {
+                throw fields.bad("cpus count from 0");
+            }
         }
         if (kind.equals("accuracy") && dataset.isEmpty()) {
             throw fields.bad("an accuracy trial needs a dataset");
@@ -65,7 +82,8 @@ public final class Job extends Message {
                 new Fields(
                         "job", document, "protocol", "trial", "kind", "model", "model_sha256",
                         "accelerator", "threads", "xnnpack", "warmup_runs", "warmup_seconds",
-                        "runs", "seconds", "max_seconds", "seed", "dataset", "dataset_sha256"));
+                        "runs", "seconds", "max_seconds", "seed", "dataset", "dataset_sha256",
+                        "cpus", "trace_seconds"));
     }
 
     @Override
@@ -92,6 +110,8 @@ public final class Job extends Message {
         fields.put("seed", seed);
         fields.put("dataset", dataset);
         fields.put("dataset_sha256", datasetSha256);
+        fields.put("cpus", cpus);
+        fields.put("trace_seconds", traceSeconds);
         return fields;
     }
 }

@@ -270,6 +270,15 @@ final class Json {
                 between = ",";
             }
             out.append(']');
+        } else if (value instanceof double[]) {
+            out.append('[');
+            String between = "";
+            for (double item : (double[]) value) {
+                out.append(between);
+                write(item, out);
+                between = ",";
+            }
+            out.append(']');
         } else if (value instanceof Double || value instanceof Float) {
             double number = ((Number) value).doubleValue();
             if (Double.isNaN(number) || Double.isInfinite(number)) {

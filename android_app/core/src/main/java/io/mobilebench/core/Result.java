@@ -1,6 +1,7 @@
 package io.mobilebench.core;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -12,6 +13,16 @@ public final class Result extends Message {
     public final List<Metric> metrics;
     /** Each timed inference of a latency trial, in order, in nanoseconds. */
     public final long[] samplesNs;
+    /** Each inference of a latency trial's warm-up, without the very first. */
+    public final long[] warmupNs;
+    /**
+     * When each timed inference began, from the start of measuring; with {@link #traces} if the job
+     * asks for them, else both are empty.
+     */
+    public final long[] startsNs;
+    public final List<Trace> traces;
+    /** What held during the trial and is no number; see {@code device_agent/contract.py}. */
+    public final Map<String, Object> conditions;
     /** The class chosen for each sample of an accuracy trial, in order. */
     public final long[] predictions;
     /** See {@link Delegation}; empty if it is not told. */
@@ -26,42 +37,95 @@ public final class Result extends Message {
             long[] predictions,
             Map<String, Object> delegation,
             List<String> warnings) {
+        this(
+                trial,
+                kind,
+                metrics,
+                samplesNs,
+                new long[0],
+                new long[0],
+                Collections.<Trace>emptyList(),
+                Collections.<String, Object>emptyMap(),
+                predictions,
+                delegation,
+                warnings);
+    }
+
+    private Result(
+            String trial,
+            String kind,
+            List<Metric> metrics,
+            long[] samplesNs,
+            long[] warmupNs,
+            long[] startsNs,
+            List<Trace> traces,
+            Map<String, Object> conditions,
+            long[] predictions,
+            Map<String, Object> delegation,
+            List<String> warnings) {
         this.trial = trial;
         this.kind = kind;
         this.metrics = metrics;
         this.samplesNs = samplesNs;
+        this.warmupNs = warmupNs;
+        this.startsNs = startsNs;
+        this.traces = traces;
+        this.conditions = conditions;
         this.predictions = predictions;
         this.delegation = delegation;
         this.warnings = warnings;
     }
 
-    /** The same result with more metrics and warnings behind its own. */
-    public Result with(List<Metric> moreMetrics, List<String> moreWarnings) {
+    /** The same result with what else a latency trial has. */
+    Result timed(long[] warmupNs, long[] startsNs, List<Trace> traces) {
+        return new Result(
+                trial, kind, metrics, samplesNs, warmupNs, startsNs, traces, conditions,
+                predictions, delegation, warnings);
+    }
+
+    /** The same result with more metrics and warnings behind its own, and with conditions. */
+    Result with(
+            List<Metric> moreMetrics, Map<String, Object> conditions, List<String> moreWarnings) {
         List<Metric> allMetrics = new ArrayList<>(metrics);
         allMetrics.addAll(moreMetrics);
         List<String> allWarnings = new ArrayList<>(warnings);
         allWarnings.addAll(moreWarnings);
         return new Result(
-                trial, kind, allMetrics, samplesNs, predictions, delegation, allWarnings);
+                trial, kind, allMetrics, samplesNs, warmupNs, startsNs, traces, conditions,
+                predictions, delegation, allWarnings);
     }
 
     static Result read(Map<String, Object> document) throws ContractException {
         Fields fields =
                 new Fields(
                         "result", document, "trial", "kind", "metrics", "samples_ns",
-                        "predictions", "delegation", "warnings");
+                        "warmup_ns", "starts_ns", "traces", "conditions", "predictions",
+                        "delegation", "warnings");
         List<Metric> metrics = new ArrayList<>();
         for (Map<String, Object> metric : fields.objects("metrics")) {
             metrics.add(Metric.read(metric));
         }
-        return new Result(
-                fields.text("trial"),
-                fields.text("kind"),
-                metrics,
-                fields.wholes("samples_ns"),
-                fields.wholes("predictions"),
-                fields.object("delegation"),
-                fields.texts("warnings"));
+        List<Trace> traces = new ArrayList<>();
+        for (Map<String, Object> trace : fields.objects("traces")) {
+            traces.add(Trace.read(trace));
+        }
+        Result result =
+                new Result(
+                        fields.text("trial"),
+                        fields.text("kind"),
+                        metrics,
+                        fields.wholes("samples_ns"),
+                        fields.wholes("warmup_ns"),
+                        fields.wholes("starts_ns"),
+                        traces,
+                        fields.object("conditions"),
+                        fields.wholes("predictions"),
+                        fields.object("delegation"),
+                        fields.texts("warnings"));
+        if (result.startsNs.length != 0 && result.startsNs.length != result.samplesNs.length) {
+            throw fields.bad("as many starts as samples, or none");
+        }
+        return result;
     }
 
     @Override
@@ -75,11 +139,19 @@ public final class Result extends Message {
         for (Metric metric : metrics) {
             written.add(metric.fields());
         }
+        List<Object> writtenTraces = new ArrayList<>();
+        for (Trace trace : traces) {
+            writtenTraces.add(trace.fields());
+        }
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("trial", trial);
         fields.put("kind", kind);
         fields.put("metrics", written);
         fields.put("samples_ns", samplesNs);
+        fields.put("warmup_ns", warmupNs);
+        fields.put("starts_ns", startsNs);
+        fields.put("traces", writtenTraces);
+        fields.put("conditions", conditions);
         fields.put("predictions", predictions);
         fields.put("delegation", delegation);
         fields.put("warnings", warnings);

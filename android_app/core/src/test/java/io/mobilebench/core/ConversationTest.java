@@ -1,5 +1,6 @@
 package io.mobilebench.core;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -8,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -17,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,6 +33,7 @@ class ConversationTest {
     private final FakeModel model = new FakeModel(1000);
     private final List<String> seen = new ArrayList<>();
     private String disturbance = "";
+    private int traced;
     private Path file;
 
     @BeforeEach
@@ -50,6 +54,22 @@ class ConversationTest {
                     return Arrays.asList(
                             Metric.of("battery_level", "%", "test", 80, 1, 1),
                             Metric.unavailable("thermal_status", "1", "test", "too old"));
+                }
+
+                @Override
+                public List<Metric> trace() {
+                    traced++;
+                    // The second reading of each three fails.
+                    return Collections.singletonList(
+                            traced % 3 == 2
+                                    ? Metric.unavailable("heat", "°C", "test", "asleep")
+                                    : Metric.of("heat", "°C", "test", 40 + traced, 0.5, 1));
+                }
+
+                @Override
+                public Map<String, Object> conditions() {
+                    return Collections.<String, Object>singletonMap(
+                            "governors", Collections.singletonMap("cpu0", "schedutil"));
                 }
 
                 @Override
@@ -137,6 +157,56 @@ class ConversationTest {
                         "before_battery_level", "before_thermal_status", "after_battery_level",
                         "after_thermal_status"),
                 names.subList(names.size() - 4, names.size()));
+    }
+
+    @Test
+    void theWarmUpIsKeptAndWhatHeldMeanwhile() throws Exception {
+        Result result = (Result) last(talk(job("latency", ",\"warmup_runs\":3"), true));
+        assertArrayEquals(new long[] {1000, 1000, 1000}, result.warmupNs);
+        assertEquals(0, result.startsNs.length);
+        assertTrue(result.traces.isEmpty());
+        assertEquals(
+                Collections.singletonMap("cpu0", "schedutil"),
+                result.conditions.get("governors"));
+        assertFalse(((List<?>) result.conditions.get("cpus")).isEmpty());
+    }
+
+    @Test
+    void countersAreTracedBetweenInferences() throws Exception {
+        String wanted = ",\"trace_seconds\":0.05";
+        String line = job("latency", wanted).replace("\"seconds\":0,", "\"seconds\":0.22,");
+        Result result = (Result) last(talk(line, true));
+        assertEquals(result.samplesNs.length, result.startsNs.length);
+        for (int index = 1; index < result.startsNs.length; index++) {
+            assertTrue(result.startsNs[index] >= result.startsNs[index - 1]);
+        }
+        Trace heat = result.traces.get(0);
+        assertEquals("heat", heat.name);
+        assertEquals("asleep", heat.reason);
+        // At both ends and four times between, of which two fail.
+        assertEquals(traced, seen.stream().filter("measure"::equals).count() - 1);
+        assertTrue(traced >= 3, () -> "traced " + traced);
+        assertEquals(traced - (traced + 1) / 3, heat.values.length);
+        assertEquals(41, heat.values[0]);
+        assertTrue(heat.timesNs[0] <= result.startsNs[0]);
+        assertTrue(heat.timesNs[heat.timesNs.length - 1] <= 2_000_000_000L);
+    }
+
+    @Test
+    void theProcessIsKeptToItsCpus() throws Exception {
+        List<Long> all = Affinity.read(new File("/proc/thread-self/status"));
+        String first = String.valueOf(all.get(0));
+        try {
+            Result result =
+                    (Result) last(talk(job("latency", ",\"cpus\":[" + first + "]"), true));
+            assertEquals(all.subList(0, 1), result.conditions.get("cpus"));
+        } finally {
+            long[] numbers = all.stream().mapToLong(Long::longValue).toArray();
+            Affinity.keepTo(numbers);
+        }
+        Failure failure = (Failure) last(talk(job("latency", ",\"cpus\":[4000]"), false));
+        assertEquals("cpus_unavailable", failure.code);
+        assertTrue(failure.message.contains("[4000]"), failure.message);
     }
 
     @Test

@@ -18,7 +18,7 @@ import java.util.Map;
 /**
  * A device that a test describes in a file of three lines at most, each a message of the device
  * protocol: a {@code hello} whose {@code device} are the facts, a {@code result} whose
- * {@code metrics} are the state, and an {@code error} whose {@code message} is what disturbs it.
+ * {@code metrics} and {@code conditions} are the state, and an {@code error} whose {@code message} is what disturbs it.
  *
  * <p>The file is read anew each time, so that a test can change the state within a trial.
  */
@@ -39,6 +39,17 @@ final class DescribedDevice implements DeviceState {
     public List<Metric> read() {
         Result state = find(Result.class);
         return state == null ? Collections.<Metric>emptyList() : state.metrics;
+    }
+
+    @Override
+    public List<Metric> trace() {
+        return read();
+    }
+
+    @Override
+    public Map<String, Object> conditions() {
+        Result state = find(Result.class);
+        return state == null ? Collections.<String, Object>emptyMap() : state.conditions;
     }
 
     @Override
