@@ -1,6 +1,7 @@
 """How often the gate is wrong, and how small a slowdown it finds: real trials, then a simulation.
 
     python benchmarks/gate_power.py [--gates 30] [--injected 16] [--simulated 10000]
+    python benchmarks/gate_power.py --minutes 10      as far as ten minutes go; again: goes on
 
 (a) Gates of a file against itself, on two models of the zoo, each calibrated first: whatever
     fails is a false alarm.
@@ -8,26 +9,31 @@
     a slowdown made of real work, the same layers a bit longer.
 (c) Gates drawn from the blocks of (a): each difference resampled, its sign drawn, a slowdown
     added.
+
+Every gate is a line of ``outcomes.jsonl`` in ``--folder`` as soon as it has ended: its verdict, its
+blocks, its wall time. What is there is not run again, and the tables are made from it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from common import heading, zoo
 from scipy import stats
 
-from harness import arms, calibration, gate, policy
+from harness import arms, calibration, gate, host, policy
 from harness.analysis import gating
 from harness.analysis.gating import Series, Verdict
 from harness.analysis.trial import describe
@@ -79,23 +85,100 @@ def chains(into: Path) -> dict[int, Path]:
     return {count: into / f"chain-{count}.tflite" for count in counts}
 
 
-def one_gate(
-    baseline: Path, candidate: Path, seed: int, results: Path
-) -> tuple[gate.GateResult, tuple[float, ...]]:
-    """A gate, and the logarithms of its blocks' ratios."""
-    suite = arms.suite_of_files(baseline, candidate, None, {"seed": seed, "protocol": PROTOCOL})
+@dataclass(frozen=True)
+class Subject:
+    """What is gated again and again: a part of the benchmark, a name, and the two files."""
+
+    part: str
+    name: str
+    baseline: Path
+    candidate: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One gate: its seed, verdict, blocks (logarithms of the ratios), margin and wall time."""
+
+    part: str
+    name: str
+    seed: int
+    verdict: Verdict
+    blocks: tuple[float, ...]
+    margin: float
+    noise: float
+    seconds: float
+
+
+class Outcomes:
+    """The gates that have ended, in a file that grows by a line a gate."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the file, if there is one; it must have been made here with this protocol."""
+        self._path = path
+        here = {"cpu": host.facts()["cpu"], "versions": host.versions(), "protocol": PROTOCOL}
+        if not path.exists():
+            path.write_text(json.dumps(here) + "\n", "utf-8")
+        # A line that a kill cut off is dropped: its gate is run again.
+        whole, _, torn = path.read_text("utf-8").rpartition("\n")
+        if torn:
+            path.write_text(f"{whole}\n", "utf-8")
+        first, *lines = whole.splitlines()
+        if json.loads(first) != here:
+            sys.exit(f"{path} has another machine, version or protocol: choose another --folder")
+        self.all = [self._read(line) for line in lines]
+
+    @staticmethod
+    def _read(line: str) -> Outcome:
+        told = json.loads(line)
+        return Outcome(
+            **{**told, "verdict": Verdict(told["verdict"]), "blocks": tuple(told["blocks"])}
+        )
+
+    def add(self, outcome: Outcome) -> None:
+        """Keeps one more gate, on the disk at once."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(outcome)) + "\n")
+        self.all.append(outcome)
+
+    def of(self, part: str, name: str) -> list[Outcome]:
+        """The gates of one subject."""
+        return [o for o in self.all if (o.part, o.name) == (part, name)]
+
+
+def one_gate(subject: Subject, seed: int, noise: float, results: Path) -> Outcome:
+    """A gate; its run is thrown away."""
+    began = time.monotonic()
+    suite = arms.suite_of_files(
+        subject.baseline, subject.candidate, None, {"seed": seed, "protocol": PROTOCOL}
+    )
     result = gate.start(suite, LATENCY, results, ["gate_power"], Quiet())
     folder = RunFolder.open(result.folder)
     medians = {trial: describe(values).median for trial, values in folder.samples()}
     records = folder.trials()
     sides = [[r for r in records if r.recipe == arm] for arm in (arms.BASELINE, arms.CANDIDATE)]
-    return result, logarithms(pairs("latency", (sides[0], sides[1]), medians))
+    blocks = logarithms(pairs("latency", (sides[0], sides[1]), medians))
+    shutil.rmtree(result.folder)
+    return Outcome(
+        subject.part,
+        subject.name,
+        seed,
+        result.verdict,
+        blocks,
+        gating.margin_above(0.03, noise),
+        noise,
+        round(time.monotonic() - began, 2),
+    )
 
 
-def calibrated(file: Path, results: Path) -> float:
-    """The noise of a file against itself (share)."""
-    suite = arms.suite_of_files(file, file, None, {"protocol": PROTOCOL})
-    return calibration.calibrate(suite, results, ["gate_power"], Quiet())[1][0].latency
+def noise_of(file: Path, results: Path, cache: Path) -> float:
+    """The noise of a file against itself (share), measured once and kept."""
+    kept = cache / f"{file.stem}.noise.json"
+    if not kept.exists():
+        suite = arms.suite_of_files(file, file, None, {"protocol": PROTOCOL})
+        folder, (noise,) = calibration.calibrate(suite, results, ["gate_power"], Quiet())
+        shutil.rmtree(folder.path)
+        kept.write_text(json.dumps(noise.latency), "utf-8")
+    return float(json.loads(kept.read_text("utf-8")))
 
 
 def tell(name: str, verdicts: Sequence[Verdict], more: str = "") -> None:
@@ -123,74 +206,114 @@ def simulate(
     return [gating.decide([Series(tuple(row), margin)], looks)[0].verdict for row in worse.tolist()]
 
 
+def prepare(folder: Path) -> list[Subject]:
+    """The subjects; files that an earlier piece made are taken as they are."""
+    files = folder / "models"
+    files.mkdir(exist_ok=True)
+    subjects = []
+    for model, recipe in MODELS.items():
+        file = files / f"{model}.{recipe}.tflite"
+        file = file if file.exists() else zoo(model, [recipe], files)[recipe]
+        subjects.append(Subject("a", f"{model} {recipe}", file, file))
+    counts = [LAYERS, *(LAYERS + extra for extra in SLOWDOWNS)]
+    made = {count: files / f"chain-{count}.tflite" for count in counts}
+    if not all(file.exists() for file in made.values()):
+        made = chains(files)
+    return subjects + [
+        Subject("b", f"+{extra} layers", made[LAYERS], made[LAYERS + extra]) for extra in SLOWDOWNS
+    ]
+
+
+def show(outcomes: Outcomes, subjects: Sequence[Subject], simulated: int) -> None:
+    """All tables, from the gates that there are."""
+    print("(a) A/A: a file against itself")
+    of_a = [o for o in outcomes.all if o.part == "a"]
+    for name in (s.name for s in subjects if s.part == "a"):
+        if found := outcomes.of("a", name):
+            blocks = [d for o in found for d in o.blocks]
+            tell(
+                name,
+                [o.verdict for o in found],
+                f"   calibrated noise {100 * found[0].noise:.1f} %, margin"
+                f" {100 * found[0].margin:.1f} %; over {len(blocks)} blocks noise"
+                f" {100 * gating.noise(blocks):.1f} %, standard deviation"
+                f" {100 * float(np.std(blocks)):.1f} %",
+            )
+    if of_a:
+        tell("both", [o.verdict for o in of_a])
+    print(f"wall time of {len(of_a)} gates {sum(o.seconds for o in of_a):.0f} s\n")
+
+    print(f"(b) a chain of {LAYERS} convolutions against longer ones")
+    of_b = [o for o in outcomes.all if o.part == "b"]
+    for name in (s.name for s in subjects if s.part == "b"):
+        if found := outcomes.of("b", name):
+            blocks = [d for o in found for d in o.blocks]
+            effect = math.expm1(float(np.median(blocks)))
+            tell(
+                name,
+                [o.verdict for o in found],
+                f"   margin {100 * found[0].margin:.1f} %, measured {100 * effect:+.1f} % over"
+                f" {len(blocks)} blocks",
+            )
+    print(f"wall time of {len(of_b)} gates {sum(o.seconds for o in of_b):.0f} s\n")
+
+    pooled = [d for o in of_a for d in o.blocks]
+    if not pooled or not simulated:
+        return
+    print(f"(c) simulated with the {len(pooled)} blocks of (a)")
+    began = time.monotonic()
+    for margin in sorted({0.03, *(o.margin for o in of_a)}):
+        print(f"margin {100 * margin:.1f} %")
+        for slowdown in (0, *SLOWDOWNS):
+            verdicts = simulate(pooled, slowdown / 100, margin, simulated, slowdown)
+            tell(f"  slowdown {slowdown} %", verdicts)
+    print(f"{time.monotonic() - began:.0f} s")
+
+
 def main() -> None:
     """Prints rates, counts and wall times."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gates", type=int, default=30, help="A/A gates a model")
     parser.add_argument("--injected", type=int, default=16, help="gates a slowdown")
-    parser.add_argument("--simulated", type=int, default=10_000)
+    parser.add_argument("--simulated", type=int, default=10_000, help="0: no simulation")
+    parser.add_argument("--minutes", type=float, help="begin no gate after so long; later, go on")
+    parser.add_argument("--folder", type=Path, default=Path(".benchmarks/gate_power"))
     arguments = parser.parse_args()
+    folder: Path = arguments.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     heading("Power of the gate: false alarms and detection")
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        results = folder / "results"
-        files = {model: zoo(model, [r], folder)[r] for model, r in MODELS.items()}
-        by_layers = chains(folder)
-        # Noise measured here, by short trials, is not what a user's gate should find.
-        os.environ["MOBILEBENCH_CACHE"] = str(folder / "cache")
-        print(f"protocol  {PROTOCOL}; 6 blocks at .02, then 12 at .03; margin max(3 %, 2 × noise)")
-        print(f"models made in {time.monotonic() - start:.0f} s; load {os.getloadavg()[0]:.1f}\n")
-
-        print("(a) A/A: a file against itself")
-        began = time.monotonic()
-        everything: list[Verdict] = []
-        pooled: list[float] = []
-        margins = []
-        for model, file in files.items():
-            margins.append(gating.margin_above(0.03, noise := calibrated(file, results)))
-            found = [one_gate(file, file, seed, results) for seed in range(arguments.gates)]
-            verdicts = [result.verdict for result, _ in found]
-            blocks = [d for _, differences in found for d in differences]
-            tell(
-                f"{model} {MODELS[model]}",
-                verdicts,
-                f"   calibrated noise {100 * noise:.1f} %, margin {100 * margins[-1]:.1f} %; over"
-                f" {len(blocks)} blocks noise {100 * gating.noise(blocks):.1f} %,"
-                f" standard deviation {100 * float(np.std(blocks)):.1f} %",
-            )
-            everything += verdicts
-            pooled += blocks
-        tell("both", everything)
-        print(f"{time.monotonic() - began:.0f} s; load {os.getloadavg()[0]:.1f}\n")
-
-        print(f"(b) a chain of {LAYERS} convolutions against longer ones")
-        began = time.monotonic()
-        noise = calibrated(by_layers[LAYERS], results)
-        margin = gating.margin_above(0.03, noise)
-        print(f"calibrated noise {100 * noise:.1f} %, margin {100 * margin:.1f} %")
-        for extra in SLOWDOWNS:
-            found = [
-                one_gate(by_layers[LAYERS], by_layers[LAYERS + extra], seed, results)
-                for seed in range(arguments.injected)
-            ]
-            effect = math.expm1(float(np.median([d for _, ds in found for d in ds])))
-            tell(
-                f"+{extra} layers",
-                [result.verdict for result, _ in found],
-                f"   measured {100 * effect:+.1f} % over {sum(len(ds) for _, ds in found)} blocks",
-            )
-        print(f"{time.monotonic() - began:.0f} s; load {os.getloadavg()[0]:.1f}\n")
-
-    print(f"(c) simulated with the {len(pooled)} blocks of (a)")
-    began = time.monotonic()
-    for margin in sorted({0.03, *margins}):
-        print(f"margin {100 * margin:.1f} %")
-        for slowdown in (0, *SLOWDOWNS):
-            verdicts = simulate(pooled, slowdown / 100, margin, arguments.simulated, slowdown)
-            tell(f"  slowdown {slowdown} %", verdicts)
-    print(f"{time.monotonic() - began:.0f} s\n\nin all {time.monotonic() - start:.0f} s")
+    outcomes = Outcomes(folder / "outcomes.jsonl")
+    subjects = prepare(folder)
+    # Noise measured here, by short trials, is not what a user's gate should find.
+    os.environ["MOBILEBENCH_CACHE"] = str(folder / "cache")
+    results = folder / "results"
+    print(f"protocol  {PROTOCOL}; 6 blocks at .02, then 12 at .03; margin max(3 %, 2 × noise)")
+    noises = {s.baseline: noise_of(s.baseline, results, folder) for s in subjects}
+    wanted = {"a": arguments.gates, "b": arguments.injected}
+    # A seed of each in turn, so that a part of the whole is a part of everything.
+    left = [
+        (seed, subject)
+        for seed in range(max(wanted.values()))
+        for subject in subjects
+        if seed < wanted[subject.part]
+        and seed not in {o.seed for o in outcomes.of(subject.part, subject.name)}
+    ]
+    print(
+        f"gates     {len(outcomes.all)} are there, {len(left)} to do; load {os.getloadavg()[0]:.1f}"
+    )
+    ran, began = 0, time.monotonic()
+    for seed, subject in left:
+        if arguments.minutes and time.monotonic() - began > 60 * arguments.minutes:
+            break
+        outcomes.add(one_gate(subject, seed, noises[subject.baseline], results))
+        ran += 1
+    more = f"; {len(left) - ran} are left: run the same command again" if ran < len(left) else ""
+    print(f"          {ran} run in {time.monotonic() - began:.0f} s{more}\n")
+    show(outcomes, subjects, arguments.simulated)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted: what has ended is kept; the same command goes on")

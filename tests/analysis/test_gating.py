@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.analysis import gating
+from harness.analysis import gating, verdicts
 from harness.analysis.gating import Decision, Look, Series, Verdict, decide, holm, sign_flip_p
+from harness.store import TrialRecord
 
 SIX_AND_TWELVE = (Look(6, 0.02), Look(12, 0.03))
 
@@ -146,7 +147,52 @@ def test_units_of_the_trials_do_not_matter(worse: list[float], unit: float) -> N
     assert before.verdict == after.verdict
 
 
+def _trial(arm: str, block: int) -> TrialRecord:
+    name = f"{arm}-{block}"
+    return TrialRecord(name, "latency", block, "d", "m", arm, "r", arm, "valid", "", 1.0, samples=1)
+
+
+@given(
+    st.lists(st.tuples(st.floats(1, 1e9), st.floats(1, 1e9)), min_size=1, max_size=12),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_of_arms_within_a_block_does_not_matter(
+    blocks: list[tuple[float, float]], shuffle: random.Random
+) -> None:
+    arms = ("baseline", "candidate")
+    medians = {
+        f"{arm}-{number}": value
+        for number, block in enumerate(blocks)
+        for arm, value in zip(arms, block, strict=True)
+    }
+    # Each block in either order, and blocks in any: what ran first is not in the numbers.
+    ran = [_trial(arm, number) for number in range(len(blocks)) for arm in arms]
+    shuffle.shuffle(ran)
+    base, candidate = ([t for t in ran if t.recipe == arm] for arm in arms)
+    found = verdicts.pairs("latency", (base, candidate), medians)
+    assert found == blocks
+    swapped = verdicts.pairs("latency", (candidate, base), medians)
+    for one_way, other in zip(
+        verdicts.logarithms(found), verdicts.logarithms(swapped), strict=True
+    ):
+        assert one_way == pytest.approx(-other, abs=1e-12)
+
+
 # Monotony.
+
+
+@given(
+    st.lists(st.floats(-0.2, 0.2), min_size=12, max_size=12, unique_by=lambda x: round(x, 6)),
+    st.floats(0.0001, 0.3),
+)
+@settings(max_examples=300)
+def test_a_slower_candidate_never_gets_a_kinder_verdict(worse: list[float], more: float) -> None:
+    slower = [value + more for value in worse]
+    allowed = math.log1p(0.03)
+    if any(_tied(np.array(x) - allowed) for x in (worse, slower, worse[:6], slower[:6])):
+        return
+    kindest = [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
+    assert kindest.index(one(slower).verdict) >= kindest.index(one(worse).verdict)
 
 
 @given(
