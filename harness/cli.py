@@ -12,6 +12,7 @@ from harness.commands.compress import compress
 from harness.commands.cross_check import cross_check
 from harness.commands.devices import devices, doctor
 from harness.commands.gate import gate
+from harness.commands.history import history
 from harness.commands.inspect import inspect
 from harness.commands.report import report
 from harness.commands.run import run
@@ -32,6 +33,7 @@ def main() -> None:
       mobilebench compress model.keras "prune(0.8) → int8" --data data.npz
       mobilebench report results/RUN --format latex
       mobilebench gate --baseline main.tflite --candidate branch.tflite
+      mobilebench history                      each variant over all runs in ./results
     """
 
 
@@ -46,6 +48,7 @@ for _command in (
     gate,
     calibrate,
     compare,
+    history,
     cross_check,
     app,
 ):

@@ -64,9 +64,12 @@ def setting(
 
 
 def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """In what two settings differ, a phrase each; empty where they may be compared."""
+    """In what two settings differ, a phrase each; empty where they may be compared.
+
+    A run that is older than a setting had it switched off.
+    """
     return [
         f"another {name} ({other.get(name, 'not recorded')}, not {base.get(name, 'not recorded')})"
         for name in dict.fromkeys((*base, *other))
-        if base.get(name) != other.get(name)
+        if (base.get(name) or None) != (other.get(name) or None)
     ]

@@ -1,8 +1,8 @@
 """Stored runs beside each other: advice, never a verdict.
 
 Runs of different sessions differ by more than their models: heat, other load, another day. What is
-not comparable at all is refused with the reason; of the rest only a difference beyond its interval
-is called one.
+not comparable at all is refused with the reason; of the rest only a difference beyond both
+runs' intervals is called one, since the interval of the change knows nothing of sessions.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _entry(run: str, variant: _Stored, base: _Stored | None) -> Entry:
             notes.append("the same file")
         change = _change(variant.trials, base.trials)
         if change.value is not None:
-            notes.append(_weigh(change))
+            notes.append(_weigh(base.latency, latency))
         if base.accuracy.value is not None and base.dataset != variant.dataset:
             notes.append("accuracy of other samples")
     return Entry(
@@ -175,10 +175,11 @@ def _change(trials: Sequence[float], base: Sequence[float]) -> Estimate:
     return Estimate(ratio.value - 1, interval, ratio.n, ratio.reason)
 
 
-def _weigh(change: Estimate) -> str:
-    interval = change.interval
-    if interval is None:
+def _weigh(base: Estimate, other: Estimate) -> str:
+    if base.interval is None or other.interval is None:
         return "no difference is claimed: too few trials"
-    if interval.holds(0):
-        return "no difference beyond the interval"
-    return "slower" if interval.low > 0 else "faster"
+    if other.interval.low > base.interval.high:
+        return "slower"
+    if other.interval.high < base.interval.low:
+        return "faster"
+    return "no difference beyond the intervals"

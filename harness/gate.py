@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -89,14 +90,17 @@ def start(
         InterruptedRunError: by Ctrl-C; the gate can be resumed.
     """
     arms.ensure_bursts(suite)
+    folder = results
 
     def shape(manifest: dict[str, Any]) -> dict[str, Any]:
+        nonlocal folder
+        folder = results / manifest["run"]
         return _gated(manifest, suite, policy)
 
     try:
         return _conclude(runs.start(suite, results, command, watcher, shape), watcher)
     except InvalidRunError as error:
-        return _invalid(results, error)
+        return _invalid(folder, error)
 
 
 def resume(path: Path, watcher: runs.Watcher) -> GateResult:
@@ -113,8 +117,33 @@ def resume(path: Path, watcher: runs.Watcher) -> GateResult:
         return _invalid(path, error)
 
 
-def _invalid(folder: Path, error: InvalidRunError) -> GateResult:
-    return GateResult(folder.name, folder, (), (), invalid=str(error))
+def _invalid(path: Path, error: InvalidRunError) -> GateResult:
+    """No verdict, and why; kept with the run, if there is one and its disk takes it."""
+    result = GateResult(path.name, path, (), (), invalid=str(error))
+    with contextlib.suppress(BadInputError, InvalidRunError):
+        _keep(RunFolder.open(path), result)
+    return result
+
+
+def stored(folder: RunFolder) -> GateResult | None:
+    """What a gate's folder says; None if it is no gate's, or the gate has not come to its end."""
+    manifest = folder.manifest()
+    if "gate" not in manifest:
+        return None
+    if manifest.get("state") == "finished":
+        return judge(folder)
+    try:
+        told = json.loads((folder.path / VERDICT).read_text("utf-8"))
+        reason = str(told["invalid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return GateResult(folder.path.name, folder.path, (), (), invalid=reason) if reason else None
+
+
+def _keep(folder: RunFolder, result: GateResult) -> None:
+    text = json.dumps(gate_outputs.document(result), indent=1, ensure_ascii=False)
+    write_atomically(folder.path / VERDICT, f"{text}\n".encode())
+    report.build(folder, verdict=result)
 
 
 def judge(folder: RunFolder) -> GateResult:
@@ -153,9 +182,7 @@ def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
                 f"go on with: mobilebench gate --resume {folder.path}"
             ) from error
         result = judge(folder)
-    text = json.dumps(gate_outputs.document(result), indent=1, ensure_ascii=False)
-    write_atomically(folder.path / VERDICT, f"{text}\n".encode())
-    report.build(folder)
+    _keep(folder, result)
     return result
 
 

@@ -78,7 +78,7 @@ def test_runs_beside_each_other(measure: Measure) -> None:
     for row in found.rows:
         base, again, slower = row.entries
         assert base.change.value is None
-        assert "no difference beyond the interval" in again.note
+        assert "no difference beyond the intervals" in again.note
         assert again.change.interval.holds(0)
         assert "the same file" in again.note
         assert slower.change.value == pytest.approx(0.5, abs=0.01)

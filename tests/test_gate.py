@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from device_agent.contract import Job, Metric, Result
 from harness import arms, calibration, gate
 from harness import run as runs
+from harness.analysis.estimates import Estimate, Interval
 from harness.analysis.gating import Verdict
 from harness.cache import cache_folder
 from harness.cli import main
@@ -33,7 +34,7 @@ from harness.errors import BadInputError, InterruptedRunError, InvalidRunError
 from harness.gate import GateResult
 from harness.plan import PlannedTrial, PlannedVariant, make_gate_plan
 from harness.policy import Policy, read_policy, validate
-from harness.report import gate_outputs
+from harness.report import effect, gate_outputs
 from harness.store import RunFolder
 from harness.suite import Suite
 from tests.conftest import MODELS, sha256
@@ -381,6 +382,11 @@ def test_a_device_lost_before_the_second_look(
     assert (root.get("tests"), root.get("errors")) == ("1", "1")
     assert gate_outputs.document(result)["invalid"] == result.invalid
     (path,) = (tmp_path / "results").iterdir()
+    assert result.folder == path
+    page = (path / "report.html").read_text()
+    assert '<p class="word">INVALID</p>' in page
+    assert "the second look could not begin" in page
+    assert gate.stored(RunFolder.open(path)) == result
     assert by_metric(gate.resume(path, Watcher()))["latency"].blocks == 14
 
 
@@ -389,6 +395,46 @@ def test_resume_of_a_run_that_is_no_gate(tmp_path: Path, on: Open) -> None:
     folder = runs.start(files(), tmp_path, ["t"], Watcher())
     with pytest.raises(BadInputError, match="run of no gate"):
         gate.resume(folder.path, Watcher())
+
+
+# The page.
+
+
+@pytest.mark.parametrize(("by", "noise", "verdict", "words"), [
+    (0.0, 0.002, "PASS", "Shown to be not worse than the margins allow: latency, memory."),
+    (0.2, 0.002, "FAIL", "Shown to be worse than the margin: latency."),
+    (0.03, 0.2, "INCONCLUSIVE", "Too noisy, or too little known, to show either: latency."),
+])  # fmt: skip
+def test_the_page_begins_with_the_verdict(
+    tmp_path: Path, on: Open, by: float, noise: float, verdict: str, words: str
+) -> None:
+    on(Device(slower(by, noise)))
+    result = run_gate(tmp_path)
+    page = (result.folder / "report.html").read_text()
+    assert f'<p class="word">{verdict}</p>' in page
+    assert words in page
+    assert page.count('<svg class="effect"') == 2
+    cells = gate_outputs.row(by_metric(result)["latency"])
+    for cell in cells[2:]:
+        assert cell.replace(" %", "\N{NO-BREAK SPACE}%") in page
+    assert (result.folder / "report.md").read_text().startswith("## ")
+    # Built anew from the folder, it says the same.
+    done = CliRunner().invoke(main, ["report", str(result.folder)])
+    assert done.exit_code == 0, done.output
+    assert (result.folder / "report.html").read_text() == page
+
+
+def test_a_drawing_has_worse_on_the_right() -> None:
+    def place(of: object) -> float:
+        return float(str(of).split('cx="')[1].split('"')[0])
+
+    slower_one = effect.drawing(Estimate(0.05, Interval(0.04, 0.06)), 0.03)
+    assert 'class="beyond"' in slower_one
+    assert place(slower_one) > 120
+    assert place(effect.drawing(Estimate(-0.05), 0.01, worse=-1)) > 120
+    assert place(effect.drawing(Estimate(0.05), 0.01, worse=-1)) < 120
+    assert place(effect.drawing(Estimate(0.0), 0.0)) == 120
+    assert not effect.drawing(Estimate.missing("none"), 0.03)
 
 
 # Noise.

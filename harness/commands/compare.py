@@ -7,17 +7,19 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import (
-    Command,
-)
+from harness.commands.options import Command
+from harness.errors import BadInputError
 
 
 @click.command(cls=Command)
 @click.argument(
     "runs", nargs=-1, required=True, metavar="RUN RUN...", type=click.Path(path_type=Path)
 )
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
-def compare(runs: tuple[Path, ...], as_json: bool) -> None:
+def compare(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
     """Show stored runs beside the first one: advice, never a verdict.
 
     What is not comparable (another device, kind, runtime version or protocol) is refused, with the
@@ -26,13 +28,22 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
     \b
     Examples:
       mobilebench compare results/20260131T120000Z-suite results/20260207T120000Z-suite
+      mobilebench compare results/RUN1 results/RUN2 --html compare.html
     """
     from harness import compare as comparing
+    from harness.files import write_atomically
     from harness.report import compare_outputs
     from harness.terminal import output
 
+    if html is not None and not html.absolute().parent.is_dir():
+        raise BadInputError(f"cannot write {html}: its folder does not exist")
     comparison = comparing.compare(runs)
+    if html is not None:
+        write_atomically(html, compare_outputs.html(comparison).encode())
     if as_json:
         click.echo(json.dumps(comparison.as_json(), indent=2, ensure_ascii=False))
-    else:
-        output().print(compare_outputs.terminal(comparison))
+        return
+    console = output()
+    console.print(compare_outputs.terminal(comparison))
+    if html is not None:
+        console.print(f"Page: {html}", soft_wrap=True, highlight=False)

@@ -62,12 +62,13 @@ results_option = click.option(
 
 def show_run(folder: RunFolder, as_json: bool = False) -> int:
     """Writes the report, prints the table or the document, and returns the exit code."""
+    from harness import history
     from harness import report as reports
     from harness.run import exit_code
     from harness.terminal import output
 
     summary = reports.summary_of(folder)
-    page = reports.build(folder, summary)
+    page = reports.build(folder, summary, histories=history.before(folder, summary))
     code = exit_code(folder)
     try:
         if as_json:

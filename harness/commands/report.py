@@ -39,15 +39,17 @@ def report(folder: Path, form: str) -> None:
       mobilebench report results/20260131T120000Z-quickstart --format markdown | pbcopy
       mobilebench report results/20260131T120000Z-quickstart --format latex > table.tex
     """
+    from harness import gate, history
     from harness import report as reports
     from harness.store import RunFolder
     from harness.terminal import output
 
     run_folder = RunFolder.open(folder)
-    if form == "html":
-        click.echo(reports.build(run_folder))
-        return
     summary = reports.summary_of(run_folder)
+    if form == "html":
+        verdict, histories = gate.stored(run_folder), history.before(run_folder, summary)
+        click.echo(reports.build(run_folder, summary, verdict=verdict, histories=histories))
+        return
     if form == "json":
         click.echo(json.dumps(reports.document(summary), indent=2, ensure_ascii=False))
     elif form == "terminal":

@@ -22,6 +22,7 @@ from harness.compress.distill import Distill, Student
 from harness.compress.fine_tune import FineTune
 from harness.compress.prune import Prune
 from harness.compress.prune_channels import PruneChannels
+from harness.compress.quantization_aware import QuantizationAware
 from harness.compress.quantize import (
     DynamicInt4,
     DynamicInt8,
@@ -32,7 +33,7 @@ from harness.compress.quantize import (
     WeightOnlyInt8,
 )
 from harness.compress.sparse import Sparse
-from harness.compress.step import Step
+from harness.compress.step import Step, TrainingStep
 from harness.errors import BadInputError
 
 ARROW = " → "
@@ -60,6 +61,7 @@ STEPS: dict[str, type[Step]] = {
         Distill,
         Student,
         FineTune,
+        QuantizationAware,
         Sparse,
     )
 }
@@ -243,6 +245,11 @@ def _check_order(steps: Sequence[Step]) -> None:
             raise BadInputError(
                 f"{pair}: {baseline.name} is the baseline and stands alone; "
                 "other recipes start from it anyway"
+            )
+        if isinstance(before, QuantizationAware) and isinstance(step, TrainingStep):
+            raise BadInputError(
+                f"{pair}: it would train without rounding, so what {before.name} did would be "
+                "lost; put a quantizing step after it"
             )
         if before.position == "end":
             raise BadInputError(f"{pair}: {before.name} is how the file is stored; put it last")

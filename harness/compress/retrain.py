@@ -12,7 +12,7 @@ from harness.errors import BadInputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.models.training import Lessons, Loss, Masking
+    from harness.models.training import Forward, Lessons, Loss, Masking
 
 LEARNING_RATE = Field(
     None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
@@ -28,6 +28,7 @@ def retrain(
     loss: Loss | None,
     kernels: Sequence[Any] = (),
     masking: Masking | None = None,
+    forward: Forward | None = None,
 ) -> None:
     """Trains a Keras model in place; the arguments are those of ``harness.models.training.fit``.
 
@@ -48,6 +49,7 @@ def retrain(
             loss=loss,
             kernels=kernels,
             masking=masking,
+            forward=forward,
         )
     except BadInputError as error:  # it does not suit this step; others it may
         raise StepError(str(error)) from error

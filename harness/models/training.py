@@ -59,6 +59,8 @@ class Lessons:
 Loss = Callable[[Any, Any, Any], Any]
 #: From the share of training that is done (0 to 1): which weights to keep, a mask a kernel.
 Masking = Callable[[float], Sequence[Array]]
+#: From the model and the samples of a step: the logits, where they are not simply its output.
+Forward = Callable[[Any, Any], Any]
 
 
 def fit(
@@ -70,6 +72,7 @@ def fit(
     loss: Loss | None = None,
     kernels: Sequence[Any] = (),
     masking: Masking | None = None,
+    forward: Forward | None = None,
 ) -> bool:
     """Trains a Keras classifier in place.
 
@@ -82,6 +85,7 @@ def fit(
         kernels: the variables that ``masking`` speaks of, in order.
         masking: asked before every few steps and after the last. Weights that it does not keep
             are set to zero at once and after each step, whatever the optimizer's momentum.
+        forward: how the logits are computed; the model in training mode unless given.
 
     Returns:
         whether it learned anything: some weight changed, and not only because of a mask.
@@ -109,7 +113,8 @@ def fit(
         value = tf.constant(0.0)
         for i in tf.range(tf.shape(x)[0]):
             with tf.GradientTape() as tape:
-                value = loss(logits(x[i], training=True), y[i], x[i])
+                given = forward(logits, x[i]) if forward else logits(x[i], training=True)
+                value = loss(given, y[i], x[i])
             optimizer.apply(tape.gradient(value, variables), variables)
             for kernel, mask in zip(kernels, masks, strict=True):
                 kernel.assign(tf.where(mask, kernel, tf.zeros_like(kernel)))

@@ -8,27 +8,38 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis import summarise
 from harness.errors import BadInputError
 from harness.files import write_atomically
+from harness.report.gate_outputs import github
 from harness.report.page import render
 from harness.report.tables import table
 from harness.report.text import markdown
 from harness.store import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.analysis.summary import Summary
+    from harness.gate import GateResult
+    from harness.history import Series
     from harness.store import RunFolder
 
 PAGE, TEXT, TABLE = "report.html", "report.md", "summary.csv"
 
 
-def build(folder: RunFolder, summary: Summary | None = None) -> Path:
+def build(
+    folder: RunFolder,
+    summary: Summary | None = None,
+    *,
+    verdict: GateResult | None = None,
+    histories: Sequence[Series] = (),
+) -> Path:
     """Writes ``report.html``, ``report.md`` and ``summary.csv``; the same run, the same bytes.
 
     Args:
         folder: the run.
         summary: what :func:`summary_of` said of it, if that is known already.
+        verdict: what the gate says, if the run is a gate's.
+        histories: the run's variants over the runs before it.
 
     Returns:
         The page's path.
@@ -40,9 +51,10 @@ def build(folder: RunFolder, summary: Summary | None = None) -> Path:
     manifest = folder.manifest()
     summary = summary or summary_of(folder)
     write_atomically(folder.path / TABLE, table(summary, "csv").encode())
-    write_atomically(folder.path / TEXT, text(summary).encode())
+    said = f"{github(verdict)}\n{text(summary)}" if verdict else text(summary)
+    write_atomically(folder.path / TEXT, said.encode())
     page = folder.path / PAGE
-    write_atomically(page, render(summary, manifest).encode())
+    write_atomically(page, render(summary, manifest, verdict, histories).encode())
     return page
 
 

@@ -9,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis import units
+from harness.report.effect import drawing
+from harness.report.template import page
 from harness.report.text import plain
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ ADVICE = (
     "mobilebench gate gives a verdict."
 )
 _MISSING = "—"
+_RUN_WIDTH = 25
+#: How a note that claims a difference is coloured.
+_TONES = {"slower": "fail", "faster": "pass"}
 
 
 def terminal(comparison: StoredComparison) -> RenderableType:
@@ -33,12 +38,13 @@ def terminal(comparison: StoredComparison) -> RenderableType:
             pad_edge=False,
             header_style="dim",
         )
-        table.add_column("run", overflow="fold")
-        for column in ("latency", "change", "size", "accuracy"):
+        table.add_column("run", overflow="fold", min_width=_RUN_WIDTH)
+        measured = any(entry.accuracy.value is not None for entry in row.entries)
+        for column in ("latency", "change", "size", *(["accuracy"] if measured else [])):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("note", overflow="fold")
         for entry in row.entries:
-            table.add_row(*_cells(entry))
+            table.add_row(*_cells(entry, measured))
         parts += [table, Text()]
     parts += [
         Text.assemble(("not compared: ", "yellow"), plain(f"{r.run}: {r.what}: {r.reason}"))
@@ -46,6 +52,47 @@ def terminal(comparison: StoredComparison) -> RenderableType:
     ]
     parts.append(Text(ADVICE))
     return Group(*parts)
+
+
+def html(comparison: StoredComparison) -> str:
+    """The comparison as one page that needs nothing but itself."""
+    return page(
+        "compare.html.jinja",
+        comparison=comparison,
+        rows=[
+            {
+                "title": title(row),
+                "entries": [_shown(entry, _reach(row)) for entry in row.entries],
+            }
+            for row in comparison.rows
+        ],
+        advice=ADVICE,
+    )
+
+
+def _reach(row: Row) -> float:
+    """One scale for all runs of a table."""
+    changes = [entry.change for entry in row.entries]
+    ends = [abs(c.value) for c in changes if c.value is not None]
+    ends += [max(abs(c.interval.low), abs(c.interval.high)) for c in changes if c.interval]
+    return 1.15 * max(ends, default=0) or 1.0
+
+
+def _shown(entry: Entry, reach: float) -> dict[str, object]:
+    """What the page shows of one run."""
+    notes = entry.note.split("; ")
+    word = next((note for note in notes if note in _TONES), "")
+    return {
+        "run": entry.run,
+        "word": word,
+        "tone": _TONES.get(word, "none"),
+        "note": "; ".join(note for note in notes if note != word),
+        "latency": latency(entry.latency),
+        "change": change(entry.change),
+        "size": size(entry),
+        "accuracy": accuracy(entry),
+        "drawing": drawing(entry.change, None, reach=reach),
+    }
 
 
 def title(row: Row) -> str:
@@ -60,10 +107,11 @@ def latency(estimate: Estimate) -> tuple[str, str]:
     interval = estimate.interval
     if interval is None:
         return units.duration(estimate.value), ""
-    return (
-        units.duration(estimate.value),
-        f"{units.duration(interval.low)} to {units.duration(interval.high)}",
-    )
+    low, high = units.duration(interval.low), units.duration(interval.high)
+    number, _, unit = low.partition(" ")
+    # A unit that both ends have is said once.
+    first = number if high.endswith(f" {unit}") else low
+    return units.duration(estimate.value), f"{first} to {high}"
 
 
 def change(estimate: Estimate) -> tuple[str, str]:
@@ -86,13 +134,13 @@ def accuracy(entry: Entry) -> str:
     return _MISSING if value is None else units.percent(value)
 
 
-def _cells(entry: Entry) -> list[RenderableType]:
+def _cells(entry: Entry, measured: bool) -> list[RenderableType]:
     return [
         plain(entry.run),
         _stacked(*latency(entry.latency)),
         _stacked(*change(entry.change)),
         size(entry),
-        accuracy(entry),
+        *([accuracy(entry)] if measured else []),
         plain(entry.note),
     ]
 

@@ -45,7 +45,7 @@ def summary(result: GateResult) -> str:
     """All findings, a line each, in plain text."""
     lines = [headline(result)] if result.invalid else []
     for comparison in result.comparisons:
-        lines.append(f"{comparison.verdict}  {_title(comparison)}")
+        lines.append(f"{comparison.verdict}  {title(comparison)}")
         lines += [f"  {f.verdict or _NOT_JUDGED:<13}{_sentence(f)}" for f in comparison.findings]
     lines += [f"! {warning}" for warning in result.warnings]
     return "\n".join([*lines, f"run: {result.folder}"])
@@ -87,11 +87,11 @@ def junit(result: GateResult) -> str:
     root = ElementTree.Element("testsuites", name="mobilebench gate")
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     for comparison in result.comparisons:
-        suite = ElementTree.SubElement(root, "testsuite", name=plain(_title(comparison)))
+        suite = ElementTree.SubElement(root, "testsuite", name=plain(title(comparison)))
         counts = dict.fromkeys(totals, 0)
         for finding in comparison.findings:
             case = ElementTree.SubElement(
-                suite, "testcase", classname=plain(_title(comparison)), name=finding.metric
+                suite, "testcase", classname=plain(title(comparison)), name=finding.metric
             )
             counts["tests"] += 1
             said = plain(_sentence(finding))
@@ -128,10 +128,10 @@ def github(result: GateResult) -> str:
     if result.invalid:
         lines += [markdown(result.invalid), ""]
     for comparison in result.comparisons:
-        lines += [f"### {_MARKS[comparison.verdict]} {markdown(_title(comparison))}", ""]
+        lines += [f"### {_MARKS[comparison.verdict]} {markdown(title(comparison))}", ""]
         lines += ["| " + " | ".join(_COLUMNS) + " |", "|" + " --- |" * len(_COLUMNS)]
         lines += [
-            "| " + " | ".join(markdown(cell) for cell in _row(finding)) + " |"
+            "| " + " | ".join(markdown(cell) for cell in row(finding)) + " |"
             for finding in comparison.findings
         ]
         notes = [f"- {f.metric}: {markdown(f.reason)}" for f in comparison.findings if f.reason]
@@ -146,7 +146,7 @@ def terminal(result: GateResult) -> RenderableType:
     parts: list[RenderableType] = []
     for comparison in result.comparisons:
         table = Table(
-            title=Text(plain(_title(comparison)), style="bold"),
+            title=Text(plain(title(comparison)), style="bold"),
             title_justify="left",
             box=None,
             pad_edge=False,
@@ -157,7 +157,7 @@ def terminal(result: GateResult) -> RenderableType:
             table.add_column(column, justify="right" if right else "left", no_wrap=True)
         for finding in comparison.findings:
             style = _STYLES.get(finding.verdict or "", "dim")
-            first, verdict, *rest = _row(finding)
+            first, verdict, *rest = row(finding)
             table.add_row(first, Text(verdict, style=style), *rest)
         notes = [
             Text.assemble((f"{f.metric}: ", "dim"), plain(f.reason))
@@ -171,14 +171,16 @@ def terminal(result: GateResult) -> RenderableType:
     return Group(*parts)
 
 
-def _title(comparison: Comparison) -> str:
+def title(comparison: Comparison) -> str:
+    """What is compared with what, and where."""
     return (
         f"{comparison.model}: {comparison.candidate} against {comparison.baseline} "
         f"on {comparison.device} · {comparison.runtime}"
     )
 
 
-def _row(finding: Finding) -> tuple[str, ...]:
+def row(finding: Finding) -> tuple[str, ...]:
+    """A finding as texts, in the order of the columns."""
     return (
         finding.metric,
         str(finding.verdict or _NOT_JUDGED),

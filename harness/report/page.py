@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-from markupsafe import Markup
-
-from harness.analysis import units
+from harness.report import history_outputs
 from harness.report.drawing import Picture
 from harness.report.figures import pictures
 from harness.report.grid import (
@@ -21,17 +16,20 @@ from harness.report.grid import (
     sustained_grid,
 )
 from harness.report.minutes import minutes_picture
-from harness.report.text import plain
+from harness.report.template import page
+from harness.report.verdict_head import head
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from harness.analysis.summary import Comparison, Summary, Variant
-
-_TEMPLATES = Path(__file__).parent / "templates"
+    from harness.gate import GateResult
+    from harness.history import Series
 
 #: Comparisons with pictures; the others have their tables.
 MOST_ILLUSTRATED = 8
+#: Variants whose history is drawn; ``mobilebench history`` has all.
+MOST_HISTORIES = 12
 #: Failed trials that are listed one by one; all of them are in ``trials.jsonl``.
 MOST_FAILED_TRIALS = 100
 
@@ -49,21 +47,23 @@ class _Section:
     anchor: str
 
 
-def render(summary: Summary, manifest: Mapping[str, Any]) -> str:
+def render(
+    summary: Summary,
+    manifest: Mapping[str, Any],
+    verdict: GateResult | None = None,
+    histories: Sequence[Series] = (),
+) -> str:
     """The page.
 
     Args:
         summary: what the run found.
         manifest: ``run.json``, for the appendix. Its strings are escaped, whoever wrote them.
+        verdict: what the gate says, if the run is a gate's.
+        histories: the run's variants over the runs before it.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"plain": _words, "json": _json, "grouped": units.grouped}
+    policy = manifest.get("gate", {}).get("policy", {})
+    # What has changed comes first.
+    shown = sorted(histories, key=lambda series: not series.steps)[:MOST_HISTORIES]
     sections = [
         _Section(
             comparison,
@@ -76,8 +76,12 @@ def render(summary: Summary, manifest: Mapping[str, Any]) -> str:
         )
         for number, comparison in enumerate(summary.comparisons, 1)
     ]
-    return environment.get_template("page.html.jinja").render(
+    return page(
+        "page.html.jinja",
         summary=summary,
+        verdict_head=head(verdict, policy, summary.warnings) if verdict else None,
+        histories=[history_outputs.section(series) for series in shown],
+        histories_left_out=len(histories) - len(shown),
         manifest=manifest,
         sections=sections,
         single=len({(c.device, c.runtime) for c in summary.comparisons}) == 1,
@@ -85,29 +89,9 @@ def render(summary: Summary, manifest: Mapping[str, Any]) -> str:
         without_pictures=max(0, len(sections) - MOST_ILLUSTRATED),
         failed_trials=summary.failed_trials[:MOST_FAILED_TRIALS],
         failed_left_out=max(0, len(summary.failed_trials) - MOST_FAILED_TRIALS),
-        # The stylesheet and script are ours; matplotlib escapes the text of its drawings.
-        style=Markup((_TEMPLATES / "style.css").read_text("utf-8")),  # noqa: S704
-        script=Markup((_TEMPLATES / "sort.js").read_text("utf-8")),  # noqa: S704
-        drawn=Markup,
     )
 
 
 def _drawn(comparison: Comparison) -> list[Picture]:
     first = minutes_picture(comparison)
     return [*([first] if first else []), *pictures(comparison)]
-
-
-def _words(text: object) -> str:
-    """Text made safe to show, with each number and its percent sign kept on one line."""
-    return plain(text).replace(" %", "\N{NO-BREAK SPACE}%")
-
-
-def _json(value: object) -> str:
-    """A part of the manifest as readable text, a line a field."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    return "\n".join(_plain_line(line) for line in text.splitlines())
-
-
-def _plain_line(line: str) -> str:
-    """One line of JSON with its indentation, made safe to show."""
-    return " " * (len(line) - len(line.lstrip())) + plain(line)

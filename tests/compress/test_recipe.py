@@ -50,6 +50,10 @@ def test_text_and_table_are_one_recipe() -> None:
         ('prune(0.9, pattern="1x16") → dynamic_int8', "prune(0.9, pattern='1x16') → dynamic_int8"),
         ("prune(pattern='2:4')", None),
         ("fine_tune(3)", "fine_tune(3)"),
+        (
+            "quantization_aware(3, weight_bits=4) → static_wi4_ai8",
+            "quantization_aware(3, weight_bits=4) → int8(weight_bits=4)",
+        ),
         ("static_wi8_ai8", "int8"),
         ("prune(0.8) → sparse", None),
         ("prune(0.8) → dynamic_int8 → sparse(size)", None),
@@ -183,6 +187,7 @@ def test_any_text_is_a_recipe_or_bad_input(text: str) -> None:
         ("sparse → fine_tune", "put it last"),
         ("float32 → sparse", "stands alone"),
         ("sparse(fast)", "aim='fast': it is speed (encode what does not get slower) or size"),
+        ("quantization_aware(3) → prune(0.8)", "it would train without rounding"),
         ("prune(0.8) → distill", "what prune did would be lost"),
         ("distill → fine_tune → student", "what distill did would be lost"),
         ("float32 → int8", "stands alone"),

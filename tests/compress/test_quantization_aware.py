@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.compress.convert import convert_keras
+from harness.compress.fine_tune import FineTune
+from harness.compress.importance import zero_share
+from harness.compress.prune import Prune, prunable
+from harness.compress.quantization_aware import (
+    QuantizationAware,
+    round_weights,
+    with_rounded_activations,
+)
+from harness.compress.quantize import DynamicInt4, DynamicInt8, Int8
+from harness.compress.step import State, StepError, Workshop
+from harness.compress.tflite import Runner
+from harness.models.sources import find_source, load_keras
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture
+def state(digits: Any) -> State:
+    return State(load_keras(find_source(str(digits.model))))
+
+
+@pytest.fixture
+def workshop(lessons: Any) -> Workshop:
+    return Workshop(lessons, lambda: None)
+
+
+def small_convolutional() -> Any:
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 2)),
+            layers.Conv2D(4, 3, use_bias=False, name="convolution"),
+            layers.BatchNormalization(name="normalization"),
+            layers.ReLU(name="relu"),
+            layers.DepthwiseConv2D(3, depth_multiplier=2, name="depthwise"),
+            layers.Flatten(name="flat"),
+            layers.Dense(3, activation="softmax", name="answer"),
+        ]
+    )
+
+
+@pytest.mark.parametrize(("step", "bits"), [(DynamicInt8(), 8), (DynamicInt4(), 4)])
+def test_weights_are_rounded_as_the_quantizer_rounds_them(
+    digits: Any, state: State, step: Any, bits: int
+) -> None:
+    """The file's outputs on one-hot inputs are its kernel, unpacked."""
+    import keras
+
+    dense = keras.Sequential([keras.Input((32,)), keras.layers.Dense(10, use_bias=False)])
+    kernel = state.model.get_layer("digit").kernel.numpy()
+    dense.layers[0].set_weights([kernel])
+    made = step.quantize(convert_keras(dense, digits.folder)).content
+    found = Runner(made).run(list(np.eye(32, dtype=np.float32)))
+    np.testing.assert_allclose(found, np.asarray(round_weights(kernel, bits)), rtol=0.01, atol=1e-4)
+
+
+def test_rounding_keeps_zero_and_lets_gradients_through() -> None:
+    import tensorflow as tf
+
+    weights = tf.constant(np.linspace(-1, 1, 42, dtype=np.float32).reshape(6, 7))
+    weights = tf.where(abs(weights) < 0.2, 0.0, weights)
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        total = tf.reduce_sum(round_weights(weights, 4))
+    assert (tape.gradient(total, weights).numpy() == 1).all()
+    rounded = round_weights(weights, 4).numpy()
+    assert (rounded[weights.numpy() == 0] == 0).all()
+    for channel, original in zip(rounded.T, weights.numpy().T, strict=True):
+        step = abs(original).max() / 7
+        assert abs(channel / step - np.rint(channel / step)).max() < 1e-4
+        assert abs(channel - original).max() <= step / 2 + 1e-6
+    across = round_weights(weights, 4, axis=0).numpy()
+    np.testing.assert_allclose(across, round_weights(tf.transpose(weights), 4).numpy().T, atol=1e-6)
+
+
+def test_what_is_fused_is_rounded_once() -> None:
+    model = small_convolutional()
+    rounded = with_rounded_activations(model)
+    following = {
+        layer.name: [type(node.operation).__name__ for node in layer._outbound_nodes]
+        for layer in rounded.layers
+    }
+    assert following["convolution"] == ["BatchNormalization"]
+    assert following["normalization"] == ["ReLU"]
+    assert following["relu"] == following["depthwise"] == ["Rounded"]
+    assert following["flat"] == ["Dense"]
+    assert following["answer"] == []
+    x = np.random.default_rng(0).normal(size=(16, 8, 8, 2)).astype(np.float32)
+    np.testing.assert_allclose(rounded(x), model(x), atol=0.05)
+
+
+def test_training_with_rounding_helps_where_bits_are_few(
+    digits: Any, lessons: Any, workshop: Workshop
+) -> None:
+    """A network so narrow that 4 bits cost it something (0.08 of a loss of 0.6, seen once)."""
+    import keras
+
+    from harness.models.training import fit
+
+    keras.utils.set_random_seed(0)
+    narrow = keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Dense(8, activation="relu", name="first"),
+            keras.layers.Dense(8, activation="relu", name="second"),
+            keras.layers.Dense(10, activation="softmax", name="digit"),
+        ]
+    )
+    fit(narrow, lessons, epochs=6)
+    before = [weight.copy() for weight in narrow.get_weights()]
+    x, y = lessons.x, lessons.y
+
+    def loss_after(step: Any) -> float:
+        content = convert_keras(step.train(State(narrow), workshop).model, digits.folder)
+        small = Int8(weight_bits=4).quantize(content, list(x[:100])).content
+        given = Runner(small).run(list(x))
+        return float(-np.log(given[np.arange(len(x)), y] + 1e-6).mean())
+
+    assert loss_after(QuantizationAware(epochs=4, weight_bits=4)) < loss_after(FineTune(epochs=4))
+    for weight, now in zip(before, narrow.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, now)
+
+
+def test_it_is_deterministic_and_leaves_a_plain_model(state: State, workshop: Workshop) -> None:
+    first, second = (QuantizationAware(epochs=1).train(state, workshop) for _ in range(2))
+    assert [layer.name for layer in first.model.layers] == ["hidden", "digit"]
+    assert first.findings == {"rounded_kernels": 2}
+    for one, other in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_pruned_weights_stay_zero(state: State, workshop: Workshop) -> None:
+    pruned = Prune(sparsity=0.8, epochs=1).train(state, workshop)
+    aware = QuantizationAware(epochs=1).train(pruned, workshop)
+    assert aware.findings["zeros"] == pytest.approx(0.8, abs=1e-3)
+    for kernel, kept in zip(prunable(aware.model), pruned.kept or (), strict=True):
+        assert (kernel.numpy()[~kept] == 0).all()
+    assert zero_share([kernel.numpy() for kernel in prunable(aware.model)]) >= 0.8 - 1e-3
+
+
+def test_normalizations_learn_their_statistics(lessons: Any) -> None:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = small_convolutional()
+    random = np.random.default_rng(0)
+    x = random.normal(3, 2, size=(256, 8, 8, 2)).astype(np.float32)
+    own = replace(lessons, x=x, y=(x.mean((1, 2, 3)) > 3).astype(np.int64))
+    trained = QuantizationAware(epochs=2).train(State(model), Workshop(own, lambda: None)).model
+    assert trained.get_layer("normalization").moving_mean.numpy().any()
+    assert np.isfinite(trained(x)).all()
+
+
+def test_what_cannot_be_trained_so(state: State, workshop: Workshop) -> None:
+    import keras
+
+    with pytest.raises(StepError, match="training changed nothing"):
+        QuantizationAware(epochs=1, learning_rate=1e-50).train(state, workshop)
+    plain = keras.Sequential([keras.Input((784,)), keras.layers.Softmax()])
+    with pytest.raises(StepError, match="no Dense or convolution layer"):
+        QuantizationAware(epochs=1).train(State(plain), workshop)
