@@ -39,6 +39,8 @@ class Products:
                     "sha256": artifact.sha256,
                     "bytes": artifact.bytes,
                     "gzip_bytes": artifact.gzip_bytes,
+                    "zstd_bytes": artifact.zstd_bytes,
+                    "xz_bytes": artifact.xz_bytes,
                     "warnings": list(artifact.warnings),
                     "provenance": dict(artifact.provenance),
                 }
@@ -52,17 +54,25 @@ class Products:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("recipe")
         table.add_column("bytes", justify="right")
-        table.add_column("gzip", justify="right")
+        for packer in ("gzip", "zstd", "xz"):
+            table.add_column(packer, justify="right")
         table.add_column("file", overflow="fold")
         for path, artifact in self.files:
             table.add_row(
-                artifact.recipe, f"{artifact.bytes:,}", f"{artifact.gzip_bytes:,}", str(path)
+                artifact.recipe,
+                f"{artifact.bytes:,}",
+                f"{artifact.gzip_bytes:,}",
+                f"{artifact.zstd_bytes:,}",
+                f"{artifact.xz_bytes:,}",
+                str(path),
             )
             for warning in artifact.warnings:
-                table.add_row("", "", "", Text(f"warning: {warning}", style="yellow"))
+                table.add_row("", "", "", "", "", Text(f"warning: {warning}", style="yellow"))
         for failure in self.failures:
             table.add_row(
-                failure.recipe, "—", "—", Text.assemble(("failed", "red"), f" {failure.reason}")
+                failure.recipe,
+                *"————",
+                Text.assemble(("failed", "red"), f" {failure.reason}"),
             )
         return table
 

@@ -329,6 +329,8 @@ def _artifact_entry(artifact: Artifact) -> dict[str, Any]:
         "sha256": artifact.sha256,
         "bytes": artifact.bytes,
         "gzip_bytes": artifact.gzip_bytes,
+        "zstd_bytes": artifact.zstd_bytes,
+        "xz_bytes": artifact.xz_bytes,
         "dataset": evaluation
         and {"name": evaluation.name, "sha256": evaluation.sha256, "count": evaluation.count},
         "warnings": list(artifact.warnings),

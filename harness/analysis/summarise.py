@@ -231,6 +231,8 @@ def _measure(
         failure=reason,
         size=_bytes(artifact, "bytes", reason),
         gzip_size=_bytes(artifact, "gzip_bytes", reason),
+        zstd_size=_bytes(artifact, "zstd_bytes", reason),
+        xz_size=_bytes(artifact, "xz_bytes", reason),
         smaller=unset,
         gzip_smaller=unset,
         latency=latency,

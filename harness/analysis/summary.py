@@ -79,6 +79,8 @@ class Variant:
     failure: str
     size: Estimate
     gzip_size: Estimate
+    zstd_size: Estimate
+    xz_size: Estimate
     smaller: Estimate
     gzip_smaller: Estimate
     latency: Latency

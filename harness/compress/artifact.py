@@ -26,7 +26,8 @@ class EvaluationSet:
 class Artifact:
     """One runnable .tflite, named by its hash.
 
-    ``bytes`` is the file's size, ``gzip_bytes`` its size as a download (gzip, level 9).
+    ``bytes`` is the file's size, ``gzip_bytes``, ``zstd_bytes`` and ``xz_bytes`` its size as a
+    download, packed at levels 9, 19 and 9.
     ``provenance`` has the model, data, seed, versions, and each step with its settings and
     what was checked after it.
     """
@@ -37,6 +38,8 @@ class Artifact:
     path: Path
     bytes: int
     gzip_bytes: int
+    zstd_bytes: int
+    xz_bytes: int
     evaluation: EvaluationSet | None = None
     warnings: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -180,6 +180,10 @@ class ModelBuilder:
             StepError: a step failed; its ``step`` attribute has the step's text.
         """
         made = self._make(_essential(recipe.steps))
+        downloads = self._cache.find_downloads(made.sha256)
+        if downloads is None:
+            self._report("measure the download", 0, 0)
+            downloads = self._cache.measure_downloads(made.sha256)
         warnings = list(made.warnings)
         if self._source.zoo is not None and self._source.zoo.training is None:
             warnings.append("random weights: speed and size are right, the answers mean nothing")
@@ -189,7 +193,9 @@ class ModelBuilder:
             sha256=made.sha256,
             path=self._cache.path(made.sha256),
             bytes=made.bytes,
-            gzip_bytes=made.gzip_bytes,
+            gzip_bytes=downloads.gzip,
+            zstd_bytes=downloads.zstd,
+            xz_bytes=downloads.xz,
             evaluation=self._evaluation(made),
             warnings=tuple(warnings),
             provenance={**made.provenance, "recipe": recipe.text, "steps": list(made.steps)},

@@ -5,6 +5,7 @@ sees a whole file or none, and two runs may share the folder.
 
     artifacts/KEY.json      what was made, and how
     tflite/SHA256.tflite    the files
+    downloads/SHA256.json   how large each is when packed
     evaluation/DIGEST.npz   labelled samples, ready for a device
     models/KEY.keras        trained base models
     logs/                   what TensorFlow printed, where a run died
@@ -16,7 +17,6 @@ says is made anew.
 from __future__ import annotations
 
 import functools
-import gzip
 import hashlib
 import json
 import os
@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from harness.compress.artifact import EvaluationSet
+from harness.compress.pack import Downloads, measure
 from harness.errors import BadInputError, InvalidRunError
 from harness.models.array import Array
 
@@ -61,7 +62,6 @@ class Made:
 
     sha256: str
     bytes: int
-    gzip_bytes: int
     input_shape: tuple[int, ...]
     classes: int | None
     warnings: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Cache:
     def __init__(self, root: Path, scratch: Path) -> None:
         self.root = root
         self.scratch = scratch
-        for name in ("artifacts", "tflite", "evaluation", "models"):
+        for name in ("artifacts", "tflite", "downloads", "evaluation", "models"):
             (root / name).mkdir(parents=True, exist_ok=True)
 
     def find(self, key: str) -> Made | None:
@@ -115,7 +115,6 @@ class Cache:
         made = Made(
             sha256=hashlib.sha256(content).hexdigest(),
             bytes=len(content),
-            gzip_bytes=len(gzip.compress(content, 9, mtime=0)),
             input_shape=input_shape,
             classes=classes,
             warnings=warnings,
@@ -130,6 +129,23 @@ class Cache:
     def path(self, sha256: str) -> Path:
         """Where the .tflite of that hash is."""
         return self.root / "tflite" / f"{sha256}.tflite"
+
+    def find_downloads(self, sha256: str) -> Downloads | None:
+        """The packed sizes of the .tflite of that hash, if they were measured before."""
+        try:
+            known = Downloads(**json.loads(self._downloads(sha256).read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+        return known if all(isinstance(size, int) for size in vars(known).values()) else None
+
+    def measure_downloads(self, sha256: str) -> Downloads:
+        """The packed sizes of the .tflite of that hash, measured now and kept."""
+        measured = measure(self.path(sha256).read_bytes())
+        self._write(self._downloads(sha256), json.dumps(vars(measured)).encode())
+        return measured
+
+    def _downloads(self, sha256: str) -> Path:
+        return self.root / "downloads" / f"{sha256}.json"
 
     def find_model(self, key: str) -> Path | None:
         """The trained base model of that key, if its file is there and whole."""

@@ -6,6 +6,7 @@ What each can do, and how it is done, is in :mod:`harness.compress.scheme`; rang
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -125,7 +126,11 @@ class _IntegerStep(QuantizingStep):
         found = mixed.quantize_within(
             content, self.scheme, statistics, samples, min_snr=self.min_snr, report=report
         )
-        return _checked(found.content, found, warnings)
+        made = _checked(found.content, found, warnings)
+        if self.scheme.weight_bits == 4 and "INT4" not in made.findings["layers_by_type"]:
+            noted = f"min_snr={self.min_snr:g} leaves no layer with 4-bit weights"
+            return replace(made, warnings=(*made.warnings, noted))
+        return made
 
 
 class DynamicInt8(_IntegerStep):

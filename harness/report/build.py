@@ -80,14 +80,15 @@ _PARTS: dict[str, dict[str, tuple[type, ...]]] = {
     "plan": {"trial": (str,), "device": (str,), "model": (str,), "recipe": (str,),
              "runtime": (str,)},
     "artifacts": {"model": (str,), "recipe": (str,), "sha256": (str,), "bytes": (int,),
-                  "gzip_bytes": (int, NoneType), "dataset": (dict, NoneType), "warnings": (list,)},
+                  "gzip_bytes": (int, NoneType), "zstd_bytes": (int, NoneType),
+                  "xz_bytes": (int, NoneType), "dataset": (dict, NoneType), "warnings": (list,)},
     "failures": {"model": (str,), "recipe": (str,), "reason": (str,)},
     "models": {"name": (str,), "baseline": (str,)},
     "devices": {"name": (str,)},
     "runtimes": {"name": (str,)},
 }  # fmt: skip
 #: What an older or an interrupted run may not have.
-_MAY_LACK = {"gzip_bytes", "dataset", "warnings", "baseline"}
+_MAY_LACK = {"gzip_bytes", "zstd_bytes", "xz_bytes", "dataset", "warnings", "baseline"}
 
 
 def _ensure_sound(path: Path, manifest: Mapping[str, Any]) -> None:

@@ -175,6 +175,8 @@ _TIDY: tuple[tuple[str, str], ...] = (
     ("accuracy_change", "accuracy_change"),
     ("size_bytes", "size"),
     ("gzip_bytes", "gzip_size"),
+    ("zstd_bytes", "zstd_size"),
+    ("xz_bytes", "xz_size"),
     ("size_ratio", "smaller"),
     ("gzip_ratio", "gzip_smaller"),
     ("latency_ns", "latency.median"),

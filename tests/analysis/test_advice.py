@@ -30,6 +30,8 @@ def variant(recipe: str, size: float, microseconds: float, **changes: object) ->
         failure="",
         size=Estimate(size, n=1),
         gzip_size=Estimate(size, n=1),
+        zstd_size=Estimate(size, n=1),
+        xz_size=Estimate(size, n=1),
         smaller=Estimate(ratio, n=1),
         gzip_smaller=Estimate(ratio, n=1),
         latency=latency(times),

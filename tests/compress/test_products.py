@@ -10,7 +10,9 @@ from harness.products import Products, _slug
 
 def test_the_table_shows_warnings_and_reasons_as_they_are() -> None:
     warnings = ("calibrated with random data", "outputs moved [a lot]")
-    artifact = Artifact("m", "int8", "0" * 64, Path("a.tflite"), 1234, 567, warnings=warnings)
+    artifact = Artifact(
+        "m", "int8", "0" * 64, Path("a.tflite"), 1234, 567, 560, 555, warnings=warnings
+    )
     failure = Failure("m", "float16", "float16", "shape [4, 4] is wrong")
     console = Console(width=120)
     with console.capture() as capture:

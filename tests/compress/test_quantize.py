@@ -105,6 +105,8 @@ def test_fragile_layers_stay_wider(model_file: Path, samples: list[Any]) -> None
     assert better.findings["kept_as"] == "float32"
     assert better.findings["layers_by_type"]["FLOAT32"] >= 1
     assert not any("want of a scheme" in warning for warning in better.warnings)
+    all_wider = Int8(weight_bits=4, min_snr=55).quantize(content, samples)
+    assert "min_snr=55 leaves no layer with 4-bit weights" in all_wider.warnings
     easy = Int8(min_snr=10).quantize(content, samples)
     assert easy.content == Int8().quantize(content, samples).content
     assert "kept_wider" not in easy.findings

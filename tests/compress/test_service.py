@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import lzma
 import os
 import re
 import time
@@ -80,6 +81,8 @@ def test_artifacts_are_what_they_say(first: Any) -> None:
         assert artifact.sha256 == hashlib.sha256(content).hexdigest() == artifact.path.stem
         assert artifact.bytes == len(content)
         assert artifact.gzip_bytes == len(gzip.compress(content, 9))
+        assert artifact.xz_bytes == len(lzma.compress(content, preset=9))
+        assert 0 < artifact.zstd_bytes < artifact.bytes
         assert artifact.warnings == ()
         assert artifact.provenance["recipe"] == artifact.recipe
         assert artifact.provenance["source"] == "digits.keras"

@@ -132,6 +132,8 @@ def _artifact(model: str, recipe: str, sha256: str, size: int, gzip_size: int) -
         "sha256": sha256,
         "bytes": size,
         "gzip_bytes": gzip_size,
+        "zstd_bytes": gzip_size - 5,
+        "xz_bytes": gzip_size - 9,
         "dataset": data if model == "digits" else None,
         "warnings": [],
         "provenance": {"model": model, "seed": 2026, "steps": [{"step": recipe, "checked": "ok"}]},

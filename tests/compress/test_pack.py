@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import gzip
+import lzma
+from pathlib import Path
+
+import pyarrow
+
+from harness.compress.cache import Cache
+from harness.compress.pack import Downloads, measure, pack_gzip, pack_xz, pack_zstd
+
+
+def test_packed_files_unpack_to_the_same(model_file: Path) -> None:
+    content = model_file.read_bytes()
+    gz, zst, xz = pack_gzip(content), pack_zstd(content), pack_xz(content)
+    assert gzip.decompress(gz) == lzma.decompress(xz) == content
+    unpacked = pyarrow.Codec("zstd").decompress(zst, len(content), asbytes=True)
+    assert unpacked == content
+    assert zst[:4] == b"\x28\xb5\x2f\xfd", "a frame that any zstd reads"
+    assert measure(content) == measure(content) == Downloads(len(gz), len(zst), len(xz))
+    assert max(len(gz), len(zst), len(xz)) < len(content)
+
+
+def test_sizes_are_measured_once_and_anew_if_damaged(tmp_path: Path, model_file: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    cache = Cache(tmp_path, tmp_path / "scratch")
+    cache.path("a" * 64).write_bytes(model_file.read_bytes())
+    assert cache.find_downloads("a" * 64) is None
+    first = cache.measure_downloads("a" * 64)
+    assert cache.find_downloads("a" * 64) == first == measure(model_file.read_bytes())
+    (kept,) = (tmp_path / "downloads").iterdir()
+    for damage in ("", "[]", '{"gzip": "1", "zstd": 2, "xz": 3}'):
+        kept.write_text(damage)
+        assert cache.find_downloads("a" * 64) is None
