@@ -128,8 +128,8 @@ class _IntegerStep(QuantizingStep):
         )
         made = _checked(found.content, found, warnings)
         if self.scheme.weight_bits == 4 and "INT4" not in made.findings["layers_by_type"]:
-            noted = f"min_snr={self.min_snr:g} leaves no layer with 4-bit weights"
-            return replace(made, warnings=(*made.warnings, noted))
+            idle = f"min_snr={self.min_snr:g} leaves no layer with 4-bit weights"
+            return replace(made, warnings=(*made.warnings, idle))
         return made
 
 
