@@ -16,6 +16,7 @@ from harness.commands.history import history
 from harness.commands.inspect import inspect
 from harness.commands.report import report
 from harness.commands.run import run
+from harness.commands.sensitivity import sensitivity
 from harness.commands.watch import watch
 
 
@@ -41,6 +42,7 @@ for _command in (
     run,
     compress,
     inspect,
+    sensitivity,
     report,
     devices,
     doctor,

@@ -125,9 +125,11 @@ class ModelBuilder:
                 "give a .keras file, or recipes that only quantize"
             )
         if step.needs_training_data and self._raw.train is None:
-            hint = _WITHOUT_DATA.get(step.name, "")
+            does, hint = "ranks by training data", ""
+            if step.passes:
+                does, hint = "retrains", _WITHOUT_DATA.get(step.name, "")
             raise BadInputError(
-                f"{where} retrains, and data {self._raw.origin} has no training samples{hint}"
+                f"{where} {does}, and data {self._raw.origin} has no training samples{hint}"
             )
         if step.needs_student and self._student is None:
             raise BadInputError(

@@ -165,7 +165,8 @@ class Prune(TrainingStep):
         dense = [name for name, fit in zip(names, fitting, strict=True) if not fit]
         warnings: tuple[str, ...] = ()
         if dense:
-            warnings = (f"left dense, as not made of whole {self.pattern}: {', '.join(dense)}",)
+            names_of_dense = ", ".join(dense)
+            warnings = (f"left dense, not made of whole {self.pattern}: {names_of_dense}",)
         return State(model, tuple(w != 0 for w in after), state.loss, findings, warnings)
 
     def _goal(self, start: Sequence[Array]) -> float:

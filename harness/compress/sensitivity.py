@@ -11,7 +11,7 @@ order is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,22 @@ class Scan:
             else:
                 high = middle
         return [float(np.interp(high, rise, LEVELS)) for rise in rises]
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Scan:
+        """The scan that :meth:`document` wrote."""
+        return cls(
+            document["samples"],
+            tuple(
+                LayerCurve(
+                    entry["name"],
+                    entry["weights"],
+                    tuple(entry["loss"]),
+                    tuple(entry["accuracy"]),
+                )
+                for entry in document["layers"]
+            ),
+        )
 
     def document(self, rates: Sequence[float]) -> dict[str, Any]:
         """For the provenance: the levels, and each layer's curve and rate."""

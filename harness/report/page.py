@@ -16,6 +16,7 @@ from harness.report.grid import (
     sustained_grid,
 )
 from harness.report.minutes import minutes_picture
+from harness.report.scans import scan_pictures
 from harness.report.template import page
 from harness.report.verdict_head import head
 
@@ -86,6 +87,7 @@ def render(
         sections=sections,
         single=len({(c.device, c.runtime) for c in summary.comparisons}) == 1,
         overviews=overviews(summary.comparisons),
+        scans=scan_pictures(manifest),
         without_pictures=max(0, len(sections) - MOST_ILLUSTRATED),
         failed_trials=summary.failed_trials[:MOST_FAILED_TRIALS],
         failed_left_out=max(0, len(summary.failed_trials) - MOST_FAILED_TRIALS),

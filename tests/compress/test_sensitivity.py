@@ -174,7 +174,7 @@ def test_patterns_hold_after_retraining(state: State, lessons: Any, pattern: Any
             left_dense.append(kernel.path.removesuffix("/kernel"))
             assert (kernel.numpy() != 0).all()
     assert bool(left_dense) == (pattern == "16x1")  # ten outputs are no multiple of 16
-    warned = pruned.warnings == (f"left dense, as not made of whole {pattern}: digits_32/digit",)
+    warned = pruned.warnings == (f"left dense, not made of whole {pattern}: digits_32/digit",)
     assert warned == bool(left_dense)
 
 
