@@ -9,7 +9,6 @@ from harness.commands.app import app
 from harness.commands.calibrate import calibrate
 from harness.commands.compare import compare
 from harness.commands.compress import compress
-from harness.commands.cross_check import cross_check
 from harness.commands.devices import devices, doctor
 from harness.commands.gate import gate
 from harness.commands.history import history
@@ -51,7 +50,6 @@ for _command in (
     calibrate,
     compare,
     history,
-    cross_check,
     app,
 ):
     main.add_command(_command)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.devices.base import AGENT
+
 #: What of a device must agree, and how it is called.
 _DEVICE = {
     "kind": "kind of device",
@@ -52,6 +54,8 @@ def setting(
     minutes = protocol.get("sustained_minutes")
     return {
         "mode": f"sustained, {minutes:g} min" if minutes else "burst",
+        # Runs from before there was a choice do not name it.
+        "executor": device.get("executor", AGENT),
         **{title: device.get(key) for key, title in _DEVICE.items()},
         **{title: info[key] for key, title in _FACTS.items() if info.get(key) is not None},
         **{f"runtime's {key}": value for key, value in runtime.items() if key != "name"},

@@ -14,6 +14,7 @@ from harness import run as runs
 from harness.analysis import gating, verdicts
 from harness.analysis.gating import Look, Verdict
 from harness.analysis.verdicts import Comparison, Place
+from harness.devices.base import AGENT
 from harness.errors import BadInputError, InvalidRunError
 from harness.files import write_atomically
 from harness.policy import Policy
@@ -90,6 +91,10 @@ def start(
         InterruptedRunError: by Ctrl-C; the gate can be resumed.
     """
     arms.ensure_bursts(suite)
+    if suite.executor != AGENT:
+        raise BadInputError(
+            f"a gate judges by samples, and {suite.executor} keeps none: leave 'executor' out"
+        )
     folder = results
 
     def shape(manifest: dict[str, Any]) -> dict[str, Any]:

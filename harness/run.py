@@ -23,7 +23,7 @@ from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Outcome, Progress
 from harness.compress.service import compress_variants
 from harness.devices import interrupt
-from harness.devices.base import Device
+from harness.devices.base import AGENT, BENCHMARK_MODEL, Device
 from harness.devices.local import LocalDevice
 from harness.errors import BadInputError, InterruptedRunError, InvalidRunError, first_line
 from harness.plan import PlannedTrial, PlannedVariant, make_plan
@@ -131,6 +131,7 @@ def start(
         )
     files = {f"{a.sha256}.tflite": a.path for a in outcome.artifacts}
     files |= {f"{e.sha256}.npz": e.path for a in outcome.artifacts if (e := a.evaluation)}
+    files |= {_binary_name(path): Path(path) for d in suite.devices if (path := d.binary)}
 
     def make(run: str) -> RunFolder:
         plan = _plan(run, suite, outcome)
@@ -165,7 +166,15 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
         if state == "finished":
             return folder
         _ensure_whole(payloads.values())
-        devices = [open_device(spec) for spec in suite.devices]
+        devices = [
+            open_device(
+                # The run's own copy: the user's file may be another one by now.
+                spec.model_copy(update={"binary": str(folder.artifact(spec.binary))})
+                if spec.binary
+                else spec
+            )
+            for spec in suite.devices
+        ]
         for device in devices:
             _ensure_same_device(asdict(device.probe()), devices_before[device.name], path)
         folder.drop_torn_line()
@@ -278,6 +287,8 @@ def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
         for trial in make_plan(
             run, device.name, variants, runtimes, suite.protocol.blocks, suite.seed
         )
+        # TensorFlow's program measures latency alone.
+        if suite.executor == AGENT or trial.kind == "latency"
     )
 
 
@@ -416,7 +427,15 @@ def _without_folders(suite: Suite) -> dict[str, Any]:
         for key in ("source", "student", "data"):
             model[key] = _without_folder(model[key])
         model["ready"] = {name: _without_folder(path) for name, path in model["ready"].items()}
+    for device in document["devices"]:
+        device["binary"] = device["binary"] and _binary_name(device["binary"])
     return document
+
+
+def _binary_name(path: str) -> str:
+    """How a program that measured is called among the run's files."""
+    with open(path, "rb") as file:
+        return f"{BENCHMARK_MODEL}-{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 #: The folders of a path in ``/a/b/c`` or ``--option=/a/b/c``.

@@ -31,14 +31,19 @@ def open_device(spec: DeviceSpec) -> Device:
     from harness.devices import discovery
 
     return discovery.open_device(
-        spec.name, spec.kind, spec.address, cache_folder(), spec.python, spec.allow
+        spec.name, spec.kind, spec.address, cache_folder(), spec.python, spec.allow, spec.binary
     )
 
 
 def choose_devices(
-    selection: Sequence[str], allow: Sequence[DeviceCheck]
+    selection: Sequence[str], allow: Sequence[DeviceCheck], binary: Path | None = None
 ) -> tuple[DeviceSpec, ...]:
     """The devices that a command line names: ``local``, serials, adb addresses, or ``all``.
+
+    Args:
+        selection: what it names.
+        allow: checks that a phone may fail.
+        binary: ``benchmark_model``, if that is to measure.
 
     Raises:
         BadInputError: one is not connected or not ready; the message says what to do.
@@ -46,6 +51,8 @@ def choose_devices(
     from harness.devices import discovery
     from harness.devices.adb import AdbServer, parse_address
 
+    if binary is not None and "local" in selection:
+        raise BadInputError("benchmark_model runs on phones and boards that adb reaches")
     specs = [DeviceSpec(name="local")] if "local" in selection else []
     for address in dict.fromkeys(selection):
         if address == "local":
@@ -63,6 +70,8 @@ def choose_devices(
                     kind="board" if found.kind == "board" else "android",
                     address=where,
                     allow=tuple(allow),
+                    executor="agent" if binary is None else "benchmark_model",
+                    binary=None if binary is None else str(binary),
                 )
             )
     return tuple(specs)

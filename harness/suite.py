@@ -88,6 +88,9 @@ class DeviceSpec(_Table):
         address: a serial, ``adb://HOST:PORT/SERIAL``, or empty for the only one connected.
         python: the interpreter whose runtime is used, on this machine or on a board.
         allow: checks that the device may fail; every result says so.
+        executor: who measures: ``agent`` is the app or agent of MobileBench, ``benchmark_model``
+            TensorFlow's own program, for cross-checks.
+        binary: that program, built for the device.
     """
 
     name: str = Field(max_length=60, pattern=_NAME)
@@ -95,6 +98,20 @@ class DeviceSpec(_Table):
     address: str = ""
     python: str | None = None
     allow: tuple[DeviceCheck, ...] = ()
+    executor: Literal["agent", "benchmark_model"] = "agent"
+    binary: str | None = None
+
+    @model_validator(mode="after")
+    def _whole_executor(self) -> Self:
+        if (self.executor == "benchmark_model") != (self.binary is not None):
+            raise ValueError(
+                f"device {self.name!r}: executor 'benchmark_model' and its binary go together"
+            )
+        if self.binary is not None and self.kind == "local":
+            raise ValueError(
+                f"device {self.name!r}: benchmark_model runs on phones and boards that adb reaches"
+            )
+        return self
 
 
 class Suite(_Table):
@@ -119,6 +136,24 @@ class Suite(_Table):
                 if count > 1:
                     raise ValueError(f"{key}: {name!r} is there {count} times; names must differ")
         return self
+
+    @model_validator(mode="after")
+    def _one_executor(self) -> Self:
+        if len({device.executor for device in self.devices}) > 1:
+            raise ValueError(
+                "devices: one run has one executor, as their numbers must not be compared; "
+                "make two suites of it"
+            )
+        if self.executor != "agent" and self.protocol.sustained_minutes is not None:
+            raise ValueError(
+                f"protocol: sustained_minutes needs every sample, and {self.executor} keeps none"
+            )
+        return self
+
+    @property
+    def executor(self) -> str:
+        """Who measures on all devices."""
+        return self.devices[0].executor
 
     def variants(self) -> tuple[tuple[ModelSpec, Recipe], ...]:
         """Each model with each of its recipes, then its ready files, in the order of the file.
@@ -217,7 +252,10 @@ def _resolve_paths(suite: Suite, folder: Path) -> Suite:
         )
         for model in suite.models
     )
-    return suite.model_copy(update={"models": models})
+    devices = tuple(
+        device.model_copy(update={"binary": resolve(device.binary, ())}) for device in suite.devices
+    )
+    return suite.model_copy(update={"models": models, "devices": devices})
 
 
 def _explain(error: ValidationError) -> str:

@@ -35,6 +35,10 @@ def latency_of(
     found = [(r.block, statistics[r.trial]) for r in valid if r.trial in statistics]
     first = _metric(valid, "first_inference", missing or reason)
     initialization = _metric(valid, "initialization_time", missing or reason)
+    if not found and (means := _means(valid)):
+        none = Estimate.missing("what measured it keeps no samples")
+        median = estimates.median([mean for _, mean in means])
+        return Latency(median, none, none, none, first, initialization, by_block=means)
     if not found:
         none = Estimate.missing(missing or reason or "its raw samples are lost")
         return Latency(none, none, none, none, first, initialization)
@@ -57,6 +61,18 @@ def latency_of(
         drift=float(np.median(drifts)) if drifts else None,
         modes_within=tuple(s.modes for s in trials if s.modes is not None),
         modes_over=two_modes([s.median for s in trials]),
+    )
+
+
+def _means(records: Sequence[TrialRecord]) -> tuple[tuple[int, float], ...]:
+    """Block and mean of the trials whose mean is all that was told."""
+    told = ((record.block, _named(record, "latency_mean")) for record in records)
+    return tuple(
+        sorted(
+            (block, float(metric["value"]))
+            for block, metric in told
+            if metric is not None and metric.get("value") is not None
+        )
     )
 
 

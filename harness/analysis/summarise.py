@@ -21,6 +21,7 @@ from harness.analysis.measures import (
 )
 from harness.analysis.summary import Comparison, FailedTrial, Summary, Variant
 from harness.analysis.trial import TrialStatistics, describe
+from harness.devices.base import AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +53,14 @@ def summarise(
         trials: the finished trials, valid, failed or invalid; each once.
         samples: each latency trial's nanoseconds; read once, one trial at a time.
     """
-    timed = {t.trial for t in trials if t.kind == "latency" and t.state == "valid"}
+    executors = {
+        str(d.get("name")): str(d.get("executor", AGENT)) for d in manifest.get("devices", ())
+    }
+    timed = {
+        t.trial
+        for t in trials
+        if t.kind == "latency" and t.state == "valid" and executors.get(t.device, AGENT) == AGENT
+    }
     minutes = manifest.get("suite", {}).get("protocol", {}).get("sustained_minutes")
     statistics: dict[str, TrialStatistics] = {}
     long_trials: dict[str, SustainedTrial] = {}
@@ -194,6 +202,7 @@ def _compare(
         place.device,
         place.runtime,
         bool(device.get("virtual", False)),
+        str(device.get("executor", AGENT)),
         baseline,
         tuple(variants),
     )
@@ -336,6 +345,12 @@ def _warnings(
         f"{device['name']} is virtual: its times are not a phone's latency."
         for device in manifest.get("devices", ())
         if device.get("virtual")
+    ]
+    warnings += [
+        f"{device['name']} was measured by {executor}, which keeps no samples: its latency is the "
+        "mean of each trial, and stands apart from what the app measures."
+        for device in manifest.get("devices", ())
+        if (executor := device.get("executor", AGENT)) != AGENT
     ]
     few = {
         v.latency.median.n

@@ -107,12 +107,16 @@ class Advice:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What may be compared: the variants of one model on one device with one runtime."""
+    """What may be compared: the variants of one model on one device with one runtime.
+
+    ``executor`` is who measured: ``agent``, or another program of that name.
+    """
 
     model: str
     device: str
     runtime: str
     virtual: bool
+    executor: str
     baseline: str
     variants: tuple[Variant, ...]
     advice: tuple[Advice, ...] = ()

@@ -50,6 +50,20 @@ Exit codes:
 @click.option("--seed", type=int, help="Seed, instead of the suite's.")
 @device_option
 @allow_option
+@click.option(
+    "--executor",
+    type=click.Choice(["agent", "benchmark_model"]),
+    default="agent",
+    show_default=True,
+    help="Who measures: the app or agent, or TensorFlow's own program, for a cross-check in a run "
+    "of its own. Without --device the latter means --device all.",
+)
+@click.option(
+    "--binary",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="benchmark_model, built for the device; it is pushed there.",
+)
 @results_option
 @click.option(
     "--resume",
@@ -70,6 +84,8 @@ def run(
     seed: int | None,
     devices: tuple[str, ...],
     allow: tuple[DeviceCheck, ...],
+    executor: str,
+    binary: Path | None,
     results: Path,
     resume: Path | None,
     as_json: bool,
@@ -88,6 +104,7 @@ def run(
       mobilebench run suite.toml --device all
       mobilebench run suite.toml --device R5CT1234ABC --allow battery
       mobilebench run suite.toml --sustained-minutes 10
+      mobilebench run suite.toml --executor benchmark_model --binary benchmark_model_arm64
       mobilebench run --resume results/20260131T120000Z-quickstart
     """
     from rich.console import Console
@@ -107,14 +124,16 @@ def run(
     given: dict[str, Any] = {name: v for name, v in overrides.items() if v is not None}
     # A job that a CI system cancels must leave a run that can be resumed, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if (executor == "benchmark_model") != (binary is not None):
+        raise BadInputError("--executor benchmark_model and --binary PATH go together")
     if resume is not None:
-        if what or data or student or recipes or given or devices or allow:
+        if what or data or student or recipes or given or devices or allow or binary:
             raise BadInputError("--resume goes on with the run's own suite; give it alone")
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.resume(resume, display)
     else:
-        if devices or allow:
-            given["devices"] = selection.choose_devices(devices or ("all",), allow)
+        if devices or allow or binary:
+            given["devices"] = selection.choose_devices(devices or ("all",), allow, binary)
         suite = choose_suite(what, data, recipes, given, student)
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.start(suite, results, ["mobilebench", *sys.argv[1:]], display)

@@ -10,13 +10,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from device_agent.contract import Event, Job, Result
+from device_agent.contract import Event, Hello, Job, Result
 from harness.devices import app, app_end, phone_state
 from harness.devices.adb import AdbDevice, AdbError, LinkLostError
 from harness.devices.adb_parse import parse_properties, parse_start
 from harness.devices.adb_stream import AdbStream, Deadline
 from harness.devices.app import Apk
 from harness.devices.base import (
+    AGENT,
     Cooldown,
     DeviceFacts,
     InvalidTrialError,
@@ -54,6 +55,7 @@ class AndroidDevice:
     """
 
     kind = "android"
+    executor = AGENT
 
     def __init__(
         self,
@@ -94,8 +96,7 @@ class AndroidDevice:
             if self._apk is not None:
                 app.ensure_installed(self._device, self._apk)
             self._fit(Cooldown(seconds=self._cool), _nobody)
-            with self._app(_GREETING_SECONDS) as conversation:
-                hello = conversation.greet()
+            hello = self._greet()
         except InvalidTrialError as error:
             raise InvalidRunError(error.reason) from error
         except (TrialError, AdbError, BadInputError) as error:
@@ -110,6 +111,7 @@ class AndroidDevice:
             hello.runtime_version,
             virtual=self._device.is_virtual() or hello.device.get("virtual") is True,
             info={**hello.device, **describe(properties), "serial": self._device.serial},
+            executor=self.executor,
         )
 
     def push(self, file: Path, sha256: str) -> str:
@@ -194,9 +196,7 @@ class AndroidDevice:
     def _trial(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         before = phone_state.read(self._device)
         try:
-            with self._app(timeout_seconds) as conversation:
-                conversation.greet()
-                result = conversation.carry_out(job, on_event)
+            result = self._measure(job, on_event, timeout_seconds)
         except TrialError as error:
             if error.code == "disturbed":
                 raise InvalidTrialError(error.code, error.reason) from error
@@ -224,6 +224,15 @@ class AndroidDevice:
         )
 
     # The app.
+
+    def _greet(self) -> Hello:
+        with self._app(_GREETING_SECONDS) as conversation:
+            return conversation.greet()
+
+    def _measure(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        with self._app(timeout_seconds) as conversation:
+            conversation.greet()
+            return conversation.carry_out(job, on_event)
 
     @contextmanager
     def _app(self, timeout_seconds: float) -> Iterator[Conversation]:

@@ -87,6 +87,9 @@ class Readiness:
 #: Told in a few words what is waited for; it may raise to end the waiting.
 OnWait = Callable[[str], None]
 
+#: Who measures: the app or the agent of this project, or TensorFlow's own program.
+AGENT, BENCHMARK_MODEL = "agent", "benchmark_model"
+
 
 @dataclass(frozen=True)
 class DeviceFacts:
@@ -99,6 +102,7 @@ class DeviceFacts:
     runtime_version: str
     virtual: bool = False
     info: dict[str, Any] = field(default_factory=dict)
+    executor: str = AGENT
 
 
 class Device(Protocol):

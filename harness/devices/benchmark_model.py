@@ -1,22 +1,15 @@
-"""TensorFlow's own ``benchmark_model`` on a device, to check our numbers against.
+"""What TensorFlow's own ``benchmark_model`` is asked, and what it says.
 
-It reports a mean, a spread and, in newer builds, a median, and keeps no single sample. So its
-results stand apart: they are never mixed with a trial's, nor compared by a test that needs samples.
-A native program in a shell runs in another environment than an app: they can differ by a factor of
-two (TensorFlow issues 53179 and 63111).
+It reports a mean, a spread and, in newer builds, a median, and keeps no single sample.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-from harness.devices.adb import AdbDevice
-from harness.devices.base import TrialError
-from harness.devices.remote_store import RemoteStore, sha256_of
-
-EXECUTOR = "benchmark_model"
+from device_agent.contract import Job, Metric, Result
+from harness.devices.base import BENCHMARK_MODEL, TrialError
 
 _NUMBER = r"(\d+(?:\.\d+)?(?:e\+?\d{1,2})?)"
 _COUNT = re.compile(
@@ -35,6 +28,12 @@ _DELEGATED = re.compile(
     r"Replacing (\d{1,6}) out of (\d{1,6}) node\(s\) with delegate \(([^)]{1,80})\) node, "
     r"yielding (\d{1,6}) partitions"
 )
+
+_EXPLICIT = re.compile(
+    r"Explicitly applied \w{1,40} delegate, and the model graph will be (completely|partially) "
+)
+#: It prints whole microseconds, and six digits of a mean.
+_RESOLUTION_NS = 1000.0
 
 #: Both lines are rounded to six digits.
 _ROUNDING = 0.001
@@ -67,59 +66,70 @@ class UpstreamTimings:
     partitions: int | None = None
 
 
-@dataclass(frozen=True)
-class UpstreamJob:
-    """How it is run; the names and defaults of :class:`device_agent.contract.Job`."""
-
-    threads: int = 1
-    xnnpack: bool = True
-    warmup_runs: int = 1
-    warmup_seconds: float = 0.5
-    runs: int = 50
-    seconds: float = 1.0
-    max_seconds: float = 150.0
-
-
-def measure(
-    device: AdbDevice,
-    binary: Path,
-    model: Path,
-    job: UpstreamJob,
-    timeout_seconds: float = 300.0,
-) -> UpstreamTimings:
-    """Pushes the program and the model, and runs it once.
-
-    Args:
-        device: the phone or board.
-        binary: ``benchmark_model``, built for the device.
-        model: a ``.tflite``.
-        job: how to run it.
-        timeout_seconds: of the run.
+def arguments(job: Job) -> tuple[str, ...]:
+    """How the program is told what to do.
 
     Raises:
-        TrialError: it cannot run here, or what it said is not what it says when all is well.
-        LinkLostError, DeadlineError: the device is gone, or too slow.
+        TrialError: ``bad_job``: it measures latency alone; ``cpus_unavailable``.
     """
-    store = RemoteStore(device)
-    program = store.put(binary, sha256_of(binary), executable=True)
-    graph = store.put(model, sha256_of(model))
-    done = device.shell(
-        program,
-        f"--graph={graph}",
+    if job.kind != "latency":
+        raise TrialError("bad_job", f"{BENCHMARK_MODEL} measures latency, not {job.kind}")
+    if job.cpus:
+        raise TrialError("cpus_unavailable", f"{BENCHMARK_MODEL} cannot be kept to some CPUs")
+    words = [
+        f"--graph={job.model}",
         f"--num_threads={job.threads}",
-        f"--use_xnnpack={str(job.xnnpack).lower()}",
+        # Never beside an accelerator: XNNPACK would take what that left.
+        f"--use_xnnpack={str(job.xnnpack and job.accelerator == 'cpu').lower()}",
         f"--warmup_runs={job.warmup_runs}",
         f"--warmup_min_secs={job.warmup_seconds:g}",
         f"--num_runs={job.runs}",
         f"--min_secs={job.seconds:g}",
         f"--max_secs={job.max_seconds:g}",
-        seconds=timeout_seconds,
-    )
-    if done.code:
+    ]
+    if job.accelerator != "cpu":
+        words.append(f"--use_{job.accelerator}=true")
+    return tuple(words)
+
+
+def result_of(job: Job, output: str) -> Result:
+    """The trial's result, as far as the program tells: no sample, but a mean and a spread.
+
+    Raises:
+        TrialError: ``protocol_violation``; ``accelerator_unavailable``: it does not say that the
+            accelerator took anything.
+    """
+    told = parse_output(output)
+    if job.accelerator != "cpu" and not (told.delegated or _EXPLICIT.search(output)):
         raise TrialError(
-            "internal", f"benchmark_model ended with exit code {done.code}: {done.said}"
+            "accelerator_unavailable",
+            f"{BENCHMARK_MODEL} does not say that {job.accelerator} took any part of the model",
         )
-    return parse_output(f"{done.output}\n{done.errors}")
+    known = {
+        "latency_mean": (told.mean, "avg", told.count),
+        "latency_sd": (told.sd, "std", told.count),
+        "latency_minimum": (told.minimum, "min", told.count),
+        "latency_maximum": (told.maximum, "max", told.count),
+        "latency_median": (told.median, "median", told.count),
+        "latency_p05": (told.p05, "p5", told.count),
+        "latency_p95": (told.p95, "p95", told.count),
+        "initialization_time": (told.initialization, "Init", 1),
+        "first_inference": (told.first_inference, "First inference", 1),
+    }
+    delegation = {"nodes": told.nodes, "delegated": told.delegated, "partitions": told.partitions}
+    return Result(
+        job.trial,
+        job.kind,
+        metrics=tuple(_metric(name, *values) for name, values in known.items()),
+        delegation=delegation if told.nodes else {},
+    )
+
+
+def _metric(name: str, value: float | None, word: str, n: int) -> Metric:
+    source = f"{BENCHMARK_MODEL}: {word}"
+    if value is None:
+        return Metric.unavailable(name, "ns", source, "this build does not print it")
+    return Metric(name, "ns", source, value, _RESOLUTION_NS, n)
 
 
 def parse_output(text: str) -> UpstreamTimings:

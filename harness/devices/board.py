@@ -7,11 +7,12 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from device_agent.contract import Event, Job, Result
+from device_agent.contract import Event, Hello, Job, Result
 from harness.devices import agent_archive, agent_process
 from harness.devices.adb import AdbDevice, AdbError, LinkLostError
 from harness.devices.agent_process import AgentDiedError
 from harness.devices.base import (
+    AGENT,
     Cooldown,
     DeviceFacts,
     OnEvent,
@@ -39,6 +40,7 @@ class BoardDevice:
     """
 
     kind = "board"
+    executor = AGENT
 
     def __init__(
         self,
@@ -65,7 +67,7 @@ class BoardDevice:
         self._link.require()
         try:
             virtual = self._device.is_virtual()
-            hello = agent_process.greet(self._command(), _GREETING_SECONDS, dict(os.environ))
+            hello = self._greet()
         except (TrialError, AdbError) as error:
             raise BadInputError(
                 f"device {self._name!r} ({self._device.serial}): {error}"
@@ -78,6 +80,7 @@ class BoardDevice:
             hello.runtime_version,
             virtual=virtual or hello.device.get("virtual") is True,
             info={**hello.device, "serial": self._device.serial},
+            executor=self.executor,
         )
 
     def push(self, file: Path, sha256: str) -> str:
@@ -91,12 +94,15 @@ class BoardDevice:
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`harness.devices.base.Device`."""
         result = self._link.keep(
-            lambda: self._run(job, on_event, timeout_seconds),
+            lambda: self._measure(job, on_event, timeout_seconds),
             lambda: on_event(Event(job.trial, "reconnect")),
         )
         return replace(result, warnings=result.warnings + self._link.notes())
 
-    def _run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+    def _greet(self) -> Hello:
+        return agent_process.greet(self._command(), _GREETING_SECONDS, dict(os.environ))
+
+    def _measure(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         command = self._command()
         try:
             return agent_process.converse(command, job, on_event, timeout_seconds, dict(os.environ))

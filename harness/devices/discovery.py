@@ -13,10 +13,11 @@ from harness.devices.adb import AdbDevice, AdbError, AdbServer, is_virtual, pars
 from harness.devices.adb_parse import DeviceLine
 from harness.devices.android import AndroidDevice, describe
 from harness.devices.app import Apk, installed_version
-from harness.devices.base import Device
+from harness.devices.base import BENCHMARK_MODEL, Device
 from harness.devices.board import BoardDevice
 from harness.devices.link import explain
 from harness.devices.ssh_board import SshBoardDevice
+from harness.devices.upstream import UpstreamBoard, UpstreamPhone
 from harness.errors import BadInputError
 
 #: ``--device all``
@@ -118,6 +119,7 @@ def open_device(
     cache: Path,
     python: str | None = None,
     allowed: Iterable[str] = (),
+    binary: str | None = None,
 ) -> Device:
     """A device to run trials on.
 
@@ -129,11 +131,14 @@ def open_device(
         cache: where the agent's archive is built.
         python: the interpreter on a board.
         allowed: checks that a phone may fail (see ``phone_state``).
+        binary: ``benchmark_model``, to measure with in the agent's place.
 
     Raises:
-        BadInputError: the address names no device.
+        BadInputError: the address names no device, or one that the binary cannot be run on.
     """
     if kind == BoardDevice.kind and address.startswith("ssh://"):
+        if binary is not None:
+            raise BadInputError(f"device {name!r}: {BENCHMARK_MODEL} runs on what adb reaches")
         return SshBoardDevice(name, address, cache, python or "python3")
     if address:
         server, serial = parse_address(address)
@@ -141,6 +146,10 @@ def open_device(
         server = AdbServer.from_environment()
         serial = _only(discover(server)).serial
     device = AdbDevice(server, serial)
+    if binary is not None:
+        if kind == BoardDevice.kind:
+            return UpstreamBoard(name, device, Path(binary), cache)
+        return UpstreamPhone(name, device, Path(binary), allowed)
     if kind == BoardDevice.kind:
         return BoardDevice(name, device, cache, python or "python3")
     return AndroidDevice(name, device, Apk.described(), allowed=frozenset(allowed))

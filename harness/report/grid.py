@@ -9,6 +9,7 @@ from harness.analysis import units
 from harness.analysis.estimates import Estimate
 from harness.analysis.summary import Comparison, Variant
 from harness.analysis.sustained import MINUTE_NS
+from harness.devices.base import AGENT
 
 MISSING = "—"
 
@@ -160,6 +161,7 @@ def _place(
     here = {v.recipe: v for v in comparison.variants}
     title = comparison.device + (f" · {comparison.runtime}" if several else "")
     title += " (virtual)" if comparison.virtual else ""
+    title += "" if comparison.executor == AGENT else f" ({comparison.executor})"
     column = _scaled(
         title,
         rows,

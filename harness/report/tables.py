@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.estimates import Estimate
+from harness.devices.base import AGENT
 from harness.errors import BadInputError
 from harness.report.grid import MISSING, Cell, Column, Grid, comparison_grid, overviews
 from harness.report.text import markdown, plain
@@ -101,7 +102,8 @@ def title(comparison: Comparison) -> str:
     """What a table compares: the model, and where it ran."""
     where = " · ".join(part for part in (comparison.device, comparison.runtime) if part)
     virtual = " (virtual: not a phone's latency)" if comparison.virtual else ""
-    return f"{comparison.model} on {where}{virtual}" if where else comparison.model
+    executor = "" if comparison.executor == AGENT else f" ({comparison.executor})"
+    return f"{comparison.model} on {where}{executor}{virtual}" if where else comparison.model
 
 
 def _nothing(summary: Summary) -> str:
@@ -218,6 +220,7 @@ def _tidy(
     yield "recipe", variant.recipe
     yield "device", comparison.device
     yield "virtual_device", comparison.virtual
+    yield "executor", comparison.executor
     yield "runtime", comparison.runtime
     yield "is_baseline", variant.is_baseline
     yield "artifact_sha256", variant.artifact

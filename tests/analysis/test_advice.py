@@ -55,7 +55,7 @@ BASELINE = replace(
 
 
 def said(*variants: Variant) -> dict[str, str]:
-    comparison = Comparison("m", "d", "cpu-1", False, "float16", (BASELINE, *variants))
+    comparison = Comparison("m", "d", "cpu-1", False, "agent", "float16", (BASELINE, *variants))
     return {advice.topic: advice.text for advice in advise(comparison)}
 
 

@@ -213,7 +213,10 @@ def test_the_app_does_not_respond(pixel: Android, connect: Connect, model_file: 
     def hang() -> None:
         pixel.anr = True
 
-    error = failure(device, model_file, once(hang, "load"), timeout=0.5)
+    # Time enough to get as far as the job on a busy machine, and not to its end.
+    with pytest.raises(TrialError) as caught:
+        device.run(plan(device, model_file, seconds=60), once(hang, "load"), 6)
+    error = caught.value
     assert error.code == "app_hung"
     assert ["am", "force-stop", "io.mobilebench.agent"] in pixel.phone.calls
 

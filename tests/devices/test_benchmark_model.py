@@ -1,23 +1,36 @@
-"""TensorFlow's benchmark_model: its output, and running it over adb.
+"""TensorFlow's benchmark_model: its output, and runs with it in place of the app.
 
 The program on the virtual phone is a script that prints a recorded output: pushing, running and
 refusing are real, the numbers are not this machine's.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device_agent.contract import Job
+from harness import gate
 from harness.cli import main
+from harness.devices.app import Apk
 from harness.devices.base import TrialError
-from harness.devices.benchmark_model import UpstreamJob, measure, parse_output
+from harness.devices.benchmark_model import arguments, parse_output, result_of
+from harness.errors import BadInputError
+from harness.policy import Policy
+from harness.report import summary_of
+from harness.run import Quiet
+from harness.store import RunFolder
+from harness.suite import validate
+from tests.conftest import MODELS
 from tests.devices.conftest import Connect
 from tests.devices.test_adb_parse import dump
-from tests.phone.android import Android
+from tests.phone.android import Android, Package
+from tests.phone.phone import Phone
 
 
 def test_an_old_build() -> None:
@@ -72,52 +85,216 @@ def test_any_text_at_all(text: str) -> None:
 
 
 def program(tmp_path: Path, script: str) -> Path:
+    """A stand-in for the program, which cannot be had here: pushed and run, but no TensorFlow."""
     path = tmp_path / "benchmark_model"
     path.write_text(f"#!/bin/sh\n{script}\n")
     return path
 
 
-def test_from_the_command_line(
-    pixel: Android, connect: Connect, tmp_path: Path, model_file: Path
+def says(text: str = GOOD) -> str:
+    return f"cat <<'END'\n{text}\nEND"
+
+
+def cross_check(serial: str, binary: Path, results: Path, *more: str) -> Result:
+    words = ["run", str(MODELS / "small.tflite"), str(MODELS / "small_int8.tflite")]
+    words += ["--executor", "benchmark_model", "--binary", str(binary), "--device", serial]
+    words += ["--blocks", "2", "--threads", "2", "--results", str(results)]
+    return CliRunner().invoke(main, [*words, *more])
+
+
+def folder_in(results: Path) -> RunFolder:
+    (path,) = results.iterdir()
+    return RunFolder.open(path)
+
+
+def test_a_run_of_its_own(any_android: Android, connect: Connect, tmp_path: Path) -> None:
+    """Nothing of the app is there, nor needed; the rest of a run is as ever."""
+    serial = connect(any_android.phone).serial
+    told = "/data/local/tmp/told"
+    binary = program(tmp_path, f'echo "$@" >> {told}; {says()}')
+    shown = cross_check(serial, binary, tmp_path / "results")
+    assert shown.exit_code == 0, shown.output
+    assert any_android.installed == {}
+    folder = folder_in(tmp_path / "results")
+    (device,) = folder.manifest()["devices"]
+    assert (device["executor"], device["runtime"]) == ("benchmark_model", "benchmark_model")
+    assert device["virtual"]
+    trials = folder.trials()
+    assert [(trial.kind, trial.state, trial.samples) for trial in trials] == [
+        ("latency", "valid", 0)
+    ] * 4
+    metrics = {metric["name"]: metric for metric in trials[0].metrics}
+    assert metrics["latency_mean"]["value"] == 1_240_270_000
+    assert metrics["latency_mean"]["source"] == "benchmark_model: avg"
+    assert metrics["latency_mean"]["n"] == 50
+    assert metrics["latency_median"]["value"] == 1_239_807_000
+    assert "battery_level_before" in metrics
+    assert trials[0].delegation["delegated"] == 66
+    words = (any_android.phone.folder / told[1:]).read_text().splitlines()[-1].split()
+    assert words[0].startswith("--graph=/data/local/tmp/mobilebench/")
+    assert {"--num_threads=2", "--num_runs=50", "--use_xnnpack=true"} <= set(words)
+    for text in (shown.output, (folder.path / "report.md").read_text("utf-8")):
+        flat = " ".join(text.split())
+        assert "which keeps no samples: its latency is the mean of each trial" in flat
+        assert "(benchmark_model)" in flat
+    page = (folder.path / "report.html").read_text("utf-8")
+    assert page.count("measured by benchmark_model") >= 3
+    (variant, _) = summary_of(folder).comparisons[0].variants
+    assert variant.latency.median.value == 1_240_270_000
+    assert variant.latency.p90.reason == "what measured it keeps no samples"
+
+
+def test_compared_with_the_apps_results_it_is_refused(
+    pixel: Android, connect: Connect, tmp_path: Path
 ) -> None:
     serial = connect(pixel.phone).serial
-    binary = program(tmp_path, f"cat <<'END'\n{GOOD}\nEND")
-    arguments = ["cross-check", str(model_file), "--binary", str(binary), "--device", serial]
-    shown = CliRunner().invoke(main, arguments)
+    assert cross_check(serial, program(tmp_path, says()), tmp_path / "theirs").exit_code == 0
+    apk = Apk.described()
+    pixel.know(apk.path, Package(apk.version))
+    files = [str(MODELS / "small.tflite"), str(MODELS / "small_int8.tflite")]
+    words = ["run", *files, "--device", serial, "--blocks", "1", "--threads", "2"]
+    words += ["--seconds", "0.1", "--results", str(tmp_path / "ours")]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    paths = [str(folder_in(tmp_path / name).path) for name in ("ours", "theirs")]
+    refused = CliRunner().invoke(main, ["compare", *paths])
+    assert refused.exit_code == 2
+    assert "another executor (benchmark_model, not agent)" in refused.output
+
+
+def test_on_a_board(board: Phone, connect: Connect, tmp_path: Path) -> None:
+    shown = cross_check(connect(board).serial, program(tmp_path, says()), tmp_path / "results")
     assert shown.exit_code == 0, shown.output
-    assert "1240 ms" in shown.output
-    document = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).output)
-    assert document["executor"] == "benchmark_model"
-    assert document["median"] == 1_239_807_000
-    missing = CliRunner().invoke(main, [*arguments[:3], "nowhere", *arguments[4:]])
-    assert missing.exit_code == 2
-    bad = program(tmp_path, "echo no; exit 1")
-    assert CliRunner().invoke(main, [*arguments[:3], str(bad), *arguments[4:]]).exit_code == 4
+    (device,) = folder_in(tmp_path / "results").manifest()["devices"]
+    assert (device["kind"], device["executor"]) == ("board", "benchmark_model")
 
 
-def test_running_it(
-    any_android: Android, connect: Connect, tmp_path: Path, model_file: Path
+def test_a_run_that_is_resumed_uses_its_own_copy(
+    pixel: Android, connect: Connect, tmp_path: Path
 ) -> None:
-    device = connect(any_android.phone)
-    told = "/data/local/tmp/told"
-    binary = program(tmp_path, f"echo \"$@\" > {told}; cat <<'END'\n{GOOD}\nEND")
-    timings = measure(device, binary, model_file, UpstreamJob(threads=4, runs=20))
-    assert timings.median == 1_239_807_000
-    words = (any_android.phone.folder / told[1:]).read_text().split()
-    assert words[0].startswith("--graph=/data/local/tmp/mobilebench/")
-    assert {"--num_threads=4", "--num_runs=20", "--use_xnnpack=true"} <= set(words)
+    serial = connect(pixel.phone).serial
+    binary = program(tmp_path, says())
+    assert cross_check(serial, binary, tmp_path / "results").exit_code == 0
+    folder = folder_in(tmp_path / "results")
+    manifest = folder.manifest()
+    assert str(tmp_path) not in json.dumps(manifest["suite"])
+    binary.unlink()
+    folder.write_manifest({**manifest, "state": "interrupted"})
+    lines = (folder.path / "trials.jsonl").read_text().splitlines(keepends=True)
+    (folder.path / "trials.jsonl").write_text("".join(lines[:2]))
+    resumed = CliRunner().invoke(main, ["run", "--resume", str(folder.path)])
+    assert resumed.exit_code == 0, resumed.output
+    assert len(folder.trials()) == 4
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
+    ("script", "code", "words"),
     [
-        ("echo 'ERROR: Failed to apply XNNPACK delegate.' >&2; exit 1", "XNNPACK delegate"),
-        ("exit 139", "exit code 139"),
-        ("exit 0", "0 summaries"),
+        ("echo 'ERROR: Failed to apply XNNPACK delegate.' >&2; exit 1", "agent_died", "XNNPACK"),
+        ("kill -9 $$", "agent_died", "exit code 137"),
+        ("exit 0", "protocol_violation", "0 summaries"),
+        (f"{says()}; {says()}", "protocol_violation", "2 summaries"),
     ],
 )
 def test_it_fails(
-    pixel: Android, connect: Connect, tmp_path: Path, model_file: Path, script: str, words: str
+    pixel: Android, connect: Connect, tmp_path: Path, script: str, code: str, words: str
 ) -> None:
-    with pytest.raises(TrialError, match=words):
-        measure(connect(pixel.phone), program(tmp_path, script), model_file, UpstreamJob())
+    serial = connect(pixel.phone).serial
+    binary = program(tmp_path, f'[ "$1" = --help ] && exit 1; {script}')
+    shown = cross_check(serial, binary, tmp_path / "results")
+    assert shown.exit_code == 4, shown.output
+    trial = folder_in(tmp_path / "results").trials()[0]
+    assert trial.code == code
+    assert words in trial.reason
+
+
+def test_a_program_for_another_processor(pixel: Android, connect: Connect, tmp_path: Path) -> None:
+    binary = tmp_path / "benchmark_model"
+    binary.write_bytes(b"\x7fELF" + bytes(200))
+    shown = cross_check(connect(pixel.phone).serial, binary, tmp_path / "results")
+    assert shown.exit_code == 2
+    assert "benchmark_model does not run there" in shown.output
+
+
+def test_a_phone_that_is_not_fit(pixel: Android, connect: Connect, tmp_path: Path) -> None:
+    serial = connect(pixel.phone).serial
+    pixel.state.level = 11
+    shown = cross_check(serial, program(tmp_path, says()), tmp_path / "results")
+    assert shown.exit_code == 4
+    assert "its battery is at 11 %" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--executor", "benchmark_model"], "go together"),
+        (["--binary", "benchmark_model"], "go together"),
+        (
+            ["--executor", "benchmark_model", "--binary", "b", "--device", "local"],
+            "phones and boards",
+        ),
+    ],
+)
+def test_what_does_not_go_together(words: list[str], said: str) -> None:
+    shown = CliRunner().invoke(main, ["run", "model.tflite", *words])
+    assert shown.exit_code == 2
+    assert said in shown.output
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [
+        ([{"name": "a", "kind": "android", "executor": "benchmark_model"}], "go together"),
+        ([{"name": "a", "kind": "android", "binary": "b"}], "go together"),
+        ([{"name": "a", "executor": "benchmark_model", "binary": "b"}], "phones and boards"),
+        (
+            [
+                {"name": "a", "kind": "android"},
+                {"name": "b", "kind": "android", "executor": "benchmark_model", "binary": "b"},
+            ],
+            "one run has one executor",
+        ),
+    ],
+)
+def test_a_suite_that_does_not_go_together(devices: list[dict[str, str]], said: str) -> None:
+    document = {"models": [{"name": "m", "source": "m.tflite"}], "devices": devices}
+    with pytest.raises(BadInputError, match=said):
+        validate(document, "suite.toml", Path())
+
+
+def test_a_gate_needs_samples(tmp_path: Path) -> None:
+    device = {"name": "a", "kind": "board", "executor": "benchmark_model", "binary": "b"}
+    document = {"models": [{"name": "m", "source": "m.tflite"}], "devices": [device]}
+    with pytest.raises(BadInputError, match="benchmark_model keeps none"):
+        gate.start(validate(document, "suite.toml", tmp_path), Policy(), tmp_path, [], Quiet())
+
+
+def job(**changes: Any) -> Job:
+    return replace(Job(1, "t", "latency", "/m.tflite", "0"), **changes)
+
+
+def test_an_accelerator_that_took_nothing() -> None:
+    assert "--use_gpu=true" in arguments(job(accelerator="gpu"))
+    assert "--use_xnnpack=false" in arguments(job(accelerator="gpu"))
+    without = "\n".join(line for line in GOOD.splitlines() if "Replacing" not in line)
+    with pytest.raises(TrialError) as caught:
+        result_of(job(accelerator="gpu"), without)
+    assert caught.value.code == "accelerator_unavailable"
+    took = "Explicitly applied GPU delegate, and the model graph will be completely executed by"
+    assert result_of(job(accelerator="gpu"), f"{took} the delegate.\n{without}").metrics
+
+
+def test_it_measures_latency_alone() -> None:
+    with pytest.raises(TrialError, match="not memory"):
+        arguments(job(kind="memory"))
+    with pytest.raises(TrialError, match="some CPUs"):
+        arguments(job(cpus=(0,)))
+
+
+def test_a_sustained_run_needs_samples() -> None:
+    document = {
+        "models": [{"name": "m", "source": "m.tflite"}],
+        "protocol": {"sustained_minutes": 1},
+        "devices": [{"name": "a", "kind": "board", "executor": "benchmark_model", "binary": "b"}],
+    }
+    with pytest.raises(BadInputError, match="sustained_minutes needs every sample"):
+        validate(document, "suite.toml", Path())
