@@ -14,8 +14,10 @@ from rich.text import Text
 from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Progress
 from harness.compress.service import compress_variants
+from harness.devices.local import LocalDevice
 from harness.errors import BadInputError
 from harness.files import write_atomically
+from harness.stopwatch import stopwatch_on
 from harness.suite import validate
 
 #: Longer names are cut: file systems take 255 bytes.
@@ -96,8 +98,16 @@ def make_files(
     entry = {"name": name, "source": model, "recipes": list(recipes)}
     entry |= {key: value for key, value in (("data", data), ("student", student)) if value}
     suite = validate({"name": "compress", "seed": seed, "models": [entry]}, model, Path())
+    stopwatch = None
+    if any(recipe.needs_device for _, recipe in suite.variants()):
+        device = LocalDevice("this-machine", None, cache_folder())
+        stopwatch = stopwatch_on(device, device.probe(), suite.runtimes[0], seed)
     outcome = compress_variants(
-        suite.variants(), seed=seed, cache=cache_folder(), on_progress=on_progress
+        suite.variants(),
+        seed=seed,
+        cache=cache_folder(),
+        on_progress=on_progress,
+        stopwatch=stopwatch,
     )
     try:
         into.mkdir(parents=True, exist_ok=True)

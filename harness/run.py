@@ -29,6 +29,7 @@ from harness.errors import BadInputError, InterruptedRunError, InvalidRunError, 
 from harness.plan import PlannedTrial, PlannedVariant, make_plan
 from harness.selection import open_device
 from harness.session import OnEvent, OnRecord, OnTrial, Payload, run_session
+from harness.stopwatch import stopwatch_on
 from harness.store import MANIFEST, FolderTakenError, RunFolder, TrialRecord
 from harness.suite import Suite
 
@@ -109,13 +110,15 @@ def start(
     created = clock.moment()
     _ensure_writable(results)
     devices = [open_device(spec) for spec in suite.devices]
-    device_facts = [asdict(device.probe()) for device in devices]
+    facts = [device.probe() for device in devices]
+    device_facts = [asdict(fact) for fact in facts]
     try:
         outcome = compress_variants(
             suite.variants(),
             seed=suite.seed,
             cache=cache_folder(),
             on_progress=watcher.compressing,
+            stopwatch=stopwatch_on(devices[0], facts[0], suite.runtimes[0], suite.seed),
         )
     except KeyboardInterrupt as error:
         raise InterruptedRunError(

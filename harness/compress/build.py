@@ -19,8 +19,10 @@ from harness.compress import check
 from harness.compress.artifact import Artifact, EvaluationSet
 from harness.compress.baseline import AsIs, Float32
 from harness.compress.cache import Cache, Made, key_of, versions_of
+from harness.compress.latency import Stopwatch, bench_for
 from harness.compress.recipe import Recipe
 from harness.compress.step import (
+    Bench,
     EncodingStep,
     Quantized,
     QuantizingStep,
@@ -58,8 +60,17 @@ class ModelBuilder:
         BadInputError: the model, its student or its data do not exist or are not sound.
     """
 
-    def __init__(self, spec: ModelSpec, *, seed: int, cache: Cache, report: Report) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        *,
+        seed: int,
+        cache: Cache,
+        report: Report,
+        stopwatch: Stopwatch | None = None,
+    ) -> None:
         self._spec = spec
+        self._stopwatch = stopwatch
         self._seed = seed
         self._cache = cache
         self._report = report
@@ -131,6 +142,8 @@ class ModelBuilder:
             raise BadInputError(
                 f"{where} {does}, and data {self._raw.origin} has no training samples{hint}"
             )
+        if step.needs_device and self._stopwatch is None:
+            raise BadInputError(f"{where} measures latency, and there is no device to measure on")
         if step.needs_student and self._student is None:
             raise BadInputError(
                 f"{where} trains a student, and the model has none; "
@@ -362,8 +375,9 @@ class ModelBuilder:
             self._report(step.text(), 0, step.passes)
             needed = step.needs_training_data
             lessons = self._lessons(before.model, step.text()) if needed else None
+            bench = self._bench(before.model, step.text()) if step.needs_device else None
             try:
-                state = step.train(before, Workshop(lessons, self._fresh_student))
+                state = step.train(before, Workshop(lessons, self._fresh_student, bench))
             except BadInputError as error:  # it does not suit this step; others it may
                 raise StepError(str(error)) from error
         self._states[steps] = state
@@ -398,6 +412,15 @@ class ModelBuilder:
         assert self._student is not None
         keras.utils.set_random_seed(self._seed)
         return build_fresh(self._student)
+
+    def _bench(self, model: Any, label: str) -> Bench:
+        assert self._stopwatch is not None
+        return bench_for(
+            self._stopwatch,
+            model,
+            self._cache.scratch,
+            lambda done: self._report(f"{label}: measuring", done, 0),
+        )
 
     def _lessons(self, model: Any, label: str) -> Lessons:
         data = self._fitted(tuple(model.input_shape[1:]), _classes(model))
@@ -468,8 +491,17 @@ class ModelBuilder:
                 "steps": [[step.name, _settings(step)] for step in steps],
                 "seed": self._seed,
                 "versions": self._versions(steps),
+                **self._measured_on(steps),
             }
         )
+
+    def _measured_on(self, steps: Steps) -> dict[str, str]:
+        """The device, where what is made depends on one."""
+        if self._stopwatch is None or not any(
+            isinstance(step, TrainingStep) and step.needs_device for step in steps
+        ):
+            return {}
+        return {"device": self._stopwatch.device}
 
     def _versions(self, steps: Steps) -> dict[str, str]:
         packages = ["ai-edge-litert", "numpy"]

@@ -16,11 +16,8 @@ from harness.compress.retrain import LEARNING_RATE, retrain
 from harness.compress.step import State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.compress.channels.allocation import Allocation
     from harness.compress.channels.graph import ChannelGraph
-    from harness.models.array import Array
 
 
 class PruneChannels(TrainingStep):
@@ -45,6 +42,12 @@ class PruneChannels(TrainingStep):
         lt=1,
         description="the share of multiply-accumulates that may stay, between 0 and 1",
     )
+    max_latency: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="the share of the latency that may stay, measured, between 0 and 1",
+    )
     scope: Literal["layer", "global", "sensitivity"] = Field(
         "layer",
         description="layer (of each layer alike), global (the least important of the whole "
@@ -65,11 +68,11 @@ class PruneChannels(TrainingStep):
 
     @model_validator(mode="after")
     def _one_goal(self) -> PruneChannels:
-        goals = (self.sparsity, self.max_parameters, self.max_macs)
+        goals = (self.sparsity, self.max_parameters, self.max_macs, self.max_latency)
         if sum(goal is not None for goal in goals) != 1:
             raise ValueError(
                 "needs one goal: a sparsity, as in prune_channels(0.5), "
-                "or max_parameters= or max_macs="
+                "or max_parameters=, max_macs= or max_latency="
             )
         return self
 
@@ -83,6 +86,11 @@ class PruneChannels(TrainingStep):
         """Whether it retrains, or ranks channels by the loss."""
         return bool(self.epochs) or self.importance == "taylor" or self.scope == "sensitivity"
 
+    @property
+    def needs_device(self) -> bool:
+        """Whether it measures."""
+        return self.max_latency is not None
+
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
         from harness.compress.channels.cost import cost_of
@@ -93,7 +101,7 @@ class PruneChannels(TrainingStep):
         if not graph.pools:
             raise StepError(_why_nothing(state.model, graph))
         allocate = self._allocation(state, workshop, graph)
-        share = self._share(graph, allocate)
+        share, how = self._share(state, workshop, graph, allocate)
         keep = allocate(share)
         if keep.all():
             raise StepError(
@@ -114,6 +122,7 @@ class PruneChannels(TrainingStep):
         before, after = cost_of(graph), cost_of(graph, keep)
         findings = {
             "share": share,
+            **how,
             "channels_before": sum(len(pool.channels) for pool in graph.pools),
             "channels_removed": int((~keep).sum()),
             "parameters_before": before.parameters,
@@ -150,38 +159,25 @@ class PruneChannels(TrainingStep):
         curves = scan(state.model, graph, scores, workshop.lessons, state.loss)
         return by_sensitivity(graph, scores, self.multiple, curves)
 
-    def _share(self, graph: ChannelGraph, allocate: Allocation) -> float:
-        """The share of channels to remove, given or found."""
-        from harness.compress.channels.cost import cost_of
+    def _share(
+        self, state: State, workshop: Workshop, graph: ChannelGraph, allocate: Allocation
+    ) -> tuple[float, dict[str, Any]]:
+        """The share of channels to remove, given or found, and how it was found."""
+        from harness.compress.channels.target import share_for_cost, share_for_latency
 
         if self.sparsity is not None:
-            return self.sparsity
-        quantity = "parameters" if self.max_parameters is not None else "macs"
-        goal = self.max_parameters or self.max_macs or 0.0
-        whole = getattr(cost_of(graph), quantity)
-
-        def remaining(keep: Array) -> float:
-            return float(getattr(cost_of(graph, keep), quantity) / whole)
-
-        return _least(self, allocate, remaining, goal, quantity)
-
-
-def _least(
-    step: PruneChannels,
-    allocate: Allocation,
-    remaining: Callable[[Array], float],
-    goal: float,
-    quantity: str,
-) -> float:
-    from harness.compress.channels.allocation import least_share
-
-    share = least_share(allocate, lambda keep: remaining(keep) <= goal)
-    if share is None:
-        raise StepError(
-            f"{step.text()} cannot be met: with as few channels as can be, "
-            f"{remaining(allocate(1.0)):.1%} of the {quantity} remain"
+            return self.sparsity, {}
+        if self.max_latency is None:
+            quantity = "parameters" if self.max_parameters is not None else "macs"
+            goal = self.max_parameters or self.max_macs or 0.0
+            return share_for_cost(graph, allocate, quantity, goal, self.text()), {}
+        if workshop.bench is None:
+            raise StepError("there is no device to measure latency on")
+        share, measured = share_for_latency(
+            state.model, graph, allocate, self.max_latency, workshop.bench, self.text()
         )
-    return share
+        without = self.model_copy(update={"max_latency": None, "sparsity": share})
+        return share, {**measured, "same_without_measuring": without.text()}
 
 
 def _why_nothing(model: Any, graph: ChannelGraph) -> str:

@@ -103,6 +103,11 @@ class Recipe:
     text: str
     steps: tuple[Step, ...]
 
+    @property
+    def needs_device(self) -> bool:
+        """Whether a step measures latency."""
+        return any(isinstance(step, TrainingStep) and step.needs_device for step in self.steps)
+
 
 def parse_recipe(source: str | Mapping[str, object]) -> Recipe:
     """Reads a recipe.

@@ -21,6 +21,7 @@ from typing import Any
 
 from harness.compress.artifact import Artifact, EvaluationSet, Failure, Outcome, Progress
 from harness.compress.cache import MAKING, prepare
+from harness.compress.latency import NotMeasuredError, Stopwatch
 from harness.compress.recipe import Recipe
 from harness.errors import BadInputError, InvalidRunError
 from harness.models.spec import ModelSpec
@@ -34,6 +35,7 @@ def compress_variants(
     seed: int,
     cache: Path,
     on_progress: OnProgress,
+    stopwatch: Stopwatch | None = None,
 ) -> Outcome:
     """Makes every variant, or says why not.
 
@@ -45,6 +47,7 @@ def compress_variants(
         seed: of everything random, 0 to 2³² − 1.
         cache: a folder that may be shared and deleted at any time.
         on_progress: called for each change, in order.
+        stopwatch: measures latency for recipes that aim at one; others need none.
 
     Raises:
         BadInputError: a model, data or recipe that is wrong in itself, or a package is missing.
@@ -55,7 +58,7 @@ def compress_variants(
     jobs = _jobs(variants)
     prepare(cache)
     while pending := [job for job in jobs if not job.settled]:
-        under_way = _run_child(jobs, pending, seed, cache, on_progress)
+        under_way = _run_child(jobs, pending, seed, cache, on_progress, stopwatch)
         if under_way is not None:  # the child died on it: go on with the others in a new one
             _tell(jobs, under_way, on_progress, "failed")
     return Outcome(
@@ -107,7 +110,12 @@ def _table(recipe: Recipe) -> dict[str, Any]:
 
 
 def _run_child(
-    jobs: list[_Job], pending: list[_Job], seed: int, cache: Path, on_progress: OnProgress
+    jobs: list[_Job],
+    pending: list[_Job],
+    seed: int,
+    cache: Path,
+    on_progress: OnProgress,
+    stopwatch: Stopwatch | None,
 ) -> _Job | None:
     """Runs one child until it has settled the pending jobs, or died.
 
@@ -127,9 +135,10 @@ def _run_child(
             "seed": seed,
             "cache": str(cache.resolve()),
             "scratch": str(Path(scratch).resolve()),
+            "device": None if stopwatch is None else stopwatch.device,
         }
         with _child(request, cache) as child:
-            ended = _listen(child, jobs, on_progress)
+            ended = _listen(child, jobs, on_progress, stopwatch)
             code = child.process.wait() if not ended else 0
         if ended:
             child.log.unlink(missing_ok=True)
@@ -185,7 +194,9 @@ def _child(request: dict[str, Any], cache: Path) -> Iterator[_Child]:
         process.wait()
 
 
-def _listen(child: _Child, jobs: list[_Job], on_progress: OnProgress) -> bool:
+def _listen(
+    child: _Child, jobs: list[_Job], on_progress: OnProgress, stopwatch: Stopwatch | None
+) -> bool:
     """Takes the child's messages; True if it said ``end``."""
     assert child.process.stdout is not None
     for line in child.process.stdout:
@@ -199,6 +210,10 @@ def _listen(child: _Child, jobs: list[_Job], on_progress: OnProgress) -> bool:
             raise BadInputError(message["message"])
         if kind == "invalid":
             raise InvalidRunError(message["message"])
+        if kind == "measure":
+            assert stopwatch is not None
+            _answer(child, stopwatch, [Path(file) for file in message["files"]])
+            continue
         job = jobs[message["variant"]]
         if kind == "progress":
             child.under_way = job.number
@@ -216,6 +231,18 @@ def _listen(child: _Child, jobs: list[_Job], on_progress: OnProgress) -> bool:
             )
             _tell(jobs, job, on_progress, "failed")
     return False
+
+
+def _answer(child: _Child, stopwatch: Stopwatch, files: Sequence[Path]) -> None:
+    answer: dict[str, Any]
+    try:
+        answer = {"seconds": list(stopwatch.measure(files))}
+    except NotMeasuredError as error:
+        answer = {"reason": str(error)}
+    assert child.process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # its death is seen on its stdout
+        child.process.stdin.write(json.dumps(answer) + "\n")
+        child.process.stdin.flush()
 
 
 def _tell(

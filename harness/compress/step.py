@@ -87,6 +87,11 @@ class TrainingStep(Step):
         return self.passes > 0
 
     @property
+    def needs_device(self) -> bool:
+        """Whether it measures latency, so that what it makes depends on a device."""
+        return False
+
+    @property
     def needs_student(self) -> bool:
         """Whether it trains the model's student."""
         return False
@@ -187,11 +192,29 @@ class State:
 
 
 @dataclass(frozen=True)
+class Bench:
+    """Where a step can have latency measured.
+
+    Attributes:
+        device: what it is measured on.
+        relative_latency: of a Keras model: its latency as a share of that of the model before
+            the step; raises StepError.
+    """
+
+    device: str
+    relative_latency: Callable[[Any], float]
+
+
+@dataclass(frozen=True)
 class Workshop:
-    """What training steps work with: data, settings and seed, and a fresh student on request."""
+    """What training steps work with: data, settings and seed, and a fresh student on request.
+
+    ``bench`` is there for steps that say that they need a device.
+    """
 
     lessons: Lessons | None
     student: Callable[[], Any]
+    bench: Bench | None = None
 
 
 def _written(value: Any) -> str:

@@ -4,20 +4,24 @@ It exists so that TensorFlow's memory and threads are gone before anything is me
 that a converter that aborts takes a variant with it, not the run. It ends when its parent does.
 
     {"type": "progress", "variant": 0, "step": "prune(0.8)", "done": 3, "of": 15}
+    {"type": "measure", "variant": 0, "files": ["/…/a.tflite", …]}
     {"type": "artifact", "variant": 0, "cached": false, "artifact": {…}}
     {"type": "failure", "variant": 1, "step": "int8", "reason": "…"}
     {"type": "bad_input", "message": "…"}        {"type": "invalid", "message": "…"}
     {"type": "end"}
+
+To ``measure`` it gets one line on stdin: {"seconds": [0.0031, …]} or {"reason": "…"}.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,12 +29,15 @@ from typing import Any
 from harness.compress.artifact import Artifact
 from harness.compress.build import ModelBuilder
 from harness.compress.cache import Cache
+from harness.compress.latency import NotMeasuredError, Stopwatch
 from harness.compress.recipe import parse_recipe
 from harness.compress.step import StepError
 from harness.errors import BadInputError, InvalidRunError, first_line
 from harness.models.spec import ModelSpec
 
 Send = Callable[[dict[str, Any]], None]
+#: Waits for the next line that the parent says.
+Receive = Callable[[], dict[str, Any]]
 
 #: Seconds between two lines of progress within one step.
 _PROGRESS_INTERVAL = 0.2
@@ -46,21 +53,24 @@ def main() -> None:
         lines.flush()
 
     request = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    work(request, send)
+    answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(answers.put,), daemon=True).start()
+    work(request, send, answers.get)
     lines.flush()
     os._exit(0)  # TensorFlow's own shutdown takes a second
 
 
-def work(request: dict[str, Any], send: Send) -> None:
+def work(request: dict[str, Any], send: Send, receive: Receive) -> None:
     """Makes the variants of a request, and sends what comes of each.
 
     Args:
-        request: ``variants`` (number, model, recipe), ``seed``, ``cache``, ``scratch``.
+        request: ``variants`` (number, model, recipe), ``seed``, ``cache``, ``scratch``, and
+            ``device``, the name of what latency can be measured on, or None.
         send: takes one message.
+        receive: gives one answer.
     """
     try:
-        _work(request, send)
+        _work(request, send, receive)
     except BadInputError as error:
         send({"type": "bad_input", "message": str(error)})
     except InvalidRunError as error:
@@ -68,9 +78,20 @@ def work(request: dict[str, Any], send: Send) -> None:
     send({"type": "end"})
 
 
-def _work(request: dict[str, Any], send: Send) -> None:
+def _work(request: dict[str, Any], send: Send, receive: Receive) -> None:
     cache = Cache(Path(request["cache"]), Path(request["scratch"]))
     reporter = _Reporter(send)
+
+    def measure(files: Sequence[Path]) -> list[float]:
+        paths = [str(file) for file in files]
+        send({"type": "measure", "variant": reporter.variant, "files": paths})
+        answer = receive()
+        if "reason" in answer:
+            raise NotMeasuredError(answer["reason"])
+        return [float(seconds) for seconds in answer["seconds"]]
+
+    device = request.get("device")
+    stopwatch = None if device is None else Stopwatch(device, measure)
     # By source, too: a variant that was made elsewhere bears its model's name.
     builders: dict[str, ModelBuilder] = {}
     variants = []
@@ -79,7 +100,9 @@ def _work(request: dict[str, Any], send: Send) -> None:
         recipe = parse_recipe(entry["recipe"])
         key = spec.model_dump_json()
         if key not in builders:
-            builders[key] = ModelBuilder(spec, seed=request["seed"], cache=cache, report=reporter)
+            builders[key] = ModelBuilder(
+                spec, seed=request["seed"], cache=cache, report=reporter, stopwatch=stopwatch
+            )
         builders[key].require(recipe)
         variants.append((int(entry["number"]), key, recipe))
     for number, model, recipe in variants:
@@ -139,10 +162,10 @@ def _document(artifact: Artifact) -> dict[str, Any]:
     return document
 
 
-def _end_with_parent() -> None:
-    """The parent holds our stdin open for as long as it lives."""
-    while sys.stdin.read(1):
-        pass
+def _listen(put: Callable[[dict[str, Any]], None]) -> None:
+    """The parent holds our stdin open for as long as it lives: we end with it."""
+    for line in sys.stdin:
+        put(json.loads(line))
     os._exit(1)
 
 

@@ -12,6 +12,7 @@ from harness.compress.channels.cost import cost_of
 from harness.compress.channels.graph import ChannelGraph, channel_graph
 from harness.compress.channels.rewrite import deviation, run_masked, shrink
 from harness.compress.step import StepError
+from harness.models.zoo import ZOO
 
 pytestmark = pytest.mark.tensorflow
 
@@ -345,10 +346,8 @@ def test_macs_are_those_of_the_textbook() -> None:
 # Whole networks.
 
 
-@pytest.mark.parametrize("name", ["digits-teacher", "digits-student", "lenet-5", "mobilenet-v2"])
+@pytest.mark.parametrize("name", ZOO)
 def test_the_zoo_is_exact(name: str) -> None:
-    from harness.models.zoo import ZOO
-
     assert_exact(lively(ZOO[name].build()), large=name == "mobilenet-v2")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,16 @@ from harness.compress.channels.graph import ChannelGraph, Pool, channel_graph
 from harness.compress.channels.importance import norm_importance, taylor_importance
 from harness.compress.distill import Distill
 from harness.compress.fine_tune import FineTune
+from harness.compress.latency import NotMeasuredError, Stopwatch
 from harness.compress.prune import Prune
 from harness.compress.prune_channels import PruneChannels
 from harness.compress.recipe import parse_recipe
 from harness.compress.service import compress_variants
-from harness.compress.step import State, StepError, Workshop
+from harness.compress.step import Bench, State, StepError, Workshop
 from harness.errors import BadInputError
 from harness.models.sources import build_fresh, find_source, load_keras
 from harness.models.spec import ModelSpec
+from harness.stopwatch import stopwatch_on
 
 pytestmark = pytest.mark.tensorflow
 
@@ -212,7 +215,7 @@ def test_widths_are_rounded(convolutional: Any) -> None:
     [
         (
             PruneChannels(max_macs=0.001, epochs=0),
-            r"\(max_macs=0.001, epochs=0\) cannot be met: .* be, 3\.1% of the macs remain",
+            r"\(max_macs=0.001, epochs=0\) cannot be met: .* be, 3\.1% of the mult",
         ),
         (PruneChannels(sparsity=0.01, epochs=0), r"prune_channels\(0.01, epochs=0\) removed noth"),
         (PruneChannels(sparsity=0.5, epochs=0, importance="taylor"), "there is no training data"),
@@ -345,3 +348,84 @@ def test_files_are_made_of_it(digits: Any, tmp_path: Path) -> None:
             cache=tmp_path,
             on_progress=lambda _: None,
         )
+
+
+# Latency. The searches stand on a stopwatch that reads sizes: it is as good as a quiet device.
+
+
+def by_size(files: Sequence[Path]) -> list[float]:
+    return [file.stat().st_size / 1e9 for file in files]
+
+
+def test_latency_is_searched_for(state: State) -> None:
+    whole = state.model.count_params()
+    bench = Bench("a phone", lambda model: model.count_params() / whole)
+    step = PruneChannels(max_latency=0.6, epochs=0)
+    pruned = step.train(state, Workshop(None, lambda: None, bench))
+    assert widths(pruned.model) == [19, 10]
+    found = pruned.findings
+    assert found["share"] == 13 / 32
+    assert found["latency_device"] == "a phone"
+    assert found["latency_share"] == pytest.approx(pruned.model.count_params() / whole)
+    assert [share * 32 for share, _ in found["latency_tried"]] == [8, 12, 13, 14, 16]
+    assert found["same_without_measuring"] == "prune_channels(0.40625, epochs=0)"
+    again = parse_recipe(found["same_without_measuring"]).steps[0]
+    assert isinstance(again, PruneChannels)
+    for weight, other in zip(
+        again.train(state, NONE).model.weights, pruned.model.weights, strict=True
+    ):
+        np.testing.assert_array_equal(weight, other)
+    stubborn = Bench("a phone", lambda _model: 0.7)
+    with pytest.raises(StepError, match=r"cannot be met: .* 70\.0% of the latency on a phone rem"):
+        step.train(state, Workshop(None, lambda: None, stubborn))
+
+
+def test_the_host_measures_for_the_child(digits: Any, tmp_path: Path) -> None:
+    spec = ModelSpec(name="digits", source=str(digits.model), data="random")
+    recipe = parse_recipe("prune_channels(max_latency=0.6, epochs=0)")
+    asked: list[int] = []
+
+    def made(stopwatch: Stopwatch | None) -> Any:
+        return compress_variants(
+            [(spec, recipe)],
+            seed=0,
+            cache=tmp_path,
+            on_progress=lambda _: None,
+            stopwatch=stopwatch,
+        )
+
+    def counting(files: Sequence[Path]) -> list[float]:
+        asked.append(len(files))
+        return by_size(files)
+
+    def broken(_files: Sequence[Path]) -> list[float]:
+        raise NotMeasuredError("it was unplugged")
+
+    with pytest.raises(BadInputError, match="there is no device to measure on"):
+        made(None)
+    (failure,) = made(Stopwatch("a phone", broken)).failures
+    assert failure.reason == "no latency on a phone: it was unplugged"
+    (artifact,) = made(Stopwatch("a phone", counting)).artifacts
+    assert artifact.provenance["steps"][-1]["latency_device"] == "a phone"
+    assert asked == [2] * len(asked)
+    times = len(asked)
+    (same,) = made(Stopwatch("a phone", counting)).artifacts
+    assert len(asked) == times, "it comes from the cache"
+    assert same.sha256 == artifact.sha256
+    made(Stopwatch("another phone", counting))
+    assert len(asked) > times, "what was found on one device says nothing of another"
+
+
+def test_a_real_stopwatch(digits: Any, tmp_path: Path) -> None:
+    from harness.devices.local import LocalDevice
+    from harness.suite import RuntimeSpec
+
+    device = LocalDevice("here", None, tmp_path)
+    facts = device.probe()
+    stopwatch = stopwatch_on(device, facts, RuntimeSpec(name="cpu", threads=2), seed=0)
+    assert facts.runtime_version in stopwatch.device
+    assert "2 threads" in stopwatch.device
+    assert all(0 < seconds < 1 for seconds in stopwatch.measure([digits.tflite] * 2))
+    (tmp_path / "torn.tflite").write_bytes(b"\0\0\0\0TFL3")
+    with pytest.raises(NotMeasuredError):
+        stopwatch.measure([tmp_path / "torn.tflite"])

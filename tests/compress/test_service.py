@@ -316,7 +316,7 @@ def test_bad_input_is_found_before_anything_is_made(digits: Any, tmp_path: Path)
     for spec, recipe, sentence in cases:
         messages: list[dict[str, Any]] = []
         (tmp_path / "scratch").mkdir(exist_ok=True)
-        worker.work(request(spec, recipe, tmp_path), messages.append)
+        worker.work(request(spec, recipe, tmp_path), messages.append, dict)
         assert [m["type"] for m in messages] == ["bad_input", "end"], messages
         assert re.search(sentence, messages[0]["message"])
     with pytest.raises(BadInputError, match="cannot be retrained"):
@@ -359,7 +359,7 @@ def test_missing_packages(
     (tmp_path / "scratch").mkdir()
     messages: list[dict[str, Any]] = []
     spec = spec_of(digits, source=str(getattr(digits, source)))
-    worker.work(request(spec, recipe, tmp_path), messages.append)
+    worker.work(request(spec, recipe, tmp_path), messages.append, dict)
     assert messages[0]["type"] == "bad_input"
     assert sentence in messages[0]["message"]
 

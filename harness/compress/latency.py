@@ -1,0 +1,72 @@
+"""Latency for steps that aim at one: the host measures, on whatever device it has.
+
+Compression knows no devices. Its child process writes files and asks; the host, which holds the
+devices, answers with medians of fresh processes, as in any run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.compress.step import Bench, StepError
+
+
+class NotMeasuredError(Exception):
+    """The device gave no latency: why, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Stopwatch:
+    """Somebody who can measure.
+
+    Attributes:
+        device: what is measured on, down to its runtime: whatever latency depends on.
+        measure: gives the latency of each .tflite in seconds, measured in turn so that they
+            can be compared; raises NotMeasuredError.
+    """
+
+    device: str
+    measure: Callable[[Sequence[Path]], Sequence[float]]
+
+
+def bench_for(
+    stopwatch: Stopwatch, model: Any, scratch: Path, report: Callable[[int], None]
+) -> Bench:
+    """Measures models against the Keras model of a step's beginning, each as float32 .tflite.
+
+    Args:
+        stopwatch: who measures.
+        model: the Keras model before the step.
+        scratch: a folder for the files.
+        report: told how many models have been measured.
+    """
+    from harness.compress.convert import convert_keras
+
+    def write(candidate: Any) -> Path:
+        content = convert_keras(candidate, scratch)
+        path = scratch / f"{hashlib.sha256(content).hexdigest()}.tflite"
+        path.write_bytes(content)
+        return path
+
+    whole: list[Path] = []
+    done = 0
+
+    def relative(candidate: Any) -> float:
+        nonlocal done
+        report(done)
+        whole.extend([] if whole else [write(model)])
+        file = write(candidate)
+        try:
+            before, after = stopwatch.measure([whole[0], file])
+        except NotMeasuredError as error:
+            raise StepError(f"no latency on {stopwatch.device}: {error}") from error
+        finally:
+            file.unlink()
+        done += 1
+        return after / before
+
+    return Bench(stopwatch.device, relative)

@@ -1,0 +1,73 @@
+"""Quick comparisons of latency while models are still being made; see harness.compress.latency."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from device_agent import contract
+from device_agent.contract import Job
+from harness.compress.latency import NotMeasuredError, Stopwatch
+from harness.devices.base import Device, DeviceFacts, TrialError
+from harness.suite import RuntimeSpec
+
+#: Fresh processes for each model, in turn.
+_ROUNDS = 5
+_WARMUP_SECONDS = 0.2
+_SECONDS = 0.3
+_RUNS = 20
+_MAX_SECONDS = 30.0
+_TIMEOUT_SECONDS = 120.0
+
+#: What tells one device from another, whatever it is called.
+_IDENTITY = ("board", "model", "serial", "cpu", "machine")
+
+
+def stopwatch_on(device: Device, facts: DeviceFacts, runtime: RuntimeSpec, seed: int) -> Stopwatch:
+    """Measures on a device as a run would: warm, in fresh processes, models in turn.
+
+    Args:
+        device: where.
+        facts: what it said of itself.
+        runtime: accelerator, threads, delegate.
+        seed: of the inputs.
+    """
+    known = [str(facts.info[key]) for key in _IDENTITY if facts.info.get(key)]
+    how = f"{runtime.accelerator}, {runtime.threads} threads" + (
+        "" if runtime.xnnpack else ", no XNNPACK"
+    )
+    name = f"{' '.join([facts.kind, *known])} ({facts.runtime} {facts.runtime_version}, {how})"
+
+    def once(number: int, file: Path) -> float:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        job = Job(
+            protocol=contract.PROTOCOL_VERSION,
+            trial=f"stopwatch-{number}",
+            kind="latency",
+            model=device.push(file, digest),
+            model_sha256=digest,
+            accelerator=runtime.accelerator,
+            threads=runtime.threads,
+            xnnpack=runtime.xnnpack,
+            warmup_seconds=_WARMUP_SECONDS,
+            runs=_RUNS,
+            seconds=_SECONDS,
+            max_seconds=_MAX_SECONDS,
+            seed=seed,
+        )
+        result = device.run(job, lambda _event: None, _TIMEOUT_SECONDS)
+        return statistics.median(result.samples_ns) / 1e9
+
+    def measure(files: Sequence[Path]) -> list[float]:
+        medians: list[list[float]] = [[] for _ in files]
+        try:
+            for number in range(_ROUNDS):
+                for file, found in zip(files, medians, strict=True):
+                    found.append(once(number, file))
+        except TrialError as error:
+            raise NotMeasuredError(error.reason) from error
+        return [statistics.median(found) for found in medians]
+
+    return Stopwatch(name, measure)
