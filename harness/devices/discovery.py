@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -79,13 +80,26 @@ def discover(server: AdbServer) -> tuple[Found, ...]:
 
 def merge(found: Iterable[Found]) -> tuple[Found, ...]:
     """One entry a device: of several connections the cable's, being the faster and surer."""
+    entries = list(found)
+    serials = Counter(entry.serial for entry in entries)
     merged: dict[str, Found] = {}
-    for entry in sorted(found, key=lambda entry: (_over_network(entry.serial), entry.serial)):
+    for entry in sorted(entries, key=lambda entry: (_over_network(entry.serial), entry.serial)):
         key = entry.identity or f"serial {entry.serial}"
         first = merged.setdefault(key, entry)
         if first is not entry:
             merged[key] = replace(first, also=(*first.also, entry.serial))
-    return tuple(merged.values())
+    return tuple(
+        # adb knows devices by their serials alone: neither can be named.
+        replace(
+            entry,
+            state="ambiguous",
+            advice=f"ambiguous: {count} devices have this serial; unplug all but one",
+            also=(),
+        )
+        if (count := serials[entry.serial]) > 1
+        else entry
+        for entry in merged.values()
+    )
 
 
 def choose(selection: Sequence[str], found: Sequence[Found]) -> tuple[Found, ...]:

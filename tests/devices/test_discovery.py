@@ -103,6 +103,17 @@ def test_the_cable_is_preferred() -> None:
     assert merge([network, cable]) == (replace(cable, also=("192.168.1.20:5555",)),)
 
 
+def test_two_phones_with_one_serial_are_not_taken_for_one() -> None:
+    """Some makers give all their phones the same; adb cannot tell these apart."""
+    same = Found("0123456789ABCDEF", "device", identity="0123456789ABCDEF")
+    (entry,) = merge([same, same])
+    assert not entry.ready
+    with pytest.raises(BadInputError, match="2 devices have this serial; unplug all but one"):
+        choose(["all"], [entry])
+    with pytest.raises(BadInputError, match="2 devices have this serial"):
+        choose([same.serial], [entry])
+
+
 def test_devices_without_an_identity_are_not_merged() -> None:
     assert len(merge([Found("a", "offline"), Found("b", "offline")])) == 2
 

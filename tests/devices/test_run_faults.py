@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from harness import report
 from harness import run as runs
+from harness.cli import main
 from harness.devices import discovery
 from harness.devices.android import AndroidDevice
 from harness.devices.app import Apk
@@ -26,9 +28,11 @@ from harness.store import RunFolder, TrialRecord
 from harness.suite import Suite
 from tests.conftest import MODELS
 from tests.devices.conftest import Connect
+from tests.devices.test_adb import wait_for_state
 from tests.phone import apps, personalities, system
 from tests.phone.android import PACKAGE, Android, Package
 from tests.phone.cable import Cut
+from tests.phone.server import Server
 
 
 class Watcher:
@@ -157,10 +161,15 @@ def test_unplugged_for_good_then_resumed(phones: list[Android], adb: Any, tmp_pa
 
 @pytest.mark.parametrize(
     ("values", "words"),
-    [({"level": 11}, "its battery is at 11 %"), ({"thermal_status": 2}, "throttled by heat")],
+    [
+        ({"level": 11}, "its battery is at 11 %"),
+        ({"thermal_status": 2}, "throttled by heat"),
+        ({"power_save": "1"}, "battery saver is on"),
+        ({"locked": True}, "it is locked"),
+    ],
 )
 def test_a_phone_that_becomes_unfit_then_resumed(
-    phones: list[Android], tmp_path: Path, values: dict[str, int], words: str
+    phones: list[Android], tmp_path: Path, values: dict[str, object], words: str
 ) -> None:
     pixel, _ = phones
     well = {name: getattr(pixel.state, name) for name in values}
@@ -172,6 +181,88 @@ def test_a_phone_that_becomes_unfit_then_resumed(
     assert [record.code for record in folder.trials()][3:] == ["too_hot"] * len(hot)
     pixel.state.__dict__.update(well)
     finish(folder)
+
+
+@pytest.mark.parametrize("what", ["cable", "reboot", "server", "server between trials"])
+def test_what_passes_costs_no_trial(
+    phones: list[Android],
+    adb_process: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+) -> None:
+    pixel, _ = phones
+    monkeypatch.setattr(
+        discovery, "AndroidDevice", functools.partial(AndroidDevice, wait_seconds=60.0)
+    )
+
+    def restart() -> None:
+        adb_process.kill()
+        adb_process.start()
+
+    actions = {"cable": pixel.phone.cable.drop, "reboot": pixel.phone.reboot}
+    phase = "" if "between" in what else "measure"
+    watcher = Watcher(3, actions.get(what, restart), phase)
+    try:
+        folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+    finally:
+        if "server" in what:
+            # A server ends with the thread that started it: here, the phone's.
+            adb_process.close()
+            adb_process.start()
+    assert states(folder) == ["valid"] * 8
+    assert runs.exit_code(folder) == 0
+    if phase:
+        assert "and it was repeated" in folder.trials()[3].warnings[-1]
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "words"),
+    [
+        ("unauthorized", 2, "unlock the phone and allow"),
+        ("offline", 2, "is offline"),
+        ("newer app", 2, "update MobileBench, or remove the app"),
+        ("other key", 2, "signed with another key"),
+        ("INSTALL_FAILED_INSUFFICIENT_STORAGE", 2, "its storage is full"),
+        ("locked", 4, "it is locked: unlock it"),
+        ("power save", 4, "battery saver is on"),
+    ],
+)
+def test_nothing_starts(
+    phones: list[Android],
+    adb: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.setattr(discovery, "AndroidDevice", AndroidDevice)
+    pixel, _ = phones
+    serial = pixel.phone.serial
+    if what == "unauthorized":
+        pixel.phone.cable.state = "unauthorized"
+        pixel.phone.cable.drop()
+        wait_for_state(discovery.AdbDevice(adb, serial), "unauthorized")
+    elif what == "offline":
+        pixel.phone.cable.unplug()
+        wait_for_state(discovery.AdbDevice(adb, serial), "offline")
+    elif what == "newer app":
+        pixel.installed[PACKAGE] = Package(999_999)
+    elif what == "other key":
+        pixel.installed[PACKAGE] = Package(1, "theirs")
+    elif what.startswith("INSTALL"):
+        del pixel.installed[PACKAGE]
+        pixel.install_failure = what
+    elif what == "locked":
+        pixel.state.locked = True
+    else:
+        pixel.state.power_save = "1"
+    words_given = ["run", str(MODELS / "small.tflite"), "--device", serial]
+    shown = CliRunner().invoke(main, [*words_given, "--results", str(tmp_path / "results")])
+    assert shown.exit_code == code, shown.output
+    assert words in " ".join(shown.output.split())
+    assert not [*(tmp_path / "results").glob("*")]
 
 
 def test_one_phone_of_two_is_lost(phones: list[Android], adb: Any, tmp_path: Path) -> None:
