@@ -44,7 +44,7 @@ def scan_layers(
     settings = f"importance={importance}" + (f", pattern='{pattern}'" if pattern else "")
     recipe = f"prune({_HALF}, scope=sensitivity, schedule=once, epochs=0, {settings})"
     with tempfile.TemporaryDirectory() as folder:
-        made = make_files(model, [recipe], data, None, seed, Path(folder), on_progress)
+        made = make_files(model, [recipe], {"data": data}, seed, Path(folder), on_progress)
     if made.failures:
         raise BadInputError(f"model {model}: {made.failures[0].reason}")
     ((_, artifact),) = made.files

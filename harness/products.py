@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,21 +82,28 @@ class Products:
 def make_files(
     model: str,
     recipes: Sequence[str],
-    data: str | None,
-    student: str | None,
+    settings: Mapping[str, object],
     seed: int,
     into: Path,
     on_progress: Callable[[Progress], None],
 ) -> Products:
     """Makes one ``.tflite`` a recipe in the folder ``into``.
 
+    Args:
+        model: ``zoo:NAME`` or a path.
+        recipes: as texts.
+        settings: what a suite may say of a model beside that: ``data``, ``student``, ``teachers``.
+        seed: of training and calibration.
+        into: made if it is not there.
+        on_progress: told how it goes.
+
     Raises:
         BadInputError: the model, its data or a recipe is not there or not valid, or the folder
             cannot be written.
     """
     name = model.removeprefix("zoo:").rstrip("/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    entry = {"name": name, "source": model, "recipes": list(recipes)}
-    entry |= {key: value for key, value in (("data", data), ("student", student)) if value}
+    entry: dict[str, object] = {"name": name, "source": model, "recipes": list(recipes)}
+    entry |= {key: value for key, value in settings.items() if value}
     suite = validate({"name": "compress", "seed": seed, "models": [entry]}, model, Path())
     stopwatch = None
     if any(recipe.needs_device for _, recipe in suite.variants()):

@@ -429,6 +429,7 @@ def _without_folders(suite: Suite) -> dict[str, Any]:
     for model in document["models"]:
         for key in ("source", "student", "data"):
             model[key] = _without_folder(model[key])
+        model["teachers"] = [_without_folder(teacher) for teacher in model["teachers"]]
         model["ready"] = {name: _without_folder(path) for name, path in model["ready"].items()}
     for device in document["devices"]:
         device["binary"] = device["binary"] and _binary_name(device["binary"])

@@ -246,6 +246,7 @@ def _resolve_paths(suite: Suite, folder: Path) -> Suite:
             update={
                 "source": resolve(model.source, ()),
                 "student": resolve(model.student, ()),
+                "teachers": tuple(resolve(teacher, ()) for teacher in model.teachers),
                 "data": resolve(model.data, NAMED_DATASETS),
                 "ready": {name: resolve(path, ()) for name, path in model.ready.items()},
             }
@@ -336,6 +337,7 @@ def choose_suite(
     recipes: Sequence[str],
     overrides: Mapping[str, Any],
     student: str | None = None,
+    teachers: Sequence[str] = (),
 ) -> Suite:
     """The suite that a command line asks for.
 
@@ -346,14 +348,15 @@ def choose_suite(
         overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``threads``, ``seed`` or
             ``devices`` (a sequence of :class:`DeviceSpec`) in the suite's place.
         student: the student of the model file.
+        teachers: whom its ``distill`` learns from, if not from the model itself.
 
     Raises:
         BadInputError: it makes no valid suite.
     """
     if what and what[0].suffix != ".toml":
-        document = _document_of_files(what, data, student, recipes)
+        document = _document_of_files(what, data, student, teachers, recipes)
         origin, folder = "the command line", Path()
-    elif len(what) > 1 or data or student or recipes:
+    elif len(what) > 1 or data or student or teachers or recipes:
         raise BadInputError(
             "a suite file stands alone: write data, student and recipes into it, or name model "
             "files instead"
@@ -372,7 +375,11 @@ def quickstart() -> Path:
 
 
 def _document_of_files(
-    files: Sequence[Path], data: str | None, student: str | None, recipes: Sequence[str]
+    files: Sequence[Path],
+    data: str | None,
+    student: str | None,
+    teachers: Sequence[str],
+    recipes: Sequence[str],
 ) -> dict[str, Any]:
     """The first file is the model; further ``.tflite`` files are ready variants of it."""
     first, *others = files
@@ -393,7 +400,8 @@ def _document_of_files(
             for other in others
         },
     }
-    model |= {key: value for key, value in (("data", data), ("student", student)) if value}
+    given = (("data", data), ("student", student), ("teachers", list(teachers)))
+    model |= {key: value for key, value in given if value}
     return {"name": file_name(model["name"]), "models": [model]}
 
 

@@ -19,6 +19,13 @@ _SOME_FAILED = 1
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
 @click.option("--data", help="An .npz or .py file, or a set by name, as mnist-subset.")
 @click.option("--student", help="The smaller model that distill trains: zoo:NAME or a .keras file.")
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    help="Whom distill learns from instead of MODEL: zoo:NAME, a .keras or .tflite file; "
+    "may be repeated.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--into",
@@ -32,6 +39,7 @@ def compress(
     recipes: tuple[str, ...],
     data: str | None,
     student: str | None,
+    teachers: tuple[str, ...],
     seed: int,
     into: Path,
     as_json: bool,
@@ -53,8 +61,9 @@ def compress(
     from harness.products import make_files
     from harness.terminal import RunDisplay, output
 
+    settings = {"data": data, "student": student, "teachers": list(teachers)}
     with RunDisplay(Console(stderr=True)) as display:
-        products = make_files(model, recipes, data, student, seed, into, display.compressing)
+        products = make_files(model, recipes, settings, seed, into, display.compressing)
     if as_json:
         click.echo(json.dumps(products.as_json(), indent=2, ensure_ascii=False))
     else:

@@ -88,7 +88,7 @@ def _tflite(model: str, on_progress: Callable[[Progress], None]) -> bytes:
         except OSError as error:
             raise BadInputError(f"model {model} cannot be read: {error.strerror}") from error
     with tempfile.TemporaryDirectory() as folder:
-        made = make_files(model, ["float32"], None, None, 0, Path(folder), on_progress)
+        made = make_files(model, ["float32"], {}, 0, Path(folder), on_progress)
         if made.failures:
             raise BadInputError(f"model {model}: {made.failures[0].reason}")
         return made.files[0][0].read_bytes()

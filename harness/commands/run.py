@@ -36,6 +36,13 @@ Exit codes:
     "--data", help="Data of a MODEL: an .npz or .py file, or a set by name, as mnist-subset."
 )
 @click.option("--student", help="The smaller model that distill trains: zoo:NAME or a .keras file.")
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    help="Whom distill learns from instead of MODEL: zoo:NAME, a .keras or .tflite file; "
+    "may be repeated.",
+)
 @click.option("--recipe", "recipes", multiple=True, help="A recipe for MODEL; may be repeated.")
 @click.option("--blocks", type=int, help="Fresh processes a variant, instead of the suite's.")
 @click.option("--seconds", type=float, help="Seconds measured a trial, instead of the suite's.")
@@ -76,6 +83,7 @@ def run(
     what: tuple[Path, ...],
     data: str | None,
     student: str | None,
+    teachers: tuple[str, ...],
     recipes: tuple[str, ...],
     blocks: int | None,
     seconds: float | None,
@@ -127,14 +135,14 @@ def run(
     if (executor == "benchmark_model") != (binary is not None):
         raise BadInputError("--executor benchmark_model and --binary PATH go together")
     if resume is not None:
-        if what or data or student or recipes or given or devices or allow or binary:
+        if any((what, data, student, teachers, recipes, given, devices, allow, binary)):
             raise BadInputError("--resume goes on with the run's own suite; give it alone")
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.resume(resume, display)
     else:
         if devices or allow or binary:
             given["devices"] = selection.choose_devices(devices or ("all",), allow, binary)
-        suite = choose_suite(what, data, recipes, given, student)
+        suite = choose_suite(what, data, recipes, given, student, teachers)
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.start(suite, results, ["mobilebench", *sys.argv[1:]], display)
     conclude(folder, as_json)

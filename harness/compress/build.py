@@ -19,6 +19,7 @@ from harness.compress import check
 from harness.compress.artifact import Artifact, EvaluationSet
 from harness.compress.baseline import AsIs, Float32
 from harness.compress.cache import Cache, Made, key_of, versions_of
+from harness.compress.distill import Distill
 from harness.compress.latency import Stopwatch, bench_for
 from harness.compress.recipe import Recipe
 from harness.compress.step import (
@@ -33,11 +34,20 @@ from harness.compress.step import (
     UnsupportedModelError,
     Workshop,
 )
+from harness.compress.teachers import Teacher, keras_teacher, tflite_teacher
 from harness.compress.tflite import Runner
 from harness.errors import BadInputError, first_line
 from harness.models.array import Array
 from harness.models.datasets import Dataset, load_dataset, noise
-from harness.models.sources import build_fresh, check_tflite, find_source, find_student, load_keras
+from harness.models.sources import (
+    Source,
+    build_fresh,
+    check_tflite,
+    find_source,
+    find_student,
+    find_teachers,
+    load_keras,
+)
 from harness.models.spec import ModelSpec
 from harness.models.training import Lessons, fit
 
@@ -76,6 +86,7 @@ class ModelBuilder:
         self._report = report
         self._source = find_source(spec.source)
         self._student = find_student(spec, self._source)
+        self._teachers = find_teachers(spec)
         own = None if self._source.zoo is None else self._source.zoo.data
         self._data_given = spec.data or own
         self._raw: Dataset = load_dataset(self._data_given or "random", seed=seed)
@@ -95,6 +106,11 @@ class ModelBuilder:
         where = f"model {self._spec.name!r}: recipe {recipe.text!r}"
         ready = self._source.kind == "tflite"
         model = self._ready_model(where) if ready else None
+        if _trains_student(recipe.steps) and self._student is None:
+            raise BadInputError(
+                f"{where} trains a student, and the model has none; "
+                "set student to zoo:NAME or to a .keras file"
+            )
         for step in recipe.steps:
             if isinstance(step, AsIs) and not ready:
                 raise BadInputError(
@@ -144,11 +160,6 @@ class ModelBuilder:
             )
         if step.needs_device and self._stopwatch is None:
             raise BadInputError(f"{where} measures latency, and there is no device to measure on")
-        if step.needs_student and self._student is None:
-            raise BadInputError(
-                f"{where} trains a student, and the model has none; "
-                "set student to zoo:NAME or to a .keras file"
-            )
 
     def _require_calibration(self, where: str) -> None:
         if self._data_given is None:
@@ -377,7 +388,9 @@ class ModelBuilder:
             lessons = self._lessons(before.model, step.text()) if needed else None
             bench = self._bench(before.model, step.text()) if step.needs_device else None
             try:
-                state = step.train(before, Workshop(lessons, self._fresh_student, bench))
+                begins = len(steps) == 1
+                workshop = Workshop(lessons, self._fresh_student, bench, self._taught_by, begins)
+                state = step.train(before, workshop)
             except BadInputError as error:  # it does not suit this step; others it may
                 raise StepError(str(error)) from error
         self._states[steps] = state
@@ -421,6 +434,27 @@ class ModelBuilder:
             self._cache.scratch,
             lambda done: self._report(f"{label}: measuring", done, 0),
         )
+
+    def _taught_by(self) -> list[Teacher]:
+        """Whom distillation learns from."""
+        if not self._teachers:
+            return [keras_teacher(self._state(()).model, self._source.name)]
+        return [self._teacher(source) for source in self._teachers]
+
+    def _teacher(self, source: Source) -> Teacher:
+        if source.kind == "tflite":
+            return tflite_teacher(source.path.read_bytes(), source.name)
+        spec = ModelSpec(name=source.name, source=source.text, data=self._spec.data)
+        builder = ModelBuilder(spec, seed=self._seed, cache=self._cache, report=self._report)
+        model = builder._state(()).model
+        own = self._state(()).model
+        if model.input_shape != own.input_shape or model.output_shape != own.output_shape:
+            raise StepError(
+                f"{source.name} cannot teach {self._source.name}: its input and output are "
+                f"{model.input_shape[1:]} and {model.output_shape[1:]}, not "
+                f"{own.input_shape[1:]} and {own.output_shape[1:]}"
+            )
+        return keras_teacher(model, source.name)
 
     def _lessons(self, model: Any, label: str) -> Lessons:
         data = self._fitted(tuple(model.input_shape[1:]), _classes(model))
@@ -481,12 +515,14 @@ class ModelBuilder:
     # Keys.
 
     def _key(self, steps: Steps) -> str:
-        student = any(isinstance(s, TrainingStep) and s.needs_student for s in steps)
+        student = _trains_student(steps)
+        distills = any(isinstance(step, Distill) for step in steps)
         return key_of(
             {
                 "source": self._source.digest,
                 "settings": asdict(self._source.settings),
                 "student": self._student.digest if student and self._student else None,
+                "teachers": [t.digest for t in self._teachers] if distills else [],
                 "data": [self._raw.digest, self._data_given is not None],
                 "steps": [[step.name, _settings(step)] for step in steps],
                 "seed": self._seed,
@@ -510,6 +546,11 @@ class ModelBuilder:
         if any(isinstance(step, QuantizingStep) for step in steps):
             packages.append("litert-quantizer")
         return versions_of(*packages)
+
+
+def _trains_student(steps: Sequence[Step]) -> bool:
+    first = steps[0] if steps else None
+    return isinstance(first, TrainingStep) and first.needs_student
 
 
 def _essential(steps: Sequence[Step]) -> Steps:

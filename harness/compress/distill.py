@@ -6,32 +6,45 @@ are nearly right (Hinton, Vinyals and Dean 2015).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.retrain import LEARNING_RATE, retrain, train_on
 from harness.compress.step import State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from harness.compress.teachers import Teacher
+    from harness.models.training import Loss
 
 _EPOCHS = Field(30, ge=1, le=10_000, description="passes over the training data, 1 to 10000")
 
 
 class Distill(TrainingStep):
-    """Trains the model's student from scratch on the model's soft labels and the true ones.
+    """Trains a smaller network on the model's soft labels and the true ones.
+
+    At the beginning of a recipe the smaller network is the model's student, from scratch. Later
+    in a recipe it is the network made so far, which goes on learning from the model it was made
+    of: zeros stay zeros, and shared weights stay shared.
 
     The loss is alpha · T² · KL(teacher_T ‖ student_T) + (1 − alpha) · cross-entropy, where _T is
-    the softmax at temperature T. The factor T² keeps the gradients of the soft part at the same
-    size whatever T is.
+    the softmax at temperature T, and the teacher's probabilities are the mean of all teachers'.
+    The factor T² keeps the gradients of the soft part at the same size whatever T is.
     """
 
     name: ClassVar[str] = "distill"
-    position: ClassVar[str] = "first"
 
     T: float = Field(4.0, gt=0, le=1000, description="the temperature, above 0 and at most 1000")
     alpha: float = Field(0.7, ge=0, le=1, description="the soft labels' weight, 0 to 1")
+    features: float = Field(
+        0.0,
+        ge=0,
+        le=100_000,
+        description="the weight of how alike samples look before the last layer, 0 or more",
+    )
     epochs: int = _EPOCHS
     learning_rate: float | None = LEARNING_RATE
 
@@ -42,22 +55,56 @@ class Distill(TrainingStep):
 
     @property
     def needs_student(self) -> bool:
-        """It trains the student."""
+        """It trains the student, where it begins a recipe."""
         return True
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
-        from harness.models.training import logits_of
+        from harness.compress.teachers import soft_labels
+        from harness.models.training import copy_of
 
-        with logits_of(state.model):  # is there a softmax to soften?
-            pass
+        teachers = workshop.teachers()
 
         def loss(logits: Any, labels: Any, samples: Any) -> Any:
-            with logits_of(state.model) as teacher:
-                soft = teacher(samples, training=False)
+            soft = soft_labels(teachers, samples, self.T)
             return distillation_loss(logits, soft, labels, temperature=self.T, alpha=self.alpha)
 
-        return _train_student(state, workshop, self.epochs, self.learning_rate, loss)
+        if workshop.begins:
+            before = State(_fresh_student(state, workshop), loss=loss)
+            model = before.model
+        else:
+            before, model = state, copy_of(state.model)
+        train_on(
+            model,
+            before,
+            workshop.lessons,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            loss=self._with_features(loss, model, teachers) if self.features else loss,
+        )
+        findings = _sizes(state, model) | {"teachers": [teacher.name for teacher in teachers]}
+        return replace(before, model=model, loss=loss, findings=findings, warnings=())
+
+    def _with_features(self, loss: Loss, model: Any, teachers: Sequence[Teacher]) -> Loss:
+        """The loss with what both make of the samples before their last layers."""
+        from harness.compress.teachers import features_of, similarity_loss
+
+        own = features_of(model)
+        for teacher in teachers:
+            if own is None or teacher.features is None:
+                who = "the student" if own is None else teacher.name
+                raise StepError(
+                    f"distill(features=…) cannot look into {who}: it must be a Keras model whose "
+                    "last layer is its own"
+                )
+
+        def with_features(logits: Any, labels: Any, samples: Any) -> Any:
+            assert own is not None
+            seen = own(samples, training=True)
+            apart = [similarity_loss(seen, t.features(samples)) for t in teachers if t.features]
+            return loss(logits, labels, samples) + self.features * sum(apart) / len(apart)
+
+        return with_features
 
 
 class Student(TrainingStep):
@@ -84,17 +131,25 @@ class Student(TrainingStep):
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
-        return _train_student(state, workshop, self.epochs, self.learning_rate, None)
+        student = _fresh_student(state, workshop)
+        retrain(
+            student,
+            workshop.lessons,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            loss=None,
+        )
+        return State(student, findings=_sizes(state, student))
 
 
 def distillation_loss(
-    student: Any, teacher: Any, labels: Any, *, temperature: float, alpha: float
+    student: Any, soft: Any, labels: Any, *, temperature: float, alpha: float
 ) -> Any:
     """The distillation loss, averaged over the batch.
 
     Args:
         student: logits (batch, classes).
-        teacher: logits (batch, classes).
+        soft: the teachers' probabilities at the temperature (batch, classes).
         labels: class indices (batch,).
         temperature: T.
         alpha: the weight of the soft part, 0 to 1.
@@ -103,20 +158,13 @@ def distillation_loss(
 
     from harness.models.training import cross_entropy
 
-    teacher_log = tf.nn.log_softmax(tf.stop_gradient(teacher) / temperature)
     student_log = tf.nn.log_softmax(student / temperature)
-    divergence = tf.reduce_sum(tf.exp(teacher_log) * (teacher_log - student_log), axis=-1)
-    soft = temperature**2 * tf.reduce_mean(divergence)
-    return alpha * soft + (1 - alpha) * cross_entropy(student, labels)
+    divergence = tf.reduce_sum(tf.math.xlogy(soft, soft) - soft * student_log, axis=-1)
+    distance = temperature**2 * tf.reduce_mean(divergence)
+    return alpha * distance + (1 - alpha) * cross_entropy(student, labels)
 
 
-def _train_student(
-    state: State,
-    workshop: Workshop,
-    epochs: int,
-    learning_rate: float | None,
-    loss: Callable[[Any, Any, Any], Any] | None,
-) -> State:
+def _fresh_student(state: State, workshop: Workshop) -> Any:
     student = workshop.student()
     for what in ("input_shape", "output_shape"):
         own, wanted = getattr(student, what), getattr(state.model, what)
@@ -124,9 +172,8 @@ def _train_student(
             raise StepError(
                 f"the student's {what.replace('_', ' ')} is {own[1:]}, the model's {wanted[1:]}"
             )
-    retrain(student, workshop.lessons, epochs=epochs, learning_rate=learning_rate, loss=loss)
-    findings = {
-        "parameters_before": state.model.count_params(),
-        "parameters": student.count_params(),
-    }
-    return State(student, None, loss, findings)
+    return student
+
+
+def _sizes(state: State, model: Any) -> dict[str, Any]:
+    return {"parameters_before": state.model.count_params(), "parameters": model.count_params()}

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import ClassVar
 
 from pydantic import Field
 
-from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.retrain import LEARNING_RATE, train_on
 from harness.compress.step import State, TrainingStep, Workshop
-
-if TYPE_CHECKING:
-    from harness.models.array import Array
 
 
 class FineTune(TrainingStep):
     """Trains the model on.
 
-    Weights that pruning set to zero stay zero, and a model that was distilled keeps learning
-    from its teacher.
+    Weights that pruning set to zero stay zero, weights that share a value go on sharing it, and a
+    model that was distilled keeps learning from its teachers.
     """
 
     name: ClassVar[str] = "fine_tune"
@@ -36,23 +34,15 @@ class FineTune(TrainingStep):
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
         from harness.compress.importance import zero_share
-        from harness.compress.prune import prunable
         from harness.models.training import copy_of
 
         model = copy_of(state.model)
-        kernels = prunable(model) if state.kept is not None else []
-
-        def masking(_done: float) -> tuple[Array, ...]:
-            return state.kept or ()
-
-        retrain(
+        kernels = train_on(
             model,
+            state,
             workshop.lessons,
             epochs=self.epochs,
             learning_rate=self.learning_rate,
-            loss=state.loss,
-            kernels=kernels,
-            masking=masking if kernels else None,
         )
         findings = {"zeros": zero_share([k.numpy() for k in kernels])} if kernels else {}
-        return State(model, state.kept, state.loss, findings)
+        return replace(state, model=model, findings=findings, warnings=())

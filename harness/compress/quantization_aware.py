@@ -12,17 +12,17 @@ models share.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.retrain import LEARNING_RATE, train_on
 from harness.compress.step import State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from harness.models.array import Array
 
 #: How much of an activation's range one batch replaces.
 _MOMENTUM = 0.95
@@ -62,19 +62,12 @@ class QuantizationAware(TrainingStep):
         }
         if not rounding:
             raise StepError("quantization_aware found no Dense or convolution layer in the model")
-        kernels = prunable(rounded) if state.kept is not None else []
-
-        def masking(_done: float) -> tuple[Array, ...]:
-            return state.kept or ()
-
-        retrain(
+        kernels = train_on(
             rounded,
+            state,
             workshop.lessons,
             epochs=self.epochs,
             learning_rate=self.learning_rate,
-            loss=state.loss,
-            kernels=kernels,
-            masking=masking if kernels else None,
             forward=lambda model, x: _forward(model, x, rounding),
         )
         model = copy_of(state.model)
@@ -82,7 +75,7 @@ class QuantizationAware(TrainingStep):
         findings: dict[str, Any] = {"rounded_kernels": len(rounding)}
         if kernels:
             findings["zeros"] = zero_share([kernel.numpy() for kernel in prunable(model)])
-        return State(model, state.kept, state.loss, findings)
+        return replace(state, model=model, findings=findings, warnings=())
 
     def _bits(self, layer: Any) -> int:
         import keras

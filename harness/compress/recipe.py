@@ -18,8 +18,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.compress.baseline import AsIs, Float32
+from harness.compress.cluster import Cluster
 from harness.compress.distill import Distill, Student
 from harness.compress.fine_tune import FineTune
+from harness.compress.low_rank import LowRank
 from harness.compress.prune import Prune
 from harness.compress.prune_channels import PruneChannels
 from harness.compress.quantization_aware import QuantizationAware
@@ -61,6 +63,8 @@ STEPS: dict[str, type[Step]] = {
         Distill,
         Student,
         FineTune,
+        Cluster,
+        LowRank,
         QuantizationAware,
         Sparse,
     )
@@ -267,36 +271,38 @@ def _check_order(steps: Sequence[Step]) -> None:
 
 
 def _check_training_order(steps: Sequence[Step]) -> None:
-    pruned: Prune | None = None
-    narrowed: PruneChannels | None = None
-    student: Step | None = None
-    for step in steps:
-        if step.position == "first":
-            for lost in (narrowed, pruned, student):
-                if lost is not None:
-                    raise BadInputError(
-                        f"recipe step {step.name} cannot come after {lost.name}: it trains a "
-                        f"fresh student, so what {lost.name} did would be lost"
-                    )
-            student = step
-        if isinstance(step, PruneChannels):
-            if pruned is not None:
-                raise BadInputError(
-                    f"recipe step {step.name} cannot come after {pruned.name}: it would remove "
-                    f"channels with the very weights that {pruned.name} kept; remove channels "
-                    "first, then prune what is left"
-                )
-            narrowed = step
-        if isinstance(step, Prune):
-            if pruned is not None and _is_idle(pruned, step):
-                raise BadInputError(
-                    f"recipe step {step.text()} prunes nothing after {pruned.text()}; "
-                    "each must go further than the one before"
-                )
-            pruned = step
+    for earlier, step in itertools.combinations(steps, 2):
+        reason = _undone(earlier, step)
+        if reason:
+            raise BadInputError(
+                f"recipe step {step.name} cannot come after {earlier.name}: {reason}"
+            )
+        if _is_idle(earlier, step):
+            raise BadInputError(
+                f"recipe step {step.text()} prunes nothing after {earlier.text()}; "
+                "each must go further than the one before"
+            )
 
 
-def _is_idle(before: Prune, after: Prune) -> bool:
+def _undone(earlier: Step, step: Step) -> str:
+    """What a step would undo of an earlier one; empty if nothing."""
+    if step.position == "first":
+        return f"it trains a fresh student, so what {earlier.name} did would be lost"
+    if isinstance(step, PruneChannels) and isinstance(earlier, Prune):
+        return (
+            f"it would remove channels with the very weights that {earlier.name} kept; remove "
+            "channels first, then prune what is left"
+        )
+    if isinstance(step, LowRank) and isinstance(earlier, Prune):
+        return "the two thin layers would have none of the zeros; split first, then prune"
+    if isinstance(earlier, Cluster) and isinstance(step, Prune | PruneChannels | LowRank):
+        return f"weights that share a value would no longer do so; {step.name} first, then cluster"
+    return ""
+
+
+def _is_idle(before: Step, after: Step) -> bool:
+    if not (isinstance(before, Prune) and isinstance(after, Prune)):
+        return False
     if before.sparsity is not None and after.sparsity is not None:
         return after.sparsity <= before.sparsity
     return False

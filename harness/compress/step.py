@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     #: Told how much is done, of how much.
     Report = Callable[[int, int], None]
 
+    from harness.compress.teachers import Teacher
     from harness.models.array import Array
     from harness.models.training import Lessons, Loss
 
@@ -93,7 +94,7 @@ class TrainingStep(Step):
 
     @property
     def needs_student(self) -> bool:
-        """Whether it trains the model's student."""
+        """Whether it trains the model's student, where it begins a recipe."""
         return False
 
 
@@ -178,6 +179,8 @@ class State:
     Attributes:
         model: the Keras model. Steps copy it, they never change it.
         kept: for each prunable kernel, which weights pruning kept; None before pruning.
+        codes: for each prunable kernel, which weights share a value, 0 for those that are zero;
+            None before clustering.
         loss: what retraining minimizes: None for cross-entropy with the labels, or the
             distillation loss once the recipe has distilled.
         findings: what the last step has to say for the provenance.
@@ -189,6 +192,13 @@ class State:
     loss: Loss | None = None
     findings: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    codes: tuple[Array, ...] | None = None
+
+    def masks(self) -> tuple[Array, ...] | None:
+        """For each prunable kernel, which weights may be anything but zero; None for all."""
+        if self.codes is not None:
+            return tuple(codes > 0 for codes in self.codes)
+        return self.kept
 
 
 @dataclass(frozen=True)
@@ -207,14 +217,22 @@ class Bench:
 
 @dataclass(frozen=True)
 class Workshop:
-    """What training steps work with: data, settings and seed, and a fresh student on request.
+    """What training steps work with.
 
-    ``bench`` is there for steps that say that they need a device.
+    Attributes:
+        lessons: data, settings and seed; None where the step needs no data.
+        student: makes the model's student with fresh weights.
+        bench: where latency is measured, for steps that say that they need a device.
+        teachers: whom to learn from: the model as it was before the recipe, unless the suite
+            names others.
+        begins: whether the step is the recipe's first.
     """
 
     lessons: Lessons | None
     student: Callable[[], Any]
     bench: Bench | None = None
+    teachers: Callable[[], Sequence[Teacher]] = tuple
+    begins: bool = True
 
 
 def _written(value: Any) -> str:

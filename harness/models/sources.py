@@ -123,6 +123,22 @@ def find_student(spec: ModelSpec, source: Source) -> Source | None:
     return student
 
 
+def find_teachers(spec: ModelSpec) -> tuple[Source, ...]:
+    """The models that ``distill`` learns from instead of the model itself; none if it is that.
+
+    Raises:
+        BadInputError: the suite names one that does not exist, or a SavedModel.
+    """
+    teachers = tuple(find_source(text) for text in spec.teachers)
+    for teacher in teachers:
+        if teacher.kind == "saved_model":
+            raise BadInputError(
+                f"model {spec.name!r}: teacher {teacher.text} is a SavedModel; "
+                "give zoo:NAME, a .keras or a .tflite file"
+            )
+    return teachers
+
+
 def build_fresh(source: Source) -> Any:
     """A Keras model of the source's architecture with fresh random weights.
 

@@ -27,6 +27,8 @@ class ModelSpec(BaseModel):
             ``get_calibration_data()`` and ``get_evaluation_data()``. Zoo models bring their own.
         student: ``zoo:NAME`` or the path of a ``.keras`` file: the smaller architecture that
             ``distill`` and ``student`` train. Its weights are not used.
+        teachers: ``zoo:NAME``, ``.keras`` or ``.tflite`` files: trained models that ``distill``
+            learns from, all together, instead of the model itself.
         recipes: recipes for this model alone, instead of the suite's.
         ready: further variants made elsewhere: a name and the path of a ``.tflite`` each,
             compared as they are.
@@ -38,5 +40,6 @@ class ModelSpec(BaseModel):
     source: str = Field(min_length=1)
     data: str | None = None
     student: str | None = None
+    teachers: tuple[str, ...] = ()
     recipes: tuple[str | dict[str, object], ...] = ()
     ready: dict[str, str] = Field(default_factory=dict)

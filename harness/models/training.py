@@ -72,6 +72,7 @@ def fit(
     loss: Loss | None = None,
     kernels: Sequence[Any] = (),
     masking: Masking | None = None,
+    codes: Sequence[Array] | None = None,
     forward: Forward | None = None,
 ) -> bool:
     """Trains a Keras classifier in place.
@@ -85,6 +86,8 @@ def fit(
         kernels: the variables that ``masking`` speaks of, in order.
         masking: asked before every few steps and after the last. Weights that it does not keep
             are set to zero at once and after each step, whatever the optimizer's momentum.
+        codes: which weights share a value, a number a weight, in the shape of each kernel: those
+            with the same number begin alike and stay so, moved by the mean of their gradients.
         forward: how the logits are computed; the model in training mode unless given.
 
     Returns:
@@ -107,6 +110,7 @@ def fit(
     before = [variable.numpy() for variable in variables]
     loss = loss or cross_entropy
     masks = [tf.Variable(tf.ones(k.shape, tf.bool), trainable=False) for k in kernels]
+    tied = {id(k): c for k, c in zip(kernels, codes, strict=True)} if codes is not None else {}
 
     @tf.function  # type: ignore[untyped-decorator]
     def run(x: Any, y: Any) -> Any:
@@ -115,7 +119,11 @@ def fit(
             with tf.GradientTape() as tape:
                 given = forward(logits, x[i]) if forward else logits(x[i], training=True)
                 value = loss(given, y[i], x[i])
-            optimizer.apply(tape.gradient(value, variables), variables)
+            gradients = tape.gradient(value, variables)
+            for number, variable in enumerate(variables):
+                if id(variable) in tied:
+                    gradients[number] = mean_by_code(gradients[number], tied[id(variable)])
+            optimizer.apply(gradients, variables)
             for kernel, mask in zip(kernels, masks, strict=True):
                 kernel.assign(tf.where(mask, kernel, tf.zeros_like(kernel)))
         return value
@@ -143,6 +151,8 @@ def fit(
             lessons.on_epoch(epoch, epochs)
     if masking is not None:
         _apply(kernels, masking(1.0))
+    for kernel in kernels if tied else ():  # the last bit may differ: vectors have ends
+        kernel.assign(mean_by_code(kernel.value, tied[id(kernel)]))
     after = [variable.numpy() for variable in variables]
     if not all(np.isfinite(weights).all() for weights in after):
         raise _diverged(epochs, epochs, rate)
@@ -156,6 +166,16 @@ def _diverged(epoch: int, epochs: int, rate: float) -> BadInputError:
         f"training diverged in epoch {epoch} of {epochs}: the loss or the weights are no numbers "
         f"any more; lower the learning rate, which was {rate:g}"
     )
+
+
+def mean_by_code(values: Any, codes: Array) -> Any:
+    """Each value replaced by the mean of all that have its code; same shape as ``values``."""
+    import tensorflow as tf
+
+    numbers = tf.constant(codes.ravel().astype(np.int32))
+    flat = tf.reshape(values, (-1,))
+    means = tf.math.unsorted_segment_mean(flat, numbers, int(codes.max()) + 1)
+    return tf.reshape(tf.gather(means, numbers), codes.shape)
 
 
 def cross_entropy(logits: Any, labels: Any, _samples: Any = None) -> Any:

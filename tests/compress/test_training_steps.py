@@ -10,6 +10,7 @@ from harness.compress.fine_tune import FineTune
 from harness.compress.importance import zero_share
 from harness.compress.prune import Prune, prunable
 from harness.compress.step import State, StepError, TrainingStep, Workshop
+from harness.compress.teachers import keras_teacher
 from harness.models.sources import find_source, load_keras
 
 pytestmark = pytest.mark.tensorflow
@@ -21,10 +22,14 @@ def state(digits: Any) -> State:
 
 
 @pytest.fixture
-def workshop(digits: Any, lessons: Any) -> Workshop:
+def workshop(digits: Any, lessons: Any, state: State) -> Workshop:
     from harness.models.sources import build_fresh
 
-    return Workshop(lessons, lambda: build_fresh(find_source(str(digits.student))))
+    return Workshop(
+        lessons,
+        lambda: build_fresh(find_source(str(digits.student))),
+        teachers=lambda: [keras_teacher(state.model, "teacher")],
+    )
 
 
 def zeros(model: Any) -> list[float]:
@@ -122,13 +127,13 @@ def test_convolutions_are_pruned_and_depthwise_ones_are_not() -> None:
 
 
 def test_distillation_loss_by_hand() -> None:
-    student, teacher = [[0.0, 0.0]], [[2 * np.log(3.0), 0.0]]
-    # At T = 2 the teacher says 3/4 and 1/4, the student 1/2 and 1/2.
+    student, soft = [[0.0, 0.0]], [[0.75, 0.25]]
+    # The teacher says 3/4 and 1/4, the student 1/2 and 1/2.
     divergence = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)
     wanted = 0.7 * 4 * divergence + 0.3 * np.log(2)
     found = distillation_loss(
         np.array(student, np.float32),
-        np.array(teacher, np.float32),
+        np.array(soft, np.float32),
         np.array([1]),
         temperature=2.0,
         alpha=0.7,

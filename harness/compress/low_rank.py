@@ -1,0 +1,138 @@
+"""Low rank: a wide layer becomes two thin ones, by the singular values of its kernel.
+
+The truncated singular value decomposition is the best approximation of that rank (Eckart and Young
+1936); Denton et al. 2014 put it to use for networks. Two thin layers are smaller, and faster where
+the rank is well below both widths.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.step import State, StepError, TrainingStep, Workshop
+
+if TYPE_CHECKING:
+    from harness.models.array import Array
+
+
+class LowRank(TrainingStep):
+    """Splits Dense layers and 1 x 1 convolutions wherever that saves weights, then trains on."""
+
+    name: ClassVar[str] = "low_rank"
+    leading: ClassVar[str] = "energy"
+
+    energy: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="the share of each kernel's squared singular values to keep, between 0 and 1",
+    )
+    rank: int | None = Field(
+        None, ge=1, le=100_000, description="the width between the two layers, 1 or more"
+    )
+    epochs: int = Field(5, ge=0, le=10_000, description="passes over the training data, 0 to 10000")
+    learning_rate: float | None = LEARNING_RATE
+
+    @model_validator(mode="after")
+    def _one_goal(self) -> LowRank:
+        if (self.energy is None) == (self.rank is None):
+            raise ValueError("needs either an energy, as in low_rank(0.9), or rank=")
+        return self
+
+    @property
+    def passes(self) -> int:
+        """Passes over the training data."""
+        return self.epochs
+
+    def train(self, state: State, workshop: Workshop) -> State:
+        """See :meth:`TrainingStep.train`."""
+        model, ranks = self._split(state.model)
+        if not ranks:
+            raise StepError(
+                f"{self.text()} split nothing: no Dense layer or 1 x 1 convolution of the model "
+                "would become smaller; keep less of it"
+            )
+        if self.epochs:
+            retrain(
+                model,
+                workshop.lessons,
+                epochs=self.epochs,
+                learning_rate=self.learning_rate,
+                loss=state.loss,
+            )
+        findings = {
+            "parameters_before": state.model.count_params(),
+            "parameters": model.count_params(),
+            "ranks": ranks,
+        }
+        return State(model, None, state.loss, findings)
+
+    def _split(self, model: Any) -> tuple[Any, dict[str, int]]:
+        """The model with its layers split, and the rank of each that was."""
+        import keras
+
+        halves: dict[str, tuple[Array, Array]] = {}
+
+        def clone(layer: Any) -> Any:
+            found = self._halves(layer)
+            if found is None:
+                return layer.__class__.from_config(layer.get_config())
+            halves[layer.name] = found
+            return _pair(layer, found[0].shape[-1])
+
+        copy = keras.models.clone_model(model, clone_function=clone)
+        for layer in model.layers:
+            if not layer.weights:
+                continue
+            there = copy.get_layer(layer.name)
+            if layer.name in halves:
+                narrow, wide = halves[layer.name]
+                there.layers[0].set_weights([narrow])
+                there.layers[1].set_weights([wide, *layer.get_weights()[1:]])
+            else:
+                there.set_weights(layer.get_weights())
+        return copy, {name: int(narrow.shape[-1]) for name, (narrow, _) in halves.items()}
+
+    def _halves(self, layer: Any) -> tuple[Array, Array] | None:
+        """The two kernels that take the layer's place, or None where it stays."""
+        import keras
+        import numpy as np
+
+        dense = isinstance(layer, keras.layers.Dense)
+        point = isinstance(layer, keras.layers.Conv2D) and set(layer.kernel_size) == {1}
+        if not (dense or (point and layer.groups == 1)):
+            return None
+        kernel = layer.kernel.numpy()
+        inputs, outputs = kernel.shape[-2:]
+        left, values, right = np.linalg.svd(
+            kernel.reshape(inputs, outputs).astype(np.float64), full_matrices=False
+        )
+        rank = self.rank
+        if rank is None:
+            kept = np.cumsum(values**2) / max(float((values**2).sum()), np.finfo(float).tiny)
+            rank = int(np.searchsorted(kept, self.energy or 0.0)) + 1
+        if rank * (inputs + outputs) >= inputs * outputs:
+            return None
+        root = np.sqrt(values[:rank])  # shared out evenly, so that both halves train alike
+        narrow = (left[:, :rank] * root).reshape(*kernel.shape[:-1], rank)
+        wide = (root[:, None] * right[:rank]).reshape(*kernel.shape[:-2], rank, outputs)
+        return narrow.astype(kernel.dtype), wide.astype(kernel.dtype)
+
+
+def _pair(layer: Any, rank: int) -> Any:
+    """A narrow linear layer and one of the old width, under the old layer's name."""
+    import keras
+
+    wide = layer.get_config()
+    narrow = {**wide, "name": f"{layer.name}_narrow", "use_bias": False, "activation": None}
+    narrow["units" if isinstance(layer, keras.layers.Dense) else "filters"] = rank
+    if "strides" in wide:  # the narrow one has skipped what the wide one would
+        wide = {**wide, "strides": (1, 1)}
+    pair = [
+        layer.__class__.from_config(narrow),
+        layer.__class__.from_config({**wide, "name": f"{layer.name}_wide"}),
+    ]
+    return keras.Sequential(pair, name=layer.name)

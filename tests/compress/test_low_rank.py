@@ -1,0 +1,89 @@
+"""Low rank: two thin layers in the place of a wide one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.compress.convert import convert_keras
+from harness.compress.low_rank import LowRank
+from harness.compress.step import State, StepError, Workshop
+from harness.compress.tflite import Runner
+from harness.models.sources import find_source, load_keras
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture
+def state(digits: Any) -> State:
+    return State(load_keras(find_source(str(digits.model))))
+
+
+@pytest.fixture
+def workshop(lessons: Any) -> Workshop:
+    return Workshop(lessons, lambda: None)
+
+
+def convolutions() -> Any:
+    """Two 1 x 1 convolutions, one with strides, a 3 x 3 one, and a residual addition."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((8, 8, 16))
+    x = layers.Conv2D(32, 1, strides=2, activation="relu", name="point")(inputs)
+    y = layers.Conv2D(32, 3, padding="same", name="wide")(x)
+    y = layers.Conv2D(32, 1, name="second")(y)
+    x = layers.Flatten(name="flat")(layers.Add(name="sum")([x, y]))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax", name="out")(x))
+
+
+def thin(model: Any, rank: int) -> None:
+    """Makes the kernel of every Dense layer and 1 x 1 convolution exactly of that rank."""
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        if layer.name in ("point", "second", "out"):
+            kernel, *rest = layer.get_weights()
+            inputs, outputs = kernel.shape[-2:]
+            low = random.normal(size=(inputs, rank)) @ random.normal(size=(rank, outputs))
+            layer.set_weights([low.reshape(kernel.shape) / inputs, *rest])
+
+
+@pytest.mark.parametrize("step", [LowRank(rank=3, epochs=0), LowRank(energy=0.9999999, epochs=0)])
+def test_a_kernel_of_that_rank_is_split_without_loss(step: LowRank, tmp_path: Any) -> None:
+    model = convolutions()
+    thin(model, 3)
+    split = step.train(State(model), Workshop(None, lambda: None))
+    assert split.findings["ranks"] == {"point": 3, "second": 3, "out": 3}
+    assert split.model.count_params() < model.count_params()
+    samples = np.random.default_rng(1).normal(size=(4, 8, 8, 16)).astype(np.float32)
+    wanted = np.asarray(model(samples, training=False))
+    np.testing.assert_allclose(split.model(samples, training=False), wanted, atol=1e-5)
+    file = Runner(convert_keras(split.model, tmp_path))
+    np.testing.assert_allclose(file.run(list(samples)), wanted, atol=1e-5)
+
+
+def test_more_energy_never_takes_a_lower_rank(state: State) -> None:
+    none = Workshop(None, lambda: None)
+    ranks = [
+        LowRank(energy=energy, epochs=0).train(state, none).findings["ranks"]["hidden"]
+        for energy in (0.3, 0.5, 0.6)
+    ]
+    assert ranks == sorted(ranks)
+
+
+def test_training_on_learns(state: State, workshop: Workshop) -> None:
+    cut = LowRank(rank=8, epochs=0).train(state, workshop)
+    tuned = LowRank(rank=8, epochs=2).train(state, workshop)
+    x, y = workshop.lessons.x, workshop.lessons.y  # type: ignore[union-attr]
+
+    def right(model: Any) -> float:
+        return float((np.asarray(model(x)).argmax(-1) == y).mean())
+
+    assert right(tuned.model) > right(cut.model)
+
+
+def test_a_rank_that_saves_nothing_is_an_error(state: State) -> None:
+    with pytest.raises(StepError, match="split nothing"):
+        LowRank(rank=100, epochs=0).train(state, Workshop(None, lambda: None))
