@@ -18,7 +18,15 @@ from typing import Any, ClassVar, Dict, List, Optional, Tuple, Type, Union
 PROTOCOL_VERSION = 1
 
 #: What a trial measures. Each runs in a process of its own, so that none disturbs another.
-KINDS = ("latency", "memory", "accuracy")
+KINDS = ("latency", "memory", "accuracy", "energy")
+
+#: What a power counter counts. ``energy`` counts up what was consumed; ``charge`` and
+#: ``energy_left`` are what a battery still has; ``power``, ``current`` and ``voltage`` are of the
+#: moment; ``plugged`` is 1 while something charges or feeds the device, else 0.
+QUANTITIES = ("energy", "power", "current", "voltage", "charge", "energy_left", "plugged")
+
+#: The fewest pairs of an idle and a load window that an energy trial has.
+FEWEST_WINDOWS = 10
 
 #: Why an agent could not deliver a result.
 ERROR_CODES = (
@@ -102,6 +110,50 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A stretch of an energy trial: idle with the model loaded, or inference upon inference."""
+
+    load: bool
+    start_ns: int
+    end_ns: int
+    inferences: int = 0
+
+    def __post_init__(self) -> None:
+        if self.end_ns <= self.start_ns:
+            raise ContractError("window: it must end after it starts")
+        if self.inferences < 0 or (self.inferences > 0) != self.load:
+            raise ContractError("window: inferences exactly when there is load")
+
+
+@dataclass(frozen=True)
+class PowerSeries:
+    """The readings of one counter, with the device's own times.
+
+    Series of one ``name`` belong together: the packages of a processor, current and voltage of a
+    battery. ``quantity`` is one of :data:`QUANTITIES`, ``values`` are in ``unit``. A counter that
+    wraps has its ``maximum``. ``downstream``: it sees what the device draws, charging or not.
+    """
+
+    name: str
+    quantity: str
+    unit: str
+    source: str
+    resolution: Optional[float] = None
+    maximum: Optional[float] = None
+    downstream: bool = False
+    times_ns: Tuple[int, ...] = ()
+    values: Tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.quantity not in QUANTITIES:
+            raise ContractError(f"power series {self.name!r}: unknown quantity {self.quantity!r}")
+        if len(self.times_ns) != len(self.values):
+            raise ContractError(f"power series {self.name!r}: as many times as values")
+        if list(self.times_ns) != sorted(self.times_ns):
+            raise ContractError(f"power series {self.name!r}: its times go backwards")
+
+
+@dataclass(frozen=True)
 class Hello:
     """The agent's greeting: what it is and what it runs on."""
 
@@ -140,6 +192,8 @@ class Job:
     dataset_sha256: str = ""
     cpus: Tuple[int, ...] = ()
     trace_seconds: float = 0.0
+    windows: int = FEWEST_WINDOWS
+    window_seconds: float = 2.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -148,7 +202,9 @@ class Job:
             raise ContractError("job: threads must be at least 1")
         if self.runs < 1 or self.warmup_runs < 0:
             raise ContractError("job: at least one run, and no negative number of warm-up runs")
-        for name in ("warmup_seconds", "seconds", "max_seconds", "trace_seconds"):
+        if self.windows < FEWEST_WINDOWS:
+            raise ContractError(f"job: at least {FEWEST_WINDOWS} windows")
+        for name in ("warmup_seconds", "seconds", "max_seconds", "window_seconds", "trace_seconds"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise ContractError(f"job: {name} must be a finite number, not negative")
         if len(set(self.cpus)) < len(self.cpus) or any(cpu < 0 for cpu in self.cpus):
@@ -163,7 +219,7 @@ class Event:
 
     type: ClassVar[str] = "event"
     trial: str
-    phase: str  # "load", "warmup", "measure", "memory", "accuracy"
+    phase: str  # "load", "warmup", "measure", "memory", "accuracy", "energy"
     done: float = 0.0
 
 
@@ -180,6 +236,8 @@ class Result:
     ``predictions``: the class chosen for each sample of an accuracy trial, in order.
     ``delegation``: which nodes a delegate took (``nodes``, ``delegated``, ``partitions``,
     ``left``: the operators that stayed with the built-in kernels), or empty if not told.
+    ``windows``, ``power``: of an energy trial, in pairs of one idle and one load window; both are
+    empty where the device has no counter that could tell, and a metric says why.
     """
 
     type: ClassVar[str] = "result"
@@ -193,6 +251,8 @@ class Result:
     conditions: Dict[str, Any] = field(default_factory=dict)
     predictions: Tuple[int, ...] = ()
     delegation: Dict[str, Any] = field(default_factory=dict)
+    windows: Tuple[Window, ...] = ()
+    power: Tuple[PowerSeries, ...] = ()
     warnings: Tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -262,6 +322,8 @@ _KINDS: Dict[str, Tuple[type, ...]] = {
     "Tuple[float, ...]": (list,),
     "Tuple[Metric, ...]": (tuple,),
     "Tuple[Trace, ...]": (tuple,),
+    "Tuple[Window, ...]": (tuple,),
+    "Tuple[PowerSeries, ...]": (tuple,),
 }
 
 #: What the items of a list may be.
@@ -272,7 +334,12 @@ _ITEMS: Dict[str, Tuple[type, ...]] = {
 }
 
 #: The fields of a result that hold objects, and of which kind.
-_NESTED: Dict[str, Type[Any]] = {"metrics": Metric, "traces": Trace}
+_NESTED: Dict[str, Type[Any]] = {
+    "metrics": Metric,
+    "traces": Trace,
+    "windows": Window,
+    "power": PowerSeries,
+}
 
 
 def _build(cls: Type[Any], document: Dict[str, Any]) -> Any:

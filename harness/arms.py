@@ -61,12 +61,21 @@ def suite_of_file(path: Path, settings: Mapping[str, Any] = {}) -> Suite:
 
 
 def settings(
-    seconds: float | None, threads: int | None, seed: int | None, devices: Sequence[Any]
+    seconds: float | None,
+    threads: int | None,
+    seed: int | None,
+    devices: Sequence[Any],
+    energy: bool | None = None,
 ) -> dict[str, Any]:
     """A suite's keys for what a command line gives (``seconds`` measured a trial)."""
     found: dict[str, Any] = {}
+    protocol: dict[str, Any] = {}
     if seconds is not None:
-        found["protocol"] = {"seconds": seconds, "warmup_seconds": min(0.5, seconds)}
+        protocol = {"seconds": seconds, "warmup_seconds": min(0.5, seconds)}
+    if energy is not None:
+        protocol["energy"] = energy
+    if protocol:
+        found["protocol"] = protocol
     if threads is not None:
         found["runtimes"] = [{"name": f"cpu-{threads}", "threads": threads}]
     if seed is not None:

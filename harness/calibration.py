@@ -18,7 +18,7 @@ from harness import arms
 from harness import run as runs
 from harness.analysis import gating, units
 from harness.analysis.trial import describe
-from harness.analysis.verdicts import REPLICATED, logarithms, pairs
+from harness.analysis.verdicts import REPLICATED, energy_medians, logarithms, pairs
 from harness.cache import cache_folder
 from harness.errors import InvalidRunError
 from harness.files import write_atomically
@@ -34,8 +34,8 @@ class Noise:
     """How much identical arms of one artifact differ on one device with one runtime.
 
     ``latency`` and ``memory`` are robust standard deviations of a block's ratio (shares);
-    ``memory`` is None where the device does not report it. ``device`` and ``runtime`` are for
-    people; ``measured`` is UTC.
+    ``memory`` is None where the device does not report it, ``energy`` also where it was not asked
+    for. ``device`` and ``runtime`` are for people; ``measured`` is UTC.
     """
 
     artifact: str
@@ -45,11 +45,12 @@ class Noise:
     memory: float | None
     blocks: int
     measured: str
+    energy: float | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
         """The noise by metric, as far as it is known."""
-        found = {"latency": self.latency, "memory": self.memory}
+        found = {"latency": self.latency, "memory": self.memory, "energy": self.energy}
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -63,9 +64,10 @@ def calibrate(
         InvalidRunError: a trial failed, so that there is no noise to speak of; the run is kept.
     """
     arms.ensure_bursts(suite)
+    kinds = [kind for kind in REPLICATED if kind != "energy" or suite.protocol.energy]
 
     def shape(manifest: dict[str, Any]) -> dict[str, Any]:
-        return {**manifest, "plan": arms.plan(manifest, BLOCKS, REPLICATED)}
+        return {**manifest, "plan": arms.plan(manifest, BLOCKS, kinds)}
 
     folder = runs.start(suite, results, command, watcher, shape)
     manifest, trials = folder.manifest(), folder.trials()
@@ -77,6 +79,8 @@ def calibrate(
             f"so no noise was kept; the run is in {folder.path}"
         )
     medians = {trial: describe(values).median for trial, values in folder.samples()}
+    told = energy_medians(manifest, trials)
+    medians |= {trial: value for trial, value in told.items() if isinstance(value, float)}
     found = []
     for device in manifest["devices"]:
         for runtime in manifest["runtimes"]:
@@ -108,12 +112,15 @@ def known(
 
 def sentence(noise: Noise) -> str:
     """The noise for a person, and what it makes of a gate's margin."""
-    memory = "" if noise.memory is None else f", memory {units.percent(noise.memory, 2)}"
+    others = {"memory": noise.memory, "energy": noise.energy}
+    told = "".join(
+        f", {name} {units.percent(value, 2)}" for name, value in others.items() if value is not None
+    )
     margin = units.percent(gating.NOISE_FACTOR * noise.latency)
     latency = units.percent(noise.latency, 2)
     return (
         f"{noise.device} · {noise.runtime}: identical arms differ by {latency} in latency"
-        f"{memory} (standard deviation of a block's ratio, {noise.blocks} blocks); "
+        f"{told} (standard deviation of a block's ratio, {noise.blocks} blocks); "
         f"a latency margin is at least {margin} here"
     )
 
@@ -141,6 +148,7 @@ def _noise(
         memory=found.get("memory"),
         blocks=BLOCKS,
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
+        energy=found.get("energy"),
     )
 
 

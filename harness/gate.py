@@ -176,7 +176,8 @@ def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
     blocks = 1 + max((trial["block"] for trial in manifest["plan"]), default=-1)
     if _undecided(result) and blocks < result.looks[-1].blocks:
         policy = Policy.model_validate(manifest["gate"]["policy"])
-        plan = arms.plan(manifest, result.looks[-1].blocks, _kinds(policy))
+        kinds = _kinds(policy, bool(manifest["suite"]["protocol"].get("energy")))
+        plan = arms.plan(manifest, result.looks[-1].blocks, kinds)
         with folder.locked():
             folder.write_manifest({**manifest, "plan": plan, "state": "running"})
         try:
@@ -216,7 +217,7 @@ def _gated(manifest: dict[str, Any], suite: Suite, policy: Policy) -> dict[str, 
         raise BadInputError(
             f"there is nothing to compare: {first['model']} · {first['recipe']}: {first['reason']}"
         )
-    kinds = _kinds(policy)
+    kinds = _kinds(policy, suite.protocol.energy)
     tested = len(places) * sum(kind in kinds for kind in verdicts.REPLICATED)
     looks = gating.plan_looks(tested, max(gating.FIRST_BLOCKS, suite.protocol.blocks))
     noise = [
@@ -247,9 +248,12 @@ def _places(manifest: Mapping[str, Any], suite: Suite) -> list[Place]:
     ]
 
 
-def _kinds(policy: Policy) -> tuple[str, ...]:
-    """The kinds of trials that the policy asks for; delegated nodes are told by any."""
-    kinds = ("latency", "memory", "accuracy")
+def _kinds(policy: Policy, energy: bool) -> tuple[str, ...]:
+    """The kinds of trials that the policy asks for; delegated nodes are told by any.
+
+    Energy takes long: it is measured if the suite asks for it as well.
+    """
+    kinds = ("latency", "memory", "accuracy", *(["energy"] if energy else []))
     chosen = tuple(kind for kind in kinds if getattr(policy, kind).enabled)
     return chosen or ("latency",)
 

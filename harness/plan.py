@@ -44,12 +44,14 @@ def make_plan(
     runtimes: Sequence[str],
     blocks: int,
     seed: int,
+    energy: bool = False,
 ) -> tuple[PlannedTrial, ...]:
     """All trials of one device, in the order they are to run.
 
     Memory and accuracy come first, once each: they are the same in every repetition, and a
     model that cannot run at all is found out before an hour is spent. Trial names start with
-    the run's, so that a result of another run is never taken for ours.
+    the run's, so that a result of another run is never taken for ours. Energy comes last, once
+    each, if it is asked for: its long windows heat a phone, and are replicates in themselves.
     """
     pairs = [(variant, runtime) for variant in variants for runtime in runtimes]
     order: _Order = []
@@ -59,6 +61,9 @@ def make_plan(
         # A generator for each block: adding blocks leaves the earlier ones as they were.
         shuffled = random.Random(f"{seed}/{device}/{block}").sample(pairs, len(pairs))
         order += [("latency", block, variant, runtime) for variant, runtime in shuffled]
+    if energy:
+        shuffled = random.Random(f"{seed}/{device}/energy").sample(pairs, len(pairs))
+        order += [("energy", 0, variant, runtime) for variant, runtime in shuffled]
     return _numbered(run, device, order)
 
 
@@ -73,9 +78,9 @@ def make_gate_plan(
 ) -> tuple[PlannedTrial, ...]:
     """All trials of a gate on one device: a model's arms beside each other, in random order.
 
-    Unlike a suite's, a gate's memory is measured in every block, because it is tested, and the
-    arms of one model follow each other, because only they are compared. A plan with more blocks
-    starts with the trials of one with fewer, under the same names.
+    Unlike a suite's, a gate's memory and energy are measured in every block, because they are
+    tested, and the arms of one model follow each other, because only they are compared. A plan
+    with more blocks starts with the trials of one with fewer, under the same names.
 
     Args:
         run: the run's name.
@@ -84,7 +89,7 @@ def make_gate_plan(
         runtimes: by name.
         blocks: how many times each arm is run.
         seed: of the order.
-        kinds: which of ``latency``, ``memory`` and ``accuracy`` are measured.
+        kinds: which of ``latency``, ``memory``, ``energy`` and ``accuracy`` are measured.
     """
     models = list(dict.fromkeys(variant.model for variant in variants))
     order: _Order = [
@@ -98,7 +103,7 @@ def make_gate_plan(
         groups = [(model, runtime) for model in models for runtime in runtimes]
         for model, runtime in shuffle.sample(groups, len(groups)):
             arms = [variant for variant in variants if variant.model == model]
-            for kind in ("latency", "memory"):
+            for kind in ("latency", "memory", "energy"):
                 if kind in kinds:
                     order += [
                         (kind, block, arm, runtime) for arm in shuffle.sample(arms, len(arms))

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from device_agent.contract import Event
-from harness import clock, host
+from harness import clock, host, power_profiles
 from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Outcome, Progress
 from harness.compress.service import compress_variants
@@ -111,7 +111,7 @@ def start(
     _ensure_writable(results)
     devices = [open_device(spec) for spec in suite.devices]
     facts = [device.probe() for device in devices]
-    device_facts = [asdict(fact) for fact in facts]
+    device_facts = [_facts(fact) for fact in facts]
     try:
         outcome = compress_variants(
             suite.variants(),
@@ -185,6 +185,13 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
     return folder
 
 
+def _facts(device: DeviceFacts) -> dict[str, Any]:
+    """What a device is, and how its battery tells its current if that was found out before."""
+    facts = asdict(device)
+    profile = power_profiles.known(device.info)
+    return {**facts, "battery_current": asdict(profile)} if profile else facts
+
+
 def planned(manifest: Mapping[str, Any]) -> tuple[PlannedTrial, ...]:
     """The trials of a run in order, as its manifest has them."""
     return tuple(PlannedTrial(**trial) for trial in manifest["plan"])
@@ -251,6 +258,7 @@ def _measure(
             raise InvalidRunError(f"{error}; {resume}") from error
         raise
     folder.fold_samples()
+    power_profiles.learn(folder)
     ended = clock.now("seconds")
     folder.write_manifest({**manifest, "state": "finished", "finished": ended})
 
@@ -288,7 +296,13 @@ def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
         trial
         for device in suite.devices
         for trial in make_plan(
-            run, device.name, variants, runtimes, suite.protocol.blocks, suite.seed
+            run,
+            device.name,
+            variants,
+            runtimes,
+            suite.protocol.blocks,
+            suite.seed,
+            suite.protocol.energy,
         )
         # TensorFlow's program measures latency alone.
         if suite.executor == AGENT or trial.kind == "latency"

@@ -31,12 +31,22 @@ def open_device(spec: DeviceSpec) -> Device:
     from harness.devices import discovery
 
     return discovery.open_device(
-        spec.name, spec.kind, spec.address, cache_folder(), spec.python, spec.allow, spec.binary
+        spec.name,
+        spec.kind,
+        spec.address,
+        cache_folder(),
+        spec.python,
+        spec.allow,
+        spec.binary,
+        spec.unplugged,
     )
 
 
 def choose_devices(
-    selection: Sequence[str], allow: Sequence[DeviceCheck], binary: Path | None = None
+    selection: Sequence[str],
+    allow: Sequence[DeviceCheck],
+    binary: Path | None = None,
+    unplugged: bool = False,
 ) -> tuple[DeviceSpec, ...]:
     """The devices that a command line names: ``local``, serials, adb addresses, or ``all``.
 
@@ -44,6 +54,7 @@ def choose_devices(
         selection: what it names.
         allow: checks that a phone may fail.
         binary: ``benchmark_model``, if that is to measure.
+        unplugged: phones must run on their battery.
 
     Raises:
         BadInputError: one is not connected or not ready; the message says what to do.
@@ -72,6 +83,7 @@ def choose_devices(
                     allow=tuple(allow),
                     executor="agent" if binary is None else "benchmark_model",
                     binary=None if binary is None else str(binary),
+                    unplugged=unplugged and found.kind != "board",
                 )
             )
     return tuple(specs)

@@ -151,7 +151,7 @@ def _attempt(
         waited = time.monotonic() - begin
         job = _job(device, trial, name, payload, runtime, protocol, seed)
         # Minutes that are asked for are no sign of a device that hangs.
-        timeout = protocol.timeout_seconds
+        timeout = protocol.limit_seconds(trial.kind)
         if _is_sustained(trial, protocol):
             timeout += protocol.measured_seconds
         result = device.run(job, on_event, timeout)
@@ -177,6 +177,8 @@ def _attempt(
             metrics=tuple(vars(metric) for metric in metrics),
             predictions=result.predictions,
             delegation=result.delegation,
+            windows=tuple(vars(window) for window in result.windows),
+            power=tuple(vars(series) for series in result.power),
             warnings=tuple(dict.fromkeys((*readiness.warnings, *result.warnings))),
         )
     folder.append(record, samples)
@@ -222,6 +224,8 @@ def _job(
             else ""
         ),
         dataset_sha256=payload.dataset_sha256,
+        windows=protocol.energy_windows,
+        window_seconds=protocol.energy_seconds,
     )
 
 

@@ -57,6 +57,7 @@ class TrialRecord:
     ``reason``.
     ``metrics`` are those of :class:`device_agent.contract.Metric`, as dictionaries.
     ``samples`` counts the timed inferences, which are kept apart.
+    ``windows`` and ``power`` are an energy trial's raw readings, as dictionaries likewise.
     ``started`` is the host's UTC time (ISO 8601), ``seconds`` the whole trial's wall time.
     """
 
@@ -77,6 +78,8 @@ class TrialRecord:
     metrics: tuple[dict[str, Any], ...] = ()
     predictions: tuple[int, ...] = ()
     delegation: dict[str, Any] = field(default_factory=dict)
+    windows: tuple[dict[str, Any], ...] = ()
+    power: tuple[dict[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
     attempt: int = 1
 
@@ -334,7 +337,7 @@ class RunFolder:
 
 
 def _record(document: dict[str, Any]) -> TrialRecord:
-    for name in ("metrics", "predictions", "warnings"):
+    for name in ("metrics", "predictions", "windows", "power", "warnings"):
         document[name] = tuple(document.get(name, ()))
     return TrialRecord(**document)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from device_agent.contract import FEWEST_WINDOWS
 from harness.compress.recipe import Recipe, parse_recipe
 from harness.device_checks import DeviceCheck
 from harness.errors import BadInputError
@@ -36,13 +37,16 @@ class MeasuringProtocol(_Table):
         runs: at least so many timed inferences a trial.
         seconds: and at least so long.
         max_seconds: a slow model stops here, with fewer runs.
-        timeout_seconds: a trial without an answer by then has failed.
+        timeout_seconds: a trial without an answer by then has failed; energy windows come on top.
         cooldown_celsius: a trial begins when the device (a phone's battery, a Linux machine's
             hottest thermal zone) has at most so many degrees; None: when it is not throttled.
         cooldown_seconds: how long that is waited for; after that the run cannot go on.
         sustained_minutes: a latency trial runs so long without a pause, in the place of ``runs``
             and ``seconds``, and then there is one a variant unless ``blocks`` says otherwise;
             None: bursts.
+        energy: whether energy per inference is measured, where a device has a counter for it.
+        energy_windows: pairs of an idle and a load window in an energy trial.
+        energy_seconds: how long each window is.
     """
 
     blocks: int = Field(6, ge=1, le=10_000)
@@ -55,6 +59,9 @@ class MeasuringProtocol(_Table):
     cooldown_celsius: float | None = Field(None, ge=0, le=150, allow_inf_nan=False)
     cooldown_seconds: float = Field(600.0, ge=0, le=36000, allow_inf_nan=False)
     sustained_minutes: float | None = Field(None, gt=0, le=600, allow_inf_nan=False)
+    energy: bool = False
+    energy_windows: int = Field(FEWEST_WINDOWS, ge=FEWEST_WINDOWS, le=1000)
+    energy_seconds: float = Field(2.0, gt=0, le=600, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -68,6 +75,19 @@ class MeasuringProtocol(_Table):
         """How long a latency trial is timed, at least."""
         return self.seconds if self.sustained_minutes is None else 60 * self.sustained_minutes
 
+    def expected_seconds(self, kind: str) -> float:
+        """How long the timed loops or the windows of a trial take."""
+        if kind == "latency":
+            return self.warmup_seconds + self.measured_seconds
+        if kind == "energy":
+            # Each window has a lead-in of a quarter of its length.
+            return self.warmup_seconds + 2.5 * self.energy_windows * self.energy_seconds
+        return 0.0
+
+    def limit_seconds(self, kind: str) -> float:
+        """When a trial without an answer has failed."""
+        return self.timeout_seconds + (self.expected_seconds(kind) if kind == "energy" else 0)
+
 
 class RuntimeSpec(_Table):
     """How a model is run: accelerator, threads, delegate."""
@@ -76,6 +96,18 @@ class RuntimeSpec(_Table):
     accelerator: Literal["cpu", "gpu", "nnapi"] = "cpu"
     threads: int = Field(1, ge=1, le=256)
     xnnpack: bool = True
+
+
+class BatteryCurrent(_Table):
+    """How a phone tells its battery's current.
+
+    Attributes:
+        unit: of the number.
+        discharging: its sign while the battery discharges.
+    """
+
+    unit: Literal["µA", "mA"]
+    discharging: Literal["positive", "negative"]
 
 
 class DeviceSpec(_Table):
@@ -91,6 +123,9 @@ class DeviceSpec(_Table):
         executor: who measures: ``agent`` is the app or agent of MobileBench, ``benchmark_model``
             TensorFlow's own program, for cross-checks.
         binary: that program, built for the device.
+        unplugged: a phone that must run on its battery, and is reached without a cable.
+        power_counter: the counter that energy is told by; empty: the best that can tell.
+        battery_current: how the phone tells its battery's current, where it cannot be found out.
     """
 
     name: str = Field(max_length=60, pattern=_NAME)
@@ -100,6 +135,9 @@ class DeviceSpec(_Table):
     allow: tuple[DeviceCheck, ...] = ()
     executor: Literal["agent", "benchmark_model"] = "agent"
     binary: str | None = None
+    unplugged: bool = False
+    power_counter: str = Field("", max_length=200)
+    battery_current: BatteryCurrent | None = None
 
     @model_validator(mode="after")
     def _whole_executor(self) -> Self:
@@ -345,8 +383,8 @@ def choose_suite(
         what: one ``.toml`` file, or model files or ``zoo:NAME``, or nothing: the quickstart suite.
         data: the data of model files.
         recipes: the recipes of model files.
-        overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``threads``, ``seed`` or
-            ``devices`` (a sequence of :class:`DeviceSpec`) in the suite's place.
+        overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``energy``, ``threads``, ``seed``
+            or ``devices`` (a sequence of :class:`DeviceSpec`) in the suite's place.
         student: the student of the model file.
         teachers: whom its ``distill`` learns from, if not from the model itself.
 
@@ -407,7 +445,7 @@ def _document_of_files(
 
 def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     changed = dict(document)
-    keys = ("blocks", "seconds", "sustained_minutes")
+    keys = ("blocks", "seconds", "sustained_minutes", "energy")
     protocol = {key: overrides[key] for key in keys if key in overrides}
     if "sustained_minutes" in protocol:
         # A suite's blocks are meant for bursts.

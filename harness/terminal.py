@@ -156,7 +156,7 @@ class RunDisplay:
     def on_trial(self, trial: PlannedTrial) -> None:
         """Shows the trial that starts."""
         self._lanes[trial.device].timing_since = None
-        block = f" block {trial.block + 1}" if trial.kind == "latency" else ""
+        block = f" block {trial.block + 1}" if trial.kind in ("latency", "energy") else ""
         self._describe(trial.device, f"{trial.kind}{block} · {trial.model} · {trial.recipe}")
 
     def on_event(self, event: Event) -> None:
@@ -223,9 +223,7 @@ class RunDisplay:
         self._progress.update(task, description=f"[bold]measure[/]   {_fit(text)}")
 
     def _seconds(self, kind: str) -> float:
-        if kind != "latency":
-            return _AROUND_A_TRIAL
-        return _AROUND_A_TRIAL + self._protocol.warmup_seconds + self._protocol.measured_seconds
+        return _AROUND_A_TRIAL + self._protocol.expected_seconds(kind)
 
 
 def _fit(text: str, width: int = 36) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from device_agent.contract import Job, Metric, Result
+from device_agent.contract import Job, Metric, PowerSeries, Result, Window
 from harness import arms, calibration, gate
 from harness import run as runs
 from harness.analysis.estimates import Estimate, Interval
@@ -67,7 +67,7 @@ class Watcher:
 
 
 class Device:
-    """Answers with the numbers of a script: latency and memory of each arm's n-th trial."""
+    """Answers with the numbers of a script: latency and so on of each arm's n-th trial."""
 
     kind = "fake"
 
@@ -75,6 +75,7 @@ class Device:
         self.name = "local"
         self.latency = latency
         self.memory: Callable[[bool, int], float | None] = lambda *_: 7e6
+        self.energy: Callable[[bool, int], float | None] = lambda *_: None
         self.right: Mapping[bool, int] = {False: 30, True: 30}
         self.fault: Callable[[bool, str, int], TrialError | None] = lambda *_: None
         self.version = "1.0"
@@ -109,10 +110,32 @@ class Device:
                 else Metric("memory_peak", "B", "a script", value, n=1)
             )
             return Result(job.trial, job.kind, (metric,))
+        if job.kind == "energy":
+            return energy_result(job, self.energy(candidate, number))
         right = self.right[candidate]
         answers = tuple([0] * right + [1] * (30 - right))
         metric = Metric("accuracy_top1", "1", "labels", right / 30, 1 / 30, n=30)
         return Result(job.trial, job.kind, (metric,), predictions=answers)
+
+
+def energy_result(job: Job, joules: float | None) -> Result:
+    """Windows of one second in which ten inferences took so many joules each, above two watts."""
+    if joules is None:
+        refusal = Metric.unavailable("energy_per_inference", "J", "none", "no such counter")
+        return Result(job.trial, job.kind, (refusal,))
+    windows, times, values, total = [], [], [], 0.0
+    for n in range(2 * job.windows):
+        start, load = n * 2 * 10**9, n % 2 == 1
+        windows.append(Window(load, start, start + 10**9, 10 if load else 0))
+        for moment in (start, start + 10**9):
+            times.append(moment)
+            values.append(round(1e6 * total))
+            # Not as even as a counter with large steps would be.
+            total += 2 + n * 1.7e-5 + (10 * joules if load else 0) if moment == start else 0
+    series = PowerSeries(
+        "RAPL", "energy", "µJ", "a script", 1, None, True, tuple(times), tuple(values)
+    )
+    return Result(job.trial, job.kind, windows=tuple(windows), power=(series,))
 
 
 Open = Callable[[Device], Device]
@@ -166,7 +189,7 @@ def test_the_first_look_decides_what_is_plain(
     assert found["latency"].blocks == 7  # two metrics are tested
     assert found["memory"].verdict == Verdict.PASS
     assert found["energy"].verdict is None
-    assert "energy is not measured" in found["energy"].reason
+    assert "only when it is asked for" in found["energy"].reason
     trials = RunFolder.open(result.folder).trials()
     assert len(trials) == 7 * 2 * 2
     assert json.loads((result.folder / "gate.json").read_text())["verdict"] == verdict
@@ -216,6 +239,37 @@ def test_memory_alone_can_fail(tmp_path: Path, on: Open) -> None:
     assert found["memory"].verdict == Verdict.FAIL
     assert found["memory"].effect.value == pytest.approx(1 / 7, abs=0.01)
     assert found["latency"].verdict == Verdict.PASS
+
+
+@pytest.mark.parametrize(("more", "verdict"), [(0.0, "PASS"), (0.2, "FAIL"), (-0.2, "PASS")])
+def test_energy_is_tested_over_blocks(tmp_path: Path, on: Open, more: float, verdict: str) -> None:
+    device = on(Device(slower(0.0)))
+    device.energy = lambda candidate, n: (0.03 + 0.0001 * (n % 3)) * (1 + more * candidate)
+    result = run_gate(tmp_path, files(protocol={"energy": True}))
+    found = by_metric(result)["energy"]
+    assert (result.verdict, found.verdict) == (verdict, verdict)
+    assert found.effect.value == pytest.approx(more, abs=0.01)
+    assert found.baseline == pytest.approx(0.0301, rel=0.01)
+    assert found.blocks >= 6
+    assert found.p_pass is not None
+    assert "30.1 mJ" in gate_outputs.github(result)
+
+
+@pytest.mark.parametrize(
+    ("missing", "verdict"), [("ignore", "PASS"), ("inconclusive", "INCONCLUSIVE"), ("fail", "FAIL")]
+)
+def test_energy_that_no_counter_tells(tmp_path: Path, on: Open, missing: str, verdict: str) -> None:
+    on(Device(slower(0.0)))
+    energy = QUIET.energy.model_copy(update={"missing": missing})
+    policy = QUIET.model_copy(update={"energy": energy})
+    result = run_gate(tmp_path, files(protocol={"energy": True}), policy)
+    assert result.verdict == verdict
+    assert by_metric(result)["energy"].reason == "unavailable: no such counter"
+    disabled = QUIET.model_copy(
+        update={"energy": QUIET.energy.model_copy(update={"enabled": False})}
+    )
+    without = run_gate(tmp_path, files(protocol={"energy": True}), disabled)
+    assert "energy" not in {t.kind for t in RunFolder.open(without.folder).trials()}
 
 
 def test_growth_below_the_floor_is_no_regression(tmp_path: Path, on: Open) -> None:
@@ -452,6 +506,12 @@ def test_a_calibrated_margin(tmp_path: Path, on: Open) -> None:
     assert found["latency"].margin == pytest.approx(2 * noise.latency)
     assert found["latency"].noise == noise.latency
     assert found["memory"].margin == pytest.approx(0.05)
+
+    device.energy = lambda _, n: 0.03 + 0.001 * (n % 5)
+    hungry = arms.suite_of_files(BASELINE, BASELINE, None, {"protocol": {"energy": True}})
+    _, (noise,) = calibration.calibrate(hungry, tmp_path / "c", ["t"], Watcher())
+    assert noise.energy is not None
+    assert "energy" in calibration.sentence(noise)
 
     device.version = "1.1"  # another runtime is another device
     result = run_gate(tmp_path)

@@ -31,6 +31,7 @@ def findings(variant: Variant) -> tuple[str, ...]:
         *_size_and_speed(variant),
         *_accuracy(variant),
         *_delegate(variant),
+        *_energy(variant),
         *_quality(variant),
     )
 
@@ -107,6 +108,17 @@ def _minutes(told: Sustained) -> Iterator[str]:
         f"Throttles after {units.long_duration(after.value)} without a pause{of}; its steady state "
         f"is {units.percent(abs(change))} {word} than its first minute."
     )
+
+
+def _energy(variant: Variant) -> Iterator[str]:
+    energy = variant.energy
+    if energy.asked and energy.per_inference.value is None:
+        yield f"No energy: {energy.per_inference.reason}."
+    elif energy.idle_watts is not None and energy.load_watts is not None:
+        yield (
+            f"Energy by {energy.source}: {units.significant(energy.idle_watts)} W at rest, "
+            f"{units.significant(energy.load_watts)} W under load."
+        )
 
 
 def _quality(variant: Variant) -> Iterator[str]:

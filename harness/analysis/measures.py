@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.analysis import estimates
+from harness.analysis.energy import TrialEnergy, of_trial
 from harness.analysis.estimates import Estimate
 from harness.analysis.modes import two_modes
-from harness.analysis.summary import Delegation, Latency, Memory
+from harness.analysis.summary import Delegation, Energy, Latency, Memory
 from harness.analysis.trial import ENOUGH_SAMPLES, TrialStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.analysis.battery import CurrentProfile
     from harness.store import TrialRecord
 
 
@@ -91,6 +93,52 @@ def memory_of(records: Sequence[TrialRecord]) -> Memory:
     return Memory(
         *(_metric(valid, f"memory_{name}", reason) for name in ("peak", "pss", "anonymous", "file"))
     )
+
+
+def energy_of(
+    records: Sequence[TrialRecord], profile: CurrentProfile | None = None, prefer: str = ""
+) -> Energy:
+    """Energy per inference over the valid energy trials.
+
+    With one trial the interval is over its window pairs, with several over the trials.
+
+    Args:
+        records: the variant's trials of any kind and state.
+        profile: how this model of phone tells its battery's current, if that is known.
+        prefer: the name of a counter; no other is then taken.
+    """
+    valid, reason = _valid(records, "energy")
+    if not valid:
+        asked = any(r.kind == "energy" for r in records)
+        return Energy(
+            Estimate.missing(reason if asked else f"{reason}: --energy asks for it"), asked
+        )
+    found = [trial_energy(record, profile, prefer) for record in valid]
+    told = [energy for energy in found if energy.per_inference]
+    if not told:
+        return Energy(Estimate.missing(found[0].reason), True)
+    if len(told) == 1:
+        estimate = estimates.median(told[0].per_inference)
+    else:
+        estimate = estimates.median([float(np.median(t.per_inference)) for t in told])
+    return Energy(
+        estimate,
+        True,
+        told[0].source,
+        max(t.resolution for t in told),
+        float(np.median([t.idle_watts for t in told if t.idle_watts is not None])),
+        float(np.median([t.load_watts for t in told if t.load_watts is not None])),
+    )
+
+
+def trial_energy(
+    record: TrialRecord, profile: CurrentProfile | None = None, prefer: str = ""
+) -> TrialEnergy:
+    """What one energy trial found; where no window was run, the agent's own reason."""
+    if not record.windows:
+        told = _named(record, "energy_per_inference") or {}
+        return TrialEnergy(reason=str(told.get("reason") or "the agent ran no windows"))
+    return of_trial(record.windows, record.power, profile, prefer)
 
 
 def accuracy_of(records: Sequence[TrialRecord]) -> tuple[Estimate, tuple[str, ...]]:

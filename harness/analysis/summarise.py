@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.analysis import energy as energies
 from harness.analysis import estimates, pareto, sustained
 from harness.analysis.advice import advise
 from harness.analysis.estimates import Estimate
@@ -14,12 +15,13 @@ from harness.analysis.measures import (
     accuracy_change,
     accuracy_of,
     delegation_of,
+    energy_of,
     latency_of,
     memory_of,
     ratio,
     speedup,
 )
-from harness.analysis.summary import Comparison, FailedTrial, Summary, Variant
+from harness.analysis.summary import Comparison, Energy, FailedTrial, Summary, Variant
 from harness.analysis.trial import TrialStatistics, describe
 from harness.devices.base import AGENT
 
@@ -165,6 +167,7 @@ def _compare(
     recipes = list(dict.fromkeys([*artifacts, *tried, *failures]))
     recipes.sort(key=lambda recipe: recipe != baseline)
 
+    profile, counter = energies.settings(manifest, place.device)
     variants: list[Variant] = []
     base: Variant | None = None
     base_trials: Sequence[TrialRecord] = ()
@@ -178,6 +181,7 @@ def _compare(
             records=records,
             statistics=statistics,
             long_trials=long_trials,
+            energy=energy_of(records, profile, counter),
         )
         if variant.is_baseline:
             base, base_trials = variant, records
@@ -218,6 +222,7 @@ def _measure(
     records: Sequence[TrialRecord],
     statistics: Mapping[str, TrialStatistics],
     long_trials: Mapping[str, SustainedTrial],
+    energy: Energy,
 ) -> Variant:
     """A variant's own numbers, before it is compared with the baseline."""
     latency = latency_of(records, statistics)
@@ -249,6 +254,7 @@ def _measure(
         accuracy=accuracy,
         accuracy_change=unset,
         memory=memory_of(records),
+        energy=energy,
         delegation=delegation_of(records),
         sustained=sustained.over([long_trials[r.trial] for r in records if r.trial in long_trials]),
         valid_trials=sum(r.state == "valid" for r in records),

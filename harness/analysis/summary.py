@@ -52,6 +52,24 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Energy:
+    """What an inference takes beyond the idle device, in joules.
+
+    ``per_inference`` is the median over the window pairs of a trial; over several trials, the
+    median of their medians. ``n`` of it counts accordingly. ``source`` names the counter,
+    ``resolution`` is its step in joules a window; ``idle_watts`` and ``load_watts`` are what the
+    counter saw, for a look at whether that can be. ``asked``: whether a trial was run at all.
+    """
+
+    per_inference: Estimate
+    asked: bool = False
+    source: str = ""
+    resolution: float | None = None
+    idle_watts: float | None = None
+    load_watts: float | None = None
+
+
+@dataclass(frozen=True)
 class Delegation:
     """How many of a model's nodes the delegate took, and which operators it left."""
 
@@ -88,6 +106,7 @@ class Variant:
     accuracy: Estimate
     accuracy_change: Estimate
     memory: Memory
+    energy: Energy
     delegation: Delegation | None = None
     sustained: Sustained | None = None
     valid_trials: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 TIME_UNITS = (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9))
+ENERGY_UNITS = (("nJ", 1e-9), ("µJ", 1e-6), ("mJ", 1e-3), ("J", 1.0))
 SIZE_UNITS = (("B", 1.0), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9))
 
 
@@ -38,6 +39,11 @@ def long_duration(nanoseconds: float) -> str:
     """A time that was chosen or counted: ``4.5 min``; in seconds below two minutes."""
     minutes = nanoseconds / 60e9
     return f"{60 * minutes:.3g} s" if minutes < 2 else f"{minutes:.3g} min"
+
+
+def energy(joules: float) -> str:
+    """An energy: ``1.23 mJ``."""
+    return _with_unit(joules, ENERGY_UNITS)
 
 
 def size(count: float) -> str:

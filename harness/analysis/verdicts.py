@@ -9,10 +9,16 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis import energy as energies
 from harness.analysis import estimates, gating
 from harness.analysis.estimates import Estimate
 from harness.analysis.gating import Look, Series, Verdict
-from harness.analysis.measures import accuracy_change, accuracy_of, delegation_of
+from harness.analysis.measures import (
+    accuracy_change,
+    accuracy_of,
+    delegation_of,
+    trial_energy,
+)
 from harness.analysis.trial import describe
 
 if TYPE_CHECKING:
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
     from harness.store import TrialRecord
 
 #: Metrics that are measured anew in every block, and tested; the others are compared exactly.
-REPLICATED = ("latency", "memory")
+REPLICATED = ("latency", "memory", "energy")
 
 #: What the memory metric is: the highest resident set, less that of the empty runtime.
 MEMORY_METRIC = "memory_peak"
@@ -47,7 +53,8 @@ class Finding:
     Attributes:
         metric: its name in the policy.
         verdict: None where the metric is missing and the policy ignores that.
-        baseline, candidate: the arms' own numbers (ns, bytes, share, nodes left), or None.
+        baseline, candidate: the arms' own numbers (ns, bytes, joules an inference, share, nodes
+            left), or None.
         effect: the candidate's change: a share of the baseline (scale ``ratio``), a difference of
             shares (``points``), or of nodes (``nodes``).
         margin: how much worse it may get, in the effect's measure.
@@ -134,6 +141,9 @@ def judge(
         noises: the calibrated noise of identical arms, by metric (share).
     """
     medians = {trial: describe(values).median for trial, values in samples if values.size}
+    told = energy_medians(manifest, trials)
+    medians |= {trial: value for trial, value in told.items() if isinstance(value, float)}
+    reasons = {trial: value for trial, value in told.items() if isinstance(value, str)}
     found: list[list[Finding]] = []
     family: list[tuple[int, int, Series]] = []
     for number, place in enumerate(places):
@@ -145,7 +155,7 @@ def judge(
                 continue
             if name in REPLICATED:
                 noise = noises.get(place, {}).get(name)
-                finding, series = _replicated(name, metric, arms, medians, noise)
+                finding, series = _replicated(name, metric, arms, medians, noise, reasons)
                 if series is not None:
                     family.append((number, len(findings), series))
             else:
@@ -176,9 +186,9 @@ def pairs(
     """The baseline's and the candidate's number of each block that has both.
 
     Args:
-        name: ``latency`` or ``memory``.
+        name: ``latency``, ``memory`` or ``energy``.
         records: the trials of each arm.
-        medians: of each latency trial, by its id (ns).
+        medians: of each latency trial (ns) and energy trial (joules an inference), by its id.
     """
     sides: list[dict[int, float]] = []
     for side in records:
@@ -190,6 +200,19 @@ def pairs(
         sides.append(values)
     base, candidate = sides
     return [(base[block], candidate[block]) for block in sorted(base.keys() & candidate.keys())]
+
+
+def energy_medians(
+    manifest: Mapping[str, Any], trials: Sequence[TrialRecord]
+) -> dict[str, float | str]:
+    """Of each valid energy trial the median joules an inference, or why there is none."""
+    found: dict[str, float | str] = {}
+    for record in trials:
+        if record.kind == "energy" and record.state == "valid":
+            told = trial_energy(record, *energies.settings(manifest, record.device))
+            values = told.per_inference
+            found[record.trial] = estimates.median(values).value or 0.0 if values else told.reason
+    return found
 
 
 def logarithms(of: Sequence[tuple[float, float]], direction: str = "lower") -> tuple[float, ...]:
@@ -224,6 +247,7 @@ def _replicated(
     arms: Arms,
     medians: Mapping[str, float],
     noise: float | None,
+    reasons: Mapping[str, str],
 ) -> tuple[Finding, Series | None]:
     """The finding, and what is to be tested; without a series its verdict is final."""
     trials = [r for side in arms.records for r in side if r.kind == name]
@@ -235,7 +259,7 @@ def _replicated(
         return _without(name, Verdict.INVALID, metric, "raw samples of a trial are lost"), None
     found = pairs(name, arms.records, medians)
     if not found:
-        return _missing(name, metric, _why_missing(name, trials)), None
+        return _missing(name, metric, _why_missing(name, trials, reasons)), None
     if min(map(min, found)) <= 0:
         reason = f"{MEMORY_METRIC if name == 'memory' else name} is below what its counter can tell"
         return _missing(name, metric, reason), None
@@ -253,15 +277,19 @@ def _replicated(
 def _value(name: str, record: TrialRecord, medians: Mapping[str, float]) -> float | None:
     if record.kind != name or record.state != "valid":
         return None
-    if name == "latency":
+    if name in ("latency", "energy"):
         return medians.get(record.trial)
     told = next((m for m in record.metrics if m["name"] == MEMORY_METRIC), {})
     value = told.get("value")
     return None if value is None else float(value)
 
 
-def _why_missing(name: str, trials: Sequence[TrialRecord]) -> str:
+def _why_missing(name: str, trials: Sequence[TrialRecord], reasons: Mapping[str, str]) -> str:
+    if name == "energy" and not trials:
+        return "energy is measured only when it is asked for, with --energy"
     for record in trials:
+        if record.trial in reasons:
+            return reasons[record.trial]
         for told in record.metrics:
             if name == "memory" and told["name"] == MEMORY_METRIC and told["reason"]:
                 return str(told["reason"])
@@ -319,12 +347,7 @@ def _delegation(name: str, metric: MetricPolicy, arms: Arms) -> Finding:
     return _exact(name, metric, Fraction(left[1] - left[0]), left[0], left[1])
 
 
-def _energy(name: str, metric: MetricPolicy, arms: Arms) -> Finding:  # noqa: ARG001 (one signature)
-    return _missing(name, metric, "energy is not measured in the gate's short trials")
-
-
 _EXACT = {
-    "energy": _energy,
     "size": _bytes,
     "download": _bytes,
     "accuracy": _accuracy,

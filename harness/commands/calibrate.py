@@ -12,7 +12,9 @@ from harness.commands.options import (
     Command,
     allow_option,
     device_option,
+    energy_option,
     results_option,
+    unplugged_option,
 )
 from harness.device_checks import DeviceCheck
 
@@ -23,6 +25,8 @@ from harness.device_checks import DeviceCheck
 @click.option("--threads", type=int, help="Threads.")
 @device_option
 @allow_option
+@energy_option
+@unplugged_option
 @results_option
 @click.option("--json", "as_json", is_flag=True, help="Print the noise as JSON.")
 def calibrate(
@@ -31,6 +35,8 @@ def calibrate(
     threads: int | None,
     devices: tuple[str, ...],
     allow: tuple[DeviceCheck, ...],
+    energy: bool | None,
+    unplugged: bool,
     results: Path,
     as_json: bool,
 ) -> None:
@@ -51,8 +57,13 @@ def calibrate(
     from harness import arms, calibration, selection
     from harness.terminal import RunDisplay
 
-    specs = selection.choose_devices(devices or ("all",), allow) if devices or allow else ()
-    suite = arms.suite_of_files(model, model, None, arms.settings(seconds, threads, None, specs))
+    specs = (
+        selection.choose_devices(devices or ("all",), allow, None, unplugged)
+        if devices or allow or unplugged
+        else ()
+    )
+    given = arms.settings(seconds, threads, None, specs, True if unplugged else energy)
+    suite = arms.suite_of_files(model, model, None, given)
     with RunDisplay(Console(stderr=True)) as display:
         command = ["mobilebench", *sys.argv[1:]]
         folder, noises = calibration.calibrate(suite, results, command, display)

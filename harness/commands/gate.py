@@ -14,7 +14,9 @@ from harness.commands.options import (
     Command,
     allow_option,
     device_option,
+    energy_option,
     results_option,
+    unplugged_option,
 )
 from harness.device_checks import DeviceCheck
 from harness.errors import BadInputError, InvalidRunError
@@ -40,6 +42,8 @@ Exit codes:
 @click.option("--seed", type=int, help="Seed of inputs and order.")
 @device_option
 @allow_option
+@energy_option
+@unplugged_option
 @results_option
 @click.option(
     "--resume",
@@ -65,6 +69,8 @@ def gate(
     seed: int | None,
     devices: tuple[str, ...],
     allow: tuple[DeviceCheck, ...],
+    energy: bool | None,
+    unplugged: bool,
     results: Path,
     resume: Path | None,
     junit: Path | None,
@@ -82,6 +88,7 @@ def gate(
       mobilebench gate --baseline main.tflite --candidate branch.tflite --data eval.npz \\
           --policy policy.toml --junit gate.xml --summary "$GITHUB_STEP_SUMMARY"
       mobilebench gate suite.toml --device R5CT1234ABC
+      mobilebench gate suite.toml --device 192.168.1.7:5555 --unplugged
       mobilebench gate --resume results/20260131T120000Z-gate-branch
     """
     from rich.console import Console
@@ -103,8 +110,12 @@ def gate(
             result = gates.resume(resume, display)
     else:
         rules = read_policy(policy)
-        specs = selection.choose_devices(devices or ("all",), allow) if devices or allow else ()
-        given = arms.settings(seconds, threads, seed, specs)
+        specs = (
+            selection.choose_devices(devices or ("all",), allow, None, unplugged)
+            if devices or allow or unplugged
+            else ()
+        )
+        given = arms.settings(seconds, threads, seed, specs, True if unplugged else energy)
         if suite is not None and not (baseline or candidate or data):
             chosen = arms.suite_of_file(suite, given)
         elif suite is None and baseline and candidate:

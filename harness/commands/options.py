@@ -51,6 +51,18 @@ allow_option = click.option(
     help="Measure although this check fails; every result says so. May be repeated; "
     "without --device it means --device all.",
 )
+energy_option = click.option(
+    "--energy/--no-energy",
+    default=None,
+    help="Measure energy per inference, too, in long windows of rest and load; instead of the "
+    "suite's choice.",
+)
+unplugged_option = click.option(
+    "--unplugged",
+    is_flag=True,
+    help="Measure energy on phones that run on their battery, over wireless adb: as --energy, and "
+    "a phone that is plugged in is refused.",
+)
 results_option = click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),

@@ -14,7 +14,9 @@ from harness.commands.options import (
     allow_option,
     conclude,
     device_option,
+    energy_option,
     results_option,
+    unplugged_option,
 )
 from harness.device_checks import DeviceCheck
 from harness.errors import BadInputError
@@ -71,6 +73,8 @@ Exit codes:
     metavar="PATH",
     help="benchmark_model, built for the device; it is pushed there.",
 )
+@energy_option
+@unplugged_option
 @results_option
 @click.option(
     "--resume",
@@ -94,6 +98,8 @@ def run(
     allow: tuple[DeviceCheck, ...],
     executor: str,
     binary: Path | None,
+    energy: bool | None,
+    unplugged: bool,
     results: Path,
     resume: Path | None,
     as_json: bool,
@@ -113,6 +119,7 @@ def run(
       mobilebench run suite.toml --device R5CT1234ABC --allow battery
       mobilebench run suite.toml --sustained-minutes 10
       mobilebench run suite.toml --executor benchmark_model --binary benchmark_model_arm64
+      mobilebench run suite.toml --device 192.168.1.7:5555 --unplugged
       mobilebench run --resume results/20260131T120000Z-quickstart
     """
     from rich.console import Console
@@ -128,6 +135,7 @@ def run(
         "sustained_minutes": sustained_minutes,
         "threads": threads,
         "seed": seed,
+        "energy": True if unplugged else energy,
     }
     given: dict[str, Any] = {name: v for name, v in overrides.items() if v is not None}
     # A job that a CI system cancels must leave a run that can be resumed, as Ctrl-C does.
@@ -140,8 +148,10 @@ def run(
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.resume(resume, display)
     else:
-        if devices or allow or binary:
-            given["devices"] = selection.choose_devices(devices or ("all",), allow, binary)
+        if devices or allow or binary or unplugged:
+            given["devices"] = selection.choose_devices(
+                devices or ("all",), allow, binary, unplugged
+            )
         suite = choose_suite(what, data, recipes, given, student, teachers)
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.start(suite, results, ["mobilebench", *sys.argv[1:]], display)

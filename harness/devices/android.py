@@ -13,7 +13,7 @@ from pathlib import Path
 from device_agent.contract import Event, Hello, Job, Result
 from harness.devices import app, app_end, phone_state
 from harness.devices.adb import AdbDevice, AdbError, LinkLostError
-from harness.devices.adb_parse import parse_properties, parse_start
+from harness.devices.adb_parse import DeviceLine, parse_properties, parse_start
 from harness.devices.adb_stream import AdbStream, Deadline
 from harness.devices.app import Apk
 from harness.devices.base import (
@@ -52,6 +52,7 @@ class AndroidDevice:
         allowed: checks that may fail (``Unfit.check``); every result says so.
         wait_seconds: how long a lost phone is waited for.
         cool_seconds: how long a hot phone is waited for before a run.
+        unplugged: it must run on its battery, and be reached without a cable.
     """
 
     kind = "android"
@@ -66,6 +67,7 @@ class AndroidDevice:
         allowed: frozenset[str] = frozenset(),
         wait_seconds: float = 120.0,
         cool_seconds: float = 600.0,
+        unplugged: bool = False,
     ) -> None:
         self._name = name
         self._device = device
@@ -73,6 +75,7 @@ class AndroidDevice:
         self._limits = limits or Limits()
         self._allowed = allowed
         self._cool = cool_seconds
+        self._unplugged = unplugged
         self._store = RemoteStore(device)
         self._link = Link(name, device, wait_seconds, self._store.forget, self._has_started)
         self._sdk = 0
@@ -90,6 +93,12 @@ class AndroidDevice:
             BadInputError: no such phone, no app on it, or the app cannot run models.
             InvalidRunError: the phone is not fit to be measured; the message names every reason.
         """
+        if self._unplugged and not DeviceLine(self._device.serial, "device").over_network:
+            raise BadInputError(
+                f"device {self._name!r} ({self._device.serial}) is on a cable, which charges it: "
+                "connect it over the air for --unplugged (adb tcpip 5555; adb connect "
+                "ADDRESS:5555, or the phone's wireless debugging), and pull the cable"
+            )
         self._link.require()
         try:
             properties = self._look()
@@ -191,7 +200,8 @@ class AndroidDevice:
             pause(_POLL_SECONDS, partial(tell, on_wait, short, end))
 
     def _found(self, state: PhoneState) -> tuple[Unfit, ...]:
-        return (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))
+        found = (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))
+        return (*found, *phone_state.plugged(state)) if self._unplugged else found
 
     def _trial(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         before = phone_state.read(self._device)

@@ -134,6 +134,7 @@ def open_device(
     python: str | None = None,
     allowed: Iterable[str] = (),
     binary: str | None = None,
+    unplugged: bool = False,
 ) -> Device:
     """A device to run trials on.
 
@@ -146,6 +147,7 @@ def open_device(
         python: the interpreter on a board.
         allowed: checks that a phone may fail (see ``phone_state``).
         binary: ``benchmark_model``, to measure with in the agent's place.
+        unplugged: a phone must run on its battery.
 
     Raises:
         BadInputError: the address names no device, or one that the binary cannot be run on.
@@ -166,7 +168,9 @@ def open_device(
         return UpstreamPhone(name, device, Path(binary), allowed)
     if kind == BoardDevice.kind:
         return BoardDevice(name, device, cache, python or "python3")
-    return AndroidDevice(name, device, Apk.described(), allowed=frozenset(allowed))
+    return AndroidDevice(
+        name, device, Apk.described(), allowed=frozenset(allowed), unplugged=unplugged
+    )
 
 
 def plugged(

@@ -92,6 +92,19 @@ def unfit(state: PhoneState, sdk: int, limits: Limits) -> tuple[Unfit, ...]:
     return (*_battery(state, limits), *_thermal(state, sdk, limits), *_screen(state))
 
 
+def plugged(state: PhoneState) -> Iterator[Unfit]:
+    """Why a phone that must run on its battery does not; no check that may be allowed to fail."""
+    sources = state.battery.plugged
+    if sources is None:
+        yield Unfit("plugged", "it does not tell whether it is plugged in")
+    elif sources:
+        yield Unfit(
+            "plugged",
+            f"it is charged by {' and '.join(sources)}, and --unplugged wants it on its battery: "
+            "pull the cable",
+        )
+
+
 def _battery(state: PhoneState, limits: Limits) -> Iterator[Unfit]:
     battery = state.battery
     if battery.faked:

@@ -215,6 +215,8 @@ def _own(finding: Finding, value: float | None) -> str:
         return _MISSING
     if finding.metric == "latency":
         return units.duration(value)
+    if finding.metric == "energy":
+        return units.energy(value)
     if finding.metric in ("memory", "size", "download"):
         return units.size(value)
     return units.percent(value) if finding.metric == "accuracy" else f"{value:g} left"

@@ -70,6 +70,7 @@ def comparison_grid(comparison: Comparison) -> Grid:
     time = _unit(rows, lambda v: v.latency.median, units.TIME_UNITS)
     size = _unit(rows, lambda v: v.size, units.SIZE_UNITS)
     memory = _unit(rows, lambda v: v.memory.peak, units.SIZE_UNITS)
+    energy = _unit(rows, lambda v: v.energy.per_inference, units.ENERGY_UNITS)
     columns = [
         _shares("Accuracy", rows, lambda v: v.accuracy),
         _points("Δ accuracy", rows, lambda v: v.accuracy_change),
@@ -81,6 +82,7 @@ def comparison_grid(comparison: Comparison) -> Grid:
         _scaled("p99", rows, lambda v: v.latency.p99, time, detail=False),
         _ratios("Speed-up", rows, lambda v: v.speedup),
         _scaled("Peak memory", rows, lambda v: v.memory.peak, memory, detail=False),
+        _scaled("Energy", rows, lambda v: v.energy.per_inference, energy),
     ]
     return Grid(rows, tuple(c for c in columns if _any(c)))
 

@@ -25,10 +25,19 @@ if TYPE_CHECKING:
 
 Format = Literal["md", "csv", "latex"]
 
-_NARROW = ("Accuracy", "Δ accuracy", "File", "Smaller", "Latency", "Speed-up", "Peak memory")
+_NARROW = (
+    "Accuracy",
+    "Δ accuracy",
+    "File",
+    "Smaller",
+    "Latency",
+    "Speed-up",
+    "Peak memory",
+    "Energy",
+)
 
 #: Which columns a narrow terminal does without, the first one first.
-_GIVING_WAY = ("Peak memory", "Smaller", "Δ accuracy", "Speed-up", "File", "Accuracy")
+_GIVING_WAY = ("Peak memory", "Smaller", "Δ accuracy", "Speed-up", "File", "Accuracy", "Energy")
 
 _VARIANT_WIDTH = 14
 
@@ -40,6 +49,7 @@ _ON_PAPER = {
     "Latency": "Latency",
     "Speed-up": "Speed-up",
     "Peak memory": "Memory",
+    "Energy": "Energy",
 }
 
 _NAME_WIDTH = r"0.22\linewidth"
@@ -192,8 +202,15 @@ _TIDY: tuple[tuple[str, str], ...] = (
     ("memory_pss_bytes", "memory.pss"),
     ("memory_anonymous_bytes", "memory.anonymous"),
     ("memory_file_bytes", "memory.file"),
+    ("energy_per_inference_joules", "energy.per_inference"),
 )
-_WITH_INTERVAL = ("accuracy", "accuracy_change", "latency_ns", "speedup")
+_WITH_INTERVAL = (
+    "accuracy",
+    "accuracy_change",
+    "latency_ns",
+    "speedup",
+    "energy_per_inference_joules",
+)
 
 
 def frame(summary: Summary) -> pd.DataFrame:
@@ -240,6 +257,10 @@ def _tidy(
             unit = "" if name == "change" else "_ns"
             yield f"sustained_{name}{unit}", found.value
             yield f"sustained_{name}_reason", plain(found.reason)
+    yield "energy_source", plain(variant.energy.source)
+    yield "energy_windows_or_trials", variant.energy.per_inference.n
+    yield "idle_watts", variant.energy.idle_watts
+    yield "load_watts", variant.energy.load_watts
     yield "latency_trials", variant.latency.median.n
     yield "failed_trials", variant.failed_trials
     yield "samples", variant.latency.samples
@@ -357,6 +378,6 @@ def _rich_cell(cell: Cell, title: str) -> Text:
     style = "bold green" if cell.best else "dim" if cell.text == MISSING else ""
     text = Text(cell.text, style=style)
     # An accuracy's own interval gives way: the one of its difference is what a choice needs.
-    if cell.detail and title in ("Δ accuracy", "Latency", "Speed-up"):
+    if cell.detail and title in ("Δ accuracy", "Latency", "Speed-up", "Energy"):
         text.append(f"\n{cell.detail}", style="dim")
     return text

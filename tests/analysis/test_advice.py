@@ -6,7 +6,7 @@ import pytest
 
 from harness.analysis.advice import advise
 from harness.analysis.estimates import Estimate, Interval
-from harness.analysis.summary import Comparison, Latency, Memory, Variant
+from harness.analysis.summary import Comparison, Energy, Latency, Memory, Variant
 
 MISSING = Estimate.missing("not measured")
 
@@ -39,6 +39,7 @@ def variant(recipe: str, size: float, microseconds: float, **changes: object) ->
         accuracy=Estimate(0.9, Interval(0.88, 0.92), 1000),
         accuracy_change=Estimate(0.0, Interval(-0.002, 0.002), 1000),
         memory=Memory(MISSING, MISSING, MISSING, MISSING),
+        energy=Energy(MISSING),
         best_tradeoff=True,
     )
     return replace(made, **changes)

@@ -1,14 +1,34 @@
 package io.mobilebench.agent;
 
 import android.content.Context;
+import android.os.Build;
+import android.os.SystemClock;
+import io.mobilebench.core.BatteryMeter;
 import io.mobilebench.core.Conversation;
 import io.mobilebench.core.Engine;
+import io.mobilebench.core.PowerMeter;
+import io.mobilebench.core.PowerMeters;
 import io.mobilebench.core.Version;
 import io.mobilebench.tflite.TfLiteEngine;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.LongSupplier;
 
 /** The core with everything that Android gives it. */
 final class Agent {
     private Agent() {}
+
+    private static PowerMeters meters(Context context) {
+        List<PowerMeter> meters = new ArrayList<>();
+        if (Build.VERSION.SDK_INT >= 35) {
+            meters.add(new RailMeter(context));
+        }
+        // The rails' numbers have times of this clock, which goes on while the phone sleeps.
+        LongSupplier clock = SystemClock::elapsedRealtimeNanos;
+        meters.add(new BatteryMeter(new AndroidGauge(context), clock, "BatteryManager"));
+        return new PowerMeters(clock, meters);
+    }
 
     static Conversation conversation(
             Context context, Foreground foreground, Conversation.Listener listener) {
@@ -19,13 +39,17 @@ final class Agent {
         } catch (LinkageError | RuntimeException error) {
             missing = "the runtime cannot be loaded on this device: " + error.getMessage();
         }
+        PowerMeters power = meters(context);
+        Map<String, Object> facts = AndroidDevice.facts(context);
+        facts.put("power", String.join(", ", power.names()));
         return new Conversation(
                 Version.AGENT,
-                AndroidDevice.facts(context),
+                facts,
                 engine,
                 missing,
                 new AndroidMemory(),
                 new AndroidState(context, foreground),
+                power,
                 listener);
     }
 }

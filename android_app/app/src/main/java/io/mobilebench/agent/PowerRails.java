@@ -27,46 +27,82 @@ final class PowerRails {
 
     private PowerRails() {}
 
-    static List<Metric> read(Context context) {
-        SystemHealthManager health = context.getSystemService(SystemHealthManager.class);
-        try {
-            AtomicReference<List<PowerMonitor>> monitors = new AtomicReference<>();
-            CountDownLatch listed = new CountDownLatch(1);
-            health.getSupportedPowerMonitors(
-                    Runnable::run,
-                    found -> {
-                        monitors.set(found);
-                        listed.countDown();
-                    });
-            if (!listed.await(WAIT_SECONDS, TimeUnit.SECONDS) || monitors.get().isEmpty()) {
-                return none("this phone has no such counters");
-            }
-            AtomicReference<PowerMonitorReadings> readings = new AtomicReference<>();
-            CountDownLatch read = new CountDownLatch(1);
-            health.getPowerMonitorReadings(
-                    monitors.get(),
-                    Runnable::run,
-                    new OutcomeReceiver<PowerMonitorReadings, RuntimeException>() {
-                        @Override
-                        public void onResult(PowerMonitorReadings result) {
-                            readings.set(result);
-                            read.countDown();
-                        }
+    /** Why the counters cannot be read. */
+    static final class UnavailableException extends Exception {
+        private static final long serialVersionUID = 1;
 
-                        @Override
-                        public void onError(RuntimeException error) {
-                            read.countDown();
-                        }
-                    });
-            if (!read.await(WAIT_SECONDS, TimeUnit.SECONDS) || readings.get() == null) {
-                return none("the counters do not answer");
-            }
-            return metrics(monitors.get(), readings.get());
+        UnavailableException(String message) {
+            super(message);
+        }
+    }
+
+    static List<Metric> read(Context context) {
+        try {
+            List<PowerMonitor> monitors = monitors(context);
+            return metrics(monitors, readings(context, monitors));
+        } catch (UnavailableException error) {
+            return none(error.getMessage());
+        }
+    }
+
+    /** The counters of this phone; at least one. */
+    static List<PowerMonitor> monitors(Context context) throws UnavailableException {
+        AtomicReference<List<PowerMonitor>> monitors = new AtomicReference<>();
+        CountDownLatch listed = new CountDownLatch(1);
+        try {
+            context.getSystemService(SystemHealthManager.class)
+                    .getSupportedPowerMonitors(
+                            Runnable::run,
+                            found -> {
+                                monitors.set(found);
+                                listed.countDown();
+                            });
+        } catch (RuntimeException error) {
+            throw new UnavailableException("the counters cannot be read: " + error.getMessage());
+        }
+        if (!within(listed) || monitors.get().isEmpty()) {
+            throw new UnavailableException("this phone has no such counters");
+        }
+        return monitors.get();
+    }
+
+    /** What the counters say, each with the time of its number. */
+    static PowerMonitorReadings readings(Context context, List<PowerMonitor> monitors)
+            throws UnavailableException {
+        AtomicReference<PowerMonitorReadings> readings = new AtomicReference<>();
+        CountDownLatch read = new CountDownLatch(1);
+        try {
+            context.getSystemService(SystemHealthManager.class)
+                    .getPowerMonitorReadings(
+                            monitors,
+                            Runnable::run,
+                            new OutcomeReceiver<PowerMonitorReadings, RuntimeException>() {
+                                @Override
+                                public void onResult(PowerMonitorReadings result) {
+                                    readings.set(result);
+                                    read.countDown();
+                                }
+
+                                @Override
+                                public void onError(RuntimeException error) {
+                                    read.countDown();
+                                }
+                            });
+        } catch (RuntimeException error) {
+            throw new UnavailableException("the counters cannot be read: " + error.getMessage());
+        }
+        if (!within(read) || readings.get() == null) {
+            throw new UnavailableException("the counters do not answer");
+        }
+        return readings.get();
+    }
+
+    private static boolean within(CountDownLatch latch) throws UnavailableException {
+        try {
+            return latch.await(WAIT_SECONDS, TimeUnit.SECONDS);
         } catch (InterruptedException error) {
             Thread.currentThread().interrupt();
-            return none("the reading was interrupted");
-        } catch (RuntimeException error) {
-            return none("the counters cannot be read: " + error.getMessage());
+            throw new UnavailableException("the reading was interrupted");
         }
     }
 

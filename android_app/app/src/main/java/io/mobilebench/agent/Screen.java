@@ -46,6 +46,8 @@ final class Screen {
             phase = R.string.phase_memory;
         } else if (job.kind.equals("accuracy")) {
             phase = R.string.phase_accuracy;
+        } else if (job.kind.equals("energy")) {
+            phase = R.string.phase_energy;
         }
         text(R.id.phase, activity.getString(phase));
         progress(FIRST_PERCENT);

@@ -20,7 +20,7 @@ public final class Contract {
 
     /** What a trial measures. Each runs in a process of its own, so that none disturbs another. */
     public static final List<String> KINDS =
-            Collections.unmodifiableList(Arrays.asList("latency", "memory", "accuracy"));
+            Collections.unmodifiableList(Arrays.asList("latency", "memory", "accuracy", "energy"));
 
     /** Why an agent could not deliver a result; {@code docs/protocol.md} explains each. */
     public static final List<String> ERROR_CODES =
@@ -38,6 +38,9 @@ public final class Contract {
                             "out_of_memory",
                             "disturbed",
                             "internal"));
+
+    /** The fewest pairs of an idle and a load window that an energy trial has. */
+    public static final int FEWEST_WINDOWS = 10;
 
     private Contract() {}
 

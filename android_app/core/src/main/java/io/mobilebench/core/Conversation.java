@@ -30,6 +30,7 @@ public final class Conversation {
     private final String engineMissing;
     private final Memory memory;
     private final DeviceState state;
+    private final PowerMeters power;
     private final Listener listener;
 
     /**
@@ -44,6 +45,7 @@ public final class Conversation {
             String engineMissing,
             Memory memory,
             DeviceState state,
+            PowerMeters power,
             Listener listener) {
         this.agentVersion = agentVersion;
         this.device = device;
@@ -51,6 +53,7 @@ public final class Conversation {
         this.engineMissing = engineMissing;
         this.memory = memory;
         this.state = state;
+        this.power = power;
         this.listener = listener;
     }
 
@@ -145,13 +148,18 @@ public final class Conversation {
             case "memory":
                 result = MemoryTrial.measure(engine, memory, job, progress);
                 break;
+            case "energy":
+                result = EnergyTrial.measure(engine, power, job, progress);
+                break;
             default:
                 result = Accuracy.measure(engine, job, progress);
         }
         around.addAll(prefixed("after_", state.read()));
         disturbed = state.disturbance();
-        if (!disturbed.isEmpty() && job.kind.equals("latency")) {
-            // A time taken in the background is another quantity: those cores are slower.
+        if (!disturbed.isEmpty()
+                && (job.kind.equals("latency") || job.kind.equals("energy"))) {
+            // A time taken in the background is another quantity: those cores are slower. So is
+            // the energy.
             throw new AgentException("disturbed", disturbed);
         }
         return result.with(

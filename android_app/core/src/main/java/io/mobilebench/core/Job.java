@@ -27,6 +27,9 @@ public final class Job extends Message {
     public final long[] cpus;
     /** How often a latency trial reads counters, between inferences; 0: never. */
     public final double traceSeconds;
+    /** Pairs of an idle and a load window of an energy trial. */
+    public final long windows;
+    public final double windowSeconds;
 
     private Job(Fields fields) throws ContractException {
         protocol = fields.whole("protocol");
@@ -47,6 +50,8 @@ public final class Job extends Message {
         datasetSha256 = fields.text("dataset_sha256", "");
         cpus = fields.wholes("cpus");
         traceSeconds = fields.number("trace_seconds", 0);
+        windows = fields.whole("windows", Contract.FEWEST_WINDOWS);
+        windowSeconds = fields.number("window_seconds", 2.0);
         if (!Contract.KINDS.contains(kind)) {
             throw fields.bad(
                     "unknown kind '" + kind + "', known are " + String.join(", ", Contract.KINDS));
@@ -58,9 +63,17 @@ public final class Job extends Message {
         if (runs < 1 || warmupRuns < 0) {
             throw fields.bad("at least one run, and no negative number of warm-up runs");
         }
-        if (warmupSeconds < 0 || seconds < 0 || maxSeconds < 0 || traceSeconds < 0) {
+        if (windows < Contract.FEWEST_WINDOWS) {
+            throw fields.bad("at least " + Contract.FEWEST_WINDOWS + " windows");
+        }
+        if (warmupSeconds < 0
+                || seconds < 0
+                || maxSeconds < 0
+                || traceSeconds < 0
+                || windowSeconds < 0) {
             throw fields.bad(
-                    "warmup_seconds, seconds, max_seconds and trace_seconds must not be negative");
+                    "warmup_seconds, seconds, max_seconds, trace_seconds and window_seconds must "
+                            + "not be negative");
         }
         for (int index = 0; index < cpus.length; index++) {
             for (int earlier = 0; earlier < index; earlier++) {
@@ -83,7 +96,7 @@ public final class Job extends Message {
                         "job", document, "protocol", "trial", "kind", "model", "model_sha256",
                         "accelerator", "threads", "xnnpack", "warmup_runs", "warmup_seconds",
                         "runs", "seconds", "max_seconds", "seed", "dataset", "dataset_sha256",
-                        "cpus", "trace_seconds"));
+                        "cpus", "trace_seconds", "windows", "window_seconds"));
     }
 
     @Override
@@ -112,6 +125,8 @@ public final class Job extends Message {
         fields.put("dataset_sha256", datasetSha256);
         fields.put("cpus", cpus);
         fields.put("trace_seconds", traceSeconds);
+        fields.put("windows", windows);
+        fields.put("window_seconds", windowSeconds);
         return fields;
     }
 }

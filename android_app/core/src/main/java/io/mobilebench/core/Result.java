@@ -27,8 +27,12 @@ public final class Result extends Message {
     public final long[] predictions;
     /** See {@link Delegation}; empty if it is not told. */
     public final Map<String, Object> delegation;
+    /** Of an energy trial, in pairs of one idle and one load window. */
+    public final List<Window> windows;
+    public final List<PowerSeries> power;
     public final List<String> warnings;
 
+    /** What a trial found that has no windows. */
     public Result(
             String trial,
             String kind,
@@ -48,6 +52,8 @@ public final class Result extends Message {
                 Collections.<String, Object>emptyMap(),
                 predictions,
                 delegation,
+                Collections.<Window>emptyList(),
+                Collections.<PowerSeries>emptyList(),
                 warnings);
     }
 
@@ -62,6 +68,8 @@ public final class Result extends Message {
             Map<String, Object> conditions,
             long[] predictions,
             Map<String, Object> delegation,
+            List<Window> windows,
+            List<PowerSeries> power,
             List<String> warnings) {
         this.trial = trial;
         this.kind = kind;
@@ -73,6 +81,8 @@ public final class Result extends Message {
         this.conditions = conditions;
         this.predictions = predictions;
         this.delegation = delegation;
+        this.windows = windows;
+        this.power = power;
         this.warnings = warnings;
     }
 
@@ -80,7 +90,14 @@ public final class Result extends Message {
     Result timed(long[] warmupNs, long[] startsNs, List<Trace> traces) {
         return new Result(
                 trial, kind, metrics, samplesNs, warmupNs, startsNs, traces, conditions,
-                predictions, delegation, warnings);
+                predictions, delegation, windows, power, warnings);
+    }
+
+    /** The same result with what an energy trial has. */
+    Result metered(List<Window> windows, List<PowerSeries> power) {
+        return new Result(
+                trial, kind, metrics, samplesNs, warmupNs, startsNs, traces, conditions,
+                predictions, delegation, windows, power, warnings);
     }
 
     /** The same result with more metrics and warnings behind its own, and with conditions. */
@@ -92,7 +109,7 @@ public final class Result extends Message {
         allWarnings.addAll(moreWarnings);
         return new Result(
                 trial, kind, allMetrics, samplesNs, warmupNs, startsNs, traces, conditions,
-                predictions, delegation, allWarnings);
+                predictions, delegation, windows, power, allWarnings);
     }
 
     static Result read(Map<String, Object> document) throws ContractException {
@@ -100,10 +117,18 @@ public final class Result extends Message {
                 new Fields(
                         "result", document, "trial", "kind", "metrics", "samples_ns",
                         "warmup_ns", "starts_ns", "traces", "conditions", "predictions",
-                        "delegation", "warnings");
+                        "delegation", "windows", "power", "warnings");
         List<Metric> metrics = new ArrayList<>();
         for (Map<String, Object> metric : fields.objects("metrics")) {
             metrics.add(Metric.read(metric));
+        }
+        List<Window> windows = new ArrayList<>();
+        for (Map<String, Object> window : fields.objects("windows")) {
+            windows.add(Window.read(window));
+        }
+        List<PowerSeries> power = new ArrayList<>();
+        for (Map<String, Object> series : fields.objects("power")) {
+            power.add(PowerSeries.read(series));
         }
         List<Trace> traces = new ArrayList<>();
         for (Map<String, Object> trace : fields.objects("traces")) {
@@ -121,6 +146,8 @@ public final class Result extends Message {
                         fields.object("conditions"),
                         fields.wholes("predictions"),
                         fields.object("delegation"),
+                        windows,
+                        power,
                         fields.texts("warnings"));
         if (result.startsNs.length != 0 && result.startsNs.length != result.samplesNs.length) {
             throw fields.bad("as many starts as samples, or none");
@@ -143,6 +170,14 @@ public final class Result extends Message {
         for (Trace trace : traces) {
             writtenTraces.add(trace.fields());
         }
+        List<Object> writtenWindows = new ArrayList<>();
+        for (Window window : windows) {
+            writtenWindows.add(window.fields());
+        }
+        List<Object> writtenPower = new ArrayList<>();
+        for (PowerSeries series : power) {
+            writtenPower.add(series.fields());
+        }
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("trial", trial);
         fields.put("kind", kind);
@@ -154,6 +189,8 @@ public final class Result extends Message {
         fields.put("conditions", conditions);
         fields.put("predictions", predictions);
         fields.put("delegation", delegation);
+        fields.put("windows", writtenWindows);
+        fields.put("power", writtenPower);
         fields.put("warnings", warnings);
         return fields;
     }

@@ -32,6 +32,7 @@ class ConversationTest {
     @TempDir Path folder;
     private final FakeModel model = new FakeModel(1000);
     private final List<String> seen = new ArrayList<>();
+    private final List<PowerMeter> meters = new ArrayList<>();
     private String disturbance = "";
     private int traced;
     private Path file;
@@ -104,6 +105,7 @@ class ConversationTest {
                 engine == null ? "there is no runtime" : "",
                 new ProcMemory(folder.toFile()),
                 state,
+                new PowerMeters(System::nanoTime, meters),
                 listener);
     }
 

@@ -1,9 +1,12 @@
 package io.mobilebench.desktop;
 
+import io.mobilebench.core.BatteryMeter;
 import io.mobilebench.core.Conversation;
 import io.mobilebench.core.Engine;
 import io.mobilebench.core.Job;
 import io.mobilebench.core.Message;
+import io.mobilebench.core.PowerMeter;
+import io.mobilebench.core.PowerMeters;
 import io.mobilebench.core.ProcMemory;
 import io.mobilebench.core.Version;
 import io.mobilebench.tflite.TfLiteEngine;
@@ -12,7 +15,9 @@ import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.logging.Level;
 import java.util.logging.Logger;
@@ -21,7 +26,7 @@ import java.util.logging.Logger;
  * The app's core and engine on a desktop JVM, on standard input and output: test equipment, which
  * says {@code "virtual": true} of its device in every hello.
  *
- * <pre>java … io.mobilebench.desktop.Main [--device-json FILE]</pre>
+ * <pre>java … io.mobilebench.desktop.Main [--device-json FILE] [--battery FOLDER]</pre>
  *
  * <p>{@code java.library.path} holds the runtime's library for Android on x86-64 and what it needs
  * of Android's C library; see {@code bionic.c}.
@@ -42,10 +47,19 @@ public final class Main {
         RUNTIME.setLevel(Level.WARNING);
 
         DescribedDevice described = new DescribedDevice(null);
+        List<PowerMeter> meters = Collections.emptyList();
         for (int index = 0; index + 1 < arguments.length; index += 2) {
             switch (arguments[index]) {
                 case "--device-json":
                     described = new DescribedDevice(new File(arguments[index + 1]));
+                    break;
+                case "--battery":
+                    meters =
+                            Collections.singletonList(
+                                    new BatteryMeter(
+                                            new FolderGauge(new File(arguments[index + 1])),
+                                            System::nanoTime,
+                                            "simulated battery"));
                     break;
                 default:
                     System.err.println("unknown option " + arguments[index]);
@@ -71,6 +85,7 @@ public final class Main {
                         missing,
                         new ProcMemory(new File("/proc/self")),
                         described,
+                        new PowerMeters(System::nanoTime, meters),
                         new Silent());
         boolean answered =
                 conversation.serve(new FileInputStream(FileDescriptor.in), toHost);
