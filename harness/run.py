@@ -23,7 +23,7 @@ from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Outcome, Progress
 from harness.compress.service import compress_variants
 from harness.devices import interrupt
-from harness.devices.base import AGENT, BENCHMARK_MODEL, Device
+from harness.devices.base import AGENT, BENCHMARK_MODEL, Device, DeviceFacts
 from harness.devices.local import LocalDevice
 from harness.errors import BadInputError, InterruptedRunError, InvalidRunError, first_line
 from harness.plan import PlannedTrial, PlannedVariant, make_plan

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from device_agent import power
 from harness.cache import cache_folder
 from harness.device_checks import DeviceCheck
 from harness.devices.base import Device, DeviceFacts
@@ -91,11 +92,15 @@ def choose_devices(
 
 @dataclass(frozen=True)
 class FoundDevices:
-    """What can be measured on, and why something expected may be missing."""
+    """What can be measured on, and why something expected may be missing.
+
+    ``local_power`` says what tells energy on this machine.
+    """
 
     local: DeviceFacts | None
     connected: tuple[Found, ...]
     notes: tuple[str, ...]
+    local_power: str = ""
 
 
 def find_devices() -> FoundDevices:
@@ -114,7 +119,9 @@ def find_devices() -> FoundDevices:
         connected = discover(AdbServer.from_environment())
     except BadInputError as error:
         notes.append(f"no phones: {error}")
-    return FoundDevices(local, connected, tuple(notes))
+    counters, reasons = power.find(power.root())
+    told = ", ".join(power.sources(counters)) or "; ".join(("no power counter", *reasons))
+    return FoundDevices(local, connected, tuple(notes), told)
 
 
 @dataclass(frozen=True)

@@ -234,10 +234,10 @@ def _fit(text: str, width: int = 36) -> str:
     return escape(cut.ljust(width))
 
 
-def device_table(local: DeviceFacts | None, found: Sequence[Found]) -> Table:
-    """The devices, for a person."""
+def device_table(local: DeviceFacts | None, found: Sequence[Found], power: str = "") -> Table:
+    """The devices, for a person; ``power``: what tells energy on this machine."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("device", "kind", "what it is", "state", "battery", "app"):
+    for column in ("device", "kind", "what it is", "state", "battery", "app", "energy by"):
         table.add_column(column, overflow="fold")
     if local is not None:
         info = local.info
@@ -247,6 +247,9 @@ def device_table(local: DeviceFacts | None, found: Sequence[Found]) -> Table:
             f"{info.get('cpu') or info.get('machine')}, {info.get('cores')} cores, "
             f"{local.runtime} {local.runtime_version}",
             "ready",
+            "",
+            "",
+            power,
         )
     for device in found:
         what = ", ".join(
@@ -270,6 +273,7 @@ def device_table(local: DeviceFacts | None, found: Sequence[Found]) -> Table:
             "ready" if device.ready else f"[red]{device.advice or device.state}[/]",
             "" if device.battery is None else f"{device.battery} %{heat}{thermal}",
             "" if device.app is None else str(device.app),
+            device.power,
         )
     return table
 

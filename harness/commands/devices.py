@@ -33,10 +33,15 @@ def devices(as_json: bool) -> None:
     found = selection.find_devices()
     if as_json:
         local = [asdict(found.local)] if found.local else []
-        document = {"local": local, "connected": [asdict(d) for d in found.connected]}
-        click.echo(json.dumps({**document, "notes": found.notes}, indent=2, ensure_ascii=False))
+        document = {
+            "local": local,
+            "local_power": found.local_power,
+            "connected": [asdict(d) for d in found.connected],
+            "notes": found.notes,
+        }
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    terminal.output().print(terminal.device_table(found.local, found.connected))
+    terminal.output().print(terminal.device_table(found.local, found.connected, found.local_power))
     for note in found.notes:
         click.echo(note, err=True)
 

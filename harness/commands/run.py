@@ -148,6 +148,8 @@ def run(
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.resume(resume, display)
     else:
+        if binary and (energy or unplugged):
+            raise BadInputError("benchmark_model measures no energy: leave --binary out")
         if devices or allow or binary or unplugged:
             given["devices"] = selection.choose_devices(
                 devices or ("all",), allow, binary, unplugged

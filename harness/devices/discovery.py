@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.devices import adb_parse, phone_state
+from harness.devices import adb_parse, phone_power, phone_state
 from harness.devices.adb import AdbDevice, AdbError, AdbServer, is_virtual, parse_address
 from harness.devices.adb_parse import DeviceLine
 from harness.devices.android import AndroidDevice, describe
@@ -37,6 +37,7 @@ class Found:
         model, android, soc: for a person.
         battery: percent; ``temperature`` of the battery in °C; ``thermal``: Android's status.
         app: version code of the benchmark app on it.
+        power: what tells energy on it.
         virtual: it is this project's test equipment.
         also: further serials of the same device, such as its network address.
         identity: tells two connections to one device from two devices.
@@ -53,6 +54,7 @@ class Found:
     temperature: float | None = None
     thermal: int | None = None
     app: int | None = None
+    power: str = ""
     virtual: bool = False
     also: tuple[str, ...] = ()
     identity: str = ""
@@ -203,6 +205,10 @@ def _only(found: Sequence[Found]) -> Found:
     return ready[0]
 
 
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
 def _over_network(serial: str) -> bool:
     return DeviceLine(serial, "device").over_network
 
@@ -229,6 +235,9 @@ def _look(server: AdbServer, line: DeviceLine) -> Found:
             temperature=state.battery.temperature,
             thermal=state.thermal.status,
             app=installed_version(device),
+            power=phone_power.describe(
+                device, _number(properties["ro.build.version.sdk"]), state.battery, facts
+            ),
             identity=properties.get("ro.serialno", ""),
         )
     except AdbError as error:

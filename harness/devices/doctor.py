@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.devices import app, phone_state
+from harness.devices import app, phone_power, phone_state
 from harness.devices.adb import AdbDevice, AdbError
 from harness.devices.adb_parse import parse_properties
 from harness.devices.android import describe, unfit_build
@@ -129,6 +129,8 @@ def _checks(device: AdbDevice, apk: Apk | None) -> Iterator[Check]:
     yield _app(device, apk)
     yield _storage(device)
     yield from _state(device, number)
+    battery = phone_state.read(device).battery
+    yield Check("power", True, f"energy by {phone_power.describe(device, number, battery, facts)}")
     yield _stay_awake(device)
 
 
