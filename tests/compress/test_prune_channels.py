@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.compress.artifact import Outcome
+from harness.compress.build import ModelBuilder
+from harness.compress.cache import Cache
 from harness.compress.channels.allocation import Curve, by_layer, by_sensitivity, over_all
 from harness.compress.channels.graph import ChannelGraph, Pool, channel_graph
 from harness.compress.channels.importance import norm_importance, taylor_importance
@@ -23,7 +26,6 @@ from harness.compress.step import Bench, State, StepError, Workshop
 from harness.errors import BadInputError
 from harness.models.sources import build_fresh, find_source, load_keras
 from harness.models.spec import ModelSpec
-from harness.stopwatch import stopwatch_on
 
 pytestmark = pytest.mark.tensorflow
 
@@ -385,47 +387,37 @@ def test_the_host_measures_for_the_child(digits: Any, tmp_path: Path) -> None:
     recipe = parse_recipe("prune_channels(max_latency=0.6, epochs=0)")
     asked: list[int] = []
 
-    def made(stopwatch: Stopwatch | None) -> Any:
+    def measure(files: Sequence[Path]) -> list[float]:
+        asked.append(len(files))
+        if len(asked) == 1:
+            raise NotMeasuredError("it was unplugged")
+        return by_size(files)
+
+    def made() -> Outcome:
         return compress_variants(
             [(spec, recipe)],
             seed=0,
             cache=tmp_path,
             on_progress=lambda _: None,
-            stopwatch=stopwatch,
+            stopwatch=Stopwatch("a phone", measure),
         )
 
-    def counting(files: Sequence[Path]) -> list[float]:
-        asked.append(len(files))
-        return by_size(files)
-
-    def broken(_files: Sequence[Path]) -> list[float]:
-        raise NotMeasuredError("it was unplugged")
-
-    with pytest.raises(BadInputError, match="there is no device to measure on"):
-        made(None)
-    (failure,) = made(Stopwatch("a phone", broken)).failures
+    (failure,) = made().failures
     assert failure.reason == "no latency on a phone: it was unplugged"
-    (artifact,) = made(Stopwatch("a phone", counting)).artifacts
+    (artifact,) = made().artifacts
     assert artifact.provenance["steps"][-1]["latency_device"] == "a phone"
-    assert asked == [2] * len(asked)
-    times = len(asked)
-    (same,) = made(Stopwatch("a phone", counting)).artifacts
-    assert len(asked) == times, "it comes from the cache"
-    assert same.sha256 == artifact.sha256
-    made(Stopwatch("another phone", counting))
-    assert len(asked) > times, "what was found on one device says nothing of another"
+    assert asked == [2] * (1 + 5)
 
+    def builder(device: str | None) -> ModelBuilder:
+        return ModelBuilder(
+            spec,
+            seed=0,
+            cache=Cache(tmp_path, tmp_path),
+            report=lambda *_: None,
+            stopwatch=None if device is None else Stopwatch(device, measure),
+        )
 
-def test_a_real_stopwatch(digits: Any, tmp_path: Path) -> None:
-    from harness.devices.local import LocalDevice
-    from harness.suite import RuntimeSpec
-
-    device = LocalDevice("here", None, tmp_path)
-    facts = device.probe()
-    stopwatch = stopwatch_on(device, facts, RuntimeSpec(name="cpu", threads=2), seed=0)
-    assert facts.runtime_version in stopwatch.device
-    assert "2 threads" in stopwatch.device
-    assert all(0 < seconds < 1 for seconds in stopwatch.measure([digits.tflite] * 2))
-    (tmp_path / "torn.tflite").write_bytes(b"\0\0\0\0TFL3")
-    with pytest.raises(NotMeasuredError):
-        stopwatch.measure([tmp_path / "torn.tflite"])
+    assert builder("a phone").find(recipe) is not None, "it comes from the cache"
+    assert builder("another phone").find(recipe) is None, "one device says nothing of another"
+    with pytest.raises(BadInputError, match="there is no device to measure on"):
+        builder(None).require(recipe)
