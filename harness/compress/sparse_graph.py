@@ -26,7 +26,7 @@ class Kernel:
     Attributes:
         name: the tensor's.
         weights: (outputs, …, inputs) as stored.
-        dtype: of the weights, as NumPy calls it, or the schema's number of another type.
+        dtype: of the weights, as the schema calls it, in small letters.
         kinds: the runtime's sparse kernels that could compute with it, the fastest first.
         without: why there are none, or an empty text.
         unpackable: whether the runtime and its delegate take weights that are unpacked at load.
@@ -121,11 +121,12 @@ class Graph:
     def _kernel(self, number: int, index: int) -> Kernel:
         graph = self._model.subgraphs[number]
         tensor = graph.tensors[index]
-        dtype = {
-            self._schema.TensorType.FLOAT32: "float32",
-            self._schema.TensorType.FLOAT16: "float16",
-            self._schema.TensorType.INT8: "int8",
-        }.get(tensor.type, str(tensor.type))
+        names = {
+            value: name.lower()
+            for name, value in vars(self._schema.TensorType).items()
+            if name.isupper()
+        }
+        dtype = names[tensor.type]
         data = self._model.buffers[tensor.buffer].data
         known = dtype in ("float32", "float16", "int8")
         weights = data.view(dtype).reshape(tensor.shape) if known else data
@@ -157,7 +158,7 @@ class Graph:
         """What the runtime calls for int8 weights, or an empty text if it has nothing."""
         types = {graph.tensors[int(op.inputs[0])].type for op in users}
         quantization = graph.tensors[index].quantization
-        if np.any(quantization.zeroPoint):
+        if quantization is None or quantization.scale is None or np.any(quantization.zeroPoint):
             return ""
         if types == {self._schema.TensorType.FLOAT32}:
             return "dynamic int8"

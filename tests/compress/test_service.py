@@ -153,8 +153,14 @@ def test_a_new_quantizer_needs_no_tensorflow(
 ) -> None:
     cache, _, _ = first
     broken_package(tmp_path, monkeypatch, "tensorflow", "raise AssertionError('imported')")
-    outcome = compress(spec_of(digits), "prune(0.8, epochs=2) → float16", cache=cache)
-    assert len(outcome.artifacts) == 1
+    recipes = [f"prune(0.8, epochs=2) → float16{stored}" for stored in ("", " → sparse")]
+    dense, sparse = compress(spec_of(digits), *recipes, cache=cache).artifacts
+    assert sparse.bytes < 0.5 * dense.bytes
+    assert sparse.warnings == dense.warnings
+    last = sparse.provenance["steps"][-1]
+    assert last["zeros_in_file"] == pytest.approx(0.8, abs=0.01)
+    hidden, digit = last["layers"].values()
+    assert (hidden["stored"], digit["why"]) == ("unpacked at load", "too few zeros")
 
 
 def test_a_damaged_cache_is_made_anew(digits: Any, tmp_path: Path) -> None:

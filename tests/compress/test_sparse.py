@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from harness.compress import flatbuffer
 from harness.compress.check import compare_encoded, examine
-from harness.compress.quantize import DynamicInt8, Float16, Int8, WeightOnlyInt8
+from harness.compress.quantize import (
+    DynamicInt4,
+    DynamicInt8,
+    Float16,
+    Int8,
+    Int16x8,
+    WeightOnlyInt8,
+)
 from harness.compress.sparse import Sparse
 from harness.compress.sparse_format import encode, fits
 from harness.compress.step import StepError
@@ -149,6 +156,10 @@ def test_what_the_runtime_would_get_wrong_stays_dense(tmp_path: Any) -> None:
     blocks = Int8().quantize(convert(dense_layers(512, 0.1, 16), tmp_path), x).content
     with pytest.raises(StepError, match="static int8 would be slower"):
         Sparse().encode(blocks)
+    with pytest.raises(StepError, match="weights of type int4 have no sparse format"):
+        Sparse().encode(DynamicInt4().quantize(single, None).content)
+    with pytest.raises(StepError, match="no sparse kernel for these types"):
+        Sparse(aim="size").encode(Int16x8().quantize(single, x).content)
     with pytest.raises(StepError, match="too few zeros"):
         Sparse().encode(convert(dense_layers(64, 1.0, 1), tmp_path))
     wide = DynamicInt8().quantize(convert(wide_layer(16 * 257), tmp_path)).content
