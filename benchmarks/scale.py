@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from harness.store import PARTS, SAMPLES, TRIALS, RunFolder, TrialRecord
+from harness.timings import Timings, to_part
 
 BLOCKS = 6
 RUNTIMES = ("cpu-1", "cpu-4")
@@ -107,7 +108,7 @@ def generate(path: Path, trials: int, samples: int) -> tuple[RunFolder, int, int
     # `append` waits for the disk after each trial; ten thousand of them are written at once here.
     (path / PARTS).mkdir()
     for trial, values in batches:
-        np.save(path / PARTS / f"{trial}.npy", values)
+        (path / PARTS / f"{trial}.npy").write_bytes(to_part(Timings(values)))
     lines = (json.dumps(dataclasses.asdict(record)) + "\n" for record in records)
     (path / TRIALS).write_text("".join(lines), "utf-8")
     folder.fold_samples()

@@ -64,7 +64,7 @@ def make_plan(
     if energy:
         shuffled = random.Random(f"{seed}/{device}/energy").sample(pairs, len(pairs))
         order += [("energy", 0, variant, runtime) for variant, runtime in shuffled]
-    return _numbered(run, device, order)
+    return _numbered(run, device, order, device)
 
 
 def make_gate_plan(
@@ -79,19 +79,23 @@ def make_gate_plan(
     """All trials of a gate on one device: a model's arms beside each other, in random order.
 
     Unlike a suite's, a gate's memory and energy are measured in every block, because they are
-    tested, and the arms of one model follow each other, because only they are compared. A plan
+    tested, and the arms of one model follow each other, because only they are compared. A trial of
+    each baseline comes before all others: it tells how many warm-up runs both arms get. A plan
     with more blocks starts with the trials of one with fewer, under the same names.
 
     Args:
         run: the run's name.
         device: where.
-        variants: of all models; those of one model are the arms.
+        variants: of all models; those of one model are the arms, its baseline first.
         runtimes: by name.
         blocks: how many times each arm is run.
         seed: of the order.
         kinds: which of ``latency``, ``memory``, ``energy`` and ``accuracy`` are measured.
     """
     models = list(dict.fromkeys(variant.model for variant in variants))
+    baselines = [next(v for v in variants if v.model == model) for model in models]
+    first = [("warmup", 0, baseline, runtime) for baseline in baselines for runtime in runtimes]
+    warmups = _numbered(run, f"{device}.warmup", first if "latency" in kinds else [], device)
     order: _Order = [
         ("accuracy", 0, variant, runtime)
         for variant in variants
@@ -108,13 +112,13 @@ def make_gate_plan(
                     order += [
                         (kind, block, arm, runtime) for arm in shuffle.sample(arms, len(arms))
                     ]
-    return _numbered(run, device, order)
+    return warmups + _numbered(run, device, order, device)
 
 
-def _numbered(run: str, device: str, order: _Order) -> tuple[PlannedTrial, ...]:
+def _numbered(run: str, group: str, order: _Order, device: str) -> tuple[PlannedTrial, ...]:
     return tuple(
         PlannedTrial(
-            f"{run}.{device}.{number:05d}",
+            f"{run}.{group}.{number:05d}",
             kind,
             block,
             device,

@@ -18,7 +18,7 @@ import numpy as np
 
 from device_agent import contract
 from device_agent.contract import Event, Job, Metric, Result
-from harness import clock
+from harness import clock, warmup
 from harness.devices.base import (
     Cooldown,
     Device,
@@ -30,9 +30,14 @@ from harness.errors import InvalidRunError
 from harness.plan import PlannedTrial
 from harness.store import RunFolder, TrialRecord, attempt_name
 from harness.suite import MeasuringProtocol, RuntimeSpec
+from harness.timings import Timings
 
 #: After so many failures of one variant in a row, its other trials are not worth their time.
 _FAILURES_BEFORE_SKIPPING = 2
+
+#: A sustained trial's counters are read so often, and at least so many times.
+_TRACE_SECONDS = 5.0
+_FEWEST_READINGS = 12
 
 _CLOCK = "host's CLOCK_MONOTONIC"
 
@@ -92,6 +97,7 @@ def run_session(
         on_event(replace(event, trial=trial.trial))
 
     finished = {record.trial: record for record in folder.trials()}
+    warmups: dict[tuple[str, str], int | None] = {}
     failures: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for trial in plan:
         variant = (trial.model, trial.recipe, trial.runtime)
@@ -102,6 +108,9 @@ def run_session(
             on_trial(trial)
             attempt = 1 if record is None else record.attempt + 1
             payload = payloads[trial.model, trial.recipe]
+            place = (trial.model, trial.runtime)
+            if place not in warmups and trial.kind == "latency":
+                warmups[place] = fixed_warmup(folder, plan, *place)
             if len(failures[variant]) >= _FAILURES_BEFORE_SKIPPING:
                 reason = f"not started after two failures in a row: {failures[variant][0]}"
                 record = _without_result(trial, attempt, payload, TrialError("skipped", reason))
@@ -115,6 +124,7 @@ def run_session(
                     payload,
                     runtimes[trial.runtime],
                     protocol,
+                    warmups.get(place) if trial.kind == "latency" else None,
                     seed,
                     partial(told, trial),
                 )
@@ -128,6 +138,23 @@ def run_session(
             failures[variant].append(record.reason)
 
 
+def fixed_warmup(
+    folder: RunFolder, plan: Sequence[PlannedTrial], model: str, runtime: str
+) -> int | None:
+    """How many warm-up runs the baseline took in the trial that was made to tell.
+
+    Returns:
+        The number; None if the plan has no such trial, or it told nothing: then the protocol's
+        own limits hold.
+    """
+    found = [t.trial for t in plan if (t.kind, t.model, t.runtime) == ("warmup", model, runtime)]
+    valid = {record.trial for record in folder.trials() if record.state == "valid"}
+    if not found or found[0] not in valid:
+        return None
+    times = next((times for trial, times in folder.timings() if trial == found[0]), None)
+    return None if times is None else warmup.needed(times.warmup, times.samples)
+
+
 def _attempt(
     folder: RunFolder,
     device: Device,
@@ -136,6 +163,7 @@ def _attempt(
     payload: Payload,
     runtime: RuntimeSpec,
     protocol: MeasuringProtocol,
+    warmup_runs: int | None,
     seed: int,
     on_event: OnEvent,
 ) -> TrialRecord:
@@ -150,6 +178,8 @@ def _attempt(
         readiness = device.preflight(cooldown, lambda text: on_event(Event(name, text)))
         waited = time.monotonic() - begin
         job = _job(device, trial, name, payload, runtime, protocol, seed)
+        if warmup_runs is not None:
+            job = replace(job, warmup_runs=warmup_runs, warmup_seconds=0.0)
         # Minutes that are asked for are no sign of a device that hangs.
         timeout = protocol.limit_seconds(trial.kind)
         if _is_sustained(trial, protocol):
@@ -166,22 +196,29 @@ def _attempt(
         error = failed
     seconds = time.monotonic() - begin
     record = _without_result(trial, attempt, payload, error, started, seconds)
-    samples = np.array((), dtype=np.int64)
+    timings = None
     if result is not None:
-        samples = np.array(result.samples_ns, dtype=np.int64)
+        timings = Timings(
+            *(
+                np.array(times, dtype=np.int64)
+                for times in (result.samples_ns, result.warmup_ns, result.starts_ns)
+            )
+        )
         wait = Metric("preflight_time", "ns", _CLOCK, round(waited * 1e9), 1, 1)
         metrics = (*result.metrics, *readiness.metrics, wait)
         record = replace(
             record,
-            samples=samples.size,
+            samples=timings.samples.size,
             metrics=tuple(vars(metric) for metric in metrics),
             predictions=result.predictions,
             delegation=result.delegation,
             windows=tuple(vars(window) for window in result.windows),
             power=tuple(vars(series) for series in result.power),
+            conditions=result.conditions,
+            traces=tuple(vars(trace) for trace in result.traces),
             warnings=tuple(dict.fromkeys((*readiness.warnings, *result.warnings))),
         )
-    folder.append(record, samples)
+    folder.append(record, timings)
     return record
 
 
@@ -206,7 +243,7 @@ def _job(
     return Job(
         protocol=contract.PROTOCOL_VERSION,
         trial=name,
-        kind=trial.kind,
+        kind="latency" if trial.kind == "warmup" else trial.kind,
         model=device.push(payload.model, payload.model_sha256),
         model_sha256=payload.model_sha256,
         accelerator=runtime.accelerator,
@@ -226,7 +263,13 @@ def _job(
         dataset_sha256=payload.dataset_sha256,
         windows=protocol.energy_windows,
         window_seconds=protocol.energy_seconds,
+        trace_seconds=_trace_seconds(protocol) if _is_sustained(trial, protocol) else 0.0,
     )
+
+
+def _trace_seconds(protocol: MeasuringProtocol) -> float:
+    """How often a sustained trial's counters are read: a short one's more often."""
+    return min(_TRACE_SECONDS, protocol.measured_seconds / _FEWEST_READINGS)
 
 
 def _without_result(

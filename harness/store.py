@@ -10,7 +10,6 @@ this folder alone.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -18,17 +17,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import filelock
-import numpy as np
-import numpy.typing as npt
 
-from harness.errors import BadInputError, first_line
+from harness import timings
+from harness.errors import BadInputError
 from harness.files import disk_errors, write_atomically
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from harness.timings import Nanoseconds, Timings
 
 MANIFEST = "run.json"
 TRIALS = "trials.jsonl"
@@ -43,10 +39,6 @@ FORMAT = 1
 #: A trial that the device's state spoilt is repeated twice at most.
 ATTEMPTS = 3
 
-_ROWS_IN_A_GROUP = 1_000_000
-
-Nanoseconds = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class TrialRecord:
@@ -55,7 +47,7 @@ class TrialRecord:
     ``state`` is ``valid``, ``failed`` (there is no result) or ``invalid`` (the device's state
     spoilt it: repeated, if ``attempt``, from 1, is not the last); the others have ``code`` and
     ``reason``.
-    ``metrics`` are those of :class:`device_agent.contract.Metric`, as dictionaries.
+    ``metrics`` and ``traces`` are those of :mod:`device_agent.contract`, as dictionaries.
     ``samples`` counts the timed inferences, which are kept apart.
     ``windows`` and ``power`` are an energy trial's raw readings, as dictionaries likewise.
     ``started`` is the host's UTC time (ISO 8601), ``seconds`` the whole trial's wall time.
@@ -80,6 +72,8 @@ class TrialRecord:
     delegation: dict[str, Any] = field(default_factory=dict)
     windows: tuple[dict[str, Any], ...] = ()
     power: tuple[dict[str, Any], ...] = ()
+    conditions: dict[str, Any] = field(default_factory=dict)
+    traces: tuple[dict[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
     attempt: int = 1
 
@@ -222,14 +216,14 @@ class RunFolder:
 
     # Trials.
 
-    def append(self, record: TrialRecord, samples_ns: Nanoseconds | None = None) -> None:
-        """Keeps one finished attempt: its samples first, then its line, both on the disk.
+    def append(self, record: TrialRecord, times: Timings | None = None) -> None:
+        """Keeps one finished attempt: its times first, then its line, both on the disk.
 
         Raises:
             InvalidRunError: the disk is full or failing; what was kept before is whole.
         """
-        if samples_ns is not None and samples_ns.size:
-            self._write_part(record.attempt_name, samples_ns)
+        if times is not None and times.samples.size:
+            self._write_part(record.attempt_name, times)
         line = (
             json.dumps(asdict(record), separators=(",", ":"), ensure_ascii=False) + "\n"
         ).encode()
@@ -285,22 +279,26 @@ class RunFolder:
 
     def samples(self) -> Iterator[tuple[str, Nanoseconds]]:
         """The timed inferences of each latency trial's latest attempt, one trial at a time."""
-        trials = {record.attempt_name: record.trial for record in self.trials()}
-        for attempt, values in self.attempt_samples():
-            if attempt in trials:
-                yield trials[attempt], values
+        for trial, times in self.timings():
+            yield trial, times.samples
 
-    def attempt_samples(self) -> Iterator[tuple[str, Nanoseconds]]:
-        """The timed inferences of every attempt, by its name, one at a time."""
+    def timings(self) -> Iterator[tuple[str, Timings]]:
+        """The raw times of each latency trial's latest attempt, one trial at a time."""
+        trials = {record.attempt_name: record.trial for record in self.trials()}
+        for attempt, times in self.attempt_timings():
+            if attempt in trials:
+                yield trials[attempt], times
+
+    def attempt_timings(self) -> Iterator[tuple[str, Timings]]:
+        """The raw times of every attempt, by its name, one at a time."""
         seen: set[str] = set()
         for part in self._parts():
-            trial, values = _read_part(part)
-            seen.add(trial)
-            yield trial, values
+            seen.add(part.stem)
+            yield part.stem, timings.read_part(part)
         if (self.path / SAMPLES).exists():
-            for trial, values in _read_samples(self.path / SAMPLES):
-                if trial not in seen:
-                    yield trial, values
+            for attempt, times in timings.read_table(self.path / SAMPLES):
+                if attempt not in seen:
+                    yield attempt, times
 
     def fold_samples(self) -> None:
         """Moves the part files of finished trials into ``samples.parquet``."""
@@ -313,9 +311,9 @@ class RunFolder:
         target = self.path / SAMPLES
         temporary = target.with_suffix(".tmp")
         with disk_errors(target):
-            with pq.ParquetWriter(temporary, _schema(), compression="zstd") as writer:
-                for table in _grouped(
-                    (name, values) for name, values in self.attempt_samples() if name in finished
+            with pq.ParquetWriter(temporary, timings.schema(), compression="zstd") as writer:
+                for table in timings.tables(
+                    (name, times) for name, times in self.attempt_timings() if name in finished
                 ):
                     writer.write_table(table)
             os.replace(temporary, target)
@@ -326,83 +324,15 @@ class RunFolder:
     def _parts(self) -> list[Path]:
         return sorted((self.path / PARTS).glob("*.npy"))
 
-    def _write_part(self, trial: str, samples_ns: Nanoseconds) -> None:
+    def _write_part(self, trial: str, times: Timings) -> None:
         target = self.path / PARTS / f"{trial}.npy"
         with disk_errors(target):
             target.parent.mkdir(exist_ok=True)
         # In memory first: NumPy hides the reason when a file cannot be written to its end.
-        content = io.BytesIO()
-        np.save(content, samples_ns.astype(np.int64), allow_pickle=False)
-        write_atomically(target, content.getvalue())
+        write_atomically(target, timings.to_part(times))
 
 
 def _record(document: dict[str, Any]) -> TrialRecord:
-    for name in ("metrics", "predictions", "windows", "power", "warnings"):
+    for name in ("metrics", "predictions", "windows", "power", "traces", "warnings"):
         document[name] = tuple(document.get(name, ()))
     return TrialRecord(**document)
-
-
-def _schema() -> pa.Schema:
-    import pyarrow as pa
-
-    return pa.schema(
-        [
-            ("trial", pa.dictionary(pa.int32(), pa.string())),
-            ("index", pa.int32()),
-            ("nanoseconds", pa.int64()),
-        ]
-    )
-
-
-def _grouped(trials: Iterator[tuple[str, Nanoseconds]]) -> Iterator[pa.Table]:
-    """Tables of about a million rows, so that ten thousand trials are not ten thousand groups."""
-    names: list[str] = []
-    arrays: list[Nanoseconds] = []
-    rows = 0
-    for trial, values in trials:
-        names.append(trial)
-        arrays.append(values)
-        rows += values.size
-        if rows >= _ROWS_IN_A_GROUP:
-            yield _table(names, arrays)
-            names, arrays, rows = [], [], 0
-    if names:
-        yield _table(names, arrays)
-
-
-def _table(names: list[str], arrays: list[Nanoseconds]) -> pa.Table:
-    import pyarrow as pa
-
-    sizes = [a.size for a in arrays]
-    codes = np.repeat(np.arange(len(names), dtype=np.int32), sizes)
-    index = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
-    trial = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names))
-    return pa.table([trial, pa.array(index), pa.array(np.concatenate(arrays))], schema=_schema())
-
-
-def _read_samples(path: Path) -> Iterator[tuple[str, Nanoseconds]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path, read_dictionary=["trial"])
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=["trial", "nanoseconds"]).combine_chunks()
-            for chunk, values in zip(
-                table["trial"].chunks, table["nanoseconds"].chunks, strict=True
-            ):
-                codes = chunk.indices.to_numpy()
-                edges = np.flatnonzero(np.diff(codes)) + 1
-                names = chunk.dictionary.to_pylist()
-                for piece in np.split(np.arange(codes.size), edges) if codes.size else []:
-                    yield names[codes[piece[0]]], values.to_numpy()[piece[0] : piece[-1] + 1]
-    except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
-        raise BadInputError(f"{path} is damaged: {first_line(error)}") from error
-
-
-def _read_part(path: Path) -> tuple[str, Nanoseconds]:
-    try:
-        values: Nanoseconds = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BadInputError(f"{path} is damaged: {first_line(error)}") from error
-    return path.stem, values

@@ -223,7 +223,9 @@ class RunDisplay:
         self._progress.update(task, description=f"[bold]measure[/]   {_fit(text)}")
 
     def _seconds(self, kind: str) -> float:
-        return _AROUND_A_TRIAL + self._protocol.expected_seconds(kind)
+        # The trial that tells how much warm-up a gate needs is timed as any other.
+        of = "latency" if kind == "warmup" else kind
+        return _AROUND_A_TRIAL + self._protocol.expected_seconds(of)
 
 
 def _fit(text: str, width: int = 36) -> str:

@@ -79,6 +79,7 @@ class Device:
         self.right: Mapping[bool, int] = {False: 30, True: 30}
         self.fault: Callable[[bool, str, int], TrialError | None] = lambda *_: None
         self.version = "1.0"
+        self.warmups: list[tuple[str, int, float]] = []
         self._seen: Counter[tuple[str, bool]] = Counter()
         self._lock = threading.Lock()
 
@@ -92,6 +93,9 @@ class Device:
         return Readiness()
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:  # noqa: ARG002
+        if ".warmup." in job.trial:
+            return Result(job.trial, job.kind, samples_ns=(5,) * 9, warmup_ns=(5,) * 7)
+        self.warmups.append((job.kind, job.warmup_runs, job.warmup_seconds))
         candidate = job.model_sha256 == sha256(CANDIDATE)
         with self._lock:
             number = self._seen[job.kind, candidate]
@@ -191,7 +195,7 @@ def test_the_first_look_decides_what_is_plain(
     assert found["energy"].verdict is None
     assert "only when it is asked for" in found["energy"].reason
     trials = RunFolder.open(result.folder).trials()
-    assert len(trials) == 7 * 2 * 2
+    assert len(trials) == 1 + 7 * 2 * 2
     assert json.loads((result.folder / "gate.json").read_text())["verdict"] == verdict
     assert (result.folder / "report.html").exists()
 
@@ -204,12 +208,12 @@ def test_noise_is_neither_passed_nor_failed_and_gets_a_second_look(
     assert (result.verdict, result.exit_code) == (Verdict.INCONCLUSIVE, 3)
     folder = RunFolder.open(result.folder)
     assert [t.trial for t in folder.trials()] == [p["trial"] for p in folder.manifest()["plan"]]
-    assert len(folder.trials()) == 14 * 2 * 2
+    assert len(folder.trials()) == 1 + 14 * 2 * 2
     assert by_metric(result)["latency"].blocks == 14
     assert by_metric(result)["memory"].blocks == 7
     assert folder.manifest()["state"] == "finished"
     assert dict(folder.samples()).keys() == {
-        t.trial for t in folder.trials() if t.kind == "latency"
+        t.trial for t in folder.trials() if t.kind in ("latency", "warmup")
     }
 
 
@@ -299,7 +303,7 @@ def test_a_failed_trial_makes_its_metric_invalid(
     assert words in by_metric(result)["latency"].reason
     assert "1 of 14 latency trials failed" in repr(result)
     assert by_metric(result)["memory"].verdict == Verdict.PASS
-    assert len(RunFolder.open(result.folder).trials()) == 28, "no second look at an invalid one"
+    assert len(RunFolder.open(result.folder).trials()) == 29, "no second look at an invalid one"
 
 
 def test_a_device_that_fails_always(tmp_path: Path, on: Open) -> None:
@@ -389,12 +393,23 @@ def test_blocks_of_two_in_random_order() -> None:
     assert set(orders) == {("a", "b"), ("b", "a")}
     assert min(orders.values()) > 8
     assert all(a.block == b.block for a, b in zip(latency[::2], latency[1::2], strict=True))
-    assert Counter(t.kind for t in plan) == {"latency": 80, "memory": 80, "accuracy": 2}
+    counts = {"warmup": 1, "accuracy": 2, "latency": 80, "memory": 80}
+    assert Counter(t.kind for t in plan) == counts
     assert make_gate_plan("r", "d", pair, ["cpu"], 40, 2, kinds) != plan
-    assert make_gate_plan("r", "d", pair, ["cpu"], 20, 1, kinds) == plan[: 2 + 20 * 4]
+    assert make_gate_plan("r", "d", pair, ["cpu"], 20, 1, kinds) == plan[: 3 + 20 * 4]
 
 
 # Interruption.
+
+
+def test_both_arms_have_the_baseline_s_warm_up(tmp_path: Path, on: Open) -> None:
+    device = on(Device(slower(0)))
+    result = run_gate(tmp_path)
+    told = {(kind, *rest) for kind, *rest in device.warmups if kind == "latency"}
+    assert told == {("latency", 7, 0.0)}
+    trials = RunFolder.open(result.folder).trials()
+    assert [t.trial.rpartition(".warmup.")[2] for t in trials if t.kind == "warmup"] == ["00000"]
+    assert trials[0].kind == "warmup"
 
 
 @pytest.mark.parametrize("after", [5, 40])
@@ -410,7 +425,7 @@ def test_an_interrupted_gate_is_resumed(tmp_path: Path, on: Open, after: int) ->
     result = gate.resume(path, watcher)
     trials = RunFolder.open(path).trials()
     assert trials[:after] == before
-    assert len(watcher.trials) == 56 - after
+    assert len(watcher.trials) == 57 - after
     assert result.verdict == Verdict.INCONCLUSIVE
     again = gate.resume(path, Watcher(0))
     assert again == result
@@ -498,7 +513,7 @@ def test_a_calibrated_margin(tmp_path: Path, on: Open) -> None:
     device = on(Device(slower(0.0, 0.04)))
     same = arms.suite_of_files(BASELINE, BASELINE)
     folder, (noise,) = calibration.calibrate(same, tmp_path / "c", ["t"], Watcher())
-    assert len(folder.trials()) == 12 * 2 * 2
+    assert len(folder.trials()) == 1 + 12 * 2 * 2
     assert 0.02 < noise.latency < 0.12
     assert noise.memory == 0
     assert "12 blocks" in calibration.sentence(noise)

@@ -16,6 +16,7 @@ from harness.history import Wanted, history
 from harness.report import build, history_outputs, summary_of
 from harness.report.build import PAGE, TABLE
 from harness.store import RunFolder, TrialRecord
+from harness.timings import Timings
 
 FIRST = datetime(2026, 3, 1, 2, tzinfo=UTC)
 DEVICE = {"name": "pixel", "kind": "android", "virtual": False, "runtime": "tflite",
@@ -47,7 +48,8 @@ def store(
             f"t{block}", "latency", block, "pixel", "m", recipe, "cpu", sha256, "valid", "", 1.0,
             samples=5,
         )  # fmt: skip
-        folder.append(record, np.full(5, ns * (1 + 0.001 * block), dtype=np.int64))
+        times = np.full(5, ns * (1 + 0.001 * block), dtype=np.int64)
+        folder.append(record, Timings(times))
     if manifest["state"] == "finished":
         build(folder)
     return folder

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import store
+from harness import timings
 from harness.errors import BadInputError, InvalidRunError
 from harness.store import RunFolder, TrialRecord
+from harness.timings import Timings
 
 
 def record(trial: str, samples: int = 0) -> TrialRecord:
@@ -30,7 +32,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def test_a_trial_is_read_as_it_was_written(folder: RunFolder) -> None:
-    folder.append(record("r.0"), np.array([3, 1, 2]))
+    folder.append(record("r.0"), Timings(np.array([3, 1, 2])))
     assert folder.trials() == [record("r.0")]
     ((trial, samples),) = folder.samples()
     assert (trial, samples.tolist()) == ("r.0", [3, 1, 2])
@@ -43,7 +45,7 @@ def test_folding_changes_nothing(
     folder = RunFolder.create(tmp_path_factory.mktemp("fold") / "run", {})
     folds = data.draw(st.sets(st.integers(0, 8)))
     for number, values in enumerate(trials):
-        folder.append(record(f"r.{number:05d}"), np.array(values))
+        folder.append(record(f"r.{number:05d}"), Timings(np.array(values)))
         if number in folds:
             folder.fold_samples()
     expected = {f"r.{number:05d}": values for number, values in enumerate(trials)}
@@ -52,12 +54,27 @@ def test_folding_changes_nothing(
     assert {trial: values.tolist() for trial, values in folder.samples()} == expected
 
 
+def test_each_attempt_keeps_its_times_and_the_last_one_counts(folder: RunFolder) -> None:
+    spoilt = replace(record("r.0"), state="invalid", code="throttled", reason="hot")
+    folder.append(spoilt, Timings(np.array([9]), np.array([8, 8]), np.array([0])))
+    folder.fold_samples()
+    last = Timings(np.array([3]), np.array([2]), np.array([1]))
+    folder.append(replace(record("r.0"), attempt=2), last)
+    for _ in range(2):
+        assert [r.attempt for r in folder.trials()] == [2]
+        assert [r.attempt for r in folder.attempts()] == [1, 2]
+        assert sorted(name for name, _ in folder.attempt_timings()) == ["r.0", "r.0~2"]
+        ((trial, times),) = folder.timings()
+        assert (trial, *times.samples, *times.warmup, *times.starts) == ("r.0", 3, 2, 1)
+        folder.fold_samples()
+
+
 def test_many_samples_fold_into_several_row_groups(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_ROWS_IN_A_GROUP", 25)
+    monkeypatch.setattr(timings, "_ROWS_IN_A_GROUP", 25)
     for number in range(9):
-        folder.append(record(f"r.{number}"), np.arange(10) + number)
+        folder.append(record(f"r.{number}"), Timings(np.arange(10) + number))
     folder.fold_samples()
     assert {t: v.tolist() for t, v in folder.samples()} == {
         f"r.{number}": list(range(number, number + 10)) for number in range(9)
@@ -76,8 +93,8 @@ def test_a_torn_line_is_dropped_and_the_rest_kept(folder: RunFolder) -> None:
 
 
 def test_samples_without_their_trial_are_not_folded(folder: RunFolder) -> None:
-    folder.append(record("r.0"), np.array([1]))
-    np.save(folder.path / "samples.parts" / "r.1.npy", np.array([9]))
+    folder.append(record("r.0"), Timings(np.array([1])))
+    np.save(folder.path / "samples.parts" / "r.1.npy", np.array([[0, 9, -1]]))
     folder.fold_samples()
     assert [trial for trial, _ in folder.samples()] == ["r.0"]
 
@@ -145,7 +162,7 @@ def test_a_folder_that_cannot_be_filled_is_not_left_behind(tmp_path: Path) -> No
 
 
 def test_what_a_kill_left_half_written_is_cleared_away(folder: RunFolder) -> None:
-    folder.append(record("r.0"), np.array([1]))
+    folder.append(record("r.0"), Timings(np.array([1])))
     (folder.path / "samples.parts" / ".r.1.npy.tmp").write_bytes(b"half")
     folder.fold_samples()
     assert not (folder.path / "samples.parts").exists()
@@ -154,7 +171,7 @@ def test_what_a_kill_left_half_written_is_cleared_away(folder: RunFolder) -> Non
 
 @pytest.mark.parametrize("name", ["samples.parquet", "samples.parts/r.0.npy"])
 def test_damaged_samples_are_named(folder: RunFolder, name: str) -> None:
-    folder.append(record("r.0"), np.array([1]))
+    folder.append(record("r.0"), Timings(np.array([1])))
     if name == "samples.parquet":
         folder.fold_samples()
     (folder.path / name).write_bytes(b"junk")
@@ -181,10 +198,10 @@ def test_a_full_disk_keeps_what_was_finished(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = FullDisk(monkeypatch)
-    folder.append(record("r.0"), np.array([1]))
+    folder.append(record("r.0"), Timings(np.array([1])))
     disk.full = True
     with pytest.raises(InvalidRunError, match="the disk is full"):
-        folder.append(record("r.1"), np.array([2]))
+        folder.append(record("r.1"), Timings(np.array([2])))
     with pytest.raises(InvalidRunError, match="the disk is full"):
         folder.append(record("r.1"))
     with pytest.raises(InvalidRunError, match="the disk is full"):
@@ -193,6 +210,6 @@ def test_a_full_disk_keeps_what_was_finished(
     assert folder.manifest()["run"] == "r"
     assert not list(folder.path.rglob("*.tmp"))
     disk.full = False
-    folder.append(record("r.1"), np.array([2]))
+    folder.append(record("r.1"), Timings(np.array([2])))
     assert (folder.path / "trials.jsonl").read_bytes().count(b"\n") == 2
     assert json.loads((folder.path / "run.json").read_text())["run"] == "r"

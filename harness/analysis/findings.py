@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 from harness.analysis import estimates, units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from harness.analysis.summary import Variant
     from harness.analysis.sustained import Sustained
+    from harness.warmup import Convergence
 
 #: Calling the interpreter from Python costs microseconds: below this it is a large part.
 OVERHEAD_NS = 10_000
 
 _MANY_OUTLIERS = 0.05
 _STRONG_DRIFT = 0.05
+_OFTEN_UNSETTLED = 0.25
 # A download is smaller by more, a file by less than this: pruned or clustered, but stored dense.
 _CLEARLY_SMALLER = 1.1
 _HARDLY_SMALLER = 1.02
@@ -97,6 +99,19 @@ def _modes(variant: Variant) -> Iterator[str]:
         )
 
 
+def _warm_up(trials: Sequence[Convergence]) -> Iterator[str]:
+    """Chance alone leaves a trial unsettled now and then: a quarter of them is told."""
+    unsettled = [trial.excess for trial in trials if not trial.settled]
+    if unsettled and len(unsettled) >= _OFTEN_UNSETTLED * len(trials):
+        middle = sorted(unsettled)[len(unsettled) // 2]
+        word = "slower" if middle > 0 else "faster"
+        yield (
+            f"The warm-up had not settled in {len(unsettled)} of {len(trials)} trials: its last "
+            f"runs were {units.percent(abs(middle))} {word} than the first timed ones. "
+            "Raise warmup_runs or warmup_seconds."
+        )
+
+
 def _minutes(told: Sustained) -> Iterator[str]:
     change, after = told.change.value or 0.0, told.throttled_after
     if after.value is None:
@@ -132,6 +147,7 @@ def _quality(variant: Variant) -> Iterator[str]:
     if latency.outliers is not None and latency.outliers > _MANY_OUTLIERS:
         yield f"{units.percent(latency.outliers)} of the samples are far outliers (kept)."
     yield from _modes(variant)
+    yield from _warm_up(variant.latency.convergence)
     if variant.sustained is not None:
         yield from _minutes(variant.sustained)
     elif latency.drift is not None and abs(latency.drift) > _STRONG_DRIFT:

@@ -63,6 +63,7 @@ def latency_of(
         drift=float(np.median(drifts)) if drifts else None,
         modes_within=tuple(s.modes for s in trials if s.modes is not None),
         modes_over=two_modes([s.median for s in trials]),
+        convergence=tuple(s.convergence for s in trials if s.convergence is not None),
     )
 
 

@@ -22,17 +22,16 @@ from harness.analysis.measures import (
     speedup,
 )
 from harness.analysis.summary import Comparison, Energy, FailedTrial, Summary, Variant
+from harness.analysis.sustained import Trace
 from harness.analysis.trial import TrialStatistics, describe
 from harness.devices.base import AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import numpy as np
-    import numpy.typing as npt
-
     from harness.analysis.sustained import SustainedTrial
     from harness.store import TrialRecord
+    from harness.timings import Timings
 
 
 class _Place(NamedTuple):
@@ -46,14 +45,14 @@ class _Place(NamedTuple):
 def summarise(
     manifest: Mapping[str, Any],
     trials: Sequence[TrialRecord],
-    samples: Iterable[tuple[str, npt.NDArray[np.int64]]],
+    timings: Iterable[tuple[str, Timings]],
 ) -> Summary:
     """Summarises a run, whatever there is of it.
 
     Args:
         manifest: ``run.json``; parts that an early interruption left out may be missing.
         trials: the finished trials, valid, failed or invalid; each once.
-        samples: each latency trial's nanoseconds; read once, one trial at a time.
+        timings: each latency trial's raw times; read once, one trial at a time.
     """
     executors = {
         str(d.get("name")): str(d.get("executor", AGENT)) for d in manifest.get("devices", ())
@@ -64,14 +63,16 @@ def summarise(
         if t.kind == "latency" and t.state == "valid" and executors.get(t.device, AGENT) == AGENT
     }
     minutes = manifest.get("suite", {}).get("protocol", {}).get("sustained_minutes")
+    traces = {t.trial: tuple(map(_series, t.traces)) for t in trials if t.trial in timed}
     statistics: dict[str, TrialStatistics] = {}
     long_trials: dict[str, SustainedTrial] = {}
-    for trial, values in samples:
-        if trial in timed and values.size:
-            statistics[trial] = describe(values)
+    for trial, times in timings:
+        if trial in timed and times.samples.size:
+            statistics[trial] = describe(times.samples, times.warmup)
             if minutes:
+                starts = times.starts if times.starts.size else None
                 long_trials[trial] = sustained.describe(
-                    values, sustained.minute_ns(minutes), 60e9 * minutes
+                    times.samples, starts, sustained.minute_ns(minutes), traces[trial]
                 )
     by_variant: dict[tuple[_Place, str], list[TrialRecord]] = defaultdict(list)
     for record in trials:
@@ -110,6 +111,16 @@ def summarise(
         repeated_trials=sum(t.state == "valid" and t.attempt > 1 for t in trials),
     )
     return replace(summary, warnings=_warnings(summary, manifest, len(timed - set(statistics))))
+
+
+def _series(trace: Mapping[str, Any]) -> Trace:
+    return Trace(
+        str(trace["name"]),
+        str(trace["unit"]),
+        tuple(map(int, trace["times_ns"])),
+        tuple(map(float, trace["values"])),
+        str(trace.get("reason", "")),
+    )
 
 
 def _places(manifest: Mapping[str, Any], tried: list[_Place]) -> list[_Place]:

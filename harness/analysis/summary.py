@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from harness.analysis.estimates import Estimate
     from harness.analysis.modes import Modes
     from harness.analysis.sustained import Sustained
+    from harness.warmup import Convergence
 
 #: An accuracy loss that "What to ship" takes as small: one percentage point.
 TOLERANCE = 0.01
@@ -23,7 +24,7 @@ class Latency:
     percentile likewise. ``by_block`` has one trial median a block. ``outliers`` is the share of
     flagged samples, ``drift`` the median over trials of the change within a trial.
     ``modes_within`` has the two modes of each trial that has two, ``modes_over`` those of the trial
-    medians.
+    medians. ``convergence`` says of each trial that kept its warm-up whether that had settled.
     """
 
     median: Estimate
@@ -39,6 +40,7 @@ class Latency:
     drift: float | None = None
     modes_within: tuple[Modes, ...] = ()
     modes_over: Modes | None = None
+    convergence: tuple[Convergence, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,20 @@ class Minute:
 
 
 @dataclass(frozen=True)
+class Trace:
+    """The readings of one counter during a trial: times (ns) from its start, and values.
+
+    ``reason`` says why readings are missing.
+    """
+
+    name: str
+    unit: str
+    times_ns: tuple[int, ...]
+    values: tuple[float, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class SustainedTrial:
     """One sustained trial; times in nanoseconds.
 
@@ -59,6 +73,7 @@ class SustainedTrial:
     minute_ns: int
     steady: float
     throttled_after: float | None
+    traces: tuple[Trace, ...] = ()
 
     @property
     def first(self) -> float:
@@ -72,27 +87,33 @@ class SustainedTrial:
 
 
 def describe(
-    samples_ns: npt.NDArray[np.int64], minute: int = MINUTE_NS, duration_ns: float = 0.0
+    samples_ns: npt.NDArray[np.int64],
+    starts_ns: npt.NDArray[np.int64] | None = None,
+    minute: int = MINUTE_NS,
+    traces: tuple[Trace, ...] = (),
 ) -> SustainedTrial:
     """One sustained trial in minutes.
 
     Args:
         samples_ns: (n,) the timed inferences in the order they ran, positive nanoseconds.
+        starts_ns: (n,) when each of them began; None: they followed each other without a gap.
         minute: how long a minute is (ns), see :func:`minute_ns`.
-        duration_ns: how long it took in all: what is more than the inferences lay between them,
-            evenly.
+        traces: the counters that were read meanwhile; they are passed on.
 
     Raises:
         ValueError: there are no samples.
     """
-    numbers = _numbers(samples_ns, minute, duration_ns)
+    if not samples_ns.size:
+        raise ValueError("a trial without samples has no minutes")
+    begun = np.cumsum(samples_ns) - samples_ns if starts_ns is None else starts_ns
+    numbers = _numbers(begun, int(begun[-1] + samples_ns[-1]), minute)
     groups = [(int(n), samples_ns[numbers == n]) for n in np.unique(numbers)]
     minutes = tuple(Minute(n, of.size, float(np.median(of))) for n, of in groups)
     last = max(1, round(STEADY * len(groups)))
     steady = float(np.median(np.concatenate([of for _, of in groups[-last:]])))
     found = throttled(minutes)
     after = None if found is None else float(found * minute)
-    return SustainedTrial(minutes, minute, steady, after)
+    return SustainedTrial(minutes, minute, steady, after, traces)
 
 
 def throttled(minutes: tuple[Minute, ...], share: float = THROTTLED) -> int | None:
@@ -145,18 +166,10 @@ def over(trials: Sequence[SustainedTrial]) -> Sustained | None:
     )
 
 
-def _numbers(
-    samples_ns: npt.NDArray[np.int64], minute: int, duration_ns: float
-) -> npt.NDArray[np.int64]:
+def _numbers(starts_ns: npt.NDArray[np.int64], end_ns: int, minute: int) -> npt.NDArray[np.int64]:
     """In which minute each inference began; less than half a minute at the end is not one."""
-    if not samples_ns.size:
-        raise ValueError("a trial without samples has no minutes")
-    ends = np.cumsum(samples_ns)
-    between = max(0.0, duration_ns - int(ends[-1])) / samples_ns.size
-    ends = ends + (between * np.arange(samples_ns.size)).astype(np.int64)
-    numbers: npt.NDArray[np.int64] = (ends - samples_ns) // minute
-    rest = int(ends[-1]) - int(numbers[-1]) * minute
+    numbers: npt.NDArray[np.int64] = starts_ns // minute
     earlier = numbers[numbers < numbers[-1]]
-    if rest < minute / 2 and earlier.size:
+    if end_ns - int(numbers[-1]) * minute < minute / 2 and earlier.size:
         numbers[numbers == numbers[-1]] = earlier[-1]
     return numbers

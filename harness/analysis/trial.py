@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.analysis.modes import Modes, two_modes
+from harness.warmup import Convergence, convergence
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
@@ -29,7 +30,8 @@ class TrialStatistics:
 
     ``outliers`` counts samples beyond Tukey's outer fences: flagged, never dropped. ``drift`` is
     the median of the last third over that of the first, less 1; None for under 30 samples.
-    ``modes`` are the two values that the samples gather around, if they do.
+    ``modes`` are the two values that the samples gather around, if they do. ``convergence`` says
+    whether the warm-up had settled; None where that is not known.
     """
 
     n: int
@@ -45,13 +47,17 @@ class TrialStatistics:
     outliers: int
     drift: float | None
     modes: Modes | None = None
+    convergence: Convergence | None = None
 
 
-def describe(samples_ns: npt.NDArray[np.int64]) -> TrialStatistics:
+def describe(
+    samples_ns: npt.NDArray[np.int64], warmup_ns: npt.NDArray[np.int64] | None = None
+) -> TrialStatistics:
     """The order statistics of one trial.
 
     Args:
         samples_ns: (n,) the timed inferences in the order they ran, nanoseconds.
+        warmup_ns: (m,) the warm-up runs before them; the last ones will do.
 
     Raises:
         ValueError: there are no samples.
@@ -75,6 +81,7 @@ def describe(samples_ns: npt.NDArray[np.int64]) -> TrialStatistics:
         outliers=int(outliers),
         drift=_drift(samples_ns),
         modes=two_modes(samples_ns),
+        convergence=None if warmup_ns is None else convergence(warmup_ns, samples_ns),
     )
 
 

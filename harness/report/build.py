@@ -67,7 +67,7 @@ def summary_of(folder: RunFolder) -> Summary:
     manifest = folder.manifest()
     _ensure_sound(folder.path / MANIFEST, manifest)
     try:
-        return summarise(manifest, folder.trials(), folder.samples())
+        return summarise(manifest, folder.trials(), folder.timings())
     # What an agent told of a trial has no fixed form, so its types are not checked beforehand.
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise BadInputError(

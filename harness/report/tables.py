@@ -266,6 +266,9 @@ def _tidy(
     yield "samples", variant.latency.samples
     yield "outlier_share", variant.latency.outliers
     yield "drift", variant.latency.drift
+    unsettled = [c for c in variant.latency.convergence if not c.settled]
+    yield "warmup_trials", len(variant.latency.convergence)
+    yield "warmup_unsettled_trials", len(unsettled)
     yield "bimodal_trials", len(variant.latency.modes_within)
     yield "bimodal_over_trials", variant.latency.modes_over is not None
     yield "nodes", variant.delegation.nodes if variant.delegation else None

@@ -5,6 +5,7 @@ import pytest
 
 from harness.analysis import summarise
 from harness.store import TrialRecord
+from harness.timings import Timings
 
 BASE, SMALL = "float32", "int8"
 
@@ -51,7 +52,15 @@ def run(base_ns, small_ns, extra=(), **changes):
             record = trial(recipe, block=block)
             trials.append(record)
             samples.append((record.trial, np.full(10, value, dtype=np.int64)))
-    return summarise(manifest(**changes), [*trials, *extra], iter(samples))
+    return summarise(
+        manifest(**changes),
+        [*trials, *extra],
+        in_files(samples),
+    )
+
+
+def in_files(samples):
+    return ((trial, Timings(values)) for trial, values in samples)
 
 
 def variants(summary):
@@ -98,7 +107,7 @@ def test_two_speeds_within_trials_are_said():
         np.where(rng.random(300) < 0.3, 1.6e6, 1e6) * rng.lognormal(0, 0.02, 300) for _ in trials
     ]
     samples = [(t.trial, x.astype(np.int64)) for t, x in zip(trials, two, strict=True)]
-    found = variants(summarise(manifest(), trials, iter(samples)))[BASE]
+    found = variants(summarise(manifest(), trials, in_files(samples)))[BASE]
     assert len(found.latency.modes_within) == 6
     (said,) = [f for f in found.findings if "Bimodal" in f]
     assert "6 of 6 trials" in said

@@ -357,7 +357,7 @@ def test_a_phone_that_heats_up(phones: list[Android], tmp_path: Path, times: int
     samples = dict(folder.samples())
     assert sorted(samples) == sorted(r.trial for r in trials if r.kind == "latency")
     assert all(samples[r.trial].size == r.samples for r in trials if r.kind == "latency")
-    raw = [name for name, _ in folder.attempt_samples()]
+    raw = [name for name, _ in folder.attempt_timings()]
     assert len(raw) == len(samples) + min(times, 2)
     assert trials[3].state == ("valid" if times == 1 else "invalid")
     assert runs.exit_code(folder) == (0 if times == 1 else 4)
