@@ -87,9 +87,15 @@ def _run(runtimes: Any, runtime: Any, job: Job, say: Any) -> Result:
         affinity.keep_to(job.cpus)
     runtimes.verify(job.model, job.model_sha256, "model_missing", "model_corrupt")
     # A process measures one thing: the others' modules stay out of it.
-    result: Result = importlib.import_module(f"device_agent.{job.kind}").measure(
-        runtime, job, phase
-    )
+    measure = importlib.import_module(f"device_agent.{job.kind}").measure
+    result: Result
+    if job.packing:
+        packing = importlib.import_module("device_agent.packing")
+        phase("unpack")
+        with packing.unpacked(job) as (plain, took):
+            result = packing.with_unpacking(measure(runtime, plain, phase), took)
+    else:
+        result = measure(runtime, job, phase)
     cpus = affinity.allowed()
     return replace(result, conditions={"cpus": cpus} if cpus else {})
 

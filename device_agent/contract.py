@@ -28,6 +28,9 @@ QUANTITIES = ("energy", "power", "current", "voltage", "charge", "energy_left", 
 #: The fewest pairs of an idle and a load window that an energy trial has.
 FEWEST_WINDOWS = 10
 
+#: How a model may be packed.
+PACKINGS = ("gzip", "xz", "zstd")
+
 #: Why an agent could not deliver a result.
 ERROR_CODES = (
     "bad_job",  # the job is not one that this agent understands
@@ -37,6 +40,7 @@ ERROR_CODES = (
     "model_unsupported",  # the runtime has no kernel for an operator of the model
     "accelerator_unavailable",  # this device or runtime does not have that accelerator
     "cpus_unavailable",  # the process cannot be kept to those CPUs
+    "unpacking_unavailable",  # this agent cannot unpack such a model
     "output_nan",  # the model answered with NaN or infinity
     "dataset_bad",  # the evaluation data does not fit the model
     "out_of_memory",
@@ -171,6 +175,8 @@ class Job:
 
     ``cpus``: the process is kept to these; none: it runs where the system lets it.
     ``trace_seconds``: in a latency trial counters are read so often, between inferences; 0: never.
+    ``packing``: the model's file is packed so, and ``unpacked_sha256`` is the hash of what is in
+    it; empty: it is a plain .tflite.
     """
 
     type: ClassVar[str] = "job"
@@ -194,6 +200,8 @@ class Job:
     trace_seconds: float = 0.0
     windows: int = FEWEST_WINDOWS
     window_seconds: float = 2.0
+    packing: str = ""
+    unpacked_sha256: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -209,6 +217,11 @@ class Job:
                 raise ContractError(f"job: {name} must be a finite number, not negative")
         if len(set(self.cpus)) < len(self.cpus) or any(cpu < 0 for cpu in self.cpus):
             raise ContractError("job: cpus must differ, and count from 0")
+        if self.packing and self.packing not in PACKINGS:
+            known = ", ".join(PACKINGS)
+            raise ContractError(f"job: unknown packing {self.packing!r}, known are {known}")
+        if bool(self.packing) != bool(self.unpacked_sha256):
+            raise ContractError("job: unpacked_sha256 exactly when there is a packing")
         if self.kind == "accuracy" and not self.dataset:
             raise ContractError("job: an accuracy trial needs a dataset")
 
@@ -219,7 +232,7 @@ class Event:
 
     type: ClassVar[str] = "event"
     trial: str
-    phase: str  # "load", "warmup", "measure", "memory", "accuracy", "energy"
+    phase: str  # "unpack", "load", "warmup", "measure", "memory", "accuracy", "energy"
     done: float = 0.0
 
 

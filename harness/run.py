@@ -21,17 +21,19 @@ from device_agent.contract import Event
 from harness import clock, host, power_profiles
 from harness.cache import cache_folder
 from harness.compress.artifact import Artifact, Failure, Outcome, Progress
+from harness.compress.pack import PACKERS, Packing
 from harness.compress.service import compress_variants
 from harness.devices import interrupt
 from harness.devices.base import AGENT, BENCHMARK_MODEL, Device, DeviceFacts
 from harness.devices.local import LocalDevice
 from harness.errors import BadInputError, InterruptedRunError, InvalidRunError, first_line
+from harness.files import write_atomically
 from harness.plan import PlannedTrial, PlannedVariant, make_plan
 from harness.selection import open_device
 from harness.session import OnEvent, OnRecord, OnTrial, Payload, run_session
 from harness.stopwatch import stopwatch_on
 from harness.store import MANIFEST, FolderTakenError, RunFolder, TrialRecord
-from harness.suite import Suite
+from harness.suite import RuntimeSpec, Suite
 
 
 class Watcher(Protocol):
@@ -158,7 +160,7 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
     try:
         suite = Suite.model_validate(manifest["suite"])
         plan = planned(manifest)
-        payloads = _payloads(folder, manifest)
+        payloads = _payloads(folder, manifest, suite.runtimes)
         devices_before = {entry["name"]: entry for entry in manifest["devices"]}
         state = manifest["state"]
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
@@ -218,7 +220,7 @@ def _measure(
 ) -> None:
     manifest = folder.manifest()
     folder.write_manifest({**manifest, "state": "running"})
-    payloads = _payloads(folder, manifest)
+    payloads = _payloads(folder, manifest, suite.runtimes)
     runtimes = {runtime.name: runtime for runtime in suite.runtimes}
     finished = {record.trial for record in folder.trials() if record.is_final}
     watcher.measuring(plan, finished, suite)
@@ -366,17 +368,31 @@ def _artifact_entry(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _payloads(folder: RunFolder, manifest: Mapping[str, Any]) -> dict[tuple[str, str], Payload]:
+def _payloads(
+    folder: RunFolder, manifest: Mapping[str, Any], runtimes: Sequence[RuntimeSpec]
+) -> dict[tuple[str, str], Payload]:
+    packings = {runtime.packed for runtime in runtimes if runtime.packed}
     payloads = {}
     for entry in manifest["artifacts"]:
         dataset = entry["dataset"]
+        model = folder.artifact(f"{entry['sha256']}.tflite")
         payloads[entry["model"], entry["recipe"]] = Payload(
-            folder.artifact(f"{entry['sha256']}.tflite"),
+            model,
             entry["sha256"],
             folder.artifact(f"{dataset['sha256']}.npz") if dataset else None,
             dataset["sha256"] if dataset else "",
+            {packing: _packed(model, packing) for packing in sorted(packings)},
         )
     return payloads
+
+
+def _packed(model: Path, packing: Packing) -> tuple[Path, str]:
+    """The model's packed file beside it, which is made now if need be, and its hash."""
+    pack, suffix = PACKERS[packing]
+    path = model.with_name(model.name + suffix)
+    if not path.exists():
+        write_atomically(path, pack(model.read_bytes()))
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _first_free(make: Callable[[str], RunFolder], run: str) -> RunFolder:

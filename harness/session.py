@@ -10,7 +10,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -44,12 +44,16 @@ _CLOCK = "host's CLOCK_MONOTONIC"
 
 @dataclass(frozen=True)
 class Payload:
-    """The files of one variant: its model, and its labelled data if there are any."""
+    """The files of one variant: its model, and its labelled data if there are any.
+
+    ``packed`` has the model packed in each way that a runtime asks for, with that file's hash.
+    """
 
     model: Path
     model_sha256: str
     dataset: Path | None = None
     dataset_sha256: str = ""
+    packed: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
 
 
 OnTrial = Callable[[PlannedTrial], None]
@@ -240,12 +244,16 @@ def _job(
     Raises:
         TrialError: a file could not be sent.
     """
+    packing = runtime.packed or ""
+    file, sha256 = payload.packed[packing] if packing else (payload.model, payload.model_sha256)
     return Job(
         protocol=contract.PROTOCOL_VERSION,
         trial=name,
         kind="latency" if trial.kind == "warmup" else trial.kind,
-        model=device.push(payload.model, payload.model_sha256),
-        model_sha256=payload.model_sha256,
+        model=device.push(file, sha256),
+        model_sha256=sha256,
+        packing=packing,
+        unpacked_sha256=payload.model_sha256 if packing else "",
         accelerator=runtime.accelerator,
         threads=runtime.threads,
         xnnpack=runtime.xnnpack,

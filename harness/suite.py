@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from device_agent.contract import FEWEST_WINDOWS
+from harness.compress.pack import Packing
 from harness.compress.recipe import Recipe, parse_recipe
 from harness.device_checks import DeviceCheck
 from harness.errors import BadInputError
@@ -90,12 +91,17 @@ class MeasuringProtocol(_Table):
 
 
 class RuntimeSpec(_Table):
-    """How a model is run: accelerator, threads, delegate."""
+    """How a model is run: accelerator, threads, delegate; and how its file comes to the device.
+
+    With ``packed`` the file is sent packed, the agent unpacks it in each trial, and the time that
+    takes is part of the initialization. The app unpacks gzip.
+    """
 
     name: str = Field(max_length=60, pattern=_NAME)
     accelerator: Literal["cpu", "gpu", "nnapi"] = "cpu"
     threads: int = Field(1, ge=1, le=256)
     xnnpack: bool = True
+    packed: Packing | None = None
 
 
 class BatteryCurrent(_Table):
@@ -186,6 +192,8 @@ class Suite(_Table):
             raise ValueError(
                 f"protocol: sustained_minutes needs every sample, and {self.executor} keeps none"
             )
+        if self.executor != "agent" and any(runtime.packed for runtime in self.runtimes):
+            raise ValueError(f"runtimes: {self.executor} unpacks nothing; leave packed out")
         return self
 
     @property

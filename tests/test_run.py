@@ -1,6 +1,7 @@
 """Whole runs through the command: ready models, the real agent, this machine."""
 
 import contextlib
+import gzip
 import json
 import os
 import signal
@@ -80,6 +81,24 @@ def test_ready_models_without_tensorflow(tmp_path: Path) -> None:
         shown = mobilebench("report", run.path, "--format", form)
         assert shown.returncode == 0, shown.stderr
         assert "by hand" in shown.stdout
+
+
+def test_a_model_that_is_sent_packed(tmp_path: Path) -> None:
+    runtimes = '[[runtimes]]\nname = "plain"\n[[runtimes]]\nname = "packed"\npacked = "gzip"\n'
+    path = suite(tmp_path, model("small", "small.tflite"), rest=runtimes)
+    done = mobilebench("run", path, "--results", tmp_path / "results")
+    assert done.returncode == 0, done.stderr
+    run = only_run(tmp_path / "results")
+    (entry,) = run.manifest()["artifacts"]
+    packed = run.artifact(f"{entry['sha256']}.tflite.gz")
+    assert packed.stat().st_size == entry["gzip_bytes"]
+    assert gzip.decompress(packed.read_bytes()) == (MODELS / "small.tflite").read_bytes()
+    for trial in run.trials():
+        assert trial.state == "valid"
+        told = {metric["name"]: metric["value"] for metric in trial.metrics}
+        assert ("unpacking_time" in told) == (trial.runtime == "packed")
+        if trial.kind == "latency" and trial.runtime == "packed":
+            assert 0 < told["unpacking_time"] < told["initialization_time"]
 
 
 def test_a_sustained_run(tmp_path: Path) -> None:

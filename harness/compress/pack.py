@@ -12,6 +12,9 @@ import lzma
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
+
+Packing = Literal["gzip", "xz", "zstd"]
 
 _GZIP_LEVEL, _ZSTD_LEVEL, _XZ_LEVEL = 9, 19, 9
 
@@ -43,6 +46,14 @@ def pack_zstd(content: bytes) -> bytes:
 def pack_xz(content: bytes) -> bytes:
     """xz, level 9."""
     return lzma.compress(content, preset=_XZ_LEVEL)
+
+
+PACKERS: dict[Packing, tuple[Callable[[bytes], bytes], str]] = {
+    "gzip": (pack_gzip, ".gz"),
+    "xz": (pack_xz, ".xz"),
+    "zstd": (pack_zstd, ".zst"),
+}
+"""What packs, and how names of packed files end."""
 
 
 def measure(content: bytes) -> Downloads:

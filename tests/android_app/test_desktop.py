@@ -1,5 +1,6 @@
 """The app's core and engine on a JVM: genuine TensorFlow Lite, real models, the host's own talk."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -67,6 +68,27 @@ def test_latency_has_raw_samples_and_the_linux_agents_metrics(
     python, _ = converse([sys.executable, str(agent_archive.build(tmp_path))], job(model_file))
     assert {m.name: m.unit for m in result.metrics} == {m.name: m.unit for m in python.metrics}
     assert result.delegation == python.delegation
+
+
+def test_a_packed_model_is_unpacked_here(
+    ask: Ask, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", f"-Djava.io.tmpdir={tmp_path / 'temporary'}")
+    (tmp_path / "temporary").mkdir()
+    packed = tmp_path / "model.tflite.gz"
+    packed.write_bytes(gzip.compress(model_file.read_bytes()))
+    whole = {"packing": "gzip", "unpacked_sha256": sha256(model_file)}
+    found = metrics(ask(packed, **whole))
+    assert 0 < found["unpacking_time"].value < found["initialization_time"].value
+    assert "unpacking_time" not in metrics(ask(model_file))
+    wrong = failure(ask, packed, **{**whole, "unpacked_sha256": "0" * 64})
+    assert wrong.code == "model_corrupt"
+    other = failure(ask, packed, **{**whole, "packing": "zstd"})
+    assert (other.code, other.reason) == (
+        "unpacking_unavailable",
+        "this agent unpacks gzip, and the model is packed with zstd",
+    )
+    assert not list((tmp_path / "temporary").glob("mobilebench-*")), "nothing is left behind"
 
 
 def test_latency_ends_at_runs_and_seconds_or_at_its_limit(ask: Ask, model_file: Path) -> None:

@@ -298,3 +298,13 @@ def test_a_sustained_run_needs_samples() -> None:
     }
     with pytest.raises(BadInputError, match="sustained_minutes needs every sample"):
         validate(document, "suite.toml", Path())
+
+
+def test_it_unpacks_nothing() -> None:
+    document = {
+        "models": [{"name": "m", "source": "m.tflite"}],
+        "runtimes": [{"name": "r", "packed": "gzip"}],
+        "devices": [{"name": "a", "kind": "board", "executor": "benchmark_model", "binary": "b"}],
+    }
+    with pytest.raises(BadInputError, match="benchmark_model unpacks nothing"):
+        validate(document, "suite.toml", Path())

@@ -22,6 +22,10 @@ public final class Contract {
     public static final List<String> KINDS =
             Collections.unmodifiableList(Arrays.asList("latency", "memory", "accuracy", "energy"));
 
+    /** How a model may be packed. */
+    public static final List<String> PACKINGS =
+            Collections.unmodifiableList(Arrays.asList("gzip", "xz", "zstd"));
+
     /** Why an agent could not deliver a result; {@code docs/protocol.md} explains each. */
     public static final List<String> ERROR_CODES =
             Collections.unmodifiableList(
@@ -33,6 +37,7 @@ public final class Contract {
                             "model_unsupported",
                             "accelerator_unavailable",
                             "cpus_unavailable",
+                            "unpacking_unavailable",
                             "output_nan",
                             "dataset_bad",
                             "out_of_memory",

@@ -141,18 +141,13 @@ public final class Conversation {
         }
         List<Metric> around = prefixed("before_", state.read());
         Result result;
-        switch (job.kind) {
-            case "latency":
-                result = Latency.measure(engine, state, job, progress);
-                break;
-            case "memory":
-                result = MemoryTrial.measure(engine, memory, job, progress);
-                break;
-            case "energy":
-                result = EnergyTrial.measure(engine, power, job, progress);
-                break;
-            default:
-                result = Accuracy.measure(engine, job, progress);
+        if (job.packing.isEmpty()) {
+            result = measure(job, progress);
+        } else {
+            progress.phase("unpack", 0);
+            try (Unpacked unpacked = Unpacked.from(job)) {
+                result = measure(unpacked.job, progress).unpackedIn(unpacked.nanoseconds);
+            }
         }
         around.addAll(prefixed("after_", state.read()));
         disturbed = state.disturbance();
@@ -168,6 +163,19 @@ public final class Conversation {
                 disturbed.isEmpty()
                         ? Collections.<String>emptyList()
                         : Collections.singletonList(disturbed));
+    }
+
+    private Result measure(Job job, Progress progress) throws AgentException {
+        switch (job.kind) {
+            case "latency":
+                return Latency.measure(engine, state, job, progress);
+            case "memory":
+                return MemoryTrial.measure(engine, memory, job, progress);
+            case "energy":
+                return EnergyTrial.measure(engine, power, job, progress);
+            default:
+                return Accuracy.measure(engine, job, progress);
+        }
     }
 
     private Map<String, Object> conditions() {

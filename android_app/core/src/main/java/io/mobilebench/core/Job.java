@@ -30,6 +30,10 @@ public final class Job extends Message {
     /** Pairs of an idle and a load window of an energy trial. */
     public final long windows;
     public final double windowSeconds;
+    /** How the model's file is packed; empty: it is a plain .tflite. */
+    public final String packing;
+    /** Of what is in the packed file. */
+    public final String unpackedSha256;
 
     private Job(Fields fields) throws ContractException {
         protocol = fields.whole("protocol");
@@ -52,6 +56,8 @@ public final class Job extends Message {
         traceSeconds = fields.number("trace_seconds", 0);
         windows = fields.whole("windows", Contract.FEWEST_WINDOWS);
         windowSeconds = fields.number("window_seconds", 2.0);
+        packing = fields.text("packing", "");
+        unpackedSha256 = fields.text("unpacked_sha256", "");
         if (!Contract.KINDS.contains(kind)) {
             throw fields.bad(
                     "unknown kind '" + kind + "', known are " + String.join(", ", Contract.KINDS));
@@ -85,9 +91,47 @@ public final class Job extends Message {
                 throw fields.bad("cpus count from 0");
             }
         }
+        if (!packing.isEmpty() && !Contract.PACKINGS.contains(packing)) {
+            throw fields.bad(
+                    "unknown packing '" + packing + "', known are "
+                            + String.join(", ", Contract.PACKINGS));
+        }
+        if (packing.isEmpty() != unpackedSha256.isEmpty()) {
+            throw fields.bad("unpacked_sha256 exactly when there is a packing");
+        }
         if (kind.equals("accuracy") && dataset.isEmpty()) {
             throw fields.bad("an accuracy trial needs a dataset");
         }
+    }
+
+    private Job(Job packed, String model) {
+        protocol = packed.protocol;
+        trial = packed.trial;
+        kind = packed.kind;
+        this.model = model;
+        modelSha256 = packed.unpackedSha256;
+        accelerator = packed.accelerator;
+        threads = packed.threads;
+        xnnpack = packed.xnnpack;
+        warmupRuns = packed.warmupRuns;
+        warmupSeconds = packed.warmupSeconds;
+        runs = packed.runs;
+        seconds = packed.seconds;
+        maxSeconds = packed.maxSeconds;
+        seed = packed.seed;
+        dataset = packed.dataset;
+        datasetSha256 = packed.datasetSha256;
+        cpus = packed.cpus;
+        traceSeconds = packed.traceSeconds;
+        windows = packed.windows;
+        windowSeconds = packed.windowSeconds;
+        packing = "";
+        unpackedSha256 = "";
+    }
+
+    /** The same job with the model that was in the packed file. */
+    Job withUnpacked(String plainModel) {
+        return new Job(this, plainModel);
     }
 
     static Job read(Map<String, Object> document) throws ContractException {
@@ -96,7 +140,8 @@ public final class Job extends Message {
                         "job", document, "protocol", "trial", "kind", "model", "model_sha256",
                         "accelerator", "threads", "xnnpack", "warmup_runs", "warmup_seconds",
                         "runs", "seconds", "max_seconds", "seed", "dataset", "dataset_sha256",
-                        "cpus", "trace_seconds", "windows", "window_seconds"));
+                        "cpus", "trace_seconds", "windows", "window_seconds", "packing",
+                        "unpacked_sha256"));
     }
 
     @Override
@@ -127,6 +172,8 @@ public final class Job extends Message {
         fields.put("trace_seconds", traceSeconds);
         fields.put("windows", windows);
         fields.put("window_seconds", windowSeconds);
+        fields.put("packing", packing);
+        fields.put("unpacked_sha256", unpackedSha256);
         return fields;
     }
 }

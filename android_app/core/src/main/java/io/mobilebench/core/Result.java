@@ -112,6 +112,28 @@ public final class Result extends Message {
                 predictions, delegation, windows, power, allWarnings);
     }
 
+    /** The same result with the unpacking as a metric, and within the initialization. */
+    Result unpackedIn(long nanoseconds) {
+        List<Metric> changed = new ArrayList<>();
+        for (Metric metric : metrics) {
+            boolean loading = metric.name.equals("initialization_time") && metric.value != null;
+            changed.add(
+                    loading
+                            ? Metric.of(
+                                    metric.name,
+                                    metric.unit,
+                                    metric.source,
+                                    metric.value.longValue() + nanoseconds,
+                                    metric.resolution,
+                                    metric.n)
+                            : metric);
+        }
+        changed.add(Metric.of("unpacking_time", "ns", Latency.CLOCK, nanoseconds, 1, 1));
+        return new Result(
+                trial, kind, changed, samplesNs, warmupNs, startsNs, traces, conditions,
+                predictions, delegation, windows, power, warnings);
+    }
+
     static Result read(Map<String, Object> document) throws ContractException {
         Fields fields =
                 new Fields(

@@ -15,11 +15,13 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -231,6 +233,43 @@ class ConversationTest {
         List<Message> messages = talk(conversation(null), job("latency", ""), false);
         assertEquals("", ((Hello) messages.get(0)).runtime);
         assertEquals("runtime_missing", ((Failure) messages.get(1)).code);
+    }
+
+    private String packed(byte[] content, String packing) throws Exception {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (OutputStream out = new GZIPOutputStream(bytes)) {
+            out.write(content);
+        }
+        Files.write(file, bytes.toByteArray());
+        StringBuilder sha256 = new StringBuilder();
+        for (byte octet : MessageDigest.getInstance("SHA-256").digest(bytes.toByteArray())) {
+            sha256.append(String.format("%02x", octet));
+        }
+        return job("latency", ",\"packing\":\"" + packing + "\",\"unpacked_sha256\":\"" + EMPTY + "\"")
+                .replace("\"model_sha256\":\"" + EMPTY, "\"model_sha256\":\"" + sha256);
+    }
+
+    @Test
+    void aPackedModelIsUnpackedWithinTheInitialization() throws Exception {
+        List<Message> messages = talk(packed(new byte[0], "gzip"), true);
+        Result result = (Result) messages.get(messages.size() - 1);
+        Metric initialization = null;
+        Metric unpacking = null;
+        for (Metric metric : result.metrics) {
+            initialization = metric.name.equals("initialization_time") ? metric : initialization;
+            unpacking = metric.name.equals("unpacking_time") ? metric : unpacking;
+        }
+        assertTrue(unpacking.value.longValue() > 0);
+        assertTrue(initialization.value.longValue() > unpacking.value.longValue());
+        assertTrue(seen.contains("unpack"));
+    }
+
+    @Test
+    void whatCannotBeUnpackedIsRefused() throws Exception {
+        List<Message> messages = talk(packed(new byte[] {1}, "gzip"), false);
+        assertEquals("model_corrupt", ((Failure) messages.get(messages.size() - 1)).code);
+        messages = talk(packed(new byte[0], "xz"), false);
+        assertEquals("unpacking_unavailable", ((Failure) messages.get(messages.size() - 1)).code);
     }
 
     @Test

@@ -1,0 +1,89 @@
+"""A model that came packed: unpacked and checked before it is loaded, and how long that takes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import os
+import tempfile
+import time
+from dataclasses import replace
+from typing import Any, Callable, Iterator, Tuple
+
+from device_agent.contract import Job, Metric, Result
+from device_agent.runtime import AgentError
+
+_CLOCK = "CLOCK_MONOTONIC by time.perf_counter_ns"
+_BLOCK = 1 << 20
+
+
+@contextlib.contextmanager
+def unpacked(job: Job) -> Iterator[Tuple[Job, int]]:
+    """The job with a plain model for as long as the context lasts, and the nanoseconds it took.
+
+    The file is unpacked to the system's temporary folder block by block, so that no memory is
+    left behind, and its hash is taken on the way. A job without packing stays as it is.
+
+    Raises:
+        AgentError: ``unpacking_unavailable``: this Python cannot; ``model_corrupt``: what comes
+            out is not the model that was meant.
+    """
+    if not job.packing:
+        yield job, 0
+        return
+    open_packed = _opener(job.packing)
+    with tempfile.TemporaryDirectory(prefix="mobilebench-") as folder:
+        path = os.path.join(folder, "model.tflite")
+        start = time.perf_counter_ns()
+        _unpack(open_packed, job, path)
+        took = time.perf_counter_ns() - start
+        plain = replace(
+            job, model=path, model_sha256=job.unpacked_sha256, packing="", unpacked_sha256=""
+        )
+        yield plain, took
+
+
+def with_unpacking(result: Result, took: int) -> Result:
+    """The result with the unpacking as a metric of its own, and within the initialization."""
+    resolution = round(time.get_clock_info("perf_counter").resolution * 1e9)
+    own = Metric("unpacking_time", "ns", _CLOCK, took, resolution, n=1)
+    metrics = tuple(
+        replace(metric, value=metric.value + took)
+        if metric.name == "initialization_time" and metric.value is not None
+        else metric
+        for metric in result.metrics
+    )
+    return replace(result, metrics=(*metrics, own))
+
+
+def _unpack(open_packed: Callable[[str], Any], job: Job, path: str) -> None:
+    digest = hashlib.sha256()
+    try:
+        with open_packed(job.model) as packed, open(path, "wb") as plain:
+            for block in iter(lambda: packed.read(_BLOCK), b""):
+                digest.update(block)
+                plain.write(block)
+    except MemoryError:
+        raise
+    except Exception as error:  # each format has errors of its own
+        raise AgentError(
+            "model_corrupt", f"cannot unpack {job.model} with {job.packing}: {error}"
+        ) from error
+    if digest.hexdigest() != job.unpacked_sha256:
+        raise AgentError(
+            "model_corrupt", f"what {job.model} unpacks to is not the model that was packed"
+        )
+
+
+def _opener(packing: str) -> Callable[[str], Any]:
+    """What opens such a file for reading."""
+    modules = {"gzip": ("gzip",), "xz": ("lzma",), "zstd": ("compression.zstd", "zstandard")}
+    for name in modules[packing]:
+        try:
+            opener: Callable[[str], Any] = importlib.import_module(name).open
+        except ImportError:
+            continue
+        return opener
+    needs = "Python 3.14 or the package zstandard" if packing == "zstd" else "a whole Python"
+    raise AgentError("unpacking_unavailable", f"to unpack {packing} the agent needs {needs}")
