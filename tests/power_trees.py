@@ -118,7 +118,8 @@ class Simulation:
                 used = _processor_seconds(folder)
             except (OSError, ValueError, IndexError):
                 continue
-            new += used - self._used[folder.name]
+            # A thread that ended takes its seconds with it; no counter goes back for that.
+            new += max(0.0, used - self._used[folder.name])
             self._used[folder.name] = used
         return new
 

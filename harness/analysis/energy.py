@@ -255,10 +255,11 @@ def _differences(series: _Series, windows: Sequence[_Window], sign: int) -> tupl
         if change < 0:
             if series.maximum is None or sign < 0:
                 raise _CannotTellError("it went backwards")
-            # At its maximum the counter begins again at 0.
+            # At its maximum the counter begins again at 0. What would then be a large part of its
+            # range is no wrap, but a step back.
             change += series.maximum
-        if change < 0:
-            raise _CannotTellError("it went backwards by more than its range")
+            if not 0 <= change < series.maximum / 2:
+                raise _CannotTellError("it went backwards, and not because it wraps")
         told.append(change)
         seconds.append(float(series.times[last] - series.times[first]))
     if min(seconds) <= 0:

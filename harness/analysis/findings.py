@@ -127,9 +127,7 @@ def _minutes(told: Sustained) -> Iterator[str]:
 
 def _energy(variant: Variant) -> Iterator[str]:
     energy = variant.energy
-    if energy.asked and energy.per_inference.value is None:
-        yield f"No energy: {energy.per_inference.reason}."
-    elif energy.idle_watts is not None and energy.load_watts is not None:
+    if energy.idle_watts is not None and energy.load_watts is not None:
         yield (
             f"Energy by {energy.source}: {units.significant(energy.idle_watts)} W at rest, "
             f"{units.significant(energy.load_watts)} W under load."

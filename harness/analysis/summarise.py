@@ -247,6 +247,8 @@ def _measure(
     warnings = list(artifact.get("warnings", ())) if artifact else []
     for record in records:
         warnings += record.warnings
+    if energy.asked and energy.per_inference.value is None:
+        warnings.append(f"No energy: {energy.per_inference.reason}.")
     accuracy, accuracy_warnings = accuracy_of(records)
     unset = Estimate.missing("not compared")
     return Variant(

@@ -87,7 +87,7 @@ def test_the_order_within_a_pair_changes_nothing() -> None:
 
 
 def test_a_counter_that_wraps_loses_nothing() -> None:
-    of, most = windows(), 30e6
+    of, most = windows(), 60e6
     wrapped = [(t, (v + 25e6) % most) for t, v in counter(of)]
     assert any(b < a for (_, a), (_, b) in itertools.pairwise(wrapped))
     found = energy.of_trial(of, [series("energy", "µJ", wrapped, maximum=most)])
@@ -95,6 +95,15 @@ def test_a_counter_that_wraps_loses_nothing() -> None:
     without = energy.of_trial(of, [series("energy", "µJ", wrapped)])
     assert without.per_inference == ()
     assert "went backwards" in without.reason
+
+
+def test_a_step_back_is_no_wrap() -> None:
+    of = windows()
+    points = counter(of)
+    points[5] = (points[5][0], points[4][1] - 3)
+    found = energy.of_trial(of, [series("energy", "µJ", points, maximum=262143328850)])
+    assert found.per_inference == ()
+    assert "it went backwards, and not because it wraps" in found.reason
 
 
 def test_counters_of_one_name_add_up() -> None:
