@@ -24,7 +24,7 @@ from harness.compress.artifact import Artifact, Failure, Outcome, Progress
 from harness.compress.pack import PACKERS, Packing
 from harness.compress.service import compress_variants
 from harness.devices import interrupt
-from harness.devices.base import AGENT, BENCHMARK_MODEL, Device, DeviceFacts
+from harness.devices.base import AGENT, BENCHMARK_MODEL, Cooldown, Device, DeviceFacts
 from harness.devices.local import LocalDevice
 from harness.errors import BadInputError, InterruptedRunError, InvalidRunError, first_line
 from harness.files import write_atomically
@@ -113,6 +113,10 @@ def start(
     _ensure_writable(results)
     devices = [open_device(spec) for spec in suite.devices]
     facts = [device.probe() for device in devices]
+    for device, fact in zip(devices, facts, strict=True):
+        if fact.kind != "android":
+            # A phone is looked at while it is probed; here it is found out before anything is made.
+            device.preflight(Cooldown(seconds=0), lambda _: None)
     device_facts = [_facts(fact) for fact in facts]
     try:
         outcome = compress_variants(

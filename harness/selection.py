@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def open_device(spec: DeviceSpec) -> Device:
     """The device that a suite means."""
     if spec.kind == "local":
-        return LocalDevice(spec.name, spec.python, cache_folder())
+        return LocalDevice(spec.name, spec.python, cache_folder(), frozenset(spec.allow))
     from harness.devices import discovery
 
     return discovery.open_device(

@@ -21,6 +21,7 @@ from harness.devices.base import (
     TrialError,
 )
 from harness.devices.link import Link
+from harness.devices.linux_state import Fitness, script
 from harness.devices.remote_store import RemoteStore, sha256_of
 from harness.errors import BadInputError
 
@@ -37,6 +38,7 @@ class BoardDevice:
         cache: where the agent's archive is built.
         python: the interpreter on the board.
         wait_seconds: how long a lost board is waited for.
+        allowed: checks that may fail; every result says so.
     """
 
     kind = "board"
@@ -49,6 +51,7 @@ class BoardDevice:
         cache: Path,
         python: str = "python3",
         wait_seconds: float = 60.0,
+        allowed: frozenset[str] = frozenset(),
     ) -> None:
         self._name = name
         self._device = device
@@ -56,6 +59,7 @@ class BoardDevice:
         self._agent = agent_archive.build(cache)
         self._store = RemoteStore(device)
         self._link = Link(name, device, wait_seconds, self._store.forget)
+        self._fitness = Fitness(name, self._state, allowed)
 
     @property
     def name(self) -> str:
@@ -87,9 +91,9 @@ class BoardDevice:
         """Sends the file unless it is there; see :class:`harness.devices.base.Device`."""
         return self._link.keep(lambda: self._store.put(file, sha256))
 
-    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:  # noqa: ARG002
-        """Nothing is looked at; see :class:`harness.devices.base.Device`."""
-        return Readiness()
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:
+        """Sees that it is fit and cool; see :class:`harness.devices.base.Device`."""
+        return self._fitness.preflight(cooldown, on_wait)
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`harness.devices.base.Device`."""
@@ -97,7 +101,11 @@ class BoardDevice:
             lambda: self._measure(job, on_event, timeout_seconds),
             lambda: on_event(Event(job.trial, "reconnect")),
         )
-        return replace(result, warnings=result.warnings + self._link.notes())
+        result = replace(result, warnings=result.warnings + self._link.notes())
+        return self._fitness.judge(result)
+
+    def _state(self) -> str:
+        return self._link.keep(lambda: self._device.script(script()).output)
 
     def _greet(self) -> Hello:
         return agent_process.greet(self._command(), _GREETING_SECONDS, dict(os.environ))

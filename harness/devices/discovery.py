@@ -157,7 +157,7 @@ def open_device(
     if kind == BoardDevice.kind and address.startswith("ssh://"):
         if binary is not None:
             raise BadInputError(f"device {name!r}: {BENCHMARK_MODEL} runs on what adb reaches")
-        return SshBoardDevice(name, address, cache, python or "python3")
+        return SshBoardDevice(name, address, cache, python or "python3", allowed=frozenset(allowed))
     if address:
         server, serial = parse_address(address)
     else:
@@ -169,7 +169,7 @@ def open_device(
             return UpstreamBoard(name, device, Path(binary), cache)
         return UpstreamPhone(name, device, Path(binary), allowed)
     if kind == BoardDevice.kind:
-        return BoardDevice(name, device, cache, python or "python3")
+        return BoardDevice(name, device, cache, python or "python3", allowed=frozenset(allowed))
     return AndroidDevice(
         name, device, Apk.described(), allowed=frozenset(allowed), unplugged=unplugged
     )

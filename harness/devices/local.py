@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from device_agent.contract import Job, Result
-from harness.devices import agent_archive, agent_process
+from harness.devices import agent_archive, agent_process, interrupt
 from harness.devices.base import (
     Cooldown,
     DeviceFacts,
@@ -16,6 +16,7 @@ from harness.devices.base import (
     Readiness,
     TrialError,
 )
+from harness.devices.linux_state import Fitness, script
 from harness.errors import BadInputError
 
 _GREETING_SECONDS = 60.0
@@ -26,11 +27,18 @@ class LocalDevice:
 
     kind = "local"
 
-    def __init__(self, name: str, python: str | None, cache: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        python: str | None,
+        cache: Path,
+        allowed: frozenset[str] = frozenset(),
+    ) -> None:
         self._name = name
         self._python = python or sys.executable
         self._command = (self._python, str(agent_archive.build(cache)))
         # Byte code of the agent or its runtime must not be written while something is measured.
+        self._fitness = Fitness(name, _state, allowed)
         self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
     @property
@@ -60,12 +68,17 @@ class LocalDevice:
         """The file's own path: nothing has to travel."""
         return str(file.resolve())
 
-    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:  # noqa: ARG002
-        """Nothing is looked at; see :class:`harness.devices.base.Device`."""
-        return Readiness()
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:
+        """Sees that it is fit and cool; see :class:`harness.devices.base.Device`."""
+        return self._fitness.preflight(cooldown, on_wait)
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`harness.devices.base.Device`."""
-        return agent_process.converse(
+        result = agent_process.converse(
             self._command, job, on_event, timeout_seconds, self._environment
         )
+        return self._fitness.judge(result)
+
+
+def _state() -> str:
+    return interrupt.communicate(["/bin/sh", "-c", script()], 30).stdout.decode("utf-8", "replace")

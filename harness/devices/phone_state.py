@@ -66,7 +66,8 @@ class Unfit:
     @property
     def code(self) -> str:
         """What it makes of a trial: one of ``harness.devices.base.INVALID_CODES``."""
-        return {"thermal": "throttled", "plug": "plug_changed"}.get(self.check, "device_unfit")
+        codes = {"thermal": "throttled", "frequency": "capped", "plug": "plug_changed"}
+        return codes.get(self.check, "device_unfit")
 
 
 def read(device: AdbDevice) -> PhoneState:

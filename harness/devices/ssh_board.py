@@ -27,6 +27,7 @@ from harness.devices.base import (
     Readiness,
     TrialError,
 )
+from harness.devices.linux_state import Fitness, script
 from harness.devices.remote_store import sha256_of
 from harness.errors import BadInputError, InvalidRunError
 
@@ -54,6 +55,7 @@ class SshBoardDevice:
         cache: where the agent's archive is built.
         python: the interpreter there.
         program: the ssh command, with options of its own.
+        allowed: checks that may fail; every result says so.
 
     Raises:
         BadInputError: the address is none.
@@ -68,6 +70,7 @@ class SshBoardDevice:
         cache: Path,
         python: str = "python3",
         program: Sequence[str] = ("ssh",),
+        allowed: frozenset[str] = frozenset(),
     ) -> None:
         self._name = name
         self._address = address
@@ -78,6 +81,7 @@ class SshBoardDevice:
         options += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
         self._ssh = [*program, *options, *_destination(address)]
         self._seen: dict[str, str] = {}
+        self._fitness = Fitness(name, self._state, allowed)
 
     @property
     def name(self) -> str:
@@ -108,9 +112,9 @@ class SshBoardDevice:
         except SshLostError as error:
             raise self._lost(error) from error
 
-    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:  # noqa: ARG002
-        """Nothing is looked at; see :class:`harness.devices.base.Device`."""
-        return Readiness()
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:
+        """Sees that it is fit and cool; see :class:`harness.devices.base.Device`."""
+        return self._fitness.preflight(cooldown, on_wait)
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process, repeated once if the connection broke in the middle.
@@ -119,6 +123,15 @@ class SshBoardDevice:
             TrialError: see :class:`harness.devices.base.Device`.
             InvalidRunError: the machine cannot be reached any more.
         """
+        return self._fitness.judge(self._kept(job, on_event, timeout_seconds))
+
+    def _state(self) -> str:
+        try:
+            return self._shell(script())
+        except SshLostError as error:
+            raise self._lost(error) from error
+
+    def _kept(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         try:
             return self._run(job, on_event, timeout_seconds)
         except SshLostError:
