@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, TextIO
 
-from device_agent import __version__, affinity, contract
+from device_agent import __version__, affinity, contract, surroundings, system_files
 from device_agent.contract import Error, Event, Hello, Job, Result
 
 
@@ -86,18 +86,20 @@ def _run(runtimes: Any, runtime: Any, job: Job, say: Any) -> Result:
     if job.cpus:
         affinity.keep_to(job.cpus)
     runtimes.verify(job.model, job.model_sha256, "model_missing", "model_corrupt")
+    around = surroundings.Surroundings(system_files.root())
     # A process measures one thing: the others' modules stay out of it.
     measure = importlib.import_module(f"device_agent.{job.kind}").measure
+    more = {"moment": around.moment} if job.kind == "latency" else {}
     result: Result
     if job.packing:
         packing = importlib.import_module("device_agent.packing")
         phase("unpack")
         with packing.unpacked(job) as (plain, took):
-            result = packing.with_unpacking(measure(runtime, plain, phase), took)
+            result = packing.with_unpacking(measure(runtime, plain, phase, **more), took)
     else:
-        result = measure(runtime, job, phase)
-    cpus = affinity.allowed()
-    return replace(result, conditions={"cpus": cpus} if cpus else {})
+        result = measure(runtime, job, phase, **more)
+    metrics = result.metrics + around.end()
+    return replace(result, metrics=metrics, conditions=around.conditions())
 
 
 def _device() -> Dict[str, Any]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, Dict, Optional
 
 from device_agent import runtime as runtimes
-from device_agent import tensors
+from device_agent import system_files, tensors
 from device_agent.contract import Job, Metric, Result
+from device_agent.system_files import UntoldError
 
 #: Enough for every lazily allocated buffer to be there.
 _RUNS = 3
 
-_FIELD = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+_FIELD = re.compile(r"^(\w+):\s+([0-9]{1,15}) kB$", re.MULTILINE)
 
 #: Our name, the file and field it comes from (Linux: proc(5), Documentation/filesystems/proc).
 _FIELDS = (
@@ -25,6 +27,18 @@ _FIELDS = (
     ("memory_anonymous", "status", "RssAnon"),
     ("memory_file", "status", "RssFile"),
 )
+
+
+@dataclass
+class Fields:
+    """The fields of a process's memory files, in bytes; and why a file told none."""
+
+    bytes: Dict[str, int] = field(default_factory=dict)
+    reasons: Dict[str, str] = field(default_factory=dict)
+
+    def why_not(self, file: str, key: str) -> str:
+        """Why a field is not there."""
+        return self.reasons.get(file) or f"/proc/self/{file} tells no {key} in kB"
 
 
 def measure(
@@ -40,44 +54,44 @@ def measure(
     """
     phase("memory")
     peak_from_here = _reset_peak(process)
-    before = _read(process)
+    before = read(process)
     interpreter = runtimes.load(runtime, job)
     tensors.fill_with_noise(interpreter, job.seed)
     for _ in range(max(_RUNS, job.warmup_runs)):
         interpreter.invoke()
-    after = _read(process)
+    after = read(process)
     delegation, _ = runtimes.delegated(interpreter)
     metrics = [_growth(name, file, key, before, after) for name, file, key in _FIELDS]
     metrics.append(_peak(before, after, peak_from_here))
-    metrics.append(
-        _metric("memory_baseline_pss", "smaps_rollup Pss, empty runtime", before.get("Pss"))
-    )
+    source = "smaps_rollup Pss, empty runtime"
+    reason = before.why_not("smaps_rollup", "Pss")
+    metrics.append(_metric("memory_baseline_pss", source, before.bytes.get("Pss"), reason))
     return Result(job.trial, job.kind, metrics=tuple(metrics), delegation=delegation)
 
 
-def _growth(
-    name: str, file: str, key: str, before: Dict[str, int], after: Dict[str, int]
-) -> Metric:
+def _growth(name: str, file: str, key: str, before: Fields, after: Fields) -> Metric:
     source = f"/proc/self/{file} {key}, less the empty runtime"
-    if key not in before or key not in after:
-        return _metric(name, source, None, f"this kernel has no {key} in /proc/self/{file}")
+    for side in (before, after):
+        if key not in side.bytes:
+            return _metric(name, source, None, side.why_not(file, key))
     # Pages can be given back between the two readings; less than nothing is still nothing used.
-    return _metric(name, source, max(0, after[key] - before[key]))
+    return _metric(name, source, max(0, after.bytes[key] - before.bytes[key]))
 
 
-def _peak(before: Dict[str, int], after: Dict[str, int], from_here: bool) -> Metric:
+def _peak(before: Fields, after: Fields, from_here: bool) -> Metric:
     source = "/proc/self/status VmHWM, less VmRSS of the empty runtime"
     if not from_here:
         # Start-up may have peaked above anything the model did: the difference bounds it.
         source += " (peak not reset: includes start-up)"
-    if "VmHWM" not in after or "VmRSS" not in before:
-        return _metric("memory_peak", source, None, "this kernel has no VmHWM")
-    return _metric("memory_peak", source, max(0, after["VmHWM"] - before["VmRSS"]))
+    for side, key in ((after, "VmHWM"), (before, "VmRSS")):
+        if key not in side.bytes:
+            return _metric("memory_peak", source, None, side.why_not("status", key))
+    return _metric("memory_peak", source, max(0, after.bytes["VmHWM"] - before.bytes["VmRSS"]))
 
 
 def _metric(name: str, source: str, value: Optional[int], reason: str = "") -> Metric:
     if value is None:
-        return Metric.unavailable(name, "B", source, reason or "not told by this kernel")
+        return Metric.unavailable(name, "B", source, reason)
     return Metric(name, "B", source, value, os.sysconf("SC_PAGE_SIZE"), n=1)
 
 
@@ -89,13 +103,15 @@ def _reset_peak(process: Path) -> bool:
     return False
 
 
-def _read(process: Path) -> Dict[str, int]:
-    """The fields of status and smaps_rollup in bytes; a file that cannot be read adds none."""
-    fields: Dict[str, int] = {}
-    texts: List[Any] = []
+def read(process: Path) -> Fields:
+    """What status and smaps_rollup tell of a process."""
+    found = Fields()
     for name in ("status", "smaps_rollup"):
-        with contextlib.suppress(OSError):
-            texts.append((process / name).read_text("utf-8", "replace"))
-    for text in texts:
-        fields.update({key: int(value) * 1024 for key, value in _FIELD.findall(text)})
-    return fields
+        try:
+            text = system_files.text(process / name)
+        except UntoldError as error:
+            found.reasons[name] = str(error)
+            continue
+        for key, kilobytes in _FIELD.findall(text):
+            found.bytes[key] = int(kilobytes) * 1024
+    return found

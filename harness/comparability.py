@@ -58,7 +58,12 @@ def setting(
         "executor": device.get("executor", AGENT),
         **{title: device.get(key) for key, title in _DEVICE.items()},
         **{title: info[key] for key, title in _FACTS.items() if info.get(key) is not None},
-        **{f"runtime's {key}": value for key, value in runtime.items() if key != "name"},
+        # No CPUs asked for is what runs had before they could be.
+        **{
+            f"runtime's {key}": value
+            for key, value in runtime.items()
+            if key != "name" and (key != "cpus" or value)
+        },
         **{
             f"protocol's {key}": value
             for key, value in protocol.items()

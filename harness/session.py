@@ -257,6 +257,7 @@ def _job(
         accelerator=runtime.accelerator,
         threads=runtime.threads,
         xnnpack=runtime.xnnpack,
+        cpus=runtime.cpus,
         warmup_runs=protocol.warmup_runs,
         warmup_seconds=protocol.warmup_seconds,
         runs=protocol.runs if protocol.sustained_minutes is None else 1,

@@ -315,7 +315,8 @@ class RunFolder:
                 for table in timings.tables(
                     (name, times) for name, times in self.attempt_timings() if name in finished
                 ):
-                    writer.write_table(table)
+                    # Whole: a trial that lies in two groups would be read as two.
+                    writer.write_table(table, row_group_size=table.num_rows)
             os.replace(temporary, target)
         # With whatever a kill left half-written in it.
         with disk_errors(self.path / PARTS):

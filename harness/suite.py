@@ -9,9 +9,9 @@ import typing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from device_agent.contract import FEWEST_WINDOWS
 from harness.compress.pack import Packing
@@ -91,10 +91,14 @@ class MeasuringProtocol(_Table):
 
 
 class RuntimeSpec(_Table):
-    """How a model is run: accelerator, threads, delegate; and how its file comes to the device.
+    """How a model is run: accelerator, threads, delegate, CPUs; and how its file comes there.
 
     With ``packed`` the file is sent packed, the agent unpacks it in each trial, and the time that
     takes is part of the initialization. The app unpacks gzip.
+
+    Attributes:
+        cpus: the process is kept to these, as ``[4, 5]`` to two fast cores; none: the system
+            chooses.
     """
 
     name: str = Field(max_length=60, pattern=_NAME)
@@ -102,6 +106,14 @@ class RuntimeSpec(_Table):
     threads: int = Field(1, ge=1, le=256)
     xnnpack: bool = True
     packed: Packing | None = None
+    cpus: tuple[Annotated[int, Field(ge=0, lt=4096)], ...] = ()
+
+    @field_validator("cpus")
+    @classmethod
+    def _each_once(cls, cpus: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(cpus)) < len(cpus):
+            raise ValueError("a CPU is there twice")
+        return tuple(sorted(cpus))
 
 
 class BatteryCurrent(_Table):
@@ -194,6 +206,8 @@ class Suite(_Table):
             )
         if self.executor != "agent" and any(runtime.packed for runtime in self.runtimes):
             raise ValueError(f"runtimes: {self.executor} unpacks nothing; leave packed out")
+        if self.executor != "agent" and any(runtime.cpus for runtime in self.runtimes):
+            raise ValueError(f"runtimes: {self.executor} cannot be kept to cpus, the agent can")
         return self
 
     @property
@@ -391,8 +405,9 @@ def choose_suite(
         what: one ``.toml`` file, or model files or ``zoo:NAME``, or nothing: the quickstart suite.
         data: the data of model files.
         recipes: the recipes of model files.
-        overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``energy``, ``threads``, ``seed``
-            or ``devices`` (a sequence of :class:`DeviceSpec`) in the suite's place.
+        overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``energy``, ``threads``,
+            ``cpus``, ``seed`` or ``devices`` (a sequence of :class:`DeviceSpec`) in the suite's
+            place.
         student: the student of the model file.
         teachers: whom its ``distill`` learns from, if not from the model itself.
 
@@ -464,6 +479,9 @@ def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[st
         changed["runtimes"] = [
             {"name": f"cpu-{overrides['threads']}", "threads": overrides["threads"]}
         ]
+    if "cpus" in overrides:
+        runtimes = changed.get("runtimes") or [{"name": "cpu-1"}]
+        changed["runtimes"] = [{**r, "cpus": overrides["cpus"]} for r in runtimes]
     if "devices" in overrides:
         changed["devices"] = [device.model_dump() for device in overrides["devices"]]
     if "seed" in overrides:

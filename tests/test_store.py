@@ -69,6 +69,16 @@ def test_each_attempt_keeps_its_times_and_the_last_one_counts(folder: RunFolder)
         folder.fold_samples()
 
 
+def test_a_trial_of_very_many_inferences_stays_one(folder: RunFolder) -> None:
+    # More rows than the file format puts into one group of its own accord.
+    samples = np.arange(1, (1 << 20) + 100)
+    folder.append(record("r.0"), Timings(samples))
+    folder.fold_samples()
+    ((trial, found),) = folder.samples()
+    assert trial == "r.0"
+    assert np.array_equal(found, samples)
+
+
 def test_many_samples_fold_into_several_row_groups(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,24 @@ def test_suites_in_the_documents_are_valid(path: Path) -> None:
         assert validate(tomllib.loads(block), path.name, path.parent).variants()
 
 
+def test_cpus_of_a_runtime(tmp_path: Path) -> None:
+    pinned = load(tmp_path, MODEL + '[[runtimes]]\nname = "big"\ncpus = [5, 4]\n')
+    assert pinned.runtimes[0].cpus == (4, 5)
+    assert load(tmp_path, MODEL).runtimes[0].cpus == ()
+    # From the command line they are every runtime's.
+    over = load(tmp_path, MODEL, cpus=(1,), threads=2).runtimes
+    assert [(r.name, r.threads, r.cpus) for r in over] == [("cpu-2", 2, (1,))]
+    for wrong in ("[0, 0]", "[-1]", '"4-5"', "[9999]"):
+        with pytest.raises(BadInputError, match=r"runtimes.1..cpus|a CPU is there twice"):
+            load(tmp_path, MODEL + f'[[runtimes]]\nname = "big"\ncpus = {wrong}\n')
+
+
+def test_upstreams_binary_cannot_be_kept_to_cpus(tmp_path: Path) -> None:
+    device = '[[devices]]\nname = "d"\nkind = "board"\nexecutor = "benchmark_model"\nbinary = "b"\n'
+    with pytest.raises(BadInputError, match="cannot be kept to cpus"):
+        load(tmp_path, MODEL + device, cpus=(1,))
+
+
 def test_names_are_not_taken_for_paths(tmp_path: Path) -> None:
     suite = load(
         tmp_path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis import estimates, units
+from harness.analysis import conditions, estimates, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,6 +35,7 @@ def findings(variant: Variant) -> tuple[str, ...]:
         *_delegate(variant),
         *_energy(variant),
         *_quality(variant),
+        *conditions.findings(variant.conditions),
     )
 
 

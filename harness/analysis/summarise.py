@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.analysis import conditions, estimates, pareto, sustained
 from harness.analysis import energy as energies
-from harness.analysis import estimates, pareto, sustained
 from harness.analysis.advice import advise
 from harness.analysis.estimates import Estimate
 from harness.analysis.findings import findings
@@ -167,6 +167,9 @@ def _compare(
     device: Mapping[str, Any] = next(
         (d for d in manifest.get("devices", ()) if d["name"] == place.device), {}
     )
+    runtime: Mapping[str, Any] = next(
+        (r for r in manifest.get("runtimes", ()) if r["name"] == place.runtime), {}
+    )
     baseline = str(model.get("baseline", ""))
     artifacts = {
         str(a["recipe"]): a for a in manifest.get("artifacts", ()) if a["model"] == place.model
@@ -193,6 +196,7 @@ def _compare(
             statistics=statistics,
             long_trials=long_trials,
             energy=energy_of(records, profile, counter),
+            threads=int(runtime.get("threads", 1)),
         )
         if variant.is_baseline:
             base, base_trials = variant, records
@@ -220,6 +224,7 @@ def _compare(
         str(device.get("executor", AGENT)),
         baseline,
         tuple(variants),
+        cpus=tuple(runtime.get("cpus", ())),
     )
     return replace(comparison, advice=advise(comparison))
 
@@ -234,6 +239,7 @@ def _measure(
     statistics: Mapping[str, TrialStatistics],
     long_trials: Mapping[str, SustainedTrial],
     energy: Energy,
+    threads: int,
 ) -> Variant:
     """A variant's own numbers, before it is compared with the baseline."""
     latency = latency_of(records, statistics)
@@ -269,6 +275,11 @@ def _measure(
         memory=memory_of(records),
         energy=energy,
         delegation=delegation_of(records),
+        conditions=tuple(
+            conditions.describe(r.metrics, r.conditions, threads)
+            for r in records
+            if r.kind == "latency" and r.state == "valid"
+        ),
         sustained=sustained.over([long_trials[r.trial] for r in records if r.trial in long_trials]),
         valid_trials=sum(r.state == "valid" for r in records),
         failed_trials=sum(r.state != "valid" for r in records),

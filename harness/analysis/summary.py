@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.analysis.conditions import Conditions
     from harness.analysis.estimates import Estimate
     from harness.analysis.modes import Modes
     from harness.analysis.sustained import Sustained
@@ -89,8 +90,8 @@ class Variant:
     ``speedup`` is the baseline's latency over this one's, paired by block; ``accuracy_change`` a
     difference of shares; ``smaller`` and ``gzip_smaller`` the baseline's size over this one's.
     ``best_tradeoff`` marks the Pareto front of the point estimates of latency, size and (where
-    measured) accuracy. ``sustained`` is there if the run's trials were; ``latency`` is then that of
-    all their inferences together.
+    measured) accuracy. ``conditions`` are those of its latency trials. ``sustained`` is there if
+    the run's trials were; ``latency`` is then that of all their inferences together.
     """
 
     recipe: str
@@ -110,6 +111,7 @@ class Variant:
     memory: Memory
     energy: Energy
     delegation: Delegation | None = None
+    conditions: tuple[Conditions, ...] = ()
     sustained: Sustained | None = None
     valid_trials: int = 0
     failed_trials: int = 0
@@ -141,6 +143,15 @@ class Comparison:
     baseline: str
     variants: tuple[Variant, ...]
     advice: tuple[Advice, ...] = ()
+    cpus: tuple[int, ...] = ()
+
+    @property
+    def runtime_label(self) -> str:
+        """The runtime's name and, if it was kept to some, its CPUs."""
+        if not self.cpus:
+            return self.runtime
+        word = "CPU" if len(self.cpus) == 1 else "CPUs"
+        return f"{self.runtime} on {word} {', '.join(map(str, self.cpus))}"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,25 @@ class Command(click.Command):
             context.exit(0)
 
 
+def cpu_list(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """An option's callback: the CPUs of ``4,5`` or ``4-7``, as the kernel lists them.
+
+    Raises:
+        click.BadParameter: it is no such list.
+    """
+    if value is None:
+        return None
+    cpus: list[int] = []
+    for part in value.split(","):
+        first, _, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()) or len(first + last) > 8:
+            raise click.BadParameter(f"{value!r} is no list of CPUs, as 4,5 or 4-7")
+        cpus += range(int(first), int(last or first) + 1)
+    return tuple(cpus)
+
+
 device_option = click.option(
     "--device",
     "devices",

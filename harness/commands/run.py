@@ -13,6 +13,7 @@ from harness.commands.options import (
     Command,
     allow_option,
     conclude,
+    cpu_list,
     device_option,
     energy_option,
     results_option,
@@ -56,6 +57,12 @@ Exit codes:
     "otherwise; tells each minute's median and when the device throttles.",
 )
 @click.option("--threads", type=int, help="Threads, instead of the suite's runtimes.")
+@click.option(
+    "--cpus",
+    callback=cpu_list,
+    metavar="LIST",
+    help="Keep every trial to these CPUs, as 4,5 or 4-7: to one cluster of a phone or board.",
+)
 @click.option("--seed", type=int, help="Seed, instead of the suite's.")
 @device_option
 @allow_option
@@ -93,6 +100,7 @@ def run(
     seconds: float | None,
     sustained_minutes: float | None,
     threads: int | None,
+    cpus: tuple[int, ...] | None,
     seed: int | None,
     devices: tuple[str, ...],
     allow: tuple[DeviceCheck, ...],
@@ -120,6 +128,7 @@ def run(
       mobilebench run suite.toml --sustained-minutes 10
       mobilebench run suite.toml --executor benchmark_model --binary benchmark_model_arm64
       mobilebench run suite.toml --device 192.168.1.7:5555 --unplugged
+      mobilebench run suite.toml --threads 2 --cpus 4,5
       mobilebench run --resume results/20260131T120000Z-quickstart
     """
     from rich.console import Console
@@ -134,6 +143,7 @@ def run(
         "seconds": seconds,
         "sustained_minutes": sustained_minutes,
         "threads": threads,
+        "cpus": cpus,
         "seed": seed,
         "energy": True if unplugged else energy,
     }

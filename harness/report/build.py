@@ -120,14 +120,14 @@ def text(summary: Summary) -> str:
     lines += [f"> {markdown(warning)}\n>" for warning in summary.warnings]
     lines += ["", "## What to ship", ""] if summary.comparisons else []
     for comparison in summary.comparisons:
-        where = f"{comparison.device} · {comparison.runtime}"
+        where = f"{comparison.device} · {comparison.runtime_label}"
         lines += [f"**{markdown(comparison.model)}** on {markdown(where)}", ""]
         lines += [f"- {a.topic}: {markdown(a.text)}" for a in comparison.advice]
         lines.append("")
     lines += ["## Comparison", "", table(summary, "md")]
     sentences = [
         f"- {markdown(c.model)} **{markdown(v.recipe)}** ({markdown(c.device)} · "
-        f"{markdown(c.runtime)}): {markdown(' '.join((*v.findings, *v.warnings)))}"
+        f"{markdown(c.runtime_label)}): {markdown(' '.join((*v.findings, *v.warnings)))}"
         for c in summary.comparisons
         for v in c.variants
         if v.findings or v.warnings

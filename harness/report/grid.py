@@ -161,7 +161,7 @@ def _place(
     comparison: Comparison, rows: Sequence[Variant], unit: tuple[str, float], several: bool
 ) -> Column:
     here = {v.recipe: v for v in comparison.variants}
-    title = comparison.device + (f" · {comparison.runtime}" if several else "")
+    title = comparison.device + (f" · {comparison.runtime_label}" if several else "")
     title += " (virtual)" if comparison.virtual else ""
     title += "" if comparison.executor == AGENT else f" ({comparison.executor})"
     column = _scaled(

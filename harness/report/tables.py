@@ -110,7 +110,7 @@ def table(summary: Summary, format: Format) -> str:  # noqa: A002 - what the com
 
 def title(comparison: Comparison) -> str:
     """What a table compares: the model, and where it ran."""
-    where = " · ".join(part for part in (comparison.device, comparison.runtime) if part)
+    where = " · ".join(part for part in (comparison.device, comparison.runtime_label) if part)
     virtual = " (virtual: not a phone's latency)" if comparison.virtual else ""
     executor = "" if comparison.executor == AGENT else f" ({comparison.executor})"
     return f"{comparison.model} on {where}{executor}{virtual}" if where else comparison.model

@@ -1,0 +1,176 @@
+"""Under which conditions a trial ran: clocks, caps, throttling and other processes' load.
+
+Read from the metrics that the agents report around a trial (``docs/protocol.md`` names them). What
+a device does not tell is not held against it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.analysis import units
+
+#: A busy cluster that ends so far below its limit (a share) was slowed down by something.
+FAR_BELOW = 0.7
+
+#: Others may use so much of the CPUs that a trial leaves free, and so much more (CPUs).
+_SHARE_OF_ROOM, _ALWAYS = 0.5, 0.1
+
+#: What a Raspberry Pi's firmware tells by bits; each is also told, 16 bits higher, since boot.
+_FIRMWARE = {1: "under-voltage", 2: "frequency capped", 4: "throttled", 8: "soft temperature limit"}
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """One trial's; None where the device does not tell.
+
+    ``frequency`` and ``limit`` (Hz) are those at its end of the cluster that ran it; ``load_other``
+    and ``load_stolen`` are means, in CPUs, of the ``cpus`` that it could run on. ``capped``,
+    ``throttled`` and ``loaded`` say in a phrase why it is, and are empty if it is not.
+    """
+
+    frequency: float | None
+    limit: float | None
+    temperature: float | None
+    load_other: float | None
+    load_stolen: float | None
+    cpus: tuple[int, ...]
+    governors: tuple[str, ...]
+    capped: str
+    throttled: str
+    loaded: str
+
+
+def describe(metrics: Iterable[Any], conditions: Mapping[str, Any], threads: int = 1) -> Conditions:
+    """One trial's conditions.
+
+    Args:
+        metrics: of the trial, :class:`device_agent.contract.Metric` or dictionaries like it.
+        conditions: of its result: ``cpus``, ``governors``.
+        threads: how many it ran with.
+    """
+    values = told(metrics)
+    cpus = _cpus(conditions)
+    cluster = _cluster(values, values.get("last_cpu"))
+    name = "" if cluster is None else f"after_cpu{cluster}_frequency"
+    heat = [v for key, v in values.items() if re.fullmatch(r"after_zone\d+_temperature", key)]
+    governors = conditions.get("governors")
+    return Conditions(
+        frequency=values.get(f"{name}_current"),
+        limit=values.get(f"{name}_limit"),
+        temperature=max(heat, default=values.get("after_battery_temperature")),
+        load_other=values.get("cpu_load_other"),
+        load_stolen=values.get("cpu_load_stolen"),
+        cpus=cpus,
+        governors=tuple(sorted(set(map(str, governors.values()))))
+        if isinstance(governors, dict)
+        else (),
+        capped=capped(values, cpus),
+        throttled=throttled(values),
+        loaded=loaded(values, len(cpus), threads),
+    )
+
+
+def told(metrics: Iterable[Any]) -> dict[str, float]:
+    """The values of the metrics that have one, by name."""
+    found = {}
+    for metric in metrics:
+        fields = metric if isinstance(metric, Mapping) else vars(metric)
+        if fields.get("value") is not None:
+            found[str(fields["name"])] = float(fields["value"])
+    return found
+
+
+def capped(values: Mapping[str, float], cpus: Sequence[int] = ()) -> str:
+    """Whether a cluster's frequency was limited before or after the trial, or far below its limit.
+
+    Args:
+        values: see :func:`told`.
+        cpus: where the trial could run; clusters without any of them do not count. Empty: all do.
+    """
+    clusters = _clusters(values)
+    used = {_cluster(values, cpu) for cpu in cpus} if cpus else set(clusters)
+    for first in (cluster for cluster in clusters if cluster in used):
+        for moment in ("before", "after"):
+            limit = values.get(f"{moment}_cpu{first}_frequency_limit")
+            hardware = values.get(f"{moment}_cpu{first}_frequency_hardware_limit")
+            if limit is not None and hardware is not None and limit < hardware:
+                return f"cpu{first} limited to {_hertz(limit)} of {_hertz(hardware)} {moment} it"
+    cluster = _cluster(values, values.get("last_cpu"))
+    current = values.get(f"after_cpu{cluster}_frequency_current")
+    limit = values.get(f"after_cpu{cluster}_frequency_limit")
+    if current is not None and limit is not None and current < FAR_BELOW * limit:
+        return f"cpu{cluster} at {_hertz(current)} of {_hertz(limit)} at its end"
+    return ""
+
+
+def throttled(values: Mapping[str, float]) -> str:
+    """Whether heat, the power supply or a CPU quota slowed the trial down, says the system."""
+    for what in ("core", "package"):
+        events = values.get(f"thermal_throttle_{what}", 0)
+        if events:
+            return f"{events:.0f} thermal throttle events of the {what}"
+    before = int(values.get("before_firmware_throttled", 0))
+    after = int(values.get("after_firmware_throttled", 0))
+    # Now, at one of both ends; or in between: a bit since boot that was not there before.
+    bits = (before | after | (after >> 16 & ~(before >> 16))) & 0xF
+    if bits:
+        return ", ".join(word for bit, word in _FIRMWARE.items() if bits & bit)
+    stopped = values.get("cgroup_throttled_time", 0)
+    if stopped:
+        return f"stopped for {units.duration(stopped)} by a CPU quota"
+    status = max(values.get(f"{moment}_thermal_status", 0) for moment in ("before", "after"))
+    return f"thermal status {status:.0f}" if status else ""
+
+
+def loaded(values: Mapping[str, float], cpus: int, threads: int = 1) -> str:
+    """Whether others used more of its CPUs than the trial left free.
+
+    Args:
+        values: see :func:`told`.
+        cpus: on how many it could run; 0: not told.
+        threads: how many it ran with.
+    """
+    other = values.get("cpu_load_other", 0.0) + values.get("cpu_load_stolen", 0.0)
+    if not cpus or other <= _SHARE_OF_ROOM * max(0, cpus - threads) + _ALWAYS:
+        return ""
+    return f"others kept {other:.1f} of its {cpus} CPU{'s' if cpus > 1 else ''} busy"
+
+
+def findings(trials: Sequence[Conditions]) -> tuple[str, ...]:
+    """What a variant's trials together give rise to: a sentence each."""
+    return tuple(
+        f"{word} in {len(found)} of {len(trials)} trials: {found[len(found) // 2]}."
+        for word, found in (
+            ("Capped", [t.capped for t in trials if t.capped]),
+            ("Throttled", [t.throttled for t in trials if t.throttled]),
+            ("Disturbed by load", sorted(t.loaded for t in trials if t.loaded)),
+        )
+        if found
+    )
+
+
+def _cpus(conditions: Mapping[str, Any]) -> tuple[int, ...]:
+    cpus = conditions.get("cpus")
+    return tuple(c for c in cpus if isinstance(c, int)) if isinstance(cpus, list | tuple) else ()
+
+
+def _clusters(values: Mapping[str, float]) -> list[int]:
+    """The first CPU of each cluster that tells its frequency, in order."""
+    matches = (re.match(r"(?:before|after)_cpu(\d+)_frequency_", name) for name in values)
+    return sorted({int(match.group(1)) for match in matches if match})
+
+
+def _cluster(values: Mapping[str, float], cpu: float | None) -> int | None:
+    """The cluster of a CPU: the last that begins at or before it; the only one if it is unknown."""
+    clusters = _clusters(values)
+    if cpu is None:
+        return clusters[0] if len(clusters) == 1 else None
+    return max((first for first in clusters if first <= cpu), default=None)
+
+
+def _hertz(value: float) -> str:
+    return f"{value / 1e9:.2f} GHz"
