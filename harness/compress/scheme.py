@@ -23,8 +23,8 @@ from typing import Any, Literal
 
 from harness.compress.quantize import Algorithm
 from harness.compress.step import StepError
-from harness.inspection import flatbuffer
-from harness.inspection.flatbuffer import UNPACKING
+from harness.tflite.file import dump, load
+from harness.tflite.graph import UNPACKING, parse
 
 #: Every operator of a model.
 EVERYWHERE = ".*"
@@ -222,7 +222,7 @@ _KERNEL_INPUT = {
 
 def layers_of(content: bytes) -> list[Layer]:
     """The operators of a .tflite that runs, in order."""
-    operators = flatbuffer.parse(content, "the model").operators
+    operators = parse(content, "the model").operators
     unpacked = {o.outputs[0].index: o.inputs[0] for o in operators if o.kind in UNPACKING}
     found = []
     for operator in operators:
@@ -244,7 +244,7 @@ def with_signature(content: bytes) -> bytes:
     """The same model with a signature, which calibration goes by; old converters wrote none."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model = flatbuffer.load(content)
+    model = load(content)
     if model.signatureDefs:
         return content
     graph = model.subgraphs[0]
@@ -262,7 +262,7 @@ def with_signature(content: bytes) -> bytes:
     signature.inputs = named("input", graph.inputs)
     signature.outputs = named("output", graph.outputs)
     model.signatureDefs = [signature]
-    return flatbuffer.dump(model)
+    return dump(model)
 
 
 def require_float(content: bytes) -> None:

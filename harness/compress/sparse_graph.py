@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.compress import flatbuffer
 from harness.compress.sparse_format import Encoding
 from harness.models.array import Array
+from harness.tflite import file
 
 #: The version of FULLY_CONNECTED that has sparse kernels, and no other.
 _SPARSE_VERSION = 8
@@ -58,11 +58,11 @@ class Graph:
         from ai_edge_litert import schema_py_generated as schema
 
         self._schema = schema
-        self._model = flatbuffer.read(content)
+        self._model = file.load(content)
 
     def content(self) -> bytes:
         """The file as it is now."""
-        return flatbuffer.write(self._model)
+        return file.dump(self._model)
 
     def kernels(self) -> Iterator[Kernel]:
         """Every constant kernel that is stored dense, once."""
@@ -99,14 +99,14 @@ class Graph:
             dense.name, dense.buffer = tensor.name + b"_dense", 0
             graph.tensors.append(dense)
             new = len(graph.tensors) - 1
-            code = flatbuffer.operator_code(self._model, self._schema.BuiltinOperator.DENSIFY, 1)
+            code = file.operator_code(self._model, self._schema.BuiltinOperator.DENSIFY, 1)
             densify = self._schema.OperatorT(code, [kernel.tensor], [new])
             graph.operators.insert(graph.operators.index(users[0]), densify)
             for op in users:
                 op.inputs = [new if t == kernel.tensor else int(t) for t in op.inputs]
         else:
             for op in users:
-                op.opcodeIndex = flatbuffer.operator_code(
+                op.opcodeIndex = file.operator_code(
                     self._model, self._schema.BuiltinOperator.FULLY_CONNECTED, _SPARSE_VERSION
                 )
         tensor.sparsity = encoding.parameters
@@ -170,7 +170,7 @@ class Graph:
         return [op for op in graph.operators if tensor in map(int, op.inputs)]
 
     def _operator(self, op: Any) -> int:
-        return flatbuffer.operator(self._model, op.opcodeIndex)
+        return file.builtin(self._model, op)
 
     def _is_constant(self, graph: Any, index: int, made: dict[int, Any]) -> bool:
         tensor = graph.tensors[index]

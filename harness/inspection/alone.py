@@ -17,8 +17,9 @@ import numpy as np
 
 from harness.compress.step import StepError
 from harness.compress.tflite import Runner
-from harness.inspection.flatbuffer import UNPACKING, dump, load
 from harness.models.datasets import noise
+from harness.tflite.file import dump, load
+from harness.tflite.graph import UNPACKING, kind_of
 
 #: Each operator is run for this long at least, and this often (seconds, inferences).
 _SECONDS, _RUNS = 0.05, 5
@@ -95,9 +96,7 @@ def _keep_only(model: Any, single: Any) -> None:
 
 
 def _unpacks(model: Any, operator: Any) -> bool:
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    return flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) in UNPACKING
+    return kind_of(model, operator) in UNPACKING
 
 
 def _has_data(model: Any, tensor: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from harness.inspection.flatbuffer import Operator, Tensor
+from harness.tflite.graph import Operator, Tensor
 
 Inputs = Sequence[Tensor]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.inspection.arithmetic import macs
-from harness.inspection.flatbuffer import UNPACKING, Graph, Operator, Tensor, parse
+from harness.tflite.graph import UNPACKING, Graph, Operator, Tensor, parse
 
 #: Constants of these operators are weights, whatever else of them is a setting.
 _BIAS_TYPES = ("INT32", "INT64")

@@ -22,8 +22,9 @@ from harness.compress.quantize import (
 )
 from harness.compress.step import QuantizingStep, StepError
 from harness.compress.tflite import Runner
-from harness.inspection import flatbuffer
 from harness.models.datasets import load_dataset, noise
+from harness.tflite.file import dump, load
+from harness.tflite.graph import parse
 
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
 
@@ -121,7 +122,7 @@ def test_blocks_are_for_rows_that_divide(model_file: Path) -> None:
     made = DynamicInt4(block=32).quantize(content).content
     kernels = [
         tensor
-        for operator in flatbuffer.parse(made, "made").operators
+        for operator in parse(made, "made").operators
         for tensor in operator.inputs
         if tensor is not None and tensor.blockwise
     ]
@@ -132,9 +133,9 @@ def test_blocks_are_for_rows_that_divide(model_file: Path) -> None:
 
 
 def test_old_files_without_a_signature(model_file: Path, samples: list[Any]) -> None:
-    model = flatbuffer.load(model_file.read_bytes())
+    model = load(model_file.read_bytes())
     model.signatureDefs = None
-    content = flatbuffer.dump(model)
+    content = dump(model)
     assert Runner(content).signatures == {}
     made = Int8().quantize(content, samples)
     assert noise_of(made.content, model_file.read_bytes()) > 30
@@ -157,13 +158,13 @@ def test_samples_that_tell_nothing(
 
 
 def test_a_model_that_goes_wrong_by_itself(model_file: Path, samples: list[Any]) -> None:
-    model = flatbuffer.load(model_file.read_bytes())
+    model = load(model_file.read_bytes())
     (dense,) = [t for t in model.subgraphs[0].tensors if tuple(t.shape) == (10, 64)]
     data = np.asarray(model.buffers[dense.buffer].data).view(np.float32).copy()
     data[3] = np.nan
     model.buffers[dense.buffer].data = data.view(np.uint8)
     with pytest.raises(StepError, match="answers with NaN or infinity on calibration sample 0"):
-        Int8().quantize(flatbuffer.dump(model), samples)
+        Int8().quantize(dump(model), samples)
 
 
 def test_too_few_samples_are_told() -> None:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compress import flatbuffer
 from harness.compress.check import compare_encoded, examine
 from harness.compress.quantize import (
     DynamicInt4,
@@ -218,13 +217,3 @@ def test_a_kernel_that_layers_share_is_encoded_once(tmp_path: Any) -> None:
     shared.set_weights([kernel, bias])
     made, _ = encoded(convert(model, tmp_path), samples(256))
     assert len(made.findings["layers"]) == 1
-
-
-def test_reading_and_writing_keep_the_model(model_file: Any) -> None:
-    content = model_file.read_bytes()
-    again = flatbuffer.write(flatbuffer.read(content))
-    x = list(np.random.default_rng(0).random((3, 8, 8, 1)).astype(np.float32))
-    np.testing.assert_array_equal(Runner(content).run(x), Runner(again).run(x))
-    start = np.frombuffer(again, np.uint8).ctypes.data
-    constants = [b.data for b in flatbuffer.read(again).buffers if b.data is not None]
-    assert all((data.ctypes.data - start) % 16 == 0 for data in constants if data.size >= 16)

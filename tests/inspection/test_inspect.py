@@ -16,7 +16,7 @@ from harness.compress.tflite import Runner
 from harness.errors import BadInputError
 from harness.inspection import alone
 from harness.inspection.changes import plain
-from harness.inspection.flatbuffer import Tensor, load
+from harness.tflite.file import load
 
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
 
@@ -65,23 +65,6 @@ def test_a_quantized_file_is_told_by_its_scheme(facts: inspection.ModelFacts) ->
     assert schemes["SOFTMAX"] == "int8"
     assert small.macs == facts.macs
     assert all((layer.distinct or 0) <= 255 for layer in small.layers)
-
-
-def test_packed_integers_are_unpacked_with_their_sign() -> None:
-    def tensor(kind: str, content: bytes, count: int) -> Tensor:
-        return Tensor(0, "t", (count,), kind, content, 1)
-
-    values = tensor("INT4", bytes([0x21, 0xF8, 0x07]), 5).values()
-    assert values is not None
-    assert values.tolist() == [1, 2, -8, -1, 7]
-    values = tensor("INT2", bytes([0b11_10_01_00]), 4).values()
-    assert values is not None
-    assert values.tolist() == [0, 1, -2, -1]
-    halves = np.array([1.5, -2.0], dtype=np.float32).view(np.uint32) >> 16
-    values = tensor("BFLOAT16", halves.astype("<u2").tobytes(), 2).values()
-    assert values is not None
-    assert values.tolist() == [1.5, -2.0]
-    assert tensor("STRING", b"words", 1).values() is None
 
 
 def test_a_model_does_not_differ_from_itself(facts: inspection.ModelFacts) -> None:

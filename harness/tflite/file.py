@@ -17,20 +17,35 @@ if TYPE_CHECKING:
 _ALIGNMENT = 16
 
 
-def read(content: bytes) -> Any:
-    """The file as the schema's ``ModelT``; the content of each buffer is uint8, or None."""
+def load(content: bytes) -> Any:
+    """The file as the schema's ``ModelT``; the content of each buffer is uint8, or None.
+
+    Raises:
+        Exception: of many kinds, where the file is torn.
+    """
     from ai_edge_litert import schema_py_generated as schema
+
+    def behind(offset: int, size: int) -> Array:
+        if offset + size > len(content):
+            raise ValueError("a constant lies behind the end of the file")
+        return np.frombuffer(content, np.uint8, size, offset)
 
     model = schema.ModelT.InitFromPackedBuf(content)
     for buffer in model.buffers:
         if buffer.offset > 1:  # 0 and 1 mean that there is nothing
-            end = buffer.offset + buffer.size
-            buffer.data = np.frombuffer(content[buffer.offset : end], np.uint8)
+            buffer.data = behind(buffer.offset, buffer.size)
             buffer.offset = buffer.size = 0
+    for graph in model.subgraphs:
+        for node in graph.operators or ():
+            if node.largeCustomOptionsOffset > 1:
+                node.customOptions = behind(
+                    node.largeCustomOptionsOffset, node.largeCustomOptionsSize
+                )
+                node.largeCustomOptionsOffset = node.largeCustomOptionsSize = 0
     return model
 
 
-def write(model: Any) -> bytes:
+def dump(model: Any) -> bytes:
     """The file of a ``ModelT``."""
     import flatbuffers
 
@@ -49,10 +64,9 @@ def write(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def operator(model: Any, index: int) -> int:
-    """The built-in operator that ``operatorCodes[index]`` means."""
-    code = model.operatorCodes[index]
-    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+def builtin(model: Any, operator: Any) -> int:
+    """Which of the schema's ``BuiltinOperator`` an operator is."""
+    return _builtin(model.operatorCodes[operator.opcodeIndex])
 
 
 def operator_code(model: Any, operator: int, version: int) -> int:
@@ -60,10 +74,13 @@ def operator_code(model: Any, operator: int, version: int) -> int:
     from ai_edge_litert import schema_py_generated as schema
 
     for index, code in enumerate(model.operatorCodes):
-        known = max(code.builtinCode, code.deprecatedBuiltinCode), code.version
-        if known == (operator, version):
+        if (_builtin(code), code.version) == (operator, version):
             return index
     # Old readers know the one-byte field only, whose largest value says: look at the other.
     code = schema.OperatorCodeT(min(operator, 127), None, version, operator)
     model.operatorCodes.append(code)
     return len(model.operatorCodes) - 1
+
+
+def _builtin(code: Any) -> int:
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))

@@ -1,7 +1,4 @@
-"""A .tflite file as its FlatBuffer schema has it, without running it.
-
-The schema is TensorFlow's ``tflite/schema/schema.fbs``; LiteRT ships the reader made from it.
-"""
+"""The graph of a .tflite file: its tensors and operators, in the schema's words."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ import numpy as np
 from harness.errors import BadInputError
 from harness.models.array import Array
 from harness.models.sources import check_tflite
+from harness.tflite.file import builtin, load
 
 #: How many bits a value of each stored type takes.
 BITS = {
@@ -133,23 +131,18 @@ def parse(content: bytes, where: str) -> Graph:
         raise BadInputError(f"model {where} is torn: its FlatBuffer cannot be read") from error
 
 
-def load(content: bytes) -> Any:
-    """The file as the schema's own objects, which can be changed and written again."""
+def kind_of(model: Any, operator: Any) -> str:
+    """What an operator of a ``ModelT`` is called: by the schema, or by whoever made it."""
     from ai_edge_litert.tools import flatbuffer_utils
 
-    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-
-
-def dump(model: Any) -> bytes:
-    """The bytes of a file from the schema's own objects."""
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    custom = model.operatorCodes[operator.opcodeIndex].customCode
+    if custom:
+        return custom.decode("utf-8", "replace") if isinstance(custom, bytes) else str(custom)
+    name = flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex)
+    return name or f"OPERATOR_{builtin(model, operator)}"
 
 
 def _graph(model: Any) -> Graph:
-    from ai_edge_litert.tools import flatbuffer_utils
-
     subgraph = model.subgraphs[0]
     tensors = [_tensor(i, tensor, model.buffers) for i, tensor in enumerate(subgraph.tensors)]
 
@@ -159,16 +152,10 @@ def _graph(model: Any) -> Graph:
 
     operators = []
     for index, operator in enumerate(() if subgraph.operators is None else subgraph.operators):
-        code = model.operatorCodes[operator.opcodeIndex]
-        number = max(code.builtinCode, code.deprecatedBuiltinCode)
-        kind = flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) or f"OPERATOR_{number}"
-        if code.customCode:
-            custom = code.customCode
-            kind = custom.decode("utf-8", "replace") if isinstance(custom, bytes) else str(custom)
         operators.append(
             Operator(
                 index,
-                kind,
+                kind_of(model, operator),
                 tuple(chosen(operator.inputs)),
                 tuple(t for t in chosen(operator.outputs) if t is not None),
                 operator.builtinOptions,
