@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.retrain import retrain
 from harness.compress.step import State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
@@ -33,13 +33,6 @@ class Cluster(TrainingStep):
     clusters: int = Field(
         16, ge=2, le=256, description="how many values a layer's weights may take, 2 to 256"
     )
-    epochs: int = Field(5, ge=0, le=10_000, description="passes over the training data, 0 to 10000")
-    learning_rate: float | None = LEARNING_RATE
-
-    @property
-    def passes(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
@@ -61,17 +54,15 @@ class Cluster(TrainingStep):
         for kernel, s in zip(kernels, shared, strict=True):
             kernel.assign(s.values())
         codes = tuple(s.codes for s in shared)
-        if self.epochs:
-            retrain(
-                model,
-                workshop.lessons,
-                epochs=self.epochs,
-                learning_rate=self.learning_rate,
-                loss=state.loss,
-                kernels=kernels,
-                masking=lambda _done: [c > 0 for c in codes],
-                codes=codes,
-            )
+        retrain(
+            self,
+            model,
+            workshop.lessons,
+            loss=state.loss,
+            kernels=kernels,
+            masking=lambda _done: [c > 0 for c in codes],
+            codes=codes,
+        )
         findings = {
             "clusters_asked": self.clusters,
             "values_by_layer": {

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from harness.compress.retrain import LEARNING_RATE, retrain, train_on
-from harness.compress.step import State, StepError, TrainingStep, Workshop
+from harness.compress.retrain import retrain, train_on
+from harness.compress.step import State, StepError, TrainingStep, Workshop, epochs_field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.compress.teachers import Teacher
     from harness.models.training import Loss
 
-_EPOCHS = Field(30, ge=1, le=10_000, description="passes over the training data, 1 to 10000")
+_EPOCHS = epochs_field(30, least=1)
 
 
 class Distill(TrainingStep):
@@ -46,12 +46,6 @@ class Distill(TrainingStep):
         description="the weight of how alike samples look before the last layer, 0 or more",
     )
     epochs: int = _EPOCHS
-    learning_rate: float | None = LEARNING_RATE
-
-    @property
-    def passes(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
 
     @property
     def needs_student(self) -> bool:
@@ -75,11 +69,10 @@ class Distill(TrainingStep):
         else:
             before, model = state, copy_of(state.model)
         train_on(
+            self,
             model,
             before,
             workshop.lessons,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
             loss=self._with_features(loss, model, teachers) if self.features else loss,
         )
         findings = _sizes(state, model) | {"teachers": [teacher.name for teacher in teachers]}
@@ -117,12 +110,6 @@ class Student(TrainingStep):
     position: ClassVar[str] = "first"
 
     epochs: int = _EPOCHS
-    learning_rate: float | None = LEARNING_RATE
-
-    @property
-    def passes(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
 
     @property
     def needs_student(self) -> bool:
@@ -132,13 +119,7 @@ class Student(TrainingStep):
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
         student = _fresh_student(state, workshop)
-        retrain(
-            student,
-            workshop.lessons,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            loss=None,
-        )
+        retrain(self, student, workshop.lessons, loss=None)
         return State(student, findings=_sizes(state, student))
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from pydantic import Field
-
-from harness.compress.retrain import LEARNING_RATE, train_on
-from harness.compress.step import State, TrainingStep, Workshop
+from harness.compress.retrain import train_on
+from harness.compress.step import State, TrainingStep, Workshop, epochs_field
 
 
 class FineTune(TrainingStep):
@@ -21,15 +19,7 @@ class FineTune(TrainingStep):
     name: ClassVar[str] = "fine_tune"
     leading: ClassVar[str] = "epochs"
 
-    epochs: int = Field(
-        10, ge=1, le=10_000, description="passes over the training data, 1 to 10000"
-    )
-    learning_rate: float | None = LEARNING_RATE
-
-    @property
-    def passes(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
+    epochs: int = epochs_field(10, least=1)
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
@@ -37,12 +27,6 @@ class FineTune(TrainingStep):
         from harness.models.training import copy_of
 
         model = copy_of(state.model)
-        kernels = train_on(
-            model,
-            state,
-            workshop.lessons,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-        )
+        kernels = train_on(self, model, state, workshop.lessons)
         findings = {"zeros": zero_share([k.numpy() for k in kernels])} if kernels else {}
         return replace(state, model=model, findings=findings, warnings=())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from harness.compress.retrain import LEARNING_RATE, retrain
+from harness.compress.retrain import retrain
 from harness.compress.step import State, StepError, TrainingStep, Workshop
 
 if TYPE_CHECKING:
@@ -33,19 +33,12 @@ class LowRank(TrainingStep):
     rank: int | None = Field(
         None, ge=1, le=100_000, description="the width between the two layers, 1 or more"
     )
-    epochs: int = Field(5, ge=0, le=10_000, description="passes over the training data, 0 to 10000")
-    learning_rate: float | None = LEARNING_RATE
 
     @model_validator(mode="after")
     def _one_goal(self) -> LowRank:
         if (self.energy is None) == (self.rank is None):
             raise ValueError("needs either an energy, as in low_rank(0.9), or rank=")
         return self
-
-    @property
-    def passes(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
@@ -55,14 +48,7 @@ class LowRank(TrainingStep):
                 f"{self.text()} split nothing: no Dense layer or 1 x 1 convolution of the model "
                 "would become smaller; keep less of it"
             )
-        if self.epochs:
-            retrain(
-                model,
-                workshop.lessons,
-                epochs=self.epochs,
-                learning_rate=self.learning_rate,
-                loss=state.loss,
-            )
+        retrain(self, model, workshop.lessons, loss=state.loss)
         findings = {
             "parameters_before": state.model.count_params(),
             "parameters": model.count_params(),

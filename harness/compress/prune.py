@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.compress.retrain import LEARNING_RATE, retrain
-from harness.compress.step import State, StepError, TrainingStep, Workshop
+from harness.compress.retrain import retrain
+from harness.compress.step import State, StepError, TrainingStep, Workshop, epochs_field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,10 +60,7 @@ class Prune(TrainingStep):
     schedule: Literal["gradual", "once"] = Field(
         "gradual", description="gradual (while training on) or once (then train on)"
     )
-    epochs: int = Field(
-        15, ge=0, le=10_000, description="passes over the training data, 0 to 10000"
-    )
-    learning_rate: float | None = LEARNING_RATE
+    epochs: int = epochs_field(15)
 
     @model_validator(mode="after")
     def _one_goal(self) -> Prune:
@@ -85,11 +82,6 @@ class Prune(TrainingStep):
         if self.schedule == "gradual" and self.epochs == 0:
             raise ValueError("with epochs=0 needs schedule=once: gradual pruning is training")
         return self
-
-    @property
-    def passes(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
 
     @property
     def needs_training_data(self) -> bool:
@@ -140,17 +132,8 @@ class Prune(TrainingStep):
             self.pattern,
             once=self.schedule == "once",
         )
-        if self.epochs:
-            retrain(
-                model,
-                workshop.lessons,
-                epochs=self.epochs,
-                learning_rate=self.learning_rate,
-                loss=state.loss,
-                kernels=kernels,
-                masking=masking,
-            )
-        else:
+        retrain(self, model, workshop.lessons, loss=state.loss, kernels=kernels, masking=masking)
+        if not self.epochs:
             for kernel, mask in zip(kernels, masking(1.0), strict=True):
                 kernel.assign(kernel.numpy() * mask)
         self._verify(kernels, masking(1.0))

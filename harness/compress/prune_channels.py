@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.compress.retrain import LEARNING_RATE, retrain
-from harness.compress.step import State, StepError, TrainingStep, Workshop
+from harness.compress.retrain import retrain
+from harness.compress.step import State, StepError, TrainingStep, Workshop, epochs_field
 
 if TYPE_CHECKING:
     from harness.compress.channels.allocation import Allocation
@@ -61,10 +61,7 @@ class PruneChannels(TrainingStep):
     multiple: int = Field(
         1, ge=1, le=1024, description="what layers' channels are rounded to, 1 to 1024"
     )
-    epochs: int = Field(
-        15, ge=0, le=10_000, description="passes over the training data, 0 to 10000"
-    )
-    learning_rate: float | None = LEARNING_RATE
+    epochs: int = epochs_field(15)
 
     @model_validator(mode="after")
     def _one_goal(self) -> PruneChannels:
@@ -75,11 +72,6 @@ class PruneChannels(TrainingStep):
                 "or max_parameters=, max_macs= or max_latency="
             )
         return self
-
-    @property
-    def passes(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
 
     @property
     def needs_training_data(self) -> bool:
@@ -111,14 +103,7 @@ class PruneChannels(TrainingStep):
         smaller = shrink(state.model, graph, keep)
         seed = workshop.lessons.seed if workshop.lessons else 0
         error = deviation(state.model, smaller, graph, keep, seed)
-        if self.epochs:
-            retrain(
-                smaller,
-                workshop.lessons,
-                epochs=self.epochs,
-                learning_rate=self.learning_rate,
-                loss=state.loss,
-            )
+        retrain(self, smaller, workshop.lessons, loss=state.loss)
         before, after = cost_of(graph), cost_of(graph, keep)
         findings = {
             "share": share,

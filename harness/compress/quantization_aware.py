@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.compress.retrain import LEARNING_RATE, train_on
-from harness.compress.step import State, StepError, TrainingStep, Workshop
+from harness.compress.retrain import train_on
+from harness.compress.step import State, StepError, TrainingStep, Workshop, epochs_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,17 +38,11 @@ class QuantizationAware(TrainingStep):
     name: ClassVar[str] = "quantization_aware"
     leading: ClassVar[str] = "epochs"
 
-    epochs: int = Field(5, ge=1, le=10_000, description="passes over the training data, 1 to 10000")
+    epochs: int = epochs_field(5, least=1)
     weight_bits: Literal[4, 8] = Field(8, description="bits of the weights, 4 or 8")
     convolution_bits: Literal[4, 8] | None = Field(
         None, description="bits of the convolutions' weights: weight_bits unless 8 is given"
     )
-    learning_rate: float | None = LEARNING_RATE
-
-    @property
-    def passes(self) -> int:
-        """Passes over the training data."""
-        return self.epochs
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
@@ -63,11 +57,10 @@ class QuantizationAware(TrainingStep):
         if not rounding:
             raise StepError("quantization_aware found no Dense or convolution layer in the model")
         kernels = train_on(
+            self,
             rounded,
             state,
             workshop.lessons,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
             forward=lambda model, x: _forward(model, x, rounding),
         )
         model = copy_of(state.model)

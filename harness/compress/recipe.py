@@ -232,16 +232,15 @@ def _explain(kind: type[Step], error: ValidationError) -> str:
         reason = str(first["msg"]).removeprefix("Value error, ")
         return f"recipe step {kind.name} {reason}"
     setting = str(first["loc"][0])
-    if setting not in kind.model_fields:
+    if setting not in kind.settings():
         return f"recipe step {kind.name} has no setting {setting!r}; {_allowed(kind)}"
     allowed = kind.model_fields[setting].description
     return f"recipe step {kind.name} cannot have {setting}={first['input']!r}: it is {allowed}"
 
 
 def _allowed(kind: type[Step]) -> str:
-    if not kind.model_fields:
-        return "it takes no settings"
-    return f"its settings are {', '.join(kind.model_fields)}"
+    settings = kind.settings()
+    return f"its settings are {', '.join(settings)}" if settings else "it takes no settings"
 
 
 def _check_order(steps: Sequence[Step]) -> None:

@@ -4,36 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from harness.compress.step import StepError
 from harness.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.compress.step import State
+    from harness.compress.step import State, TrainingStep
     from harness.models.array import Array
     from harness.models.training import Forward, Lessons, Loss, Masking
 
-LEARNING_RATE = Field(
-    None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
-)
-
 
 def retrain(
+    step: TrainingStep,
     model: Any,
     lessons: Lessons | None,
     *,
-    epochs: int,
-    learning_rate: float | None,
     loss: Loss | None,
     kernels: Sequence[Any] = (),
     masking: Masking | None = None,
     codes: Sequence[Array] | None = None,
     forward: Forward | None = None,
 ) -> None:
-    """Trains a Keras model in place; the arguments are those of ``harness.models.training.fit``.
+    """Trains a Keras model in place for a step's epochs; with none it stays as it is.
+
+    The other arguments are those of ``harness.models.training.fit``.
 
     Raises:
         StepError: there are no data, the model is no classifier, training diverged, or every
@@ -41,14 +36,16 @@ def retrain(
     """
     from harness.models.training import fit
 
+    if not step.epochs:
+        return
     if lessons is None:
         raise StepError("there is no training data")
     try:
         learned = fit(
             model,
             lessons,
-            epochs=epochs,
-            learning_rate=learning_rate,
+            epochs=step.epochs,
+            learning_rate=step.learning_rate,
             loss=loss,
             kernels=kernels,
             masking=masking,
@@ -65,12 +62,11 @@ def retrain(
 
 
 def train_on(
+    step: TrainingStep,
     model: Any,
     state: State,
     lessons: Lessons | None,
     *,
-    epochs: int,
-    learning_rate: float | None,
     loss: Loss | None = None,
     forward: Forward | None = None,
 ) -> list[Any]:
@@ -80,11 +76,10 @@ def train_on(
     loss is given, what was distilled goes on learning from its teachers.
 
     Args:
+        step: says how long, and how fast.
         model: of the state's architecture.
         state: what was decided.
         lessons: data, settings and seed.
-        epochs: passes over the data.
-        learning_rate: the first one, instead of the settings'.
         loss: instead of the state's.
         forward: how the logits are computed, if not simply by the model.
 
@@ -96,10 +91,9 @@ def train_on(
     masks = state.masks()
     kernels = [] if masks is None else prunable(model)
     retrain(
+        step,
         model,
         lessons,
-        epochs=epochs,
-        learning_rate=learning_rate,
         loss=loss or state.loss,
         kernels=kernels,
         masking=None if masks is None else lambda _done: masks,

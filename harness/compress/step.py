@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,19 +55,40 @@ class Step(BaseModel):
     leading: ClassVar[str] = ""
     position: ClassVar[str] = "middle"
 
+    @classmethod
+    def settings(cls) -> list[str]:
+        """What can be set: the leading setting first, last what every training step has."""
+        shared = TrainingStep.model_fields
+        return sorted(cls.model_fields, key=lambda name: (name != cls.leading, name in shared))
+
     def text(self) -> str:
         """The step as a recipe would have it: short, defaults left out."""
         given = []
-        for setting, info in type(self).model_fields.items():
+        for setting in self.settings():
             value = getattr(self, setting)
-            if value != info.default:
+            if value != type(self).model_fields[setting].default:
                 written = _written(value)
                 given.append(written if setting == self.leading else f"{setting}={written}")
         return f"{self.name}({', '.join(given)})" if given else self.name
 
 
+def epochs_field(default: int, least: int = 0) -> Any:
+    """How long a step trains: a setting of its own default, and at least 1 where it must."""
+    return Field(
+        default,
+        ge=least,
+        le=10_000,
+        description=f"passes over the training data, {least} to 10000",
+    )
+
+
 class TrainingStep(Step):
     """A step that changes the Keras model, and needs TensorFlow."""
+
+    epochs: int = epochs_field(5)
+    learning_rate: float | None = Field(
+        None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
+    )
 
     def train(self, state: State, workshop: Workshop) -> State:
         """The model after this step; the one before stays as it is.
@@ -80,7 +101,7 @@ class TrainingStep(Step):
     @property
     def passes(self) -> int:
         """Passes over the training data: 0 needs none."""
-        raise NotImplementedError
+        return self.epochs
 
     @property
     def needs_training_data(self) -> bool:
