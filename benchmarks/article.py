@@ -1,38 +1,52 @@
-"""The article's pipeline beside ours: distil a student, prune it, retrain it.
+"""The article's pipeline beside ours: distil a student, prune it, retrain it; over several seeds.
 
     python benchmarks/article.py [--seeds 1 2 3 4 5]
+    python benchmarks/article.py --minutes 5      begins no seed after so long; again: goes on
 
 The article trains Dense(128) → Dense(10) and Dense(64) → Dense(10) on MNIST, five epochs each,
 and reports test accuracy 0.9750 after distillation and 0.9500 after pruning and retraining; it
-names no seed, no sparsity and no size. Ours runs on the shipped subset (8,000 training and 2,000
-test digits) and is evaluated by the agent, on the .tflite file, as every accuracy of ours is.
+names no seed, no sparsity and no size. Ours runs ``suites/article.toml`` on the shipped subset
+(8,000 training and 2,000 test digits) and is evaluated by the agent, on the .tflite file, as every
+accuracy of ours is.
+
+A seed is one training of everything, teacher included. Means have Student's 95 % intervals over
+seeds; differences are taken within each seed, and their p-values are exact: of all ways to flip
+the signs of the differences, the share that is at least as far from zero.
+
+Each file's accuracy is a line of ``outcomes.jsonl`` in ``--folder`` as soon as it is known.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import statistics
-from collections import defaultdict
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 from common import heading
+from rich.console import Console
+from scipy import stats
 
 from device_agent.contract import PROTOCOL_VERSION, Job
 from harness.cache import cache_folder
 from harness.compress.artifact import Artifact
-from harness.compress.recipe import parse_recipe
+from harness.compress.cache import key_of, versions_of
+from harness.compress.recipe import Recipe
 from harness.compress.service import compress_variants
 from harness.devices.local import LocalDevice
-from harness.models.spec import ModelSpec
+from harness.suite import Suite, read_suite, validate
+from harness.terminal import RunDisplay
 
-ROWS = {
-    "float32": ("teacher", None),
-    "student": ("student, labels alone", None),
-    "distill": ("student, distilled", 0.9750),
-    "distill → prune(0.5)": ("… pruned 50 %, retrained", 0.9500),
-    "distill → prune(0.8)": ("… pruned 80 %, retrained", 0.9500),
-    "distill → prune(0.9)": ("… pruned 90 %, retrained", 0.9500),
-    "distill → prune(0.8) → int8": ("… and int8", None),
-}
+SUITE = Path(__file__).parents[1] / "suites" / "article.toml"
+
+#: What the article reports, by the steps of the recipe.
+PUBLISHED = {("distill",): 0.9750, ("distill", "prune"): 0.9500}
 
 
 def accuracy(device: LocalDevice, artifact: Artifact) -> float:
@@ -48,47 +62,162 @@ def accuracy(device: LocalDevice, artifact: Artifact) -> float:
         dataset=str(evaluation.path),
         dataset_sha256=evaluation.sha256,
     )
-    (metric,) = device.run(job, lambda _: None, 300).metrics
-    assert metric.value is not None
-    return metric.value
+    told = {metric.name: metric.value for metric in device.run(job, lambda _: None, 300).metrics}
+    found = told["accuracy_top1"]
+    assert found is not None
+    return found
+
+
+def one_seed(suite: Suite, seed: int, device: LocalDevice) -> list[dict[str, Any]]:
+    """Every recipe of the suite with one seed."""
+    with RunDisplay(Console(stderr=True)) as display:
+        outcome = compress_variants(
+            suite.variants(), seed=seed, cache=cache_folder(), on_progress=display.compressing
+        )
+    for failure in outcome.failures:
+        print(f"seed {seed}: {failure.recipe}: {failure.reason}")
+    found = []
+    for artifact in outcome.artifacts:
+        zeros = [step["zeros"] for step in artifact.provenance["steps"] if "zeros" in step]
+        found.append(
+            {
+                "seed": seed,
+                "recipe": artifact.provenance["recipe"],
+                "accuracy": accuracy(device, artifact),
+                "zeros": zeros[-1] if zeros else None,
+                "bytes": artifact.bytes,
+                "gzip": artifact.gzip_bytes,
+            }
+        )
+    return found
+
+
+class Outcomes:
+    """What is known already, in a file that grows by a line a trained file."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the file, if there is one; it must have been made by this code."""
+        self._path = path
+        packages = versions_of("tensorflow", "keras", "litert-quantizer", "ai-edge-litert")
+        here = key_of({"versions": packages})
+        if not path.exists():
+            path.write_text(json.dumps(here) + "\n", "utf-8")
+        # A line that a kill cut off is dropped: its seed is done again, from the cache.
+        whole, _, torn = path.read_text("utf-8").rpartition("\n")
+        if torn:
+            path.write_text(f"{whole}\n", "utf-8")
+        first, *lines = whole.splitlines()
+        if json.loads(first) != here:
+            sys.exit(f"{path} is of other code or versions: choose another --folder")
+        self.all: list[dict[str, Any]] = [json.loads(line) for line in lines]
+
+    def add(self, outcome: dict[str, Any]) -> None:
+        """Keeps one more, on the disk at once."""
+        if self.by_seed(outcome["recipe"]).get(outcome["seed"]) is None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(outcome) + "\n")
+            self.all.append(outcome)
+
+    def by_seed(self, recipe: str) -> dict[int, dict[str, Any]]:
+        """The outcomes of one recipe."""
+        return {o["seed"]: o for o in self.all if o["recipe"] == recipe}
+
+
+def half_width(values: Sequence[float]) -> float:
+    """Of Student's 95 % interval of the mean; nan for a single value."""
+    if len(values) < 2:
+        return math.nan
+    quantile = float(stats.t.ppf(0.975, len(values) - 1))
+    return quantile * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def sign_flip(differences: Sequence[float]) -> float:
+    """The exact two-sided p-value of a mean of zero."""
+    if not np.any(differences):
+        return 1.0
+    found = stats.permutation_test(
+        (np.asarray(differences),), np.mean, permutation_type="samples", n_resamples=np.inf
+    )
+    return float(found.pvalue)
+
+
+def reference(recipe: Recipe, recipes: Sequence[Recipe]) -> Recipe | None:
+    """What a stage is compared with: what it is without a teacher, or without its last steps."""
+    texts = {other.text: other for other in recipes}
+    steps = recipe.text.split(" → ")
+    if steps[0].startswith("distill"):
+        alone = " → ".join(["student", *steps[1:]])
+        if alone in texts:
+            return texts[alone]
+        return texts.get(steps[0])
+    return None
+
+
+def show(recipes: Sequence[Recipe], outcomes: Outcomes, seeds: Sequence[int]) -> None:
+    """A row a stage, and a row a comparison."""
+    head = ("article", "mean, 95 % interval", "lowest", "highest", "zeros", "bytes", "gzip")
+    print("{:<40}{:>8}{:>22}{:>8}{:>8}{:>7}{:>9}{:>9}".format("stage", *head))
+    values: dict[str, dict[int, float]] = {}
+    for recipe in recipes:
+        found = {s: o for s, o in outcomes.by_seed(recipe.text).items() if s in seeds}
+        if not found:
+            continue
+        of_seed = values[recipe.text] = {s: o["accuracy"] for s, o in found.items()}
+        all_of_them = list(of_seed.values())
+        last = found[max(found)]
+        published = PUBLISHED.get(tuple(step.name for step in recipe.steps))
+        mean = f"{statistics.mean(all_of_them):.4f} ± {half_width(all_of_them):.4f}"
+        print(
+            f"{recipe.name:<40}{f'{published:.4f}' if published else '—':>8}{mean:>22}"
+            f"{min(all_of_them):8.4f}{max(all_of_them):8.4f}"
+            f"{'—' if last['zeros'] is None else format(last['zeros'], '.0%'):>7}"
+            f"{last['bytes']:9,}{last['gzip']:9,}"
+        )
+    print("\ndifferences within each seed, in points, with 95 % intervals")
+    for recipe in recipes:
+        other = reference(recipe, recipes)
+        if other is None or not {recipe.text, other.text} <= values.keys():
+            continue
+        both = sorted(values[recipe.text].keys() & values[other.text].keys())
+        differences = [100 * (values[recipe.text][s] - values[other.text][s]) for s in both]
+        print(
+            f"{recipe.name:<40} − {other.name:<34}"
+            f"{statistics.mean(differences):+6.2f} ± {half_width(differences):.2f}"
+            f"   p = {sign_flip(differences):.4f}"
+        )
+    print(f"(the smallest p that {len(seeds)} seeds can give is {2 / 2 ** len(seeds):.4f})")
 
 
 def main() -> None:
     """Prints a row a stage: accuracy over the seeds, sparsity reached, file sizes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin no seed after so long"
+    )
+    parser.add_argument("--folder", type=Path, default=Path(".benchmarks/article"))
     arguments = parser.parse_args()
     heading("The article's pipeline on the shipped digits")
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    suite = validate(read_suite(SUITE), str(SUITE), SUITE.parent)
+    recipes = [recipe for _, recipe in suite.variants()]
+    outcomes = Outcomes(arguments.folder / "outcomes.jsonl")
     device = LocalDevice("local", None, cache_folder())
-    spec = ModelSpec(name="digits", source="zoo:digits-teacher")
-    found: dict[str, list[float]] = defaultdict(list)
-    last: dict[str, Artifact] = {}
+    end = time.monotonic() + 60 * arguments.minutes
     for seed in arguments.seeds:
-        outcome = compress_variants(
-            [(spec, parse_recipe(recipe)) for recipe in ROWS],
-            seed=seed,
-            cache=cache_folder(),
-            on_progress=lambda _: None,
-        )
-        for failure in outcome.failures:
-            print(f"seed {seed}: {failure.recipe}: {failure.reason}")
-        for artifact in outcome.artifacts:
-            found[artifact.recipe].append(accuracy(device, artifact))
-            last[artifact.recipe] = artifact
+        if all(seed in outcomes.by_seed(recipe.text) for recipe in recipes):
+            continue
+        if time.monotonic() > end:
+            print("seeds are left: run the same command again")
+            break
+        for outcome in one_seed(suite, seed, device):
+            outcomes.add(outcome)
     print(f"2,000 test digits: standard error 0.004; seeds {arguments.seeds}\n")
-    head = ("stage", "article", "ours", "lowest", "highest", "zeros", "bytes", "gzip")
-    print("{:<28}{:>8}{:>8}{:>8}{:>8}{:>7}{:>9}{:>9}".format(*head))
-    for recipe, (stage, published) in ROWS.items():
-        values = found[recipe]
-        steps = last[recipe].provenance["steps"]
-        zeros = [step["zeros"] for step in steps if "zeros" in step]
-        print(
-            f"{stage:<28}{published or '—':>8}{statistics.median(values):8.4f}"
-            f"{min(values):8.4f}{max(values):8.4f}"
-            f"{f'{zeros[-1]:.0%}' if zeros else '—':>7}"
-            f"{last[recipe].bytes:9,}{last[recipe].gzip_bytes:9,}"
-        )
+    show(recipes, outcomes, arguments.seeds)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted: what has ended is kept; the same command goes on")
