@@ -52,7 +52,8 @@ def choose_devices(
     """The devices that a command line names: ``local``, serials, adb addresses, or ``all``.
 
     Args:
-        selection: what it names.
+        selection: what it names; if nothing, ``all`` where the rest asks for a phone or board,
+            else there is no device to choose.
         allow: checks that a phone may fail.
         binary: ``benchmark_model``, if that is to measure.
         unplugged: phones must run on their battery.
@@ -63,6 +64,10 @@ def choose_devices(
     from harness.devices import discovery
     from harness.devices.adb import AdbServer, parse_address
 
+    if not selection:
+        if not (allow or binary or unplugged):
+            return ()
+        selection = (discovery.ALL,)
     if binary is not None and "local" in selection:
         raise BadInputError("benchmark_model runs on phones and boards that adb reaches")
     specs = [DeviceSpec(name="local")] if "local" in selection else []

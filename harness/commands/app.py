@@ -7,9 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import (
-    Command,
-)
+from harness.commands.options import Command
 
 
 @click.group()

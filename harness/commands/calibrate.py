@@ -57,11 +57,7 @@ def calibrate(
     from harness import arms, calibration, selection
     from harness.terminal import RunDisplay
 
-    specs = (
-        selection.choose_devices(devices or ("all",), allow, None, unplugged)
-        if devices or allow or unplugged
-        else ()
-    )
+    specs = selection.choose_devices(devices, allow, None, unplugged)
     given = arms.settings(seconds, threads, None, specs, True if unplugged else energy)
     suite = arms.suite_of_files(model, model, None, given)
     with RunDisplay(Console(stderr=True)) as display:

@@ -7,17 +7,14 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import Command
-from harness.errors import BadInputError
+from harness.commands.options import Command, html_option, require_folder_of, show_page
 
 
 @click.command(cls=Command)
 @click.argument(
     "runs", nargs=-1, required=True, metavar="RUN RUN...", type=click.Path(path_type=Path)
 )
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures."
-)
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def compare(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
     """Show stored runs beside the first one: advice, never a verdict.
@@ -33,17 +30,12 @@ def compare(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
     from harness import compare as comparing
     from harness.files import write_atomically
     from harness.report import compare_outputs
-    from harness.terminal import output
 
-    if html is not None and not html.absolute().parent.is_dir():
-        raise BadInputError(f"cannot write {html}: its folder does not exist")
+    require_folder_of(html)
     comparison = comparing.compare(runs)
     if html is not None:
         write_atomically(html, compare_outputs.html(comparison).encode())
     if as_json:
         click.echo(json.dumps(comparison.as_json(), indent=2, ensure_ascii=False))
         return
-    console = output()
-    console.print(compare_outputs.terminal(comparison))
-    if html is not None:
-        console.print(f"Page: {html}", soft_wrap=True, highlight=False)
+    show_page(compare_outputs.terminal(comparison), html)

@@ -9,6 +9,10 @@ import click
 
 from harness.commands.options import (
     Command,
+    data_option,
+    seed_option,
+    student_option,
+    teacher_option,
 )
 
 _SOME_FAILED = 1
@@ -17,16 +21,10 @@ _SOME_FAILED = 1
 @click.command(cls=Command)
 @click.argument("model")
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
-@click.option("--data", help="An .npz or .py file, or a set by name, as mnist-subset.")
-@click.option("--student", help="The smaller model that distill trains: zoo:NAME or a .keras file.")
-@click.option(
-    "--teacher",
-    "teachers",
-    multiple=True,
-    help="Whom distill learns from instead of MODEL: zoo:NAME, a .keras or .tflite file; "
-    "may be repeated.",
-)
-@click.option("--seed", type=int, default=0, show_default=True)
+@data_option
+@student_option
+@teacher_option
+@seed_option
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),

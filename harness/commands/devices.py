@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import (
-    Command,
-    device_option,
-)
+from harness.commands.options import Command, device_option
 from harness.errors import InvalidRunError
 
 

@@ -15,6 +15,7 @@ from harness.commands.options import (
     allow_option,
     device_option,
     energy_option,
+    require_folder_of,
     results_option,
     unplugged_option,
 )
@@ -99,9 +100,7 @@ def gate(
     from harness.report import gate_outputs
     from harness.terminal import RunDisplay, output
 
-    for path in filter(None, (junit, summary)):
-        if not path.absolute().parent.is_dir():
-            raise BadInputError(f"cannot write {path}: its folder does not exist")
+    require_folder_of(junit, summary)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if resume is not None:
         if any((suite, baseline, candidate, data, policy, devices, allow)):
@@ -110,11 +109,7 @@ def gate(
             result = gates.resume(resume, display)
     else:
         rules = read_policy(policy)
-        specs = (
-            selection.choose_devices(devices or ("all",), allow, None, unplugged)
-            if devices or allow or unplugged
-            else ()
-        )
+        specs = selection.choose_devices(devices, allow, None, unplugged)
         given = arms.settings(seconds, threads, seed, specs, True if unplugged else energy)
         if suite is not None and not (baseline or candidate or data):
             chosen = arms.suite_of_file(suite, given)

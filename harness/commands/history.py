@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import Command
-from harness.errors import BadInputError
+from harness.commands.options import Command, html_option, require_folder_of, show_page
 
 #: As :data:`harness.history.METRICS` has them; not imported, so that --help is quick.
 _METRICS = ("latency", "p90", "p99", "memory", "size", "accuracy")
@@ -29,9 +28,7 @@ _METRICS = ("latency", "p90", "p99", "memory", "size", "accuracy")
     show_default=True,
     help="What to follow.",
 )
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures."
-)
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print the series as JSON.")
 def history(
     runs: tuple[Path, ...],
@@ -58,10 +55,8 @@ def history(
     from harness import history as histories
     from harness.files import write_atomically
     from harness.report import history_outputs
-    from harness.terminal import output
 
-    if html is not None and not html.absolute().parent.is_dir():
-        raise BadInputError(f"cannot write {html}: its folder does not exist")
+    require_folder_of(html)
     wanted = histories.Wanted(model, recipe, device, runtime)
     found = histories.history(runs or (Path("results"),), metric, wanted)
     if html is not None:
@@ -69,7 +64,4 @@ def history(
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
         return
-    console = output()
-    console.print(history_outputs.terminal(found))
-    if html is not None:
-        console.print(f"Page: {html}", soft_wrap=True, highlight=False)
+    show_page(history_outputs.terminal(found), html)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from harness.device_checks import DeviceCheck
-from harness.errors import MobileBenchError
+from harness.errors import BadInputError, MobileBenchError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from harness.store import RunFolder
 
 _INTERRUPTED = 130
@@ -56,6 +58,22 @@ def cpu_list(
     return tuple(cpus)
 
 
+data_option = click.option(
+    "--data", help="Data of a model: an .npz or .py file, or a set by name, as mnist-subset."
+)
+student_option = click.option(
+    "--student", help="The smaller model that distill trains: zoo:NAME or a .keras file."
+)
+teacher_option = click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    help="Whom distill learns from instead of MODEL: zoo:NAME, a .keras or .tflite file; "
+    "may be repeated.",
+)
+seed_option = click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of training and calibration."
+)
 device_option = click.option(
     "--device",
     "devices",
@@ -89,6 +107,30 @@ results_option = click.option(
     show_default=True,
     help="The folder in which the run gets its own.",
 )
+html_option = click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures."
+)
+
+
+def require_folder_of(*paths: Path | None) -> None:
+    """Refuses to begin where a file could not be written in the end.
+
+    Raises:
+        BadInputError: the folder of one of them does not exist.
+    """
+    for path in filter(None, paths):
+        if not path.absolute().parent.is_dir():
+            raise BadInputError(f"cannot write {path}: its folder does not exist")
+
+
+def show_page(table: RenderableType, html: Path | None) -> None:
+    """Prints what was found over stored runs, and where its page is."""
+    from harness.terminal import output
+
+    console = output()
+    console.print(table)
+    if html is not None:
+        console.print(f"Page: {html}", soft_wrap=True, highlight=False)
 
 
 def show_run(folder: RunFolder, as_json: bool = False) -> int:

@@ -8,9 +8,7 @@ from typing import Literal
 
 import click
 
-from harness.commands.options import (
-    Command,
-)
+from harness.commands.options import Command
 
 #: The table formats, as the command line calls them.
 _TABLES: dict[str, Literal["md", "csv", "latex"]] = {

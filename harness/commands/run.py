@@ -14,9 +14,12 @@ from harness.commands.options import (
     allow_option,
     conclude,
     cpu_list,
+    data_option,
     device_option,
     energy_option,
     results_option,
+    student_option,
+    teacher_option,
     unplugged_option,
 )
 from harness.device_checks import DeviceCheck
@@ -35,17 +38,9 @@ Exit codes:
 @click.argument(
     "what", nargs=-1, metavar="[SUITE.toml | MODEL...]", type=click.Path(path_type=Path)
 )
-@click.option(
-    "--data", help="Data of a MODEL: an .npz or .py file, or a set by name, as mnist-subset."
-)
-@click.option("--student", help="The smaller model that distill trains: zoo:NAME or a .keras file.")
-@click.option(
-    "--teacher",
-    "teachers",
-    multiple=True,
-    help="Whom distill learns from instead of MODEL: zoo:NAME, a .keras or .tflite file; "
-    "may be repeated.",
-)
+@data_option
+@student_option
+@teacher_option
 @click.option("--recipe", "recipes", multiple=True, help="A recipe for MODEL; may be repeated.")
 @click.option("--blocks", type=int, help="Fresh processes a variant, instead of the suite's.")
 @click.option("--seconds", type=float, help="Seconds measured a trial, instead of the suite's.")
@@ -160,10 +155,9 @@ def run(
     else:
         if binary and (energy or unplugged):
             raise BadInputError("benchmark_model measures no energy: leave --binary out")
-        if devices or allow or binary or unplugged:
-            given["devices"] = selection.choose_devices(
-                devices or ("all",), allow, binary, unplugged
-            )
+        chosen = selection.choose_devices(devices, allow, binary, unplugged)
+        if chosen:
+            given["devices"] = chosen
         suite = choose_suite(what, data, recipes, given, student, teachers)
         with RunDisplay(Console(stderr=True)) as display:
             folder = runs.start(suite, results, ["mobilebench", *sys.argv[1:]], display)

@@ -6,12 +6,12 @@ import json
 
 import click
 
-from harness.commands.options import Command
+from harness.commands.options import Command, data_option, seed_option
 
 
 @click.command(cls=Command)
 @click.argument("model")
-@click.option("--data", help="An .npz or .py file with training samples, or a data set's name.")
+@data_option
 @click.option(
     "--sparsity",
     type=click.FloatRange(0, 0.99, min_open=True),
@@ -29,7 +29,7 @@ from harness.commands.options import Command
 @click.option(
     "--pattern", type=click.Choice(["1x4", "1x16", "16x1"]), help="Blocks, outputs x inputs."
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@seed_option
 @click.option("--json", "as_json", is_flag=True, help="Print the curves and the rates as JSON.")
 def sensitivity(
     model: str,

@@ -7,12 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import (
-    Command,
-    allow_option,
-    results_option,
-    show_run,
-)
+from harness.commands.options import Command, allow_option, results_option, show_run
 from harness.device_checks import DeviceCheck
 from harness.errors import InterruptedRunError, MobileBenchError
 

@@ -162,8 +162,7 @@ def held_out(lessons: Lessons) -> tuple[Array, Array]:
             f"scope=sensitivity judges on a tenth of the training data, which must be at least "
             f"{_FEWEST} samples; {len(lessons.x)} training samples are too few"
         )
-    chosen = np.sort(np.random.default_rng(lessons.seed).permutation(len(lessons.x))[:count])
-    return lessons.x[chosen], lessons.y[chosen]
+    return lessons.some(count)
 
 
 def _judge(logits: Any, loss: Loss | None, x: Array, y: Array) -> Callable[[], tuple[float, float]]:

@@ -54,6 +54,11 @@ class Lessons:
     seed: int
     on_epoch: Callable[[int, int], None] = field(default=lambda _done, _all: None)
 
+    def some(self, count: int) -> tuple[Array, Array]:
+        """So many samples and their labels, chosen by the seed: to judge a network by."""
+        chosen = np.sort(np.random.default_rng(self.seed).permutation(len(self.x))[:count])
+        return self.x[chosen], self.y[chosen]
+
 
 #: From the logits (batch, classes), the labels (batch,) and the samples: the mean loss.
 Loss = Callable[[Any, Any, Any], Any]

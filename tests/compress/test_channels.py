@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from harness import inspection
 from harness.compress.channels.cost import cost_of
 from harness.compress.channels.graph import ChannelGraph, channel_graph
 from harness.compress.channels.rewrite import deviation, run_masked, shrink
+from harness.compress.convert import convert_keras
 from harness.compress.step import StepError
 from harness.models.zoo import ZOO
 
@@ -341,6 +344,21 @@ def test_macs_are_those_of_the_textbook() -> None:
     )
     macs = 49 * (9 * 12 + 9 * 4 + 4 * 14 + 4 * 10) + 169 * 24 + 60
     assert cost_of(channel_graph(model)).macs == macs
+
+
+def test_macs_are_those_of_the_file(tmp_path: Path) -> None:
+    """The two counters, of Keras graphs and of files, know nothing of each other."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((9, 9, 3))
+    x = layers.Conv2D(4, 3, strides=2, activation="relu")(inputs)
+    x = layers.Add()([x, layers.DepthwiseConv2D(3, padding="same")(x)])
+    x = layers.SeparableConv2D(6, 3)(x)
+    x = layers.Conv2DTranspose(2, 2, strides=2)(x)
+    model = keras.Model(inputs, layers.Dense(10)(layers.Flatten()(x)))
+    content = convert_keras(model, tmp_path)
+    assert inspection.read(content, "file").macs == cost_of(channel_graph(model)).macs
 
 
 # Whole networks.

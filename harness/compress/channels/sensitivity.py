@@ -38,9 +38,8 @@ def scan(
     import tensorflow as tf
 
     count = max(1, min(_SAMPLES, len(lessons.x), _BYTES // max(1, lessons.x[0].nbytes)))
-    chosen = np.sort(np.random.default_rng(lessons.seed).permutation(len(lessons.x))[:count])
-    x = tf.constant(lessons.x[chosen])
-    labels = tf.constant(lessons.y[chosen].astype(np.int32))
+    samples, classes = lessons.some(count)
+    x, labels = tf.constant(samples), tf.constant(classes.astype(np.int32))
 
     def measured(keep: Array) -> float:
         logits = run_masked(model, graph, keep, [x])[0]
