@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy as np
 
+from device_agent import indices
 from device_agent.runtime import AgentError
 
 
@@ -13,14 +14,17 @@ def fill_with_noise(interpreter: Any, seed: int) -> None:
     """Sets every input to seeded noise, so that two runs see the same values.
 
     Floats are uniform in [0, 1); 8- and 16-bit integers take their whole range; wider ones
-    0 to 99, as TensorFlow's benchmark_model draws them, so that they can be indices.
+    0 to 99, as TensorFlow's benchmark_model draws them, so that they can be indices. What looks
+    up rows of a table stays within it.
     """
     generator = np.random.default_rng(seed)
+    rows = indices.table_rows(interpreter)
     for detail in interpreter.get_input_details():
-        interpreter.set_tensor(detail["index"], _noise(generator, detail))
+        values = _noise(generator, detail, rows.get(int(detail["index"])))
+        interpreter.set_tensor(detail["index"], values)
 
 
-def _noise(generator: Any, detail: Dict[str, Any]) -> Any:
+def _noise(generator: Any, detail: Dict[str, Any], rows: Optional[int]) -> Any:
     kind = np.dtype(detail["dtype"])
     shape = tuple(int(n) for n in detail["shape"])
     if kind.kind == "f":
@@ -30,6 +34,8 @@ def _noise(generator: Any, detail: Dict[str, Any]) -> Any:
     if kind.kind in "iu":
         limits = np.iinfo(kind)
         low, high = (limits.min, limits.max) if kind.itemsize <= 2 else (0, 99)
+        if rows is not None:
+            low, high = 0, min(high, rows - 1)
         return generator.integers(low, high, shape, dtype=kind, endpoint=True)
     raise AgentError(
         "model_unsupported",

@@ -13,8 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from harness.compress import check
 from harness.compress.artifact import Artifact, EvaluationSet
 from harness.compress.baseline import AsIs, Float32
@@ -22,6 +20,7 @@ from harness.compress.cache import Cache, Made, key_of, versions_of
 from harness.compress.distill import Distill
 from harness.compress.latency import Stopwatch, bench_for
 from harness.compress.recipe import Recipe
+from harness.compress.samples import Samples
 from harness.compress.step import (
     Bench,
     EncodingStep,
@@ -37,8 +36,8 @@ from harness.compress.step import (
 from harness.compress.teachers import Teacher, keras_teacher, tflite_teacher
 from harness.compress.tflite import Runner
 from harness.errors import BadInputError, first_line
-from harness.models.array import Array
-from harness.models.datasets import Dataset, load_dataset, noise
+from harness.models.array import Sample
+from harness.models.datasets import load_dataset
 from harness.models.sources import (
     Source,
     build_fresh,
@@ -57,6 +56,8 @@ Steps = tuple[Step, ...]
 _WITHOUT_DATA = {
     "prune": "; prune(…, schedule=once, epochs=0) needs none",
     "prune_channels": "; prune_channels(…, epochs=0) needs none, with a norm as importance",
+    "cluster": "; cluster(…, epochs=0) needs none",
+    "low_rank": "; low_rank(…, epochs=0) needs none",
 }
 
 #: Told what is under way: ``train``, ``convert``, a step's text; with passes done and in all.
@@ -89,10 +90,15 @@ class ModelBuilder:
         self._teachers = find_teachers(spec)
         own = None if self._source.zoo is None else self._source.zoo.data
         self._data_given = spec.data or own
-        self._raw: Dataset = load_dataset(self._data_given or "random", seed=seed)
+        self._samples = Samples(
+            load_dataset(self._data_given or "random", seed=seed),
+            given=self._data_given is not None,
+            levels=self._source.levels,
+            model=self._source.text,
+            seed=seed,
+        )
         self._states: dict[Steps, State] = {}
         self._failures: dict[Steps, StepError] = {}
-        self._fitted_data: tuple[tuple[tuple[int, ...], int | None], Dataset] | None = None
 
     # What can be made.
 
@@ -151,12 +157,15 @@ class ModelBuilder:
                 f"{where} retrains, and a {what} cannot be retrained; "
                 "give a .keras file, or recipes that only quantize"
             )
-        if step.needs_training_data and self._raw.train is None:
+        ends = self._source.ends
+        if step.needs_training_data and ends != (1, 1):
+            raise BadInputError(f"{where}: {_one_of_each(step, self._source.text, ends)}")
+        if step.needs_training_data and self._samples.raw.train is None:
             does, hint = "ranks by training data", ""
             if step.passes:
                 does, hint = "retrains", _WITHOUT_DATA.get(step.name, "")
             raise BadInputError(
-                f"{where} {does}, and data {self._raw.origin} has no training samples{hint}"
+                f"{where} {does}, and data {self._samples.raw.origin} has no training samples{hint}"
             )
         if step.needs_device and self._stopwatch is None:
             raise BadInputError(f"{where} measures latency, and there is no device to measure on")
@@ -167,10 +176,10 @@ class ModelBuilder:
                 f"{where} calibrates, and the model has no data: give samples with data (--data), "
                 'or write data = "random" (--data random) to calibrate on noise'
             )
-        if self._raw.seed is None and self._raw.calibration_samples(1, 0) is None:
+        if not self._samples.can_calibrate:
             raise BadInputError(
-                f"{where} calibrates, and data {self._raw.origin} has neither calibration nor "
-                "training samples"
+                f"{where} calibrates, and data {self._samples.raw.origin} has neither "
+                "calibration nor training samples"
             )
 
     def _require_packages(self, recipe: Recipe, where: str) -> None:
@@ -258,8 +267,8 @@ class ModelBuilder:
                 "source": self._source.name,
                 "source_sha256": self._source.digest,
                 "student": None if self._student is None else self._student.name,
-                "data": self._raw.name,
-                "data_sha256": self._raw.digest,
+                "data": self._samples.raw.name,
+                "data_sha256": self._samples.raw.digest,
                 "seed": self._seed,
                 "versions": self._versions(steps),
             },
@@ -270,11 +279,9 @@ class ModelBuilder:
         if self._source.kind == "tflite":
             content = self._source.path.read_bytes()
             check_tflite(content, self._source.text)
-            runner = Runner(content)
-            self._check_fit(runner)
-            examination = check.examine(content, self._samples(content))
+            examination = self._examine(content, self._samples.to_check(content))
             warnings = check.base_warnings(examination)
-            if runner.has_open_dimensions:
+            if Runner(content).has_open_dimensions:
                 warnings = (*warnings, "open dimensions are run at length 1")
             return content, examination.findings(), warnings
         if self._source.kind == "saved_model":
@@ -283,8 +290,8 @@ class ModelBuilder:
             model = SavedModel(self._source.path)
             self._report("convert", 0, 0)
             content = model.convert(self._cache.scratch)
-            samples = self._samples(content)
-            examination = check.examine(content, samples)
+            samples = self._samples.to_check(content)
+            examination = self._examine(content, samples)
             moved = check.compare_conversion(model.run(samples), examination)
             findings = {**examination.findings(), **moved}
             return content, findings, check.base_warnings(examination)
@@ -301,27 +308,25 @@ class ModelBuilder:
         findings: dict[str, Any] = {}
         if isinstance(step, QuantizingStep):
             self._report(step.text(), 0, 0)
-            samples = self._samples(start)
-            calibration: list[Array] = []
+            samples = self._samples.to_check(start)
+            calibration: list[Sample] = []
             if step.calibration_count:
-                data = self._fitted(before.input_shape, before.classes)
-                chosen = data.calibration_samples(step.calibration_count, self._seed)
-                calibration = [] if chosen is None else list(chosen)
+                calibration = self._samples.to_calibrate(start, step.calibration_count)
                 findings["calibration_samples"] = len(calibration)
-                if self._raw.seed is not None:
+                if self._samples.are_noise:
                     warnings = ("calibrated with random data",)
             quantized = self._quantize(step, start, calibration)
             content = quantized.content
             findings |= quantized.findings
             warnings += quantized.warnings
-            examination = check.examine(content, samples)
-            compared, poor = check.compare_quantized(check.examine(start, samples), examination)
+            examination = self._examine(content, samples)
+            compared, poor = check.compare_quantized(self._examine(start, samples), examination)
         elif isinstance(step, EncodingStep):
             self._report(step.text(), 0, 0)
-            samples = self._samples(start)
+            samples = self._samples.to_check(start)
             encoded = step.encode(start)
-            content, dense = encoded.content, check.examine(start, samples)
-            examination = check.examine(content, samples)
+            content, dense = encoded.content, self._examine(start, samples)
+            examination = self._examine(content, samples)
             plain = tuple(Runner(file, delegate=False).run(samples) for file in (start, content))
             compared, poor = check.compare_encoded(
                 dense, examination, (plain[0], plain[1]), encoded.sparse_kernels
@@ -332,34 +337,17 @@ class ModelBuilder:
             state = self._state(steps)
             content, examination, moved = self._export(state)
             compared, poor = check.compare_trained(
-                check.examine(start, self._samples(start)), examination
+                self._examine(start, self._samples.to_check(start)), examination
             )
             poor = (*poor, *state.warnings, *_check_zeros(state, examination))
             findings = {**state.findings, **moved}
         return content, {**findings, **examination.findings(), **compared}, (*warnings, *poor)
 
-    def _check_fit(self, runner: Runner) -> None:
-        """Refuses data that a ready .tflite cannot take, whatever their shape.
-
-        Raises:
-            BadInputError: a fixed batch, or labels and several outputs.
-        """
-        where = f"model {self._source.text}"
-        if self._data_given is None or self._raw.seed is not None:
-            return
-        if runner.batch != 1:
-            raise BadInputError(
-                f"{where} has a fixed batch of {runner.batch}, and data are run one sample at a "
-                "time; convert it with a batch of 1, or leave data out"
-            )
-        if len(runner.outputs) > 1 and (self._raw.train or self._raw.evaluation):
-            raise BadInputError(
-                f"{where} has {len(runner.outputs)} outputs, and labels need a model with one; "
-                "give calibration samples only"
-            )
+    def _examine(self, content: bytes, samples: Sequence[Sample]) -> check.Examination:
+        return check.examine(content, samples, labelled=self._samples.have_labels)
 
     def _quantize(
-        self, step: QuantizingStep, content: bytes, samples: Sequence[Array]
+        self, step: QuantizingStep, content: bytes, samples: Sequence[Sample]
     ) -> Quantized:
         try:
             return step.quantize(
@@ -384,8 +372,7 @@ class ModelBuilder:
             assert isinstance(step, TrainingStep)
             before = self._state(steps[:-1])
             self._report(step.text(), 0, step.passes)
-            needed = step.needs_training_data
-            lessons = self._lessons(before.model, step.text()) if needed else None
+            lessons = self._lessons(before.model, step) if step.needs_training_data else None
             bench = self._bench(before.model, step.text()) if step.needs_device else None
             try:
                 begins = len(steps) == 1
@@ -409,13 +396,13 @@ class ModelBuilder:
         model = build_fresh(self._source)
         settings = self._source.zoo.training
         if settings is not None:
-            if self._raw.train is None:
+            if self._samples.raw.train is None:
                 raise BadInputError(
-                    f"model {self._spec.name!r} is trained here, and data {self._raw.origin} has "
-                    "no training samples"
+                    f"model {self._spec.name!r} is trained here, and data "
+                    f"{self._samples.raw.origin} has no training samples"
                 )
             self._report("train", 0, settings.epochs)
-            fit(model, self._lessons(model, "train"), epochs=settings.epochs)
+            fit(model, self._lessons(model), epochs=settings.epochs)
         self._cache.keep_model(key, model)
         return model
 
@@ -456,8 +443,12 @@ class ModelBuilder:
             )
         return keras_teacher(model, source.name)
 
-    def _lessons(self, model: Any, label: str) -> Lessons:
-        data = self._fitted(tuple(model.input_shape[1:]), _classes(model))
+    def _lessons(self, model: Any, step: TrainingStep | None = None) -> Lessons:
+        label = "train" if step is None else step.text()
+        ends = len(model.inputs), len(model.outputs)
+        if step is not None and ends != (1, 1):
+            raise StepError(_one_of_each(step, self._source.name, ends))
+        data = self._samples.fitted(tuple(model.input_shape[1:]), _classes(model))
         assert data.train is not None
         x, y = data.train
         return Lessons(
@@ -469,41 +460,19 @@ class ModelBuilder:
         )
 
     def _export(self, state: State) -> tuple[bytes, check.Examination, dict[str, Any]]:
-        from harness.compress.convert import convert_keras
+        from harness.compress.convert import answers_of, convert_keras
 
         self._report("convert", 0, 0)
         content = convert_keras(state.model, self._cache.scratch)
-        samples = self._samples(content)
-        examination = check.examine(content, samples)
-        wanted = np.asarray(state.model(np.stack(samples), training=False))
-        moved = check.compare_conversion(wanted.reshape(len(samples), -1), examination)
+        samples = self._samples.to_check(content)
+        examination = self._examine(content, samples)
+        moved = check.compare_conversion(answers_of(state.model, samples), examination)
         return content, examination, moved
 
-    # Data.
-
-    def _fitted(self, input_shape: tuple[int, ...], classes: int | None) -> Dataset:
-        """The data in a model's format; student and model have the same, so one is kept."""
-        if self._fitted_data is None or self._fitted_data[0] != (input_shape, classes):
-            data = self._raw.for_model(input_shape, classes, scale=self._source.levels)
-            self._fitted_data = ((input_shape, classes), data)
-        return self._fitted_data[1]
-
-    def _samples(self, content: bytes) -> list[Array]:
-        """What checks run the model on: data if there are any, else noise."""
-        runner = Runner(content)
-        shape = runner.input_shape
-        if self._data_given is None or self._raw.seed is not None:
-            return list(noise((check.SAMPLES, *shape), self._seed))
-        data = self._fitted(shape, runner.classes)
-        chosen = data.calibration_samples(check.SAMPLES, self._seed)
-        if chosen is None and data.evaluation is not None:
-            chosen = data.evaluation[0][: check.SAMPLES]
-        return list(noise((check.SAMPLES, *shape), self._seed) if chosen is None else chosen)
-
     def _evaluation(self, made: Made) -> EvaluationSet | None:
-        if self._raw.evaluation is None:
+        if self._samples.raw.evaluation is None:
             return None
-        data = self._fitted(made.input_shape, made.classes)
+        data = self._samples.fitted(made.input_shape, made.classes)
         assert data.evaluation is not None
         return self._cache.evaluation(
             data.name,
@@ -523,7 +492,7 @@ class ModelBuilder:
                 "settings": asdict(self._source.settings),
                 "student": self._student.digest if student and self._student else None,
                 "teachers": [t.digest for t in self._teachers] if distills else [],
-                "data": [self._raw.digest, self._data_given is not None],
+                "data": [self._samples.raw.digest, self._data_given is not None],
                 "steps": [[step.name, _settings(step)] for step in steps],
                 "seed": self._seed,
                 "versions": self._versions(steps),
@@ -569,6 +538,19 @@ def _check_zeros(state: State, examination: check.Examination) -> tuple[str, ...
 
 def _settings(step: Step) -> dict[str, Any]:
     return step.model_dump()
+
+
+def _one_of_each(step: TrainingStep, model: str, ends: tuple[int, int]) -> str:
+    """Why a step that learns is not for a model with several inputs or outputs."""
+    return (
+        f"step {step.text()} learns from labels, which takes one input and one output, and "
+        f"{model} has {_counted(ends[0], 'input')} and {_counted(ends[1], 'output')}"
+        + _WITHOUT_DATA.get(step.name, "")
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _classes(model: Any) -> int | None:

@@ -49,6 +49,7 @@ _SOURCES = (
     "models/zoo.py",
     "models/training.py",
     "models/datasets.py",
+    "models/inputs.py",
 )
 
 

@@ -6,30 +6,29 @@ are missing. Nothing of the kind reaches a device.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from harness.compress.likeness import Likeness, compare
 from harness.compress.step import StepError
 from harness.compress.tflite import Runner
-from harness.models.array import Array
+from harness.models.array import Array, Sample
 
 #: How many samples a model is run on.
 SAMPLES = 32
 
-#: Mean cosine similarity with the outputs before: a quantizer below the first is broken, below
-#: the second worth a warning.
-_COSINE_BROKEN = 0.9
-_COSINE_POOR = 0.98
-#: Share of samples whose top class stays the same, below which a quantizer is worth a warning.
-_AGREEMENT_POOR = 0.9
 #: Share of weights that may stop being zero when quantized.
 _ZEROS_LOST = 0.01
 #: How far an encoding may move an output, as a share of the largest: the sums of a sparse kernel
 #: have another order.
 _ENCODING_TOLERANCE = 1e-4
+#: Share of samples that keep their class, and signal-to-noise ratio in dB of what is no classifier,
+#: below which training is worth a warning.
+_AGREEMENT_TRAINED = 0.5
+_SNR_TRAINED = 6.0
 #: How far a conversion may move an output, as a share of the largest.
 _CONVERSION_TOLERANCE = 1e-3
 
@@ -38,13 +37,15 @@ _CONVERSION_TOLERANCE = 1e-3
 class Examination:
     """What one .tflite did on the samples.
 
-    ``outputs`` (samples, values) float32; ``zeros`` of the ``weights`` in the kernels of Dense
-    and convolution; ``delegation`` as :func:`device_agent.delegation.describe` has it.
+    ``outputs`` (samples, values) float32, of which each output has a ``part``; ``labelled`` says
+    that they are one score a class; ``zeros`` of the ``weights`` in the kernels of Dense and
+    convolution; ``delegation`` as :func:`device_agent.delegation.describe` has it.
     """
 
     size: int
     outputs: Array
-    classes: int | None
+    parts: Mapping[str, slice]
+    labelled: bool
     zeros: int
     weights: int
     delegation: dict[str, Any]
@@ -70,8 +71,13 @@ class Examination:
         }
 
 
-def examine(content: bytes, samples: Sequence[Array]) -> Examination:
+def examine(content: bytes, samples: Sequence[Sample], *, labelled: bool = False) -> Examination:
     """Loads a .tflite and runs it on the samples.
+
+    Args:
+        content: the file.
+        samples: what it is run on.
+        labelled: whether its data have labels, so that its only output is one score a class.
 
     Raises:
         StepError: it does not load, does not run, or answers with NaN or infinity.
@@ -81,7 +87,9 @@ def examine(content: bytes, samples: Sequence[Array]) -> Examination:
     broken = int((~np.isfinite(outputs)).any(axis=1).sum())
     if broken:
         raise StepError(f"the model answers with NaN or infinity on {broken} of {len(samples)}")
-    return Examination(len(content), outputs, runner.classes, *runner.zeros(), runner.delegation())
+    return Examination(
+        len(content), outputs, runner.parts, labelled, *runner.zeros(), runner.delegation()
+    )
 
 
 def base_warnings(base: Examination) -> tuple[str, ...]:
@@ -124,27 +132,46 @@ def compare_zeros(asked: float, weights: int, after: Examination) -> tuple[str, 
     return ()
 
 
-def compare_conversion(wanted: Array, after: Examination) -> dict[str, Any]:
-    """Checks a float32 .tflite against the outputs (samples, values) of the model it came from.
+def compare_conversion(wanted: Mapping[str, Array], after: Examination) -> dict[str, Any]:
+    """Checks a float32 .tflite against the model it came from, output by output.
+
+    Args:
+        wanted: the model's outputs by name, (samples, values) each; the name of an only output
+            does not matter.
+        after: the file.
+
+    Returns:
+        findings: the largest error beside its output's largest value decides.
 
     Raises:
         StepError: it computes something else.
     """
-    if wanted.shape != after.outputs.shape:
+    if len(wanted) == len(after.parts) == 1:
+        wanted = dict(zip(after.parts, wanted.values(), strict=True))
+    if set(wanted) != set(after.parts):
         raise StepError(
-            f"the converted model gives {after.outputs.shape[1]} values "
-            f"where the model gives {wanted.shape[1]}"
+            f"the converted model gives {', '.join(after.parts)} "
+            f"where the model gives {', '.join(sorted(wanted))}"
         )
-    if not np.isfinite(wanted).all():
-        raise StepError("the model itself answers with NaN or infinity before it is converted")
-    largest = float(np.abs(wanted).max())
-    error = float(np.abs(wanted - after.outputs).max())
-    if error > _CONVERSION_TOLERANCE * max(largest, 1e-6):
-        raise StepError(
-            f"the converted model differs from the model by {error:.2g} "
-            f"where its largest output is {largest:.2g}"
-        )
-    return {"conversion_error": error}
+    errors = []
+    for name, part in after.parts.items():
+        expected, found = wanted[name], after.outputs[:, part]
+        where = f" in output {name!r}" if len(wanted) > 1 else ""
+        if expected.shape != found.shape:
+            raise StepError(
+                f"the converted model gives {found.shape[1]} values{where} "
+                f"where the model gives {expected.shape[1]}"
+            )
+        if not np.isfinite(expected).all():
+            raise StepError("the model itself answers with NaN or infinity before it is converted")
+        largest = float(np.abs(expected).max())
+        errors.append(float(np.abs(expected - found).max()))
+        if errors[-1] > _CONVERSION_TOLERANCE * max(largest, 1e-6):
+            raise StepError(
+                f"the converted model differs from the model by {errors[-1]:.2g}{where} "
+                f"where its largest output is {largest:.2g}"
+            )
+    return {"conversion_error": max(errors)}
 
 
 def compare_quantized(
@@ -169,21 +196,18 @@ def compare_quantized(
             raise StepError(
                 f"quantization undid pruning: {lost:.1%} of the weights are not zero now"
             )
-    findings = _compare(before, after)
+    found = _compare(before, after)
     warnings = list(compare_delegation(before, after))
     if after.is_constant and not before.is_constant:
         warnings.append("the quantized model gives the same answer to every sample")
-    cosine, agreement = findings["cosine"], findings.get("top1_agreement")
-    if cosine < _COSINE_BROKEN:
-        raise StepError(
-            f"quantization broke the model: its outputs have a mean cosine similarity of "
-            f"{cosine:.3f} with those before"
-        )
-    if cosine < _COSINE_POOR:
-        warnings.append(f"outputs moved: mean cosine similarity {cosine:.3f} with those before")
-    if agreement is not None and agreement < _AGREEMENT_POOR:
-        warnings.append(f"only {agreement:.0%} of the samples keep their class when quantized")
-    return findings, tuple(warnings)
+    for name, likeness in found.items():
+        if likeness.is_broken:
+            raise StepError(
+                f"quantization broke the model: its outputs have {likeness.distance}"
+                + _in(name, found)
+            )
+        warnings += [f"{text} when quantized{_in(name, found)}" for text in likeness.moved()]
+    return _findings(found), tuple(warnings)
 
 
 def compare_encoded(
@@ -205,23 +229,25 @@ def compare_encoded(
     """
     if after.size >= before.size:
         raise StepError(f"the file did not get smaller ({before.size} to {after.size} bytes)")
-    wanted, found = plain
-    largest = float(np.abs(wanted).max())
-    error = float(np.abs(wanted - found).max()) if wanted.shape == found.shape else np.inf
-    if not error <= _ENCODING_TOLERANCE * max(largest, 1e-6):
-        raise StepError(
-            f"the encoded model differs from the one before by {error:.2g} where its largest "
-            f"output is {largest:.2g}"
-        )
-    findings = {**_compare(before, after), "encoding_error": error}
-    cosine, warnings = findings["cosine"], []
-    if cosine < _COSINE_BROKEN:
-        raise StepError(
-            f"under the delegate the encoded model computes something else: mean cosine "
-            f"similarity {cosine:.3f}"
-        )
-    if cosine < _COSINE_POOR:
-        warnings.append(f"outputs moved: mean cosine similarity {cosine:.3f} with those before")
+    found, errors = _compare(before, after), []
+    for part in before.parts.values():
+        wanted, given = (outputs[:, part] for outputs in plain)
+        largest = float(np.abs(wanted).max())
+        errors.append(float(np.abs(wanted - given).max()))
+        if not errors[-1] <= _ENCODING_TOLERANCE * max(largest, 1e-6):
+            raise StepError(
+                f"the encoded model differs from the one before by {errors[-1]:.2g} where its "
+                f"largest output is {largest:.2g}"
+            )
+    findings = {**_findings(found), "encoding_error": max(errors)}
+    warnings = []
+    for name, likeness in found.items():
+        if likeness.is_broken:
+            raise StepError(
+                "under the delegate the encoded model computes something else: its outputs have "
+                f"{likeness.distance}{_in(name, found)}"
+            )
+        warnings += [text + _in(name, found) for text in likeness.moved()]
     left = sum(after.delegation["left"].values()) - sum(before.delegation["left"].values())
     if left > sparse_kernels:
         warnings += compare_delegation(before, after)
@@ -239,32 +265,41 @@ def compare_trained(
     Raises:
         StepError: the model gives one answer to every sample where it told them apart before.
     """
-    findings = _compare(before, after)
+    found = _compare(before, after)
     if after.is_constant and not before.is_constant:
         raise StepError("the model gives the same answer to every sample")
-    agreement = findings.get("top1_agreement")
     warnings = list(compare_delegation(before, after))
-    if agreement is not None and agreement < 0.5:
-        warnings.append(f"only {agreement:.0%} of the samples keep their class after this step")
-    return findings, tuple(warnings)
+    for name, likeness in found.items():
+        agreement = likeness.agreement
+        if agreement is not None and agreement < _AGREEMENT_TRAINED:
+            text = f"only {agreement:.0%} of the samples keep their class after this step"
+            warnings.append(text + _in(name, found))
+        elif agreement is None and likeness.snr < _SNR_TRAINED:
+            warnings.append(f"outputs moved: {likeness.distance}{_in(name, found)}")
+    return _findings(found), tuple(warnings)
 
 
-def _compare(before: Examination, after: Examination) -> dict[str, Any]:
+def _compare(before: Examination, after: Examination) -> dict[str, Likeness]:
+    """Each output by name, compared."""
     if before.outputs.shape != after.outputs.shape:
         raise StepError(
             f"the model gives {after.outputs.shape[1]} values instead of {before.outputs.shape[1]}"
         )
-    findings: dict[str, Any] = {"cosine": _mean_cosine(before.outputs, after.outputs)}
-    if before.classes is not None:
-        same = before.outputs.argmax(axis=1) == after.outputs.argmax(axis=1)
-        findings["top1_agreement"] = float(same.mean())
-    return findings
+    labelled = before.labelled and len(before.parts) == 1
+    return {
+        name: compare(before.outputs[:, part], after.outputs[:, part], labelled=labelled)
+        for name, part in before.parts.items()
+    }
 
 
-def _mean_cosine(a: Array, b: Array) -> float:
-    """The mean over samples; two zero vectors are alike, one zero vector is unlike any other."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    both_zero = ~a.any(axis=1) & ~b.any(axis=1)
-    products = np.divide((a * b).sum(axis=1), norms, out=np.zeros(len(a)), where=norms > 0)
-    return float(np.where(both_zero, 1.0, products).mean())
+def _findings(found: Mapping[str, Likeness]) -> dict[str, Any]:
+    each = {name: likeness.findings() for name, likeness in found.items()}
+    if len(each) == 1:
+        (only,) = each.values()
+        return only
+    return {"outputs": each}
+
+
+def _in(name: str, found: Mapping[str, Likeness]) -> str:
+    """Which output a sentence is of, where there are several."""
+    return f", in output {name!r}" if len(found) > 1 else ""

@@ -17,7 +17,8 @@ import numpy as np
 
 from harness.compress.step import StepError
 from harness.errors import BadInputError, first_line
-from harness.models.array import Array
+from harness.models.array import Array, Sample
+from harness.models.inputs import columns
 
 
 def convert_keras(model: Any, scratch: Path) -> bytes:
@@ -28,20 +29,47 @@ def convert_keras(model: Any, scratch: Path) -> bytes:
     """
     import keras
 
-    shape = (1, *model.inputs[0].shape[1:])
-    specification = keras.InputSpec(shape=shape, dtype=str(model.inputs[0].dtype))
+    several = len(model.inputs) > 1
+    signature = [
+        keras.InputSpec(
+            shape=(1, *tensor.shape[1:]),
+            dtype=str(tensor.dtype),
+            name=tensor.name if several else None,
+        )
+        for tensor in model.inputs
+    ]
     with tempfile.TemporaryDirectory(dir=scratch) as folder, _conversion():
         model.export(
-            folder, format="tf_saved_model", verbose=False, input_signature=[specification]
+            folder,
+            format="tf_saved_model",
+            verbose=False,
+            input_signature=[signature] if several else signature,
         )
         return _convert(folder)
+
+
+def answers_of(model: Any, samples: Sequence[Sample]) -> dict[str, Array]:
+    """What a Keras model answers: each output by its name in the file, (samples, values)."""
+    import keras
+
+    given = [
+        values.reshape(len(samples), *tensor.shape[1:]).astype(tensor.dtype)
+        for tensor, values in zip(
+            model.inputs, columns(samples, [t.name for t in model.inputs]), strict=True
+        )
+    ]
+    outputs = keras.tree.flatten(model(given if len(given) > 1 else given[0], training=False))
+    return {
+        f"output_{number}": np.asarray(output).reshape(len(samples), -1)
+        for number, output in enumerate(outputs)
+    }
 
 
 class SavedModel:
     """A SavedModel's default signature, with its batch fixed to one.
 
     Raises:
-        BadInputError: there is no signature with one input of a fixed shape and one output.
+        BadInputError: there is no signature, or one with an input of an open shape.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,32 +83,27 @@ class SavedModel:
                 f"model {path} is no SavedModel with a signature serving_default: "
                 f"{first_line(error)}"
             ) from error
-        inputs = self._function.structured_input_signature[1]
-        if len(inputs) != 1 or len(self._function.structured_outputs) != 1:
-            raise BadInputError(
-                f"model {path} has {len(inputs)} inputs and "
-                f"{len(self._function.structured_outputs)} outputs; "
-                "compression takes models with one of each"
-            )
-        ((self._input, specification),) = inputs.items()
-        shape = specification.shape
-        if shape.rank is None or None in tuple(shape)[1:]:
-            raise BadInputError(
-                f"model {path} has an open input shape {shape}; "
-                "every dimension but the batch must be fixed"
-            )
-        self._dtype = specification.dtype
-        self.input_shape = tuple(int(n) for n in tuple(shape)[1:])
+        self._inputs = {
+            name: tf.TensorSpec(_fixed(specification.shape, name, path), specification.dtype, name)
+            for name, specification in self._function.structured_input_signature[1].items()
+        }
+        if not self._inputs:
+            raise BadInputError(f"model {path} takes no input: there is nothing to run it on")
 
-    def run(self, samples: Sequence[Array]) -> Array:
-        """The output for each sample: (samples, output values)."""
+    def run(self, samples: Sequence[Sample]) -> dict[str, Array]:
+        """Each output by name, (samples, values)."""
         import tensorflow as tf
 
-        rows = [
-            next(iter(self._function(**{self._input: tf.cast(sample[None], self._dtype)}).values()))
-            for sample in samples
-        ]
-        return np.stack([np.asarray(row).ravel() for row in rows])
+        given = dict(zip(self._inputs, columns(samples, list(self._inputs)), strict=True))
+        rows: dict[str, list[Array]] = {}
+        for number in range(len(samples)):
+            called = {
+                name: tf.cast(tf.reshape(given[name][number], spec.shape), spec.dtype)
+                for name, spec in self._inputs.items()
+            }
+            for name, value in self._function(**called).items():
+                rows.setdefault(name, []).append(np.asarray(value).ravel())
+        return {name: np.stack(values) for name, values in rows.items()}
 
     def convert(self, scratch: Path) -> bytes:
         """A float32 .tflite.
@@ -92,13 +115,25 @@ class SavedModel:
 
         module = tf.Module()
         module.loaded = self._loaded  # keeps the variables alive
-        specification = tf.TensorSpec((1, *self.input_shape), self._dtype, name=self._input)
-        call = tf.function(
-            lambda x: self._function(**{self._input: x}), input_signature=[specification]
-        )
+
+        @tf.function  # type: ignore[untyped-decorator]
+        def call(**inputs: Any) -> Any:
+            return self._function(**inputs)
+
         with tempfile.TemporaryDirectory(dir=scratch) as folder, _conversion():
-            tf.saved_model.save(module, folder, signatures=call.get_concrete_function())
+            concrete = call.get_concrete_function(**self._inputs)
+            tf.saved_model.save(module, folder, signatures=concrete)
             return _convert(folder)
+
+
+def _fixed(shape: Any, name: str, path: Path) -> tuple[int, ...]:
+    """The input's shape with an open batch fixed to one."""
+    if shape.rank is None or None in tuple(shape)[1:]:
+        raise BadInputError(
+            f"model {path} has an open shape {shape} at input {name!r}; "
+            "every dimension but the batch must be fixed"
+        )
+    return tuple(1 if n is None else int(n) for n in shape)
 
 
 def _convert(folder: str) -> bytes:

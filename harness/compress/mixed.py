@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 
 from harness.compress import scheme as schemes
+from harness.compress.likeness import MOST_SNR, signal_to_noise
 from harness.compress.scheme import Scheme
 from harness.compress.step import StepError
 from harness.compress.tflite import Runner
-from harness.models.array import Array
+from harness.models.array import Sample
 
 #: On how many of the samples the outputs are compared.
 SAMPLES = 32
-#: Where noise too small to measure ends up, in dB.
-_MOST = 150.0
 #: Operators without weights that do arithmetic on quantized activations.
 _ARITHMETIC = {
     "ADD", "SUB", "MUL", "DIV", "CONCATENATION", "MEAN", "SUM", "LOGISTIC", "TANH", "HARD_SWISH",
@@ -55,22 +54,6 @@ class Mixed:
         return found
 
 
-def signal_to_noise(wanted: Array, found: Array) -> float:
-    """The ratio of the outputs' power to that of their error, in dB, 150 at most.
-
-    Args:
-        wanted: (samples, values) of the float model.
-        found: the same shape, of the quantized one.
-    """
-    signal = float((wanted.astype(np.float64) ** 2).sum())
-    error = float(((found.astype(np.float64) - wanted) ** 2).sum())
-    if error == 0:
-        return _MOST
-    if signal == 0:
-        return -_MOST
-    return float(min(max(10 * np.log10(signal / error), -_MOST), _MOST))
-
-
 def short(name: str) -> str:
     """A layer's name without what was fused into it."""
     return name.strip(";").split(";")[0]
@@ -80,7 +63,7 @@ def quantize_within(
     content: bytes,
     scheme: Scheme,
     statistics: Any,
-    samples: Sequence[Array],
+    samples: Sequence[Sample],
     *,
     min_snr: float,
     report: Callable[[int, int], None],
@@ -141,12 +124,14 @@ def quantize_within(
 class _Bench:
     """The float model's answers, and trial quantizations held against them."""
 
-    def __init__(self, content: bytes, statistics: Any, samples: Sequence[Array]) -> None:
+    def __init__(self, content: bytes, statistics: Any, samples: Sequence[Sample]) -> None:
         self._content = content
         self._statistics = statistics
         self._samples = samples
         self.layers = schemes.layers_of(content)
-        self._wanted = Runner(content).run(samples)
+        runner = Runner(content)
+        self._wanted = runner.run(samples)
+        self._parts = tuple(runner.parts.values())
 
     def quantize(
         self, scheme: Scheme, kept: Sequence[str] = (), wider: Scheme | None = None
@@ -169,5 +154,5 @@ class _Bench:
     def _snr(self, content: bytes) -> float:
         found = Runner(content).run(self._samples)
         if not np.isfinite(found).all():
-            return -_MOST
-        return signal_to_noise(self._wanted, found)
+            return -MOST_SNR
+        return min(signal_to_noise(self._wanted[:, p], found[:, p]) for p in self._parts)

@@ -9,7 +9,7 @@ small depthwise network for digits the outputs' signal-to-noise ratio is 43 dB w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,17 @@ from harness.compress import scheme
 from harness.compress.quantize import Ranges
 from harness.compress.step import StepError
 from harness.compress.tflite import Runner
-from harness.models.array import Array
+from harness.models.array import Array, Sample
 
 #: Threads that calibration runs the model with.
 _THREADS = 2
 
 
-def check_samples(samples: Sequence[Array], wanted: int) -> tuple[str, ...]:
+def check_samples(samples: Sequence[Sample], wanted: int) -> tuple[str, ...]:
     """Refuses samples that say nothing about ranges.
 
     Args:
-        samples: float32, one shape.
+        samples: of one shape; those of several inputs by name.
         wanted: how many were asked for.
 
     Returns:
@@ -39,37 +39,52 @@ def check_samples(samples: Sequence[Array], wanted: int) -> tuple[str, ...]:
     """
     if not samples:
         raise StepError("there are no samples to calibrate with")
-    if not all(np.isfinite(sample).all() for sample in samples):
+    by_input = [_values(sample) for sample in samples]
+    if not all(np.isfinite(value).all() for values in by_input for value in values.values()):
         raise StepError("the calibration samples have NaN or infinite values; every one must count")
-    if len(samples) > 1 and all((sample == samples[0]).all() for sample in samples[1:]):
+    first = by_input[0]
+    still = [
+        name
+        for name, value in first.items()
+        if all(np.array_equal(value, values[name]) for values in by_input[1:])
+    ]
+    if len(samples) > 1 and len(still) == len(first):
         raise StepError(
             f"the {len(samples)} calibration samples are all the same, so they do not show what "
             "ranges the activations have; give samples like those the model will meet"
         )
-    if float(samples[0].min()) == float(samples[0].max()) and len(samples) == 1:
+    if len(samples) == 1 and all(float(v.min()) == float(v.max()) for v in first.values()):
         raise StepError(
             "the only calibration sample has the same value everywhere, so it does not show what "
             "ranges the activations have; give samples like those the model will meet"
         )
+    warnings: tuple[str, ...] = ()
+    if len(samples) > 1 and still:
+        warnings = (f"input {still[0]!r} is the same in all calibration samples",)
     if len(samples) < wanted:
-        return (f"calibrated with the {len(samples)} samples there are instead of {wanted}",)
-    return ()
+        few = f"calibrated with the {len(samples)} samples there are instead of {wanted}"
+        warnings = (*warnings, few)
+    return warnings
+
+
+def _values(sample: Sample) -> Mapping[str, Array]:
+    return sample if isinstance(sample, Mapping) else {"": sample}
 
 
 def observe(
-    job: Any, content: bytes, samples: Sequence[Array], *, ranges: Ranges, default: bool = False
-) -> tuple[Any, tuple[str, ...]]:
+    job: Any, content: bytes, samples: Sequence[Sample], *, ranges: Ranges, default: bool = False
+) -> Any:
     """What litert-quantizer needs to know of the activations, for a configured job.
 
     Args:
         job: of :func:`harness.compress.scheme.open_job`, configured.
         content: the model.
-        samples: of the model's first input; further inputs get seeded noise.
+        samples: what it is run on.
         ranges: how those of all samples become one.
         default: whether the library's own way must be used (for GPTQ, which observes more).
 
     Returns:
-        the statistics, and warnings.
+        the statistics.
 
     Raises:
         StepError: the model cannot be run, or answers with NaN or infinity.
@@ -79,9 +94,7 @@ def observe(
 
     runner = Runner(content)
     signature, names = runner.signature()
-    feed = [
-        dict(zip(names, runner.feed(sample, i), strict=True)) for i, sample in enumerate(samples)
-    ]
+    feed = [dict(zip(names, runner.feed(sample), strict=True)) for sample in samples]
     for number, sample in enumerate(samples):  # the library leaves out what is not finite
         if not np.isfinite(runner.run([sample])).all():
             raise StepError(
@@ -101,7 +114,4 @@ def observe(
             manager.load_quantization_recipe(job.get_quantization_recipe())
             observer.calibrate({signature: feed}, manager)
             statistics = observer.get_model_qsvs()
-    if len(names) > 1:
-        noted = f"{len(names) - 1} of the {len(names)} inputs were calibrated with noise"
-        return statistics, (noted,)
-    return statistics, ()
+    return statistics

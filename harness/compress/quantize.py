@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.compress.scheme import Scheme
     from harness.compress.step import Report
-    from harness.models.array import Array
+    from harness.models.array import Sample
 
 Algorithm = Literal["min_max", "octav", "mse", "gptq"]
 Ranges = Literal["extremes", "average"]
@@ -46,7 +46,7 @@ class Float16(QuantizingStep):
     def quantize(
         self,
         content: bytes,
-        samples: Sequence[Array] = (),  # noqa: ARG002
+        samples: Sequence[Sample] = (),  # noqa: ARG002
         report: Report = unreported,  # noqa: ARG002
     ) -> Quantized:
         """See :meth:`QuantizingStep.quantize`."""
@@ -97,7 +97,7 @@ class _IntegerStep(QuantizingStep):
         return self.samples if self.scheme.needs_samples or self.min_snr is not None else 0
 
     def quantize(
-        self, content: bytes, samples: Sequence[Array] = (), report: Report = unreported
+        self, content: bytes, samples: Sequence[Sample] = (), report: Report = unreported
     ) -> Quantized:
         """See :meth:`QuantizingStep.quantize`."""
         from harness.compress import mixed, observe, scheme
@@ -113,14 +113,13 @@ class _IntegerStep(QuantizingStep):
         scheme.configure_all(job, self.scheme, scheme.layers_of(content))
         statistics = None
         if self.scheme.needs_samples:
-            statistics, noted = observe.observe(
+            statistics = observe.observe(
                 job,
                 content,
                 samples,
                 ranges=self.observed,
                 default=self.scheme.algorithm == "gptq",
             )
-            warnings += noted
         if self.min_snr is None:
             return _checked(scheme.run(job, statistics), warnings=warnings)
         found = mixed.quantize_within(

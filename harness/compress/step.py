@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Report = Callable[[int, int], None]
 
     from harness.compress.teachers import Teacher
-    from harness.models.array import Array
+    from harness.models.array import Array, Sample
     from harness.models.training import Lessons, Loss
 
 
@@ -125,7 +125,7 @@ class QuantizingStep(Step):
     position: ClassVar[str] = "last"
 
     def quantize(
-        self, content: bytes, samples: Sequence[Array] = (), report: Report = unreported
+        self, content: bytes, samples: Sequence[Sample] = (), report: Report = unreported
     ) -> Quantized:
         """The quantized file.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.compress.likeness import are_probabilities
 from harness.compress.step import StepError
 from harness.models.array import Array
 
@@ -66,7 +67,7 @@ def tflite_teacher(content: bytes, name: str) -> Teacher:
 
     def answers(samples: Array) -> Array:
         scores = runner.run(list(samples))
-        if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=0.05):
+        if are_probabilities(scores):
             return np.log(np.maximum(scores, np.float32(least)))  # logits, up to a constant
         return scores
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from device_agent import delegation
+from device_agent import delegation, indices
 from harness.compress.step import StepError, UnsupportedModelError
-from harness.models.array import Array
-from harness.models.datasets import noise
+from harness.models.array import Array, Sample
 
 _THREADS = 2
 #: The operators whose second input is a kernel that pruning may have thinned out.
@@ -24,7 +23,8 @@ _KERNEL_OPERATORS = ("FULLY_CONNECTED", "CONV_2D", "CONV_3D", "TRANSPOSE_CONV")
 class Tensor:
     """An input or output: its shape with the batch, and how its integers are scaled, if so.
 
-    ``signature`` is the shape as the file has it, with -1 for open dimensions.
+    ``name`` is what the file's only signature calls it, else ``input_0``, ``output_0``, … in the
+    file's order; ``signature`` is the shape as the file has it, with -1 for open dimensions.
     """
 
     index: int
@@ -34,6 +34,11 @@ class Tensor:
     dtype: npt.DTypeLike
     scale: float
     zero_point: int
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape without a batch of one."""
+        return self.shape[1:] if len(self.shape) > 1 and self.shape[0] == 1 else self.shape
 
 
 class Runner:
@@ -58,12 +63,25 @@ class Runner:
             raise UnsupportedModelError(
                 f"the LiteRT runtime refuses the model: {_one_line(error)}"
             ) from error
-        self.inputs = tuple(_tensor(d) for d in self._interpreter.get_input_details())
-        self.outputs = tuple(_tensor(d) for d in self._interpreter.get_output_details())
         self.signatures: dict[str, list[str]] = {
             name: list(signature["inputs"])
             for name, signature in self._interpreter.get_signature_list().items()
         }
+        self.inputs = self._named("input", self._interpreter.get_input_details())
+        outputs = self._named("output", self._interpreter.get_output_details())
+        # Converters shuffle outputs; by name they are in the same place in every file of a model.
+        self.outputs = tuple(sorted(outputs, key=lambda tensor: tensor.name))
+
+    def _named(self, kind: str, details: list[dict[str, Any]]) -> tuple[Tensor, ...]:
+        names: dict[int, str] = {}
+        if len(self.signatures) == 1:
+            signature = self._interpreter.get_signature_runner(next(iter(self.signatures)))
+            named = getattr(signature, f"get_{kind}_details")()
+            names = {int(detail["index"]): name for name, detail in named.items()}
+        return tuple(
+            _tensor(detail, names.get(int(detail["index"]), f"{kind}_{number}"))
+            for number, detail in enumerate(details)
+        )
 
     @property
     def batch(self) -> int:
@@ -79,8 +97,16 @@ class Runner:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The first input's shape without the batch."""
-        shape = self.inputs[0].shape
-        return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
+        return self.inputs[0].sample_shape
+
+    @property
+    def parts(self) -> dict[str, slice]:
+        """Where in a row of :meth:`run` each output is."""
+        found, start = {}, 0
+        for tensor in self.outputs:
+            end = start + int(np.prod(tensor.shape))
+            found[tensor.name], start = slice(start, end), end
+        return found
 
     @property
     def classes(self) -> int | None:
@@ -90,15 +116,12 @@ class Runner:
         shape = [n for n in self.outputs[0].shape if n != 1]
         return shape[0] if len(shape) == 1 else None
 
-    def run(self, samples: Sequence[Array]) -> Array:
-        """All outputs for each sample: (samples, output values), float32.
-
-        A sample is the values of the first input; further inputs are filled with seeded noise.
-        """
+    def run(self, samples: Sequence[Sample]) -> Array:
+        """All outputs for each sample, by name: (samples, output values), float32."""
         rows = []
         try:
-            for number, sample in enumerate(samples):
-                for tensor, value in zip(self.inputs, self.feed(sample, number), strict=True):
+            for sample in samples:
+                for tensor, value in zip(self.inputs, self.feed(sample), strict=True):
                     self._interpreter.set_tensor(tensor.index, value)
                 self._interpreter.invoke()
                 rows.append(np.concatenate([self._output(t) for t in self.outputs]))
@@ -112,18 +135,34 @@ class Runner:
         self._interpreter.invoke()
         return time.perf_counter_ns() - start
 
-    def feed(self, sample: Array, number: int) -> list[Array]:
-        """One value an input, in the input's type: the sample, and noise for further inputs.
+    def feed(self, sample: Sample) -> list[Array]:
+        """One value an input, in the input's type.
 
         Args:
-            sample: float32 in the shape of the first input.
-            number: which sample it is: each meets noise of its own.
+            sample: the values of the only input, in real numbers, or of each input by name.
+
+        Raises:
+            StepError: an input has no value.
         """
-        rest = [
-            noise(tensor.shape, seed=number * len(self.inputs) + i)
-            for i, tensor in enumerate(self.inputs[1:])
-        ]
-        return [_encode(v, t) for v, t in zip([sample, *rest], self.inputs, strict=True)]
+        values = sample if isinstance(sample, Mapping) else {self.inputs[0].name: sample}
+        missing = [tensor.name for tensor in self.inputs if tensor.name not in values]
+        if missing:
+            raise StepError(f"the samples have no values for input {missing[0]!r}")
+        return [_encode(values[tensor.name], tensor) for tensor in self.inputs]
+
+    def noise(self, count: int, seed: int) -> list[Sample]:
+        """Seeded noise: real numbers between -1 and 1; whole ones that can be indices.
+
+        Integers that stand for real numbers are meant as such. Others are 0 to 99, or what 8 and
+        16 bits hold, but no row beyond a table that the input looks up.
+        """
+        generator = np.random.default_rng(seed)
+        rows = indices.table_rows(self._interpreter)
+        named = {t.name: _noise(generator, count, t, rows.get(t.index)) for t in self.inputs}
+        if len(named) == 1:
+            (only,) = named.values()
+            return list(only)
+        return [{name: values[i] for name, values in named.items()} for i in range(count)]
 
     def signature(self) -> tuple[str, list[str]]:
         """The only signature, and what it calls the inputs, in the order of ``inputs``.
@@ -137,9 +176,7 @@ class Runner:
                 f"{len(self.signatures)}: {', '.join(self.signatures)}"
             )
         (key,) = self.signatures
-        details = self._interpreter.get_signature_runner(key).get_input_details()
-        names = {int(detail["index"]): name for name, detail in details.items()}
-        return key, [names[tensor.index] for tensor in self.inputs]
+        return key, [tensor.name for tensor in self.inputs]
 
     def delegation(self) -> dict[str, Any]:
         """Which nodes the delegate took; see :func:`device_agent.delegation.describe`."""
@@ -214,17 +251,30 @@ def _load(content: bytes, delegate: bool) -> Any:
     return interpreter
 
 
-def _tensor(details: dict[str, Any]) -> Tensor:
+def _tensor(details: dict[str, Any], name: str) -> Tensor:
     scale, zero_point = details["quantization"]
     return Tensor(
         index=int(details["index"]),
-        name=str(details["name"]),
+        name=name,
         shape=tuple(int(n) for n in details["shape"]),
         signature=tuple(int(n) for n in details["shape_signature"]),
         dtype=details["dtype"],
         scale=float(scale),
         zero_point=int(zero_point),
     )
+
+
+def _noise(generator: np.random.Generator, count: int, tensor: Tensor, rows: int | None) -> Array:
+    shape, kind = (count, *tensor.sample_shape), np.dtype(tensor.dtype)
+    if kind.kind == "b":
+        return generator.integers(0, 2, shape).astype(kind)
+    if kind.kind not in "iu" or tensor.scale:
+        return generator.uniform(-1, 1, shape).astype(np.float32)
+    limits = np.iinfo(kind)
+    low, high = (limits.min, limits.max) if kind.itemsize <= 2 else (0, 99)
+    if rows is not None:
+        low, high = 0, min(high, rows - 1)
+    return generator.integers(low, high, shape, dtype=kind, endpoint=True)
 
 
 def _encode(value: Array, tensor: Tensor) -> Array:

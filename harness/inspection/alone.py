@@ -17,7 +17,6 @@ import numpy as np
 
 from harness.compress.step import StepError
 from harness.compress.tflite import Runner
-from harness.models.datasets import noise
 from harness.tflite.file import dump, load
 from harness.tflite.graph import UNPACKING, kind_of
 
@@ -105,9 +104,7 @@ def _has_data(model: Any, tensor: Any) -> bool:
 
 
 def _median(runner: Runner) -> int:
-    shape = runner.inputs[0].shape
-    sample = [noise(shape, seed=0)]
-    runner.run(sample)
+    runner.run(runner.noise(1, seed=0))
     times: list[int] = []
     end = time.perf_counter() + _SECONDS
     while len(times) < _RUNS or time.perf_counter() < end:

@@ -20,12 +20,10 @@ import numpy as np
 from harness.errors import BadInputError, first_line
 from harness.models import images
 from harness.models.array import Array
+from harness.models.inputs import SEPARATOR, named_of
 from harness.models.spec import NAMED_DATASETS
 
 Labelled = tuple[Array, Array]
-
-#: How many noise samples ``random`` makes.
-RANDOM_SAMPLES = 100
 
 #: What an .npz file may unpack to.
 _LARGEST_ARCHIVE = 8 * 2**30
@@ -53,6 +51,7 @@ class Dataset:
         digest: SHA-256 of the content.
         seed: of the noise that ``random`` makes, else None.
         levels: integers are 8-bit levels of gray or sound, which any model takes as 0..1.
+        named: calibration samples for a model with several inputs: by input, (count, …) each.
     """
 
     name: str
@@ -63,6 +62,7 @@ class Dataset:
     digest: str
     seed: int | None = None
     levels: bool = False
+    named: Mapping[str, Array] | None = None
 
     def for_model(
         self, input_shape: tuple[int, ...], classes: int | None, *, scale: bool = False
@@ -79,8 +79,6 @@ class Dataset:
             BadInputError: samples of another shape, or labels that are not among the classes.
         """
         scale = scale or self.levels
-        if self.seed is not None:
-            return replace(self, calibration=noise((RANDOM_SAMPLES, *input_shape), self.seed))
 
         def fit(x: Array, key: str) -> Array:
             return _as_input(x, input_shape, scale=scale, where=f"{self.origin}: {key}")
@@ -130,8 +128,9 @@ def load_dataset(source: str, *, seed: int = 0) -> Dataset:
             ``fashion-mnist`` (all 70,000 images, see :mod:`harness.models.images`), ``random``
             (seeded noise, to calibrate only), or the path of an ``.npz`` file
             (``x_train``, ``y_train``, ``x_test``, ``y_test``, ``x_calibration``; each optional,
-            labels with their samples) or of a ``.py`` file with any of
-            ``get_calibration_data()`` (samples), ``get_training_data()`` and
+            labels with their samples; or ``x_calibration/NAME`` for each of several inputs) or of
+            a ``.py`` file with any of ``get_calibration_data()`` (samples; for several inputs
+            mappings by input, one a sample or one of arrays), ``get_training_data()`` and
             ``get_evaluation_data()`` (samples and labels: two arrays, or pairs).
         seed: of ``random``.
 
@@ -178,7 +177,8 @@ def _read_npz(path: Path, origin: str) -> dict[str, Array]:
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise BadInputError(f"{origin} is not an .npz archive")
         with archive:
-            return {key: archive[key] for key in _NPZ_KEYS if key in archive.files}
+            wanted = [k for k in archive.files if k.split(SEPARATOR)[0] in _NPZ_KEYS]
+            return {key: archive[key] for key in wanted}
     except BadInputError:
         raise
     except Exception as error:  # a torn archive fails in many ways: zipfile, zlib, header parser
@@ -199,7 +199,7 @@ def _read_python(path: Path, origin: str) -> dict[str, Array]:
         module_spec.loader.exec_module(module)
         arrays: dict[str, Array] = {}
         if hasattr(module, "get_calibration_data"):
-            arrays["x_calibration"] = _stack(
+            arrays |= _calibration(
                 module.get_calibration_data(), f"{origin}: get_calibration_data()"
             )
         for part, function in (("train", "get_training_data"), ("test", "get_evaluation_data")):
@@ -220,6 +220,20 @@ def _read_python(path: Path, origin: str) -> dict[str, Array]:
             "or get_training_data()"
         )
     return arrays
+
+
+def _calibration(value: Any, where: str) -> dict[str, Array]:
+    """Samples under the key of an .npz file; mappings under one key an input."""
+    if isinstance(value, Iterable) and not isinstance(value, np.ndarray | Mapping):
+        value = list(value)
+        if value and all(isinstance(sample, Mapping) for sample in value):
+            names = set(value[0])
+            if any(set(sample) != names for sample in value):
+                raise BadInputError(f"{where} must give every sample the same inputs")
+            value = {name: [sample[name] for sample in value] for name in value[0]}
+    if not isinstance(value, Mapping):
+        return {"x_calibration": _stack(value, where)}
+    return {f"x_calibration{SEPARATOR}{k}": _stack(v, where) for k, v in value.items()}
 
 
 def _pair(value: Any, where: str) -> Labelled:
@@ -250,6 +264,9 @@ def _stack(value: Any, where: str) -> Array:
 def _from_arrays(name: str, origin: str, arrays: Mapping[str, Array]) -> Dataset:
     if not arrays:
         raise BadInputError(f"{origin} has none of the keys {', '.join(_NPZ_KEYS)}")
+    named = named_of(arrays, origin)
+    for key, array in (arrays if named else {}).items():
+        _check_samples(array, f"{origin}: {key}")
     calibration = arrays.get("x_calibration")
     if calibration is not None:
         _check_samples(calibration, f"{origin}: x_calibration")
@@ -260,6 +277,7 @@ def _from_arrays(name: str, origin: str, arrays: Mapping[str, Array]) -> Dataset
         calibration=calibration,
         evaluation=_labelled(arrays, "test", origin),
         digest=_digest(arrays),
+        named=named,
     )
 
 

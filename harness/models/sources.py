@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import BadInputError, first_line
+from harness.models.keras_file import count_ends
 from harness.models.spec import ModelSpec
 from harness.models.training import TrainingSettings
 from harness.models.zoo import ZooModel, zoo_model
@@ -53,6 +54,11 @@ class Source:
     def trainable(self) -> bool:
         """Whether steps that retrain can start from it."""
         return self.kind in ("zoo", "keras")
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """How many inputs and outputs it has, as far as can be told without TensorFlow."""
+        return count_ends(self.path) if self.kind == "keras" else (1, 1)
 
     @property
     def levels(self) -> bool:
@@ -180,17 +186,24 @@ def load_keras(source: Source) -> Any:
         raise BadInputError(
             f"model {source.text} has no defined input: begin it with keras.Input and save it again"
         )
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise BadInputError(
-            f"model {source.text} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
-            "compression takes models with one of each"
-        )
-    if None in model.inputs[0].shape[1:]:
-        raise BadInputError(
-            f"model {source.text} has an open input shape {tuple(model.inputs[0].shape)}; "
-            "every dimension but the batch must be fixed"
-        )
-    return model
+    for tensor in model.inputs:
+        if None in tensor.shape[1:]:
+            raise BadInputError(
+                f"model {source.text} has an open shape {tuple(tensor.shape)} at input "
+                f"{tensor.name!r}; every dimension but the batch must be fixed"
+            )
+    return _flat(model)
+
+
+def _flat(model: Any) -> Any:
+    """The same layers with a tensor or a list of them at either end, whatever it was built with."""
+    import keras
+
+    structures = [getattr(model, end, None) for end in ("input", "output")]  # Sequential has none
+    if not any(isinstance(end, dict | list | tuple) for end in structures):
+        return model
+    ends = [e[0] if len(e) == 1 else list(e) for e in (model.inputs, model.outputs)]
+    return keras.Model(*ends, name=model.name)
 
 
 def check_tflite(content: bytes, where: str) -> None:

@@ -28,7 +28,7 @@ def sound(digits: Any, samples: list[Any]) -> check.Examination:
 
 
 def test_a_sound_model(sound: check.Examination) -> None:
-    assert sound.classes == 10
+    assert sound.outputs.shape == (32, 10)
     assert sound.zero_share == 0
     assert sound.delegation["nodes"] == sound.delegation["delegated"] == 3
     assert sound.findings()["bytes"] == sound.size
@@ -49,18 +49,65 @@ def test_nan_weights_are_caught(
     wanted = np.asarray(model(np.stack(samples)))
 
     def checks() -> None:  # XNNPACK turns infinity into a plausible answer, Keras does not
-        check.compare_conversion(wanted, check.examine(content, samples))
+        check.compare_conversion({"output_0": wanted}, check.examine(content, samples))
 
     with pytest.raises(StepError, match="NaN or infinity"):
         checks()
 
 
 def test_a_wrong_conversion_is_caught(sound: check.Examination) -> None:
-    assert check.compare_conversion(sound.outputs, sound) == {"conversion_error": 0.0}
+    same = check.compare_conversion({"scores": sound.outputs}, sound)
+    assert same == {"conversion_error": 0.0}
     with pytest.raises(StepError, match="converted model differs"):
-        check.compare_conversion(sound.outputs * 1.01, sound)
+        check.compare_conversion({"scores": sound.outputs * 1.01}, sound)
     with pytest.raises(StepError, match="10 values where the model gives 9"):
-        check.compare_conversion(sound.outputs[:, 1:], sound)
+        check.compare_conversion({"scores": sound.outputs[:, 1:]}, sound)
+
+
+def test_every_output_counts(sound: check.Examination) -> None:
+    two = replace(sound, parts={"large": slice(0, 9), "small": slice(9, 10)})
+    outputs = np.array(sound.outputs)
+    outputs[:, :9] *= 1000
+    two = replace(two, outputs=outputs, size=1000)
+    wanted = {"small": outputs[:, 9:], "large": outputs[:, :9]}
+    assert check.compare_conversion(wanted, two) == {"conversion_error": 0.0}
+    other = wanted | {"small": 1.1 * wanted["small"]}
+    with pytest.raises(StepError, match=r"differs from the model by .* in output 'small'"):
+        check.compare_conversion(other, two)
+    with pytest.raises(StepError, match="gives large, small where the model gives large, tiny"):
+        check.compare_conversion({"large": wanted["large"], "tiny": wanted["small"]}, two)
+    outputs = outputs.copy()
+    outputs[:, 9] *= 1.3
+    smaller = replace(two, outputs=outputs, size=999)
+    findings, (warning,) = check.compare_quantized(two, smaller)
+    assert findings["outputs"]["small"]["snr_db"] == pytest.approx(20 * np.log10(1 / 0.3))
+    assert findings["outputs"]["large"]["snr_db"] == 150
+    assert warning == (
+        "outputs moved: an error of 30% of the outputs (10.5 dB) when quantized, in output 'small'"
+    )
+    outputs[:, 9] = 0
+    with pytest.raises(StepError, match=r"broke the model: .* an error of 100% .* 'small'"):
+        check.compare_quantized(two, replace(smaller, outputs=outputs))
+
+
+def test_what_is_no_classifier_is_judged_by_its_error(sound: check.Examination) -> None:
+    """Restored values have no class, though one of them is the largest."""
+    random = np.random.default_rng(0)
+    restored = 1 + random.uniform(-0.01, 0.01, (32, 640))
+    before = replace(sound, parts={"restored": slice(0, 640)}, outputs=restored)
+    outputs = restored + random.normal(0, 0.03, restored.shape)
+    findings, warnings = check.compare_quantized(
+        before, replace(before, outputs=outputs, size=before.size - 1)
+    )
+    assert warnings == ()
+    assert findings["snr_db"] == pytest.approx(30.5, abs=0.3)
+    assert "top1_agreement" not in findings
+    labels = replace(before, labelled=True)
+    found = check.compare_quantized(labels, replace(labels, outputs=outputs, size=1))
+    assert found[0]["top1_agreement"] < 0.9
+    assert "keep their class when quantized" in found[1][0]
+    trained = replace(before, outputs=random.normal(1, 1, restored.shape))
+    assert "outputs moved: an error of" in check.compare_trained(before, trained)[1][0]
 
 
 def test_a_broken_quantization_is_caught(sound: check.Examination) -> None:

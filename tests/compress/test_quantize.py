@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.compress import check, mixed, observe, scheme
+from harness.compress import check, likeness, observe, scheme
 from harness.compress.quantize import (
     DynamicInt4,
     DynamicInt8,
@@ -37,7 +37,7 @@ def samples() -> list[Any]:
 def noise_of(content: bytes, wanted: bytes) -> float:
     """The signal-to-noise ratio on samples that nothing was calibrated with."""
     fresh = list(noise((32, 8, 8, 1), seed=4))
-    return mixed.signal_to_noise(Runner(wanted).run(fresh), Runner(content).run(fresh))
+    return likeness.signal_to_noise(Runner(wanted).run(fresh), Runner(content).run(fresh))
 
 
 @pytest.mark.parametrize(
@@ -255,18 +255,24 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
         verbose=False,
         input_signature=[
             [
-                keras.InputSpec(shape=(1, 8, 8, 2), dtype="float32"),
-                keras.InputSpec(shape=(1, 5), dtype="float32"),
+                keras.InputSpec(shape=(1, 8, 8, 2), dtype="float32", name="image"),
+                keras.InputSpec(shape=(1, 5), dtype="float32", name="numbers"),
             ]
         ],
     )
     content = _convert(str(tmp_path / "saved"))
     runner = Runner(content)
-    samples = list(noise((32, *runner.inputs[0].shape), seed=0))
+    samples = runner.noise(32, seed=0)
     wanted = runner.run(samples)
     for step in (Int8(samples=32), Int8(min_snr=45), DynamicInt8(), Float16()):
         made = step.quantize(content, samples)
         found = Runner(made.content).run(samples)
-        assert mixed.signal_to_noise(wanted, found) > 25, step
-        noted = any("1 of the 2 inputs were calibrated with noise" in w for w in made.warnings)
-        assert noted == (step.name == "int8")
+        assert likeness.signal_to_noise(wanted, found) > 25, step
+    with pytest.raises(StepError, match="no values for input 'numbers'"):
+        Int8(samples=32).quantize(content, [{"image": s["image"]} for s in samples])
+    still = [{**s, "image": samples[0]["image"]} for s in samples]
+    assert observe.check_samples(still, 32) == (
+        "input 'image' is the same in all calibration samples",
+    )
+    with pytest.raises(StepError, match="the 5 calibration samples are all the same"):
+        observe.check_samples([samples[0]] * 5, 5)

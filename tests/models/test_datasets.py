@@ -10,6 +10,7 @@ import pytest
 from harness.errors import BadInputError
 from harness.models import datasets, images
 from harness.models.datasets import load_dataset
+from harness.models.inputs import choose, fit_inputs
 from harness.models.spec import NAMED_DATASETS
 
 X = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
@@ -103,13 +104,55 @@ def test_digest_tells_contents_apart(tmp_path: Path) -> None:
     assert load_dataset(saved(tmp_path, x_train=X + 1, y_train=Y)).digest != first
 
 
-def test_noise_is_seeded() -> None:
-    def samples(seed: int) -> Any:
-        return load_dataset("random", seed=seed).for_model((3, 2), None).calibration
+def test_samples_by_input(tmp_path: Path) -> None:
+    tokens = np.arange(6)[:, None]
+    source = saved(tmp_path, **{"x_calibration/image": X, "x_calibration/tokens": tokens})
+    named = load_dataset(source).named
+    assert named is not None
+    wanted = {"tokens": ((1,), np.int32), "image": ((2, 2, 1), np.float32)}
+    fitted = fit_inputs(named, wanted, source)
+    assert {name: (x.shape, x.dtype) for name, x in fitted.items()} == {
+        "tokens": ((6, 1), np.int32),
+        "image": ((6, 2, 2, 1), np.float32),
+    }
+    chosen = choose(fitted, 4, seed=0)
+    assert len(chosen) == 4
+    for sample in chosen:  # what belongs together stays together
+        np.testing.assert_array_equal(sample["image"].ravel(), X[int(sample["tokens"][0])].ravel())
+    assert [s["tokens"].tolist() for s in chosen] == [
+        s["tokens"].tolist() for s in choose(fitted, 4, seed=0)
+    ]
 
-    np.testing.assert_array_equal(samples(1), samples(1))
-    assert (samples(1) != samples(2)).any()
-    assert samples(1).shape == (datasets.RANDOM_SAMPLES, 3, 2)
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"x_calibration/a": X, "x_calibration/b": Y[:3]}, "6 samples for input 'a' and 3 for 'b'"),
+        ({"x_calibration/a": X, "x_train": X, "y_train": Y}, "has x_train, and samples by input"),
+        ({"x_train/a": X, "y_train": Y}, "has x_train/a, and samples by input are for calibration"),
+        ({"x_calibration/a": X + np.inf}, "x_calibration/a has NaN or infinite"),
+    ],
+)
+def test_bad_samples_by_input(tmp_path: Path, arrays: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadInputError) as caught:
+        load_dataset(saved(tmp_path, **arrays))
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("named", "sentence"),
+    [
+        ({"a": X}, r"no samples for input 'b'; the model's inputs are a \(2, 2\), b \(1,\)"),
+        ({"a": X, "b": Y, "c": Y}, "samples for the unknown input 'c'"),
+        ({"a": X[:, 0], "b": Y}, r"a has samples of shape \(2,\), and the model takes \(2, 2\)"),
+        ({"a": X, "b": Y + 0.5}, "b must hold whole numbers, since the model takes int8"),
+        ({"a": X, "b": Y * 1000}, "b must hold whole numbers"),
+        ({"a": X.astype(float) + 1e39, "b": Y}, "a has values beyond the range of float32"),
+    ],
+)
+def test_samples_by_input_that_do_not_fit(named: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadInputError, match=sentence):
+        fit_inputs(named, {"a": ((2, 2), np.float32), "b": ((1,), np.int8)}, "data.npz")
 
 
 def test_calibration_never_uses_the_evaluation_samples(tmp_path: Path) -> None:
@@ -232,6 +275,7 @@ def test_python_file(tmp_path: Path) -> None:
         ("raise KeyboardInterrupt", "failed with KeyboardInterrupt"),
         ("def get_calibration_data(): return []", "at least one sample"),
         ("def get_calibration_data(): return 3", "array or an iterable"),
+        ("def get_calibration_data(): return [{'a': 1}, {'b': 1}]", "every sample the same inputs"),
         ("def get_calibration_data(): return [[1], [1, 2]]", "samples of one shape"),
         ("def get_evaluation_data(): return [1, 2, 3]", "samples and labels"),
         ("def get_evaluation_data(): return np.zeros((2, 3)), [0]", "1 labels for the 2 samples"),
@@ -241,6 +285,21 @@ def test_bad_python_files(tmp_path: Path, code: str, sentence: str) -> None:
     with pytest.raises(BadInputError) as caught:
         load_dataset(python_file(tmp_path, code))
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "return {'image': np.zeros((5, 4)), 'tokens': np.arange(5)}",
+        "return ({'image': np.zeros(4), 'tokens': i} for i in range(5))",
+    ],
+)
+def test_python_files_with_several_inputs(tmp_path: Path, code: str) -> None:
+    data = load_dataset(python_file(tmp_path, f"def get_calibration_data(): {code}\n"))
+    assert data.named is not None
+    assert data.named["image"].shape == (5, 4)
+    assert data.named["tokens"].tolist() == [0, 1, 2, 3, 4]
+    assert data.calibration is None
 
 
 def test_python_files_may_define_dataclasses(tmp_path: Path) -> None:

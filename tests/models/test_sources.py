@@ -83,12 +83,18 @@ def test_keras_files(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="classes that Keras does not know"):
         load(keras.Sequential([keras.Input((3,)), Own()]))
 
-    with pytest.raises(BadInputError, match="open input shape"):
+    with pytest.raises(BadInputError, match=r"open shape .* at input"):
         load(keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(2)]))
 
-    two = [keras.Input((3,)), keras.Input((3,))]
-    with pytest.raises(BadInputError, match="2 inputs and 1 outputs"):
-        load(keras.Model(two, keras.layers.Add()(two)))
+    two = {"a": keras.Input((3,), name="a"), "b": keras.Input((3,), name="b")}
+    both = load(keras.Model(two, [keras.layers.Add()(list(two.values()))]))
+    assert [tensor.name for tensor in both.inputs] == ["a", "b"]
+    assert isinstance(both.input, list)
+    assert find_source(str(tmp_path / "m.keras")).ends == (2, 1)
+    load(keras.Model(two["a"], [two["a"], keras.layers.ReLU()(two["a"])]))
+    assert find_source(str(tmp_path / "m.keras")).ends == (1, 2)
+    load(plain)
+    assert find_source(str(tmp_path / "m.keras")).ends == (1, 1)
 
     import zipfile
 
