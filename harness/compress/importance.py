@@ -45,11 +45,7 @@ def taylor(model: Any, kernels: Sequence[Any], lessons: Lessons, loss: Loss | No
 
     from harness.models.training import cross_entropy, logits_of
 
-    if len(lessons.x) < LEAST_SAMPLES:
-        raise StepError(
-            f"importance=taylor needs at least {LEAST_SAMPLES} training samples, and there are "
-            f"{len(lessons.x)}"
-        )
+    require_samples(lessons, "importance=taylor")
     loss = loss or cross_entropy
     batch = min(lessons.settings.batch, len(lessons.x))
     count = min(_BATCHES, len(lessons.x) // batch)
@@ -72,6 +68,19 @@ def taylor(model: Any, kernels: Sequence[Any], lessons: Lessons, loss: Loss | No
         ]
 
     return scores
+
+
+def require_samples(lessons: Lessons, what: str) -> None:
+    """Refuses to rank by a handful of samples.
+
+    Raises:
+        StepError: there are fewer than ``LEAST_SAMPLES``.
+    """
+    if len(lessons.x) < LEAST_SAMPLES:
+        raise StepError(
+            f"{what} needs at least {LEAST_SAMPLES} training samples, and there are "
+            f"{len(lessons.x)}"
+        )
 
 
 def zero_share(weights: Sequence[Array]) -> float:

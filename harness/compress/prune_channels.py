@@ -128,9 +128,15 @@ class PruneChannels(TrainingStep):
         from harness.compress.channels.allocation import by_layer, by_sensitivity, over_all
         from harness.compress.channels.importance import norm_importance, taylor_importance
         from harness.compress.channels.sensitivity import scan
+        from harness.compress.importance import require_samples
 
         if self.needs_training_data and workshop.lessons is None:
             raise StepError("there is no training data")
+        taylor = self.importance == "taylor"
+        if taylor or self.scope == "sensitivity":
+            assert workshop.lessons is not None
+            what = "importance=taylor" if taylor else "scope=sensitivity"
+            require_samples(workshop.lessons, what)
         if self.importance == "taylor":
             assert workshop.lessons is not None
             scores = taylor_importance(state.model, graph, workshop.lessons, state.loss)

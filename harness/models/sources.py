@@ -7,6 +7,7 @@ except for a ready ``.tflite``.
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ Kind = Literal["zoo", "keras", "saved_model", "tflite"]
 
 #: Bytes 4 to 8 of a .tflite file.
 _TFLITE_IDENTIFIER = b"TFL3"
+#: Keras on a class that was never registered.
+_UNKNOWN_CLASS = re.compile(r"Could not locate class '([^']+)'")
 
 
 @dataclass(frozen=True)
@@ -175,9 +178,11 @@ def load_keras(source: Source) -> Any:
                 "safety; replace that layer or give a SavedModel or a .tflite file"
             ) from error
         if "register_keras_serializable" in text or "Could not locate" in text:
+            found = _UNKNOWN_CLASS.search(text)
+            what = f"class {found[1]!r}" if found else "a class"
             raise BadInputError(
-                f"model {source.text} uses classes that Keras does not know; "
-                "export it as a SavedModel or a .tflite file"
+                f"model {source.text} uses {what} of its own, whose code a .keras file does not "
+                "hold; export the model as a SavedModel or a .tflite file"
             ) from error
         raise BadInputError(
             f"model {source.text} cannot be loaded by Keras: {first_line(error)}"

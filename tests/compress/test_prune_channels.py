@@ -235,6 +235,21 @@ def test_training_that_changes_nothing(state: State, workshop: Workshop) -> None
         PruneChannels(sparsity=0.5, epochs=1, learning_rate=1e-50).train(state, workshop)
 
 
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"importance": "taylor"}, "importance=taylor needs at least 50 training samples, and"),
+        ({"scope": "sensitivity"}, "scope=sensitivity needs at least 50 .* and there are 49"),
+    ],
+)
+def test_too_few_samples_to_rank_by(
+    state: State, lessons: Any, settings: dict[str, Any], sentence: str
+) -> None:
+    few = replace(lessons, x=lessons.x[:49], y=lessons.y[:49])
+    with pytest.raises(StepError, match=sentence):
+        PruneChannels(sparsity=0.5, epochs=0, **settings).train(state, Workshop(few, lambda: None))
+
+
 def test_models_without_a_channel_to_spare() -> None:
     import keras
     from keras import layers
