@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, List, Optional
 
-from device_agent import power, tensors
+from device_agent import power, system_files, tensors
 from device_agent import runtime as runtimes
 from device_agent.contract import Job, Metric, Result, Window
 
@@ -38,9 +38,9 @@ def measure(
         runtime: what runs the model.
         job: ``windows`` pairs of ``window_seconds`` each.
         phase: told of the progress, between windows.
-        tree: the root of sysfs.
+        tree: where /sys is; None: see :func:`device_agent.system_files.root`.
     """
-    counters, reasons = power.find(tree or power.root())
+    counters, reasons = power.find(tree or system_files.root())
     refusal = _refusal(counters, reasons)
     if refusal:
         return Result(

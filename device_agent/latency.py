@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import time
 from array import array
-from typing import Any, Callable, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Any, Callable, Sequence
 
 from device_agent import runtime as runtimes
 from device_agent import tensors
@@ -15,6 +16,9 @@ from device_agent.traces import Traces
 _CLOCK = "CLOCK_MONOTONIC by time.perf_counter_ns"
 
 _NEVER = 2**63
+
+#: A trial keeps no more timed inferences than this: of more, every 2nd, 4th, 8th, … from the first.
+MOST_SAMPLES = 1 << 20
 
 
 def measure(
@@ -47,7 +51,7 @@ def measure(
     tensors.check_outputs(interpreter)
 
     gc.disable()
-    warmup, _, _ = _repeat(interpreter.invoke, job.warmup_runs, job.warmup_seconds, job.max_seconds)
+    warmup = _repeat(interpreter.invoke, job.warmup_runs, job.warmup_seconds, job.max_seconds)
     phase("measure", 0)
     traces = Traces()
 
@@ -56,17 +60,27 @@ def measure(
         if job.seconds:
             phase("measure", min(1.0, passed / 1e9 / job.seconds))
 
-    samples, starts, capped = _repeat(
-        interpreter.invoke, job.runs, job.seconds, job.max_seconds, job.trace_seconds, pause
+    measured = _repeat(
+        interpreter.invoke,
+        job.runs,
+        job.seconds,
+        job.max_seconds,
+        job.trace_seconds,
+        pause,
+        MOST_SAMPLES,
     )
     gc.enable()
 
     delegation, unknown = runtimes.delegated(interpreter)
     warnings = [unknown] if unknown else []
-    if capped:
+    if measured.count < job.runs:
         warnings.append(
-            f"stopped after {len(samples)} runs at the limit of {job.max_seconds:g} s, "
+            f"stopped after {measured.count} runs at the limit of {job.max_seconds:g} s, "
             f"before the {job.runs} runs asked for"
+        )
+    if measured.stride > 1:
+        warnings.append(
+            f"every {measured.stride}th inference is kept, as a trial keeps at most {MOST_SAMPLES}"
         )
     return Result(
         job.trial,
@@ -74,16 +88,31 @@ def measure(
         metrics=(
             duration("initialization_time", initialization),
             duration("first_inference", first),
-            Metric("warmup_runs", "1", "count", len(warmup), 1, n=1),
-            Metric("warmup_time", "ns", _CLOCK, sum(warmup), resolution, n=len(warmup)),
+            Metric("warmup_runs", "1", "count", warmup.count, 1, n=1),
+            Metric("warmup_time", "ns", _CLOCK, sum(warmup.samples), resolution, n=warmup.count),
+            Metric("timed_runs", "1", "count", measured.count, 1, n=1),
+            Metric("sample_stride", "1", "every how many-th run is kept", measured.stride, 1, n=1),
         ),
-        samples_ns=tuple(samples),
-        warmup_ns=tuple(warmup),
-        starts_ns=tuple(starts) if job.trace_seconds else (),
+        samples_ns=tuple(measured.samples),
+        warmup_ns=tuple(warmup.samples),
+        starts_ns=tuple(measured.starts) if job.trace_seconds else (),
         traces=traces.all(),
         delegation=delegation,
         warnings=tuple(warnings),
     )
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """Times of inferences: how long, and when each began, from the start of the loop, in ns.
+
+    Of ``count`` inferences every ``stride``-th is in them, from the first.
+    """
+
+    samples: "array[int]"
+    starts: "array[int]"
+    count: int
+    stride: int
 
 
 def _repeat(
@@ -93,18 +122,17 @@ def _repeat(
     max_seconds: float,
     pause_seconds: float = 0.0,
     pause: Callable[[int], None] = lambda _: None,
-) -> Tuple["array[int]", "array[int]", bool]:
-    """Times ``invoke`` until both limits are met.
+    most: int = _NEVER,
+) -> _Loop:
+    """Times ``invoke`` until both limits are met, or ``max_seconds`` are over.
 
     ``pause`` is called every ``pause_seconds`` (0: never) and at both ends, between inferences.
-
-    Returns:
-        The durations; when each began, from the start of the loop; whether ``max_seconds`` cut it
-        short. All in nanoseconds.
+    When there would be more than ``most`` samples, every second one is dropped, and from then on
+    half as many are kept: which ones does not depend on how long they took.
     """
     clock = time.perf_counter_ns
     samples, starts = array("q"), array("q")
-    append, append_start = samples.append, starts.append
+    count, stride, next_kept = 0, 1, 0
     begin = clock()
     enough = begin + int(seconds * 1e9)
     limit = begin + int(max(seconds, max_seconds) * 1e9)
@@ -112,13 +140,19 @@ def _repeat(
     next_pause = begin if between else _NEVER
     while True:
         start = clock()
-        over = start >= limit or (len(samples) >= runs and start >= enough)
+        over = start >= limit or (count >= runs and start >= enough)
         if start >= next_pause or (over and between):
             pause(start - begin)
             next_pause = start + between
         if over:
-            return samples, starts, len(samples) < runs
+            return _Loop(samples, starts, count, stride)
         start = clock()
         invoke()
-        append(clock() - start)
-        append_start(start - begin)
+        took = clock() - start
+        if count == next_kept:
+            if len(samples) == most:
+                samples, starts, stride = samples[::2], starts[::2], stride * 2
+            samples.append(took)
+            starts.append(start - begin)
+            next_kept += stride
+        count += 1

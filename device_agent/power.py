@@ -6,7 +6,6 @@ Documentation/hwmon/sysfs-interface and Documentation/ABI/testing/sysfs-class-po
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
@@ -15,10 +14,6 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from device_agent.contract import PowerSeries
-
-#: Where the tree of sysfs begins. A recorded or simulated tree is another root, and every source
-#: then names it.
-ROOT_VARIABLE = "MOBILEBENCH_POWER_ROOT"
 
 #: What is read within a window as well, and not only at its ends.
 MOMENTARY = ("power", "current", "voltage")
@@ -104,11 +99,6 @@ class Recorder:
             for counter in self.counters
             if counter.name not in self.lost
         )
-
-
-def root() -> Path:
-    """Where sysfs is looked for: the machine's own, unless the environment names a tree."""
-    return Path(os.environ.get(ROOT_VARIABLE) or "/")
 
 
 def find(tree: Path) -> Tuple[Tuple[Counter, ...], Tuple[str, ...]]:

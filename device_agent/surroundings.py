@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
-from device_agent import affinity, clocks, heat, load
+from device_agent import affinity, clocks, heat, load, mains
 from device_agent.contract import Metric
 
 
@@ -47,7 +47,12 @@ class Surroundings:
 
     def _state(self) -> List[Metric]:
         root = self._root
-        return [*clocks.frequencies(root), *heat.temperatures(root), *heat.firmware(root)]
+        return [
+            *clocks.frequencies(root),
+            *heat.temperatures(root),
+            *heat.firmware(root),
+            *mains.plugged(root),
+        ]
 
 
 def _prefixed(prefix: str, metrics: List[Metric]) -> List[Metric]:

@@ -23,7 +23,7 @@ def suite_of_files(
         baseline: the file that is known to be good.
         candidate: the file that is to be as good.
         data: labelled data, as a suite's ``data``; None: no accuracy is compared.
-        settings: further keys of the suite: ``protocol``, ``seed``, ``runtimes``, ``devices``.
+        settings: see :func:`settings`.
 
     Raises:
         BadInputError: a file is not there or no ``.tflite``, or a setting is not valid.
@@ -43,21 +43,28 @@ def suite_of_files(
         "ready": {CANDIDATE: str(candidate)},
         **({"data": data} if data else {}),
     }
-    document = {"name": file_name(f"gate-{candidate.stem}")[:60], "models": [model], **settings}
-    return validate(document, "this gate", Path())
+    document = {"name": file_name(f"gate-{candidate.stem}")[:60], "models": [model]}
+    return validate(_changed(document, settings), "this gate", Path())
 
 
 def suite_of_file(path: Path, settings: Mapping[str, Any] = {}) -> Suite:
-    """The suite of a TOML file, with some of its keys replaced.
+    """The suite of a TOML file, with some of its keys replaced, see :func:`settings`.
 
     Raises:
         BadInputError: there is no such suite, or it is not valid.
     """
-    document = read_suite(path)
+    return validate(_changed(read_suite(path), settings), str(path), path.parent)
+
+
+def _changed(document: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A suite's document with those keys replaced; ``cpus`` goes to every runtime."""
     changed = {**document, **settings}
     if isinstance(document.get("protocol"), dict) and "protocol" in settings:
         changed["protocol"] = {**document["protocol"], **settings["protocol"]}
-    return validate(changed, str(path), path.parent)
+    if cpus := changed.pop("cpus", None):
+        runtimes = changed.get("runtimes") or [{"name": "cpu-1"}]
+        changed["runtimes"] = [{**runtime, "cpus": cpus} for runtime in runtimes]
+    return changed
 
 
 def settings(
@@ -66,8 +73,12 @@ def settings(
     seed: int | None,
     devices: Sequence[Any],
     energy: bool | None = None,
+    cpus: Sequence[int] | None = None,
 ) -> dict[str, Any]:
-    """A suite's keys for what a command line gives (``seconds`` measured a trial)."""
+    """A suite's keys for what a command line gives (``seconds`` measured a trial).
+
+    ``cpus`` is none of a suite's own keys: it is for each runtime that the suite will have.
+    """
     found: dict[str, Any] = {}
     protocol: dict[str, Any] = {}
     if seconds is not None:
@@ -78,6 +89,8 @@ def settings(
         found["protocol"] = protocol
     if threads is not None:
         found["runtimes"] = [{"name": f"cpu-{threads}", "threads": threads}]
+    if cpus:
+        found["cpus"] = cpus
     if seed is not None:
         found["seed"] = seed
     if devices:

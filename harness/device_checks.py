@@ -9,6 +9,7 @@ DeviceCheck = Literal[
     "battery",
     "battery-faked",
     "battery-temperature",
+    "cpu-quota",
     "debuggable",
     "emulator",
     "frequency",

@@ -8,7 +8,7 @@ Loaded whenever pytest starts, so nothing but pytest is imported before a fixtur
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,6 +33,7 @@ class Gate(Protocol):
         policy: str | Path | Mapping[str, Any] | None = None,
         seconds: float | None = None,
         threads: int | None = None,
+        cpus: Sequence[int] | None = None,
         seed: int | None = None,
     ) -> GateResult:
         """Runs both files and judges; a wrong argument fails the test with one sentence.
@@ -44,6 +45,7 @@ class Gate(Protocol):
             policy: a policy file, or its contents as a mapping.
             seconds: measured a trial; None: one second.
             threads: of the runtime; None: one.
+            cpus: to which each trial is kept; None: it runs where the system lets it.
             seed: of inputs and order.
         """
 
@@ -115,6 +117,7 @@ def mobilebench_gate(
         policy: str | Path | Mapping[str, Any] | None = None,
         seconds: float | None = None,
         threads: int | None = None,
+        cpus: Sequence[int] | None = None,
         seed: int | None = None,
     ) -> GateResult:
         try:
@@ -123,7 +126,7 @@ def mobilebench_gate(
                 if isinstance(policy, Mapping)
                 else policies.read_policy(None if policy is None else Path(policy))
             )
-            settings = arms.settings(seconds, threads, seed, [mobilebench_device])
+            settings = arms.settings(seconds, threads, seed, [mobilebench_device], cpus=cpus)
             suite = arms.suite_of_files(
                 Path(baseline), Path(candidate), None if data is None else str(data), settings
             )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device_agent import power
+from device_agent import power, system_files
 from harness.cache import cache_folder
 from harness.device_checks import DeviceCheck
 from harness.devices.base import Device, DeviceFacts
@@ -124,7 +124,7 @@ def find_devices() -> FoundDevices:
         connected = discover(AdbServer.from_environment())
     except BadInputError as error:
         notes.append(f"no phones: {error}")
-    counters, reasons = power.find(power.root())
+    counters, reasons = power.find(system_files.root())
     told = ", ".join(power.sources(counters)) or "; ".join(("no power counter", *reasons))
     return FoundDevices(local, connected, tuple(notes), told)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device_agent import power
+from device_agent import system_files
 from harness.store import RunFolder
 from tests import power_trees as trees
 from tests.conftest import MODELS
@@ -54,7 +54,7 @@ def suite(tmp_path: Path) -> Path:
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "simulation"
-    monkeypatch.setenv(power.ROOT_VARIABLE, str(folder))
+    monkeypatch.setenv(system_files.ROOT_VARIABLE, str(folder))
     return folder
 
 

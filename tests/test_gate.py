@@ -718,3 +718,26 @@ def test_a_suite_with_one_variant(tmp_path: Path) -> None:
     path.write_text(f'[[models]]\nname = "small"\nsource = "{BASELINE}"\n')
     with pytest.raises(BadInputError, match="one variant only"):
         run_gate(tmp_path, arms.suite_of_file(path))
+
+
+def test_cpus_are_for_every_runtime_that_a_gate_has(tmp_path: Path) -> None:
+    given = arms.settings(None, None, None, (), cpus=(0, 1))
+    of_files = arms.suite_of_files(BASELINE, CANDIDATE, None, given)
+    assert [(r.name, r.threads, r.cpus) for r in of_files.runtimes] == [("cpu-1", 1, (0, 1))]
+    path = tmp_path / "suite.toml"
+    model = f'[[models]]\nname = "small"\nsource = "{BASELINE}"\n'
+    path.write_text(model + '[[runtimes]]\nname = "a"\n[[runtimes]]\nname = "b"\nthreads = 2\n')
+    of_file = arms.suite_of_file(path, given)
+    assert [(r.name, r.threads, r.cpus) for r in of_file.runtimes] == [
+        ("a", 1, (0, 1)),
+        ("b", 2, (0, 1)),
+    ]
+    over = arms.suite_of_file(path, arms.settings(None, 2, None, (), cpus=(1,)))
+    assert [(r.name, r.threads, r.cpus) for r in over.runtimes] == [("cpu-2", 2, (1,))]
+
+
+@pytest.mark.parametrize("command", ["gate", "calibrate"])
+def test_cpus_that_are_no_list(command: str) -> None:
+    wrong = CliRunner().invoke(main, [command, str(BASELINE), "--cpus", "4..5"])
+    assert wrong.exit_code == 2
+    assert "'4..5' is no list of CPUs, as 4,5 or 4-7" in wrong.output

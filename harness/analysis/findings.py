@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis import conditions, estimates, units
+from harness import conditions
+from harness.analysis import estimates, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,8 +6,9 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.analysis import conditions, estimates, pareto, sustained
+from harness import conditions
 from harness.analysis import energy as energies
+from harness.analysis import estimates, pareto, sustained
 from harness.analysis.advice import advise
 from harness.analysis.estimates import Estimate
 from harness.analysis.findings import findings

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.analysis.conditions import Conditions
     from harness.analysis.estimates import Estimate
     from harness.analysis.modes import Modes
     from harness.analysis.sustained import Sustained
+    from harness.conditions import Conditions
     from harness.warmup import Convergence
 
 #: An accuracy loss that "What to ship" takes as small: one percentage point.

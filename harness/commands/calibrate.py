@@ -11,6 +11,7 @@ import click
 from harness.commands.options import (
     Command,
     allow_option,
+    cpus_option,
     device_option,
     energy_option,
     results_option,
@@ -23,6 +24,7 @@ from harness.device_checks import DeviceCheck
 @click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
 @click.option("--seconds", type=float, help="Seconds measured a trial.")
 @click.option("--threads", type=int, help="Threads.")
+@cpus_option
 @device_option
 @allow_option
 @energy_option
@@ -33,6 +35,7 @@ def calibrate(
     model: Path,
     seconds: float | None,
     threads: int | None,
+    cpus: tuple[int, ...] | None,
     devices: tuple[str, ...],
     allow: tuple[DeviceCheck, ...],
     energy: bool | None,
@@ -42,13 +45,14 @@ def calibrate(
 ) -> None:
     """Measure how much a model differs from itself here: the noise below which no gate judges.
 
-    It is kept for this device, runtime and file; later gates with MODEL as their baseline take
-    twice the noise as their margin where that is wider than the policy's.
+    It is kept for this device, runtime, threads, CPUs and file; later gates with MODEL as their
+    baseline take twice the noise as their margin where that is wider than the policy's.
 
     \b
     Examples:
       mobilebench calibrate main.tflite
       mobilebench calibrate main.tflite --device R5CT1234ABC
+      mobilebench calibrate main.tflite --threads 2 --cpus 4,5
     """
     from dataclasses import asdict
 
@@ -58,7 +62,7 @@ def calibrate(
     from harness.terminal import RunDisplay
 
     specs = selection.choose_devices(devices, allow, None, unplugged)
-    given = arms.settings(seconds, threads, None, specs, True if unplugged else energy)
+    given = arms.settings(seconds, threads, None, specs, True if unplugged else energy, cpus)
     suite = arms.suite_of_files(model, model, None, given)
     with RunDisplay(Console(stderr=True)) as display:
         command = ["mobilebench", *sys.argv[1:]]

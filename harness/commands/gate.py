@@ -13,6 +13,7 @@ import click
 from harness.commands.options import (
     Command,
     allow_option,
+    cpus_option,
     device_option,
     energy_option,
     require_folder_of,
@@ -40,6 +41,7 @@ Exit codes:
 @click.option("--policy", type=click.Path(path_type=Path), help="Margins, as a TOML file.")
 @click.option("--seconds", type=float, help="Seconds measured a trial.")
 @click.option("--threads", type=int, help="Threads.")
+@cpus_option
 @click.option("--seed", type=int, help="Seed of inputs and order.")
 @device_option
 @allow_option
@@ -67,6 +69,7 @@ def gate(
     policy: Path | None,
     seconds: float | None,
     threads: int | None,
+    cpus: tuple[int, ...] | None,
     seed: int | None,
     devices: tuple[str, ...],
     allow: tuple[DeviceCheck, ...],
@@ -90,6 +93,7 @@ def gate(
           --policy policy.toml --junit gate.xml --summary "$GITHUB_STEP_SUMMARY"
       mobilebench gate suite.toml --device R5CT1234ABC
       mobilebench gate suite.toml --device 192.168.1.7:5555 --unplugged
+      mobilebench gate suite.toml --threads 2 --cpus 4,5
       mobilebench gate --resume results/20260131T120000Z-gate-branch
     """
     from rich.console import Console
@@ -103,14 +107,14 @@ def gate(
     require_folder_of(junit, summary)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if resume is not None:
-        if any((suite, baseline, candidate, data, policy, devices, allow)):
+        if any((suite, baseline, candidate, data, policy, devices, allow, cpus)):
             raise BadInputError("--resume goes on with the gate's own suite; give it alone")
         with RunDisplay(Console(stderr=True)) as display:
             result = gates.resume(resume, display)
     else:
         rules = read_policy(policy)
         specs = selection.choose_devices(devices, allow, None, unplugged)
-        given = arms.settings(seconds, threads, seed, specs, True if unplugged else energy)
+        given = arms.settings(seconds, threads, seed, specs, True if unplugged else energy, cpus)
         if suite is not None and not (baseline or candidate or data):
             chosen = arms.suite_of_file(suite, given)
         elif suite is None and baseline and candidate:

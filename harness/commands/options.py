@@ -74,6 +74,12 @@ teacher_option = click.option(
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of training and calibration."
 )
+cpus_option = click.option(
+    "--cpus",
+    callback=cpu_list,
+    metavar="LIST",
+    help="Keep every trial to these CPUs, as 4,5 or 4-7: to one cluster of a phone or board.",
+)
 device_option = click.option(
     "--device",
     "devices",

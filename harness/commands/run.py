@@ -13,7 +13,7 @@ from harness.commands.options import (
     Command,
     allow_option,
     conclude,
-    cpu_list,
+    cpus_option,
     data_option,
     device_option,
     energy_option,
@@ -52,12 +52,7 @@ Exit codes:
     "otherwise; tells each minute's median and when the device throttles.",
 )
 @click.option("--threads", type=int, help="Threads, instead of the suite's runtimes.")
-@click.option(
-    "--cpus",
-    callback=cpu_list,
-    metavar="LIST",
-    help="Keep every trial to these CPUs, as 4,5 or 4-7: to one cluster of a phone or board.",
-)
+@cpus_option
 @click.option("--seed", type=int, help="Seed, instead of the suite's.")
 @device_option
 @allow_option

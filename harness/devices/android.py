@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -31,6 +31,7 @@ from harness.devices.cooling import pause, tell
 from harness.devices.link import Link
 from harness.devices.phone_state import Limits, PhoneState, Unfit
 from harness.devices.remote_store import RemoteStore
+from harness.devices.spoilt import ensure_valid, overlooked, spoilt
 from harness.errors import BadInputError, InvalidRunError
 
 _GREETING_SECONDS = 60.0
@@ -132,7 +133,7 @@ class AndroidDevice:
         state = self._link.keep(
             lambda: self._fit(cooldown, on_wait), lambda: on_wait("waiting for the phone")
         )
-        warnings = self._overlooked(self._found(state))
+        warnings = overlooked(self._found(state), self._allowed)
         if cooldown.celsius is not None and state.battery.temperature is None:
             warnings += ("not cooled down: it does not tell its battery's temperature",)
         return Readiness(warnings=warnings)
@@ -212,26 +213,16 @@ class AndroidDevice:
                 raise InvalidTrialError(error.code, error.reason) from error
             raise
         after = phone_state.read(self._device)
+        result = replace(result, metrics=result.metrics + phone_state.metrics(before, after))
         found = (
             *phone_state.plug_changed(before, after),
             *phone_state.unfit(after, self._sdk, self._limits),
+            *spoilt(result),
         )
-        result = replace(
-            result,
-            metrics=result.metrics + phone_state.metrics(before, after),
-            warnings=result.warnings + self._overlooked(found),
-        )
-        spoilt = [unfit for unfit in found if unfit.check not in self._allowed]
-        if spoilt:
-            reason = "; ".join(unfit.sentence for unfit in spoilt)
-            heat = all(unfit.passes for unfit in spoilt)
-            raise InvalidTrialError(spoilt[0].code, reason, result, heat)
+        warnings = result.warnings + overlooked(found, self._allowed)
+        result = replace(result, warnings=warnings)
+        ensure_valid(result, found, self._allowed)
         return result
-
-    def _overlooked(self, found: Iterable[Unfit]) -> tuple[str, ...]:
-        return tuple(
-            f"measured although {unfit.sentence}" for unfit in found if unfit.check in self._allowed
-        )
 
     # The app.
 

@@ -26,8 +26,8 @@ HOST_CODES = (
 
 #: Why a trial that has a result, or was about to have one, does not count.
 INVALID_CODES = (
-    "throttled",  # heat or the power supply slowed the device down meanwhile
-    "capped",  # its processor's frequency was limited meanwhile
+    "throttled",  # heat, the power supply or a CPU quota slowed the device down meanwhile
+    "capped",  # its processor's frequency was limited
     "plug_changed",  # it was plugged in or unplugged meanwhile
     "disturbed",  # the app did not stay in front
     "too_hot",  # it did not cool down in time, and the trial was not started

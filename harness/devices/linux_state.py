@@ -1,32 +1,37 @@
-"""The state of a Linux machine around a trial: heat, frequency limits, governor, mains.
+"""The state of a Linux machine before a trial: heat, frequency limits, governor, firmware.
 
 Read from sysfs by one small shell script, here and on a board alike. What a machine does not tell,
-as a virtual one tells nothing, is not held against it: the result then has no such condition.
+as a virtual one tells nothing, is not held against it. What happened *during* a trial is told by
+the agent, see :mod:`harness.devices.spoilt`; only in the place of a program that tells nothing is
+the machine read here a second time, and its state told under the agent's names.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from device_agent.contract import Result
+from device_agent.contract import Metric, Result
+from harness import conditions
 from harness.devices.base import Cooldown, InvalidTrialError, OnWait, Readiness
 from harness.devices.cooling import pause, tell
 from harness.devices.phone_state import Unfit
+from harness.devices.spoilt import ensure_valid, overlooked, spoilt
 from harness.errors import InvalidRunError
 
-# Documentation/ABI/testing: sysfs-class-thermal, sysfs-devices-system-cpu, sysfs-class-power.
+# Documentation/ABI/testing: sysfs-class-thermal, sysfs-devices-system-cpu, sysfs-class-power. The
+# Raspberry Pi's firmware: get_throttled.
 _FILES = (
     "class/thermal/thermal_zone*/temp",
     "devices/system/cpu/cpufreq/policy*/scaling_max_freq",
     "devices/system/cpu/cpufreq/policy*/cpuinfo_max_freq",
     "devices/system/cpu/cpufreq/policy*/scaling_governor",
     "devices/system/cpu/cpufreq/policy*/scaling_driver",
-    "devices/system/cpu/cpu*/thermal_throttle/core_throttle_count",
-    "class/power_supply/*/online",
+    "devices/platform/soc/soc:firmware/get_throttled",
 )
 
 #: Their ``powersave`` governor is no fixed lowest frequency.
@@ -35,9 +40,10 @@ _ADAPTIVE = ("intel_pstate", "amd-pstate", "amd-pstate-epp")
 _POLL_SECONDS = 2.0
 
 
-def script(root: str = "/sys") -> str:
-    """The shell script that prints the state; ``root`` is this project's own word, never a name."""
-    files = " ".join(f"{root}/{file}" for file in _FILES)
+def script(root: str = "/") -> str:
+    """The shell script that prints the state; ``root`` is where /sys is."""
+    base = shlex.quote(root.rstrip("/"))
+    files = " ".join(f"{base}/sys/{file}" for file in _FILES)
     return f'for f in {files}; do [ -r "$f" ] && echo "$f=$(cat "$f" 2>/dev/null)"; done; true'
 
 
@@ -45,9 +51,8 @@ def script(root: str = "/sys") -> str:
 class LinuxState:
     """What a machine said at one moment.
 
-    ``temperatures`` in °C by zone; ``limits`` and ``hardware_limits`` in kHz and ``governors``,
-    ``drivers`` by cluster; ``throttles`` counts by CPU; ``online`` says of each supply whether it
-    feeds the machine.
+    ``temperatures`` in °C by zone; ``limits`` and ``hardware_limits`` in Hz and ``governors``,
+    ``drivers`` by the first CPU of their cluster; ``firmware``: a Raspberry Pi's bits.
     """
 
     temperatures: dict[str, float] = field(default_factory=dict)
@@ -55,60 +60,63 @@ class LinuxState:
     hardware_limits: dict[str, int] = field(default_factory=dict)
     governors: dict[str, str] = field(default_factory=dict)
     drivers: dict[str, str] = field(default_factory=dict)
-    throttles: dict[str, int] = field(default_factory=dict)
-    online: dict[str, int] = field(default_factory=dict)
+    firmware: int | None = None
+
+    def metrics(self, moment: str) -> tuple[Metric, ...]:
+        """What of it an agent tells, too, under the agent's names; ``moment``: before or after."""
+        told: list[tuple[str, str, float]] = [
+            *((f"{cpu}_frequency_limit", "Hz", n) for cpu, n in self.limits.items()),
+            *((f"{cpu}_frequency_hardware_limit", "Hz", n)
+              for cpu, n in self.hardware_limits.items()),
+            *((f"{zone.replace('thermal_', '')}_temperature", "°C", celsius)
+              for zone, celsius in self.temperatures.items()),
+        ]  # fmt: skip
+        if self.firmware is not None:
+            told.append(("firmware_throttled", "1", self.firmware))
+        return tuple(
+            Metric(f"{moment}_{name}", unit, "sysfs, read by the host", float(value), n=1)
+            for name, unit, value in told
+        )
 
 
 def parse(text: str) -> LinuxState:
     """The state that the script printed; a line that is none, or no possible value, is left out."""
     state = LinuxState()
-    numbers = {
-        "scaling_max_freq": state.limits,
-        "cpuinfo_max_freq": state.hardware_limits,
-        "core_throttle_count": state.throttles,
-        "online": state.online,
-    }
+    numbers = {"scaling_max_freq": state.limits, "cpuinfo_max_freq": state.hardware_limits}
     words = {"scaling_governor": state.governors, "scaling_driver": state.drivers}
-    for path, value in re.findall(r"^(\S+)=(.*)$", text, re.MULTILINE):
+    for path, value in re.findall(r"^(.+?)=(.*)$", text, re.MULTILINE):
         parts = path.split("/")
         if len(parts) < 4:
             continue
-        name, group = parts[-1], parts[-3 if parts[-2] == "thermal_throttle" else -2]
-        whole = re.fullmatch(r"-?\d{1,18}", value.strip())
+        name, group = parts[-1], parts[-2].replace("policy", "cpu")
+        whole = re.fullmatch(r"-?\d{1,12}", value.strip())
         if name == "temp" and whole and -100_000 < int(value) < 200_000:
             state.temperatures[group] = int(value) / 1000
-        elif name in numbers and whole and int(value) >= 0:
-            numbers[name][group] = int(value)
+        elif name in numbers and whole and int(value) > 0:
+            numbers[name][group] = int(value) * 1000
         elif name in words:
             words[name][group] = value.strip()
+        elif name == "get_throttled" and re.fullmatch(r"(0x)?[0-9a-fA-F]{1,8}", value.strip()):
+            state = replace(state, firmware=int(value, 16))
     return state
 
 
-def unfit(state: LinuxState) -> Iterator[Unfit]:
-    """Every known reason not to measure now."""
-    for cluster, limit in state.limits.items():
-        hardware = state.hardware_limits.get(cluster, limit)
-        if limit < hardware:
-            yield Unfit(
-                "frequency",
-                f"{cluster} is limited to {limit / 1e6:.2f} of {hardware / 1e6:.2f} GHz",
-            )
+def unfit(state: LinuxState, was_fit: bool = False) -> Iterator[Unfit]:
+    """Every known reason not to measure now.
+
+    Args:
+        state: of the machine.
+        was_fit: whether its clocks were not limited before: then the limit is the system's answer
+            to heat, and passes.
+    """
+    values = conditions.told(state.metrics("before"))
+    if limit := conditions.capped(values):
+        yield Unfit("frequency", limit, passes=was_fit, short=limit)
+    if heat := conditions.throttled(values):
+        yield Unfit("thermal", f"it is slowed down: {heat}", passes=True, short=heat)
     slow = [c for c, g in state.governors.items() if g == "powersave"]
     if any(state.drivers.get(cluster) not in _ADAPTIVE for cluster in slow):
         yield Unfit("power-save", "its governor is powersave: choose another, such as schedutil")
-
-
-def changed(before: LinuxState, after: LinuxState) -> Iterator[Unfit]:
-    """What happened between two moments that a trial in between does not survive."""
-    events = sum(max(0, n - before.throttles.get(c, n)) for c, n in after.throttles.items())
-    if events:
-        sentence = f"heat slowed it down meanwhile ({events} thermal throttle events)"
-        yield Unfit("thermal", sentence, passes=True)
-    if before.online != after.online:
-        yield Unfit("plug", "it was plugged in or unplugged meanwhile")
-    for problem in unfit(after):
-        # A limit that came meanwhile is the system's answer to heat or to the power supply.
-        yield replace(problem, passes=problem.check == "frequency")
 
 
 def too_warm(state: LinuxState, cooldown: Cooldown) -> Iterator[Unfit]:
@@ -142,26 +150,32 @@ class Fitness:
         self._read = read
         self._allowed = allowed
         self._before = LinuxState()
+        self._was_fit = False
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> Readiness:
         """See :class:`harness.devices.base.Device`."""
         end = time.monotonic() + cooldown.seconds
+        who = f"device {self._name!r} is not fit"
         while True:
             self._before = state = parse(self._read())
-            found = tuple(unfit(state))
-            spoilt = [reason for reason in found if reason.check not in self._allowed]
-            who = f"device {self._name!r} is not fit"
-            if spoilt:
-                allow = " ".join(f"--allow {c}" for c in sorted({r.check for r in spoilt}))
-                sentences = "; ".join(reason.sentence for reason in spoilt)
-                raise InvalidRunError(f"{who}: {sentences} (measure it anyway with {allow})")
-            warm = next(too_warm(state, cooldown), None)
-            if warm is None:
+            found = tuple(unfit(state, self._was_fit))
+            reasons = [
+                *(reason for reason in found if reason.check not in self._allowed),
+                *too_warm(state, cooldown),
+            ]
+            if not reasons:
                 break
+            sentences = "; ".join(reason.sentence for reason in reasons)
+            if not all(reason.passes for reason in reasons):
+                checks = sorted({r.check for r in reasons} - {"cooldown"})
+                allow = " ".join(f"--allow {check}" for check in checks)
+                raise InvalidRunError(f"{who}: {sentences} (measure it anyway with {allow})")
             if time.monotonic() >= end:
-                raise InvalidTrialError("too_hot", f"{who}: {warm.sentence}")
-            pause(_POLL_SECONDS, partial(tell, on_wait, warm.short, end))
-        warnings = self._overlooked(found)
+                raise InvalidTrialError("too_hot", f"{who}: {sentences}")
+            short = ", ".join(reason.short for reason in reasons)
+            pause(_POLL_SECONDS, partial(tell, on_wait, short, end))
+        self._was_fit = self._was_fit or not found
+        warnings = overlooked(found, self._allowed)
         if cooldown.celsius is not None and not state.temperatures:
             warnings += ("not cooled down: it does not tell its temperature",)
         return Readiness(warnings=warnings)
@@ -172,18 +186,12 @@ class Fitness:
         Raises:
             InvalidTrialError: the machine's state spoilt it.
         """
-        found = tuple(changed(self._before, parse(self._read())))
-        result = replace(result, warnings=result.warnings + self._overlooked(found))
-        spoilt = [reason for reason in found if reason.check not in self._allowed]
-        if spoilt:
-            heat = all(reason.passes for reason in spoilt)
-            sentences = "; ".join(reason.sentence for reason in spoilt)
-            raise InvalidTrialError(spoilt[0].code, sentences, result, heat)
+        if not any(metric.name.startswith("after_") for metric in result.metrics):
+            # No agent of ours, which would have told.
+            around = self._before.metrics("before") + parse(self._read()).metrics("after")
+            result = replace(result, metrics=result.metrics + around)
+        found = tuple(spoilt(result))
+        warnings = result.warnings + overlooked(found, self._allowed)
+        result = replace(result, warnings=warnings)
+        ensure_valid(result, found, self._allowed)
         return result
-
-    def _overlooked(self, found: Iterable[Unfit]) -> tuple[str, ...]:
-        return tuple(
-            f"measured although {reason.sentence}"
-            for reason in found
-            if reason.check in self._allowed
-        )

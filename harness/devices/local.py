@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from device_agent import system_files
 from device_agent.contract import Job, Result
 from harness.devices import agent_archive, agent_process, interrupt
 from harness.devices.base import (
@@ -81,4 +82,6 @@ class LocalDevice:
 
 
 def _state() -> str:
-    return interrupt.communicate(["/bin/sh", "-c", script()], 30).stdout.decode("utf-8", "replace")
+    # Where the agent looks, too.
+    command = ["/bin/sh", "-c", script(str(system_files.root()))]
+    return interrupt.communicate(command, 30).stdout.decode("utf-8", "replace")

@@ -66,7 +66,12 @@ class Unfit:
     @property
     def code(self) -> str:
         """What it makes of a trial: one of ``harness.devices.base.INVALID_CODES``."""
-        codes = {"thermal": "throttled", "frequency": "capped", "plug": "plug_changed"}
+        codes = {
+            "thermal": "throttled",
+            "cpu-quota": "throttled",
+            "frequency": "capped",
+            "plug": "plug_changed",
+        }
         return codes.get(self.check, "device_unfit")
 
 

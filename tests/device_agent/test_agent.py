@@ -62,6 +62,7 @@ def test_latency_keeps_every_sample(model_file: Path) -> None:
     assert isinstance(result, Result)
     assert len(result.samples_ns) == 20
     assert min(result.samples_ns) > 0
+    assert (metrics(result)["timed_runs"].value, metrics(result)["sample_stride"].value) == (20, 1)
     assert metrics(result)["initialization_time"].unit == "ns"
     assert metrics(result)["first_inference"].value
 

@@ -5,16 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from device_agent.contract import Event
+from device_agent import contract
+from device_agent.contract import Event, Metric, Result
 from harness.devices.android import AndroidDevice
 from harness.devices.base import Cooldown, InvalidTrialError
-from harness.errors import InvalidRunError
+from harness.errors import BadInputError, InvalidRunError
 from tests.devices.conftest import Connect
 from tests.devices.test_android import make, plan
+from tests.phone import apps, personalities
 from tests.phone.android import PACKAGE, Android, Package, State
+from tests.phone.phone import Phone
+from tests.phone.system import System
 
 
 def nobody(_: str) -> None: ...
+def nobody_hears(_: Event) -> None: ...
 
 
 Change = Callable[[State], None]
@@ -179,6 +184,49 @@ def test_a_disturbance_that_is_allowed_is_told(
     assert (
         result.warnings[0].startswith("measured although it was ") or "heat" in result.warnings[0]
     )
+
+
+@pytest.mark.parametrize("allowed", [frozenset(), frozenset({"frequency"})])
+def test_a_clock_that_was_limited(
+    phone_system: System,
+    connect: Connect,
+    tmp_path: Path,
+    model_file: Path,
+    allowed: frozenset[str],
+) -> None:
+    """The app's own core tells it, of a cluster that the test describes."""
+    clocks = {
+        "cpu0_frequency_limit": 1.9e9,
+        "cpu0_frequency_hardware_limit": 2.4e9,
+    }
+    state = Result(
+        "t", "memory", tuple(Metric(name, "Hz", "cpufreq", hz, 1000, 1)
+                             for name, hz in clocks.items())
+    )  # fmt: skip
+    described = tmp_path / "device.json"
+    described.write_text(contract.encode(state))
+
+    def app(phone: Phone) -> list[str]:
+        return [*apps.desktop(phone), "--device-json", str(described)]
+
+    try:
+        pixel = personalities.pixel(tmp_path / "phone", phone_system, app)
+    except BadInputError as error:
+        pytest.skip(str(error))
+    pixel.installed[PACKAGE] = Package(1)
+    device = AndroidDevice("phone", connect(pixel.phone), None, allowed=allowed)
+    device.probe()
+    words = "cpu0 is limited to 1.90 GHz of 2.40 GHz"
+    if allowed:
+        result = device.run(plan(device, model_file), nobody_hears, 60)
+        assert result.warnings == (f"measured although {words}",)
+    else:
+        with pytest.raises(InvalidTrialError, match=words) as caught:
+            device.run(plan(device, model_file), nobody_hears, 60)
+        assert (caught.value.code, caught.value.heat) == ("capped", True)
+        assert caught.value.result is not None
+        # Memory does not depend on the clock.
+        device.run(plan(device, model_file, "memory"), nobody_hears, 60)
 
 
 def test_a_disturbance_that_stays_is_found_before_the_next_trial(

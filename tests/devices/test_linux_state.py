@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from device_agent.contract import Result
+from device_agent.contract import Metric, Result
+from device_agent.surroundings import Surroundings
 from harness.devices import cooling, linux_state
 from harness.devices.base import Cooldown, InvalidTrialError
 from harness.devices.linux_state import Fitness, LinuxState, parse
@@ -21,9 +22,11 @@ from harness.errors import InvalidRunError
 RESULT = Result("r.1", "latency", samples_ns=(5,))
 
 ZONE = "class/thermal/thermal_zone0/temp"
-THROTTLES = "devices/system/cpu/cpu3/thermal_throttle/core_throttle_count"
+THROTTLES = "devices/system/cpu/cpu3/thermal_throttle"
 POLICY = "devices/system/cpu/cpufreq/policy4"
-MAINS = "class/power_supply/AC0/online"
+MAINS = "class/power_supply/AC0"
+FIRMWARE = "devices/platform/soc/soc:firmware/get_throttled"
+QUOTA = "fs/cgroup/cpu.stat"
 
 WELL = {
     ZONE: "41000",
@@ -32,8 +35,13 @@ WELL = {
     f"{POLICY}/cpuinfo_max_freq": "2400000",
     f"{POLICY}/scaling_governor": "schedutil",
     f"{POLICY}/scaling_driver": "cpufreq-dt",
-    THROTTLES: "7",
-    MAINS: "1",
+    f"{THROTTLES}/core_throttle_count": "7",
+    f"{THROTTLES}/package_throttle_count": "7",
+    f"{MAINS}/type": "Mains",
+    f"{MAINS}/online": "1",
+    FIRMWARE: "50000",
+    QUOTA: "nr_periods 9\nnr_throttled 2\nthrottled_usec 400",
+    "../proc/self/cgroup": "0::/",
 }
 
 
@@ -42,8 +50,9 @@ def nobody(_: str) -> None: ...
 
 def write(root: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(f"{text}\n")
+        file = root / "sys" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text}\n")
 
 
 def reader(root: Path) -> Callable[[], str]:
@@ -55,13 +64,20 @@ def test_a_tree(tmp_path: Path) -> None:
     write(tmp_path, WELL)
     assert parse(reader(tmp_path)()) == LinuxState(
         temperatures={"thermal_zone0": 41.0, "thermal_zone1": 38.5},
-        limits={"policy4": 2400000},
-        hardware_limits={"policy4": 2400000},
-        governors={"policy4": "schedutil"},
-        drivers={"policy4": "cpufreq-dt"},
-        throttles={"cpu3": 7},
-        online={"AC0": 1},
+        limits={"cpu4": 2_400_000_000},
+        hardware_limits={"cpu4": 2_400_000_000},
+        governors={"cpu4": "schedutil"},
+        drivers={"cpu4": "cpufreq-dt"},
+        firmware=0x50000,
     )
+
+
+def test_what_it_tells_has_the_agents_names(tmp_path: Path) -> None:
+    write(tmp_path, WELL)
+    told = {m.name: (m.unit, m.value) for m in Surroundings(tmp_path).end()}
+    state = parse(reader(tmp_path)())
+    for metric in (*state.metrics("before"), *state.metrics("after")):
+        assert told[metric.name] == (metric.unit, metric.value)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +88,12 @@ def test_what_is_no_state(text: str) -> None:
 
 
 def test_values_that_cannot_be(tmp_path: Path) -> None:
-    write(tmp_path, {ZONE: "999999999", THROTTLES: "-3", f"{POLICY}/scaling_max_freq": "9" * 30})
+    write(tmp_path, {ZONE: "999999999", FIRMWARE: "-3", f"{POLICY}/scaling_max_freq": "9" * 30})
     assert parse(reader(tmp_path)()) == LinuxState()
 
 
 UNFIT = [
-    ({f"{POLICY}/scaling_max_freq": "1200000"}, "policy4 is limited to 1.20 of 2.40", "frequency"),
+    ({f"{POLICY}/scaling_max_freq": "1200000"}, "cpu4 is limited to 1.20 GHz of 2.40", "frequency"),
     ({f"{POLICY}/scaling_governor": "powersave"}, "its governor is powersave", "power-save"),
 ]
 
@@ -93,7 +109,9 @@ def test_a_machine_that_is_not_fit(
     allowing = Fitness("pi", reader(tmp_path), frozenset({check}))
     (told,) = allowing.preflight(Cooldown(), nobody).warnings
     assert told.startswith(f"measured although {words}")
-    assert allowing.judge(RESULT).warnings == (told,)
+    # The agent says the same of the time after it, and both are told once.
+    judged = allowing.judge(after(tmp_path))
+    assert set(judged.warnings) == ({told} if check == "frequency" else set())
 
 
 def test_an_adaptive_powersave_is_no_lowest_frequency(tmp_path: Path) -> None:
@@ -103,10 +121,20 @@ def test_an_adaptive_powersave_is_no_lowest_frequency(tmp_path: Path) -> None:
 
 
 SPOILT = [
-    ({THROTTLES: "9"}, "throttled", "2 thermal throttle events", True),
-    ({f"{POLICY}/scaling_max_freq": "1800000"}, "capped", "policy4 is limited to 1.80", True),
-    ({MAINS: "0"}, "plug_changed", "plugged in or unplugged", False),
-]
+    ({f"{THROTTLES}/core_throttle_count": "9"}, "throttled", "2 thermal throttle events", True),
+    ({FIRMWARE: "50005"}, "throttled", "slowed down: under-voltage, throttled", True),
+    ({FIRMWARE: "70000"}, "throttled", "slowed down: frequency capped", True),
+    ({QUOTA: "nr_throttled 3\nthrottled_usec 2400"}, "throttled", "quota stopped it", False),
+    ({f"{POLICY}/scaling_max_freq": "1800000"}, "capped", "cpu4 is limited to 1.80", True),
+    ({f"{MAINS}/online": "0"}, "plug_changed", "plugged in or unplugged", False),
+]  # fmt: skip
+
+
+def after(root: Path, files: Mapping[str, str] = {}, kind: str = "latency") -> Result:
+    """The result of a trial during which those files changed, as the agent tells it."""
+    around = Surroundings(root)
+    write(root, files)
+    return Result("r.1", kind, metrics=around.end())
 
 
 @pytest.mark.parametrize(("files", "code", "words", "heat"), SPOILT)
@@ -116,12 +144,66 @@ def test_a_trial_that_the_machine_spoilt(
     write(tmp_path, WELL)
     fitness = Fitness("pi", reader(tmp_path))
     fitness.preflight(Cooldown(), nobody)
-    assert fitness.judge(RESULT) == RESULT
-    write(tmp_path, files)
+    well = after(tmp_path)
+    assert fitness.judge(well) == well
+    spoilt = after(tmp_path, files)
     with pytest.raises(InvalidTrialError, match=words) as caught:
-        fitness.judge(RESULT)
+        fitness.judge(spoilt)
     assert (caught.value.code, caught.value.heat) == (code, heat)
-    assert caught.value.result == RESULT
+    assert caught.value.result == spoilt
+
+
+def test_what_slows_a_machine_down_changes_no_answer(tmp_path: Path) -> None:
+    write(tmp_path, WELL)
+    fitness = Fitness("pi", reader(tmp_path))
+    result = after(tmp_path, {f"{THROTTLES}/core_throttle_count": "9"}, "accuracy")
+    assert fitness.judge(result) == result
+
+
+def test_load_of_others_makes_no_trial_invalid(tmp_path: Path) -> None:
+    loads = ("cpu_load_other", "cpu_load_stolen")
+    told = tuple(Metric(name, "CPUs", "/proc/stat", 3.0) for name in loads)
+    result = Result("r.1", "latency", metrics=(*told, Metric("after_x", "1", "x", 1.0)))
+    assert Fitness("pi", reader(tmp_path)).judge(result) == result
+
+
+def test_a_program_that_tells_nothing_is_watched_by_the_host(tmp_path: Path) -> None:
+    write(tmp_path, WELL)
+    fitness = Fitness("pi", reader(tmp_path))
+    fitness.preflight(Cooldown(), nobody)
+    names = {metric.name for metric in fitness.judge(RESULT).metrics}
+    assert {"before_zone0_temperature", "after_cpu4_frequency_limit"} <= names
+    write(tmp_path, {f"{POLICY}/scaling_max_freq": "1800000"})
+    with pytest.raises(InvalidTrialError, match=r"cpu4 is limited to 1\.80"):
+        fitness.judge(RESULT)
+
+
+def test_a_limit_that_came_meanwhile_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, WELL)
+    monkeypatch.setattr(linux_state, "_POLL_SECONDS", 0.01)
+    fitness = Fitness("pi", reader(tmp_path))
+    fitness.preflight(Cooldown(), nobody)
+    write(tmp_path, {f"{POLICY}/scaling_max_freq": "1800000"})
+    with pytest.raises(InvalidTrialError, match=r"cpu4 is limited to 1\.80") as caught:
+        fitness.preflight(Cooldown(seconds=0), nobody)
+    assert caught.value.code == "too_hot"
+    said: list[str] = []
+
+    def cool(text: str) -> None:
+        said.append(text)
+        write(tmp_path, WELL)
+
+    fitness.preflight(Cooldown(), cool)
+    assert said[0].startswith("cooling: cpu4 is limited to 1.80 GHz of 2.40 GHz, ")
+
+
+def test_a_board_that_is_throttled_is_waited_for(tmp_path: Path) -> None:
+    write(tmp_path, {**WELL, FIRMWARE: "0x50005"})
+    with pytest.raises(InvalidTrialError, match="it is slowed down: under-voltage") as caught:
+        Fitness("pi", reader(tmp_path)).preflight(Cooldown(seconds=0), nobody)
+    assert caught.value.code == "too_hot"
 
 
 def test_it_is_waited_for_until_it_is_cool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +234,7 @@ def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
 
 def test_this_machine_is_looked_at(tmp_path: Path) -> None:
     """Whatever it tells: with every check allowed, nothing stands in the way."""
-    allowed = frozenset({"frequency", "power-save", "thermal", "plug"})
+    allowed = frozenset({"frequency", "power-save", "thermal"})
     LocalDevice("local", None, tmp_path, allowed).preflight(Cooldown(), nobody)
 
 

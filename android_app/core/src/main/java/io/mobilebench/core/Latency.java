@@ -8,6 +8,9 @@ import java.util.List;
 final class Latency {
     static final String CLOCK = "CLOCK_MONOTONIC by System.nanoTime";
 
+    /** A trial keeps no more timed inferences: of more, every 2nd, 4th, 8th, … from the first. */
+    static final int MOST_SAMPLES = 1 << 20;
+
     private Latency() {}
 
     /**
@@ -32,7 +35,9 @@ final class Latency {
             // Garbage of the loading is collected now and not in the middle of the loop.
             System.gc();
             Loop warmup =
-                    Loop.run(model, job.warmupRuns, job.warmupSeconds, job.maxSeconds, 0, null);
+                    Loop.run(
+                            model, job.warmupRuns, job.warmupSeconds, job.maxSeconds, 0, null,
+                            Integer.MAX_VALUE);
             progress.phase("measure", 0);
             Traces traces = new Traces();
             Pause pause =
@@ -44,15 +49,21 @@ final class Latency {
                     };
             Loop measured =
                     Loop.run(
-                            model, job.runs, job.seconds, job.maxSeconds, job.traceSeconds, pause);
+                            model, job.runs, job.seconds, job.maxSeconds, job.traceSeconds, pause,
+                            MOST_SAMPLES);
 
             Delegation delegation = model.delegation();
             List<String> warnings = new ArrayList<>(delegation.warnings);
-            if (measured.capped) {
+            if (measured.count < job.runs) {
                 warnings.add(
-                        "stopped after " + measured.samples.length + " runs at the limit of "
+                        "stopped after " + measured.count + " runs at the limit of "
                                 + seconds(job.maxSeconds) + " s, before the " + job.runs
                                 + " runs asked for");
+            }
+            if (measured.stride > 1) {
+                warnings.add(
+                        "every " + measured.stride + "th inference is kept, as a trial keeps at"
+                                + " most " + MOST_SAMPLES);
             }
             Result result = new Result(
                     job.trial,
@@ -63,7 +74,11 @@ final class Latency {
                             Metric.of("warmup_runs", "1", "count", warmup.samples.length, 1, 1),
                             Metric.of(
                                     "warmup_time", "ns", model.clock(), warmup.total(), 1,
-                                    warmup.samples.length)),
+                                    warmup.samples.length),
+                            Metric.of("timed_runs", "1", "count", measured.count, 1, 1),
+                            Metric.of(
+                                    "sample_stride", "1", "every how many-th run is kept",
+                                    measured.stride, 1, 1)),
                     measured.samples,
                     new long[0],
                     delegation.told,
@@ -85,7 +100,7 @@ final class Latency {
         void at(long passed);
     }
 
-    /** Inferences timed one by one. */
+    /** Inferences timed one by one; of many, every {@link #stride}-th is kept, from the first. */
     static final class Loop {
         /** Enough for most trials, so that the loop rarely makes garbage. */
         private static final int ROOM = 4096;
@@ -93,26 +108,36 @@ final class Latency {
         final long[] samples;
         /** When each of them began, from the start of the loop. */
         final long[] starts;
-        /** Whether {@code maxSeconds} ended the loop before it had its runs. */
-        final boolean capped;
+        /** How many there were. */
+        final long count;
+        final long stride;
 
-        private Loop(long[] samples, long[] starts, boolean capped) {
+        private Loop(long[] samples, long[] starts, long count, long stride) {
             this.samples = samples;
             this.starts = starts;
-            this.capped = capped;
+            this.count = count;
+            this.stride = stride;
         }
 
-        /** @param pauseSeconds how often {@code pause} is called, also at both ends; 0: never */
+        /**
+         * When there would be more than {@code most} samples, every second one is dropped, and from
+         * then on half as many are kept: which ones does not depend on how long they took.
+         *
+         * @param pauseSeconds how often {@code pause} is called, also at both ends; 0: never
+         */
         static Loop run(
                 LoadedModel model,
                 long runs,
                 double seconds,
                 double maxSeconds,
                 double pauseSeconds,
-                Pause pause) {
-            long[] samples = new long[ROOM];
-            long[] starts = new long[ROOM];
-            int count = 0;
+                Pause pause,
+                int most) {
+            long[] samples = new long[Math.min(ROOM, most)];
+            long[] starts = new long[samples.length];
+            int kept = 0;
+            long count = 0;
+            long stride = 1;
             long begin = System.nanoTime();
             long enough = nanoseconds(seconds);
             long limit = nanoseconds(Math.max(seconds, maxSeconds));
@@ -127,17 +152,32 @@ final class Latency {
                 }
                 if (over) {
                     return new Loop(
-                            Arrays.copyOf(samples, count),
-                            Arrays.copyOf(starts, count),
-                            count < runs);
+                            Arrays.copyOf(samples, kept),
+                            Arrays.copyOf(starts, kept),
+                            count,
+                            stride);
                 }
-                if (count == samples.length) {
-                    samples = Arrays.copyOf(samples, count * 2);
-                    starts = Arrays.copyOf(starts, count * 2);
+                boolean keep = count % stride == 0;
+                if (keep && kept == most) {
+                    stride *= 2;
+                    kept = (kept + 1) / 2;
+                    for (int index = 0; index < kept; index++) {
+                        samples[index] = samples[2 * index];
+                        starts[index] = starts[2 * index];
+                    }
+                } else if (keep && kept == samples.length) {
+                    int room = (int) Math.min(most, samples.length * 2L);
+                    samples = Arrays.copyOf(samples, room);
+                    starts = Arrays.copyOf(starts, room);
                 }
-                starts[count] = System.nanoTime() - begin;
+                long start = System.nanoTime() - begin;
                 // A clock that did not move between two readings: one step is the least it can say.
-                samples[count++] = Math.max(1, model.invoke());
+                long took = Math.max(1, model.invoke());
+                if (keep) {
+                    samples[kept] = took;
+                    starts[kept++] = start;
+                }
+                count++;
             }
         }
 

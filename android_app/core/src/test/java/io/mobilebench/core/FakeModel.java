@@ -6,7 +6,7 @@ import java.util.Collections;
 import java.util.List;
 
 /** A model of one float input and output that takes as long as it is told, for tests. */
-final class FakeModel implements Engine, LoadedModel {
+class FakeModel implements Engine, LoadedModel {
     private final ByteBuffer input = ByteBuffer.allocate(8).order(ByteOrder.nativeOrder());
     private final ByteBuffer output = ByteBuffer.allocate(8).order(ByteOrder.nativeOrder());
     private final long nanoseconds;

@@ -2,7 +2,6 @@ package io.mobilebench.core;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
@@ -10,40 +9,71 @@ import org.junit.jupiter.api.Test;
 class LatencyTest {
     @Test
     void endsAtItsRunsWhenTheSecondsAreOver() {
-        Latency.Loop loop = Latency.Loop.run(new FakeModel(7), 3, 0, 1, 0, null);
+        Latency.Loop loop = run(7, 3, 0, 1);
         assertArrayEquals(new long[] {7, 7, 7}, loop.samples);
         assertEquals(21, loop.total());
-        assertFalse(loop.capped);
+        assertEquals(3, loop.count);
     }
 
     @Test
     void goesOnUntilTheSecondsAreOver() {
-        Latency.Loop loop = Latency.Loop.run(new FakeModel(7), 3, 0.05, 1, 0, null);
+        Latency.Loop loop = run(7, 3, 0.05, 1);
         // Far more than the first room holds: nothing is lost when it grows.
         assertTrue(loop.samples.length > 4096);
-        assertFalse(loop.capped);
+        assertEquals(loop.samples.length, loop.count);
         for (long sample : loop.samples) {
             assertEquals(7, sample);
         }
     }
 
     @Test
-    void saysWhenTheLimitCutsItShort() {
-        assertTrue(Latency.Loop.run(new FakeModel(7), Long.MAX_VALUE, 0, 0.01, 0, null).capped);
+    void theLimitCutsItShort() {
+        assertTrue(run(7, Long.MAX_VALUE, 0, 0.01).count < Long.MAX_VALUE);
     }
 
     @Test
     void secondsAskedForAreNoCut() {
-        assertFalse(Latency.Loop.run(new FakeModel(7), 1, 0.02, 0.01, 0, null).capped);
+        Latency.Loop loop = run(7, 1, 0.02, 0.01);
+        assertTrue(loop.starts[loop.starts.length - 1] > 0.015e9);
     }
 
     @Test
     void noRunsAtAllIsAllowedForWarmUp() {
-        assertEquals(0, Latency.Loop.run(new FakeModel(7), 0, 0, 1, 0, null).samples.length);
+        assertEquals(0, run(7, 0, 0, 1).samples.length);
     }
 
     @Test
     void aClockThatDidNotMoveIsNotZero() {
-        assertArrayEquals(new long[] {1}, Latency.Loop.run(new FakeModel(0), 1, 0, 1, 0, null).samples);
+        assertArrayEquals(new long[] {1}, run(0, 1, 0, 1).samples);
+    }
+
+    @Test
+    void ofManyEverySecondFourthEighthIsKept() {
+        for (int runs = 1; runs < 100; runs++) {
+            // A model whose n-th run takes n + 1 nanoseconds.
+            FakeModel counting =
+                    new FakeModel(0) {
+                        private long count;
+
+                        @Override
+                        public long invoke() {
+                            return ++count;
+                        }
+                    };
+            Latency.Loop loop = Latency.Loop.run(counting, runs, 0, 10, 0, null, 8);
+            assertEquals(runs, loop.count);
+            assertEquals((runs - 1) / loop.stride + 1, loop.samples.length);
+            assertTrue(loop.samples.length <= 8);
+            assertTrue(loop.stride == 1 || loop.samples.length > 4);
+            for (int index = 0; index < loop.samples.length; index++) {
+                assertEquals(index * loop.stride + 1, loop.samples[index]);
+                assertTrue(index == 0 || loop.starts[index] > loop.starts[index - 1]);
+            }
+        }
+    }
+
+    private static Latency.Loop run(int time, long runs, double seconds, double maxSeconds) {
+        FakeModel model = new FakeModel(time);
+        return Latency.Loop.run(model, runs, seconds, maxSeconds, 0, null, Integer.MAX_VALUE);
     }
 }

@@ -3,7 +3,7 @@
 import pytest
 
 from device_agent.contract import Metric
-from harness.analysis import conditions
+from harness import conditions
 
 
 def cluster(
@@ -21,31 +21,33 @@ PHONE = {
 
 
 def test_a_limit_below_the_hardwares_is_a_cap_where_the_trial_could_run() -> None:
-    assert conditions.capped(PHONE) == "cpu7 limited to 2.40 GHz of 2.80 GHz after it"
+    assert conditions.capped(PHONE) == "cpu7 is limited to 2.40 GHz of 2.80 GHz"
     assert conditions.capped(PHONE, [4, 5, 6]) == ""
     assert conditions.capped(PHONE, [3, 7]).startswith("cpu7")
     earlier = cluster(0, 1.8e9, 1.2e9, 1.8e9, "before")
-    assert conditions.capped(earlier) == "cpu0 limited to 1.20 GHz of 1.80 GHz before it"
+    assert conditions.capped(earlier) == "cpu0 is limited to 1.20 GHz of 1.80 GHz"
 
 
 def test_a_busy_cluster_far_below_its_limit_was_slowed_down() -> None:
     # The idle cluster of CPUs 0 to 3 is slow, and may be.
-    assert conditions.capped({**PHONE, "last_cpu": 5}, [0, 1, 2, 3, 4, 5, 6]) == ""
+    assert conditions.slowed({**PHONE, "last_cpu": 5}) == ""
     slow = {**PHONE, **cluster(4, 1.1e9, 2.2e9, 2.2e9), "last_cpu": 5}
-    assert conditions.capped(slow, [4, 5]) == "cpu4 at 1.10 GHz of 2.20 GHz at its end"
+    assert conditions.slowed(slow) == "cpu4 at 1.10 GHz of 2.20 GHz"
+    assert conditions.capped(slow, [4, 5]) == ""
 
 
 def test_a_device_that_tells_nothing_is_not_capped() -> None:
     assert conditions.capped({}) == conditions.throttled({}) == conditions.loaded({}, 4) == ""
-    assert conditions.capped({"after_cpu0_frequency_current": 1e9, "last_cpu": 0}) == ""
+    assert conditions.slowed({"after_cpu0_frequency_current": 1e9, "last_cpu": 0}) == ""
+    assert conditions.stopped({}) == ""
+    assert not conditions.replugged({"before_battery_plugged": 1})
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
         ({"thermal_throttle_core": 3}, "3 thermal throttle events of the core"),
-        ({"thermal_throttle_package": 1}, "1 thermal throttle events of the package"),
-        ({"cgroup_throttled_time": 2_000_000}, "stopped for 2.00 ms by a CPU quota"),
+        ({"thermal_throttle_package": 1}, "1 thermal throttle event of the package"),
         ({"after_thermal_status": 2}, "thermal status 2"),
         ({"after_firmware_throttled": 0x5}, "under-voltage, throttled"),
         # Between both readings, which saw nothing.
@@ -54,11 +56,19 @@ def test_a_device_that_tells_nothing_is_not_capped() -> None:
             "frequency capped",
         ),
         ({"before_firmware_throttled": 0x50000, "after_firmware_throttled": 0x50000}, ""),
-        ({"thermal_throttle_core": 0, "cgroup_throttled_time": 0}, ""),
+        ({"thermal_throttle_core": 0}, ""),
     ],
 )
 def test_what_slowed_it_down_is_named(values: dict[str, float], words: str) -> None:
     assert conditions.throttled(values) == words
+
+
+def test_a_quota_that_stopped_it() -> None:
+    values = {"cgroup_throttled_time": 2_000_000.0}
+    assert conditions.stopped(values) == "a CPU quota stopped it for 2 ms"
+    assert conditions.stopped({"cgroup_throttled_time": 0.0}) == ""
+    told = [Metric("cgroup_throttled_time", "ns", "cpu.stat", 2_000_000)]
+    assert conditions.describe(told, {}).throttled == conditions.stopped(values)
 
 
 @pytest.mark.parametrize(
@@ -89,4 +99,4 @@ def test_a_trials_conditions_come_from_its_metrics() -> None:
     assert found.capped
     assert not found.throttled
     same = conditions.findings([found, conditions.describe((), {})])
-    assert same == ("Capped in 1 of 2 trials: cpu7 limited to 2.40 GHz of 2.80 GHz after it.",)
+    assert same == ("Capped in 1 of 2 trials: cpu7 is limited to 2.40 GHz of 2.80 GHz.",)

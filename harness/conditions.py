@@ -1,7 +1,8 @@
 """Under which conditions a trial ran: clocks, caps, throttling and other processes' load.
 
-Read from the metrics that the agents report around a trial (``docs/protocol.md`` names them). What
-a device does not tell is not held against it.
+Read from the metrics that the agents report around a trial (``docs/protocol.md`` names them): the
+one place that says what a throttled or capped trial is. Devices make it invalid, the analysis tells
+of it. What a device does not tell is not held against it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.analysis import units
-
 #: A busy cluster that ends so far below its limit (a share) was slowed down by something.
 FAR_BELOW = 0.7
 
-#: Others may use so much of the CPUs that a trial leaves free, and so much more (CPUs).
+#: Load of others makes no trial invalid, but is told: they may use so much of the CPUs that a
+#: trial leaves free (a share), and so much more (CPUs).
 _SHARE_OF_ROOM, _ALWAYS = 0.5, 0.1
 
 #: What a Raspberry Pi's firmware tells by bits; each is also told, 16 bits higher, since boot.
@@ -29,7 +29,7 @@ class Conditions:
 
     ``frequency`` and ``limit`` (Hz) are those at its end of the cluster that ran it; ``load_other``
     and ``load_stolen`` are means, in CPUs, of the ``cpus`` that it could run on. ``capped``,
-    ``throttled`` and ``loaded`` say in a phrase why it is, and are empty if it is not.
+    ``throttled``, ``slowed`` and ``loaded`` say in a phrase why it is, and are empty if it is not.
     """
 
     frequency: float | None
@@ -41,6 +41,7 @@ class Conditions:
     governors: tuple[str, ...]
     capped: str
     throttled: str
+    slowed: str
     loaded: str
 
 
@@ -53,7 +54,7 @@ def describe(metrics: Iterable[Any], conditions: Mapping[str, Any], threads: int
         threads: how many it ran with.
     """
     values = told(metrics)
-    cpus = _cpus(conditions)
+    cpus = cpus_of(conditions)
     cluster = _cluster(values, values.get("last_cpu"))
     name = "" if cluster is None else f"after_cpu{cluster}_frequency"
     heat = [v for key, v in values.items() if re.fullmatch(r"after_zone\d+_temperature", key)]
@@ -69,7 +70,8 @@ def describe(metrics: Iterable[Any], conditions: Mapping[str, Any], threads: int
         if isinstance(governors, dict)
         else (),
         capped=capped(values, cpus),
-        throttled=throttled(values),
+        throttled=throttled(values) or stopped(values),
+        slowed=slowed(values),
         loaded=loaded(values, len(cpus), threads),
     )
 
@@ -85,7 +87,7 @@ def told(metrics: Iterable[Any]) -> dict[str, float]:
 
 
 def capped(values: Mapping[str, float], cpus: Sequence[int] = ()) -> str:
-    """Whether a cluster's frequency was limited before or after the trial, or far below its limit.
+    """Whether a cluster's frequency was limited below the hardware's, before or after the trial.
 
     Args:
         values: see :func:`told`.
@@ -98,32 +100,50 @@ def capped(values: Mapping[str, float], cpus: Sequence[int] = ()) -> str:
             limit = values.get(f"{moment}_cpu{first}_frequency_limit")
             hardware = values.get(f"{moment}_cpu{first}_frequency_hardware_limit")
             if limit is not None and hardware is not None and limit < hardware:
-                return f"cpu{first} limited to {_hertz(limit)} of {_hertz(hardware)} {moment} it"
+                return f"cpu{first} is limited to {_hertz(limit)} of {_hertz(hardware)}"
+    return ""
+
+
+def slowed(values: Mapping[str, float]) -> str:
+    """Whether the cluster that ran a latency trial was far below its limit at its end.
+
+    A hint, and no more: a clock falls as soon as there is nothing to do.
+    """
     cluster = _cluster(values, values.get("last_cpu"))
     current = values.get(f"after_cpu{cluster}_frequency_current")
     limit = values.get(f"after_cpu{cluster}_frequency_limit")
     if current is not None and limit is not None and current < FAR_BELOW * limit:
-        return f"cpu{cluster} at {_hertz(current)} of {_hertz(limit)} at its end"
+        return f"cpu{cluster} at {_hertz(current)} of {_hertz(limit)}"
     return ""
 
 
 def throttled(values: Mapping[str, float]) -> str:
-    """Whether heat, the power supply or a CPU quota slowed the trial down, says the system."""
+    """Whether heat or the power supply slowed the trial down, says the system."""
     for what in ("core", "package"):
         events = values.get(f"thermal_throttle_{what}", 0)
         if events:
-            return f"{events:.0f} thermal throttle events of the {what}"
+            plural = "s" if events > 1 else ""
+            return f"{events:.0f} thermal throttle event{plural} of the {what}"
     before = int(values.get("before_firmware_throttled", 0))
     after = int(values.get("after_firmware_throttled", 0))
     # Now, at one of both ends; or in between: a bit since boot that was not there before.
     bits = (before | after | (after >> 16 & ~(before >> 16))) & 0xF
     if bits:
         return ", ".join(word for bit, word in _FIRMWARE.items() if bits & bit)
-    stopped = values.get("cgroup_throttled_time", 0)
-    if stopped:
-        return f"stopped for {units.duration(stopped)} by a CPU quota"
     status = max(values.get(f"{moment}_thermal_status", 0) for moment in ("before", "after"))
     return f"thermal status {status:.0f}" if status else ""
+
+
+def stopped(values: Mapping[str, float]) -> str:
+    """Whether a CPU quota stopped the process, or its group, during the trial."""
+    nanoseconds = values.get("cgroup_throttled_time", 0)
+    return f"a CPU quota stopped it for {nanoseconds / 1e6:.3g} ms" if nanoseconds else ""
+
+
+def replugged(values: Mapping[str, float]) -> bool:
+    """Whether the device was plugged in, pulled, or put on another charger during the trial."""
+    before, after = (values.get(f"{when}_battery_plugged") for when in ("before", "after"))
+    return before is not None and after is not None and before != after
 
 
 def loaded(values: Mapping[str, float], cpus: int, threads: int = 1) -> str:
@@ -147,13 +167,15 @@ def findings(trials: Sequence[Conditions]) -> tuple[str, ...]:
         for word, found in (
             ("Capped", [t.capped for t in trials if t.capped]),
             ("Throttled", [t.throttled for t in trials if t.throttled]),
+            ("Clock far below its limit at the end", [t.slowed for t in trials if t.slowed]),
             ("Disturbed by load", sorted(t.loaded for t in trials if t.loaded)),
         )
         if found
     )
 
 
-def _cpus(conditions: Mapping[str, Any]) -> tuple[int, ...]:
+def cpus_of(conditions: Mapping[str, Any]) -> tuple[int, ...]:
+    """The CPUs that a trial could run on, as its result's conditions tell them; empty: not told."""
     cpus = conditions.get("cpus")
     return tuple(c for c in cpus if isinstance(c, int)) if isinstance(cpus, list | tuple) else ()
 
