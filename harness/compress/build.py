@@ -545,7 +545,7 @@ def _one_of_each(step: TrainingStep, model: str, ends: tuple[int, int]) -> str:
     return (
         f"step {step.text()} learns from labels, which takes one input and one output, and "
         f"{model} has {_counted(ends[0], 'input')} and {_counted(ends[1], 'output')}"
-        + _WITHOUT_DATA.get(step.name, "")
+        + (_WITHOUT_DATA.get(step.name, "") if step.passes else "")
     )
 
 

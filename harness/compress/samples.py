@@ -109,11 +109,17 @@ class Samples:
                 f"model {self._model} has a fixed batch of {runner.batch}, and data are run one "
                 "sample at a time; convert it with a batch of 1, or leave data out"
             )
-        if self.raw.named is None:
+        named = self.raw.named
+        if named is None:
             data = self.fitted(runner.input_shape, runner.classes)
             chosen = data.calibration_samples(count, self._seed)
             return [] if chosen is None else list(chosen)
         wanted = {
             t.name: (t.sample_shape, np.float32 if t.scale else t.dtype) for t in runner.inputs
         }
-        return list(choose(fit_inputs(self.raw.named, wanted, self.raw.origin), count, self._seed))
+        if len(wanted) == len(named) == 1:  # there is no other that could be meant
+            named = dict(zip(wanted, named.values(), strict=True))
+        chosen_by_input = choose(fit_inputs(named, wanted, self.raw.origin), count, self._seed)
+        if len(wanted) == 1:
+            return [next(iter(sample.values())) for sample in chosen_by_input]
+        return list(chosen_by_input)

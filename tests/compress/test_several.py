@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from device_agent import indices
+from device_agent import contract, indices
+from device_agent.contract import Job, Result
 from harness.compress import worker
 from harness.compress.artifact import Outcome
 from harness.compress.recipe import parse_recipe
 from harness.compress.service import compress_variants
+from harness.compress.step import StepError
 from harness.compress.tflite import Runner
+from harness.devices import agent_archive
 from harness.models.spec import ModelSpec
 
 pytestmark = pytest.mark.tensorflow
@@ -126,6 +131,29 @@ def test_indices_stay_within_their_table(outcome: Outcome) -> None:
     for artifact in outcome.artifacts:
         runner = Runner(artifact.path.read_bytes())
         assert list(indices.table_rows(runner._interpreter).values()) == [ROWS], artifact.recipe
+        (sample,) = runner.noise(1, seed=0)
+        assert isinstance(sample, dict)
+        beyond = sample | {"tokens": np.full(4, ROWS)}
+        with pytest.raises(StepError, match="index out of bounds"):
+            runner.run([beyond])
+
+
+@pytest.mark.parametrize("kind", ["latency", "memory"])
+def test_the_agent_measures_them(outcome: Outcome, kind: str) -> None:
+    for artifact in outcome.artifacts[:4]:
+        job = Job(1, "trial", kind, str(artifact.path), artifact.sha256, seconds=0, runs=5)
+        archive = agent_archive.build(artifact.path.parents[1])
+        done = subprocess.run(
+            [sys.executable, str(archive)],
+            input=contract.encode(job),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        result = contract.decode(done.stdout.splitlines()[-1])
+        assert isinstance(result, Result), result
+        assert len(result.samples_ns) == (5 if kind == "latency" else 0)
 
 
 def test_saved_models_and_files(outcome: Outcome, folder: Path) -> None:
@@ -148,6 +176,7 @@ def test_saved_models_and_files(outcome: Outcome, folder: Path) -> None:
         ("model.keras", "data.npz", "cluster", r"cluster\(…, epochs=0\) needs none"),
         ("model.keras", "data.npz", "low_rank(0.9)", r"low_rank\(…, epochs=0\) needs none"),
         ("model.keras", None, "fine_tune", "2 inputs and 2 outputs"),
+        ("model.keras", None, "prune(0.5, importance=taylor, schedule=once, epochs=0)", "outputs$"),
         ("model.keras", None, "quantization_aware -> int8", "step quantization_aware learns from"),
         ("model.keras", "labels.npz", "int8", "has 2 inputs, and labels need a model with one"),
         ("model.keras", "one.npz", "int8", "has 2 inputs, and data .* has samples for one: give"),
