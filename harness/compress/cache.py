@@ -46,6 +46,7 @@ _OLD_LOG_SECONDS = 7 * 24 * 3600
 #: What else decides what is made from the same things: the code, edited or not.
 _SOURCES = (
     "compress/**/*.py",
+    "tflite/*.py",
     "models/zoo.py",
     "models/training.py",
     "models/datasets.py",

@@ -99,14 +99,9 @@ class TrainingStep(Step):
         raise NotImplementedError
 
     @property
-    def passes(self) -> int:
-        """Passes over the training data: 0 needs none."""
-        return self.epochs
-
-    @property
     def needs_training_data(self) -> bool:
         """Whether it looks at training data, be it only to judge by them."""
-        return self.passes > 0
+        return self.epochs > 0
 
     @property
     def needs_device(self) -> bool:

@@ -1,0 +1,144 @@
+"""The Keras models of a recipe: trained, compressed while they are trained, and kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.compress.cache import Cache
+from harness.compress.ingredients import Ingredients, Steps
+from harness.compress.latency import bench_for
+from harness.compress.requirements import one_of_each
+from harness.compress.step import Bench, State, StepError, TrainingStep, Workshop
+from harness.compress.teachers import Teacher, keras_teacher, tflite_teacher
+from harness.errors import BadInputError
+from harness.models.sources import Source, build_fresh, load_keras
+from harness.models.spec import ModelSpec
+from harness.models.training import Lessons, fit
+
+#: Told what is under way: ``train``, ``convert``, a step's text; with passes done and in all.
+Report = Callable[[str, int, int], None]
+
+
+class KerasModels:
+    """The model before any step, and after each chain of training steps.
+
+    Args:
+        made_of: the model, its data, its student and teachers.
+        cache: keeps what is trained here.
+        report: told how it goes.
+    """
+
+    def __init__(self, made_of: Ingredients, cache: Cache, report: Report) -> None:
+        self._made_of = made_of
+        self._cache = cache
+        self._report = report
+        self._states: dict[Steps, State] = {}
+
+    def after(self, steps: Steps) -> State:
+        """The Keras model after these steps.
+
+        Raises:
+            BadInputError: the data do not fit the model.
+            StepError: the last step failed.
+        """
+        if steps in self._states:
+            return self._states[steps]
+        if not steps:
+            state = State(self._base_model())
+        else:
+            step = steps[-1]
+            assert isinstance(step, TrainingStep)
+            before = self.after(steps[:-1])
+            self._report(step.text(), 0, step.epochs)
+            lessons = self._lessons(before.model, step) if step.needs_training_data else None
+            bench = self._bench(before.model, step.text()) if step.needs_device else None
+            try:
+                begins = len(steps) == 1
+                workshop = Workshop(lessons, self._fresh_student, bench, self._taught_by, begins)
+                state = step.train(before, workshop)
+            except BadInputError as error:  # it does not suit this step; others it may
+                raise StepError(str(error)) from error
+        self._states[steps] = state
+        return state
+
+    def _base_model(self) -> Any:
+        import keras
+
+        if self._made_of.source.zoo is None:
+            return load_keras(self._made_of.source)
+        key = self._made_of.key(())
+        kept = self._cache.find_model(key)
+        if kept is not None:
+            return keras.models.load_model(kept, compile=False, safe_mode=True)
+        keras.utils.set_random_seed(self._made_of.seed)
+        model = build_fresh(self._made_of.source)
+        settings = self._made_of.source.zoo.training
+        if settings is not None:
+            if self._made_of.samples.raw.train is None:
+                raise BadInputError(
+                    f"model {self._made_of.spec.name!r} is trained here, and data "
+                    f"{self._made_of.samples.raw.origin} has no training samples"
+                )
+            self._report("train", 0, settings.epochs)
+            fit(model, self._lessons(model), epochs=settings.epochs)
+        self._cache.keep_model(key, model)
+        return model
+
+    def _fresh_student(self) -> Any:
+        import keras
+
+        assert self._made_of.student is not None
+        keras.utils.set_random_seed(self._made_of.seed)
+        return build_fresh(self._made_of.student)
+
+    def _bench(self, model: Any, label: str) -> Bench:
+        assert self._made_of.stopwatch is not None
+        return bench_for(
+            self._made_of.stopwatch,
+            model,
+            self._cache.scratch,
+            lambda done: self._report(f"{label}: measuring", done, 0),
+        )
+
+    def _taught_by(self) -> list[Teacher]:
+        """Whom distillation learns from."""
+        if not self._made_of.teachers:
+            return [keras_teacher(self.after(()).model, self._made_of.source.name)]
+        return [self._teacher(source) for source in self._made_of.teachers]
+
+    def _teacher(self, source: Source) -> Teacher:
+        if source.kind == "tflite":
+            return tflite_teacher(source.path.read_bytes(), source.name)
+        spec = ModelSpec(name=source.name, source=source.text, data=self._made_of.spec.data)
+        others = Ingredients.gather(spec, self._made_of.seed)
+        model = KerasModels(others, self._cache, self._report).after(()).model
+        own = self.after(()).model
+        if model.input_shape != own.input_shape or model.output_shape != own.output_shape:
+            raise StepError(
+                f"{source.name} cannot teach {self._made_of.source.name}: its input and output are "
+                f"{model.input_shape[1:]} and {model.output_shape[1:]}, not "
+                f"{own.input_shape[1:]} and {own.output_shape[1:]}"
+            )
+        return keras_teacher(model, source.name)
+
+    def _lessons(self, model: Any, step: TrainingStep | None = None) -> Lessons:
+        label = "train" if step is None else step.text()
+        ends = len(model.inputs), len(model.outputs)
+        if step is not None and ends != (1, 1):
+            raise StepError(one_of_each(step, self._made_of.source.name, ends))
+        data = self._made_of.samples.fitted(tuple(model.input_shape[1:]), _classes(model))
+        assert data.train is not None
+        x, y = data.train
+        return Lessons(
+            x,
+            y,
+            self._made_of.source.settings,
+            self._made_of.seed,
+            lambda done, total: self._report(label, done, total),
+        )
+
+
+def _classes(model: Any) -> int | None:
+    shape = model.output_shape
+    return int(shape[-1]) if len(shape) == 2 and shape[-1] is not None else None
