@@ -19,7 +19,7 @@ from harness.analysis.estimates import Interval
 from harness.analysis.steps import Step, find_steps
 from harness.comparability import Refusal, differences
 from harness.errors import BadInputError, MobileBenchError
-from harness.report.tables import frame
+from harness.report.frame import frame
 from harness.report.text import plain
 from harness.store import MANIFEST, RunFolder
 from harness.stored import Key, StoredRun, is_current, number, read_stored, run_folders

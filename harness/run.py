@@ -5,29 +5,28 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from device_agent.contract import Event
-from harness import clock, host, power_profiles
+from harness import clock, power_profiles
 from harness.cache import cache_folder
-from harness.compress.artifact import Artifact, Failure, Outcome, Progress
+from harness.compress.artifact import Failure, Outcome, Progress
 from harness.compress.pack import PACKERS, Packing
 from harness.compress.service import compress_variants
 from harness.devices import interrupt
-from harness.devices.base import AGENT, BENCHMARK_MODEL, Cooldown, Device, DeviceFacts
+from harness.devices.base import AGENT, Cooldown, Device, DeviceFacts
 from harness.devices.local import LocalDevice
 from harness.errors import BadInputError, InterruptedRunError, InvalidRunError, first_line
 from harness.files import write_atomically
+from harness.manifest import binary_name, new_manifest, planned
 from harness.plan import PlannedTrial, PlannedVariant, make_plan
 from harness.selection import open_device
 from harness.session import OnEvent, OnRecord, OnTrial, Payload, run_session
@@ -140,11 +139,11 @@ def start(
         )
     files = {f"{a.sha256}.tflite": a.path for a in outcome.artifacts}
     files |= {f"{e.sha256}.npz": e.path for a in outcome.artifacts if (e := a.evaluation)}
-    files |= {_binary_name(path): Path(path) for d in suite.devices if (path := d.binary)}
+    files |= {binary_name(path): Path(path) for d in suite.devices if (path := d.binary)}
 
     def make(run: str) -> RunFolder:
         plan = _plan(run, suite, outcome)
-        manifest = _manifest(run, created, suite, command, device_facts, outcome, plan)
+        manifest = new_manifest(run, created, suite, command, device_facts, outcome, plan)
         return RunFolder.create(results / run, shape(manifest), files)
 
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
@@ -196,11 +195,6 @@ def _facts(device: DeviceFacts) -> dict[str, Any]:
     facts = asdict(device)
     profile = power_profiles.known(device.info)
     return {**facts, "battery_current": asdict(profile)} if profile else facts
-
-
-def planned(manifest: Mapping[str, Any]) -> tuple[PlannedTrial, ...]:
-    """The trials of a run in order, as its manifest has them."""
-    return tuple(PlannedTrial(**trial) for trial in manifest["plan"])
 
 
 def exit_code(folder: RunFolder) -> int:
@@ -315,63 +309,6 @@ def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
     )
 
 
-def _manifest(
-    run: str,
-    created: datetime,
-    suite: Suite,
-    command: Sequence[str],
-    devices: Sequence[Mapping[str, Any]],
-    outcome: Outcome,
-    plan: Sequence[PlannedTrial],
-) -> dict[str, Any]:
-    baselines: dict[str, str] = {}
-    for model, recipe in suite.variants():
-        baselines.setdefault(model.name, recipe.name)
-    return {
-        "run": run,
-        "state": "running",
-        "created": created.isoformat(timespec="seconds"),
-        "finished": None,
-        "suite": _without_folders(suite),
-        "seed": suite.seed,
-        "command": [_WITHIN_ARGUMENT.sub(r"\1", word) for word in command],
-        "versions": host.versions(),
-        "host": host.facts(),
-        "devices": list(devices),
-        "runtimes": [runtime.model_dump() for runtime in suite.runtimes],
-        "models": [
-            {
-                "name": model.name,
-                "source": _without_folder(model.source),
-                "data": _without_folder(model.data),
-                "baseline": baselines[model.name],
-            }
-            for model in suite.models
-        ],
-        "artifacts": [_artifact_entry(artifact) for artifact in outcome.artifacts],
-        "failures": [asdict(failure) for failure in outcome.failures],
-        "plan": [asdict(trial) for trial in plan],
-        "warnings": [],
-    }
-
-
-def _artifact_entry(artifact: Artifact) -> dict[str, Any]:
-    evaluation = artifact.evaluation
-    return {
-        "model": artifact.model,
-        "recipe": artifact.recipe,
-        "sha256": artifact.sha256,
-        "bytes": artifact.bytes,
-        "gzip_bytes": artifact.gzip_bytes,
-        "zstd_bytes": artifact.zstd_bytes,
-        "xz_bytes": artifact.xz_bytes,
-        "dataset": evaluation
-        and {"name": evaluation.name, "sha256": evaluation.sha256, "count": evaluation.count},
-        "warnings": list(artifact.warnings),
-        "provenance": dict(artifact.provenance),
-    }
-
-
 def _payloads(
     folder: RunFolder, manifest: Mapping[str, Any], runtimes: Sequence[RuntimeSpec]
 ) -> dict[tuple[str, str], Payload]:
@@ -456,30 +393,3 @@ def _ensure_same_device(now: Mapping[str, Any], before: Mapping[str, Any], path:
                 f"{path} was measured with {key} {value}, and device {before['name']!r} now has "
                 f"{found}: start a new run, their numbers do not belong together"
             )
-
-
-def _without_folders(suite: Suite) -> dict[str, Any]:
-    document: dict[str, Any] = suite.model_dump(mode="json")
-    for model in document["models"]:
-        for key in ("source", "student", "data"):
-            model[key] = _without_folder(model[key])
-        model["teachers"] = [_without_folder(teacher) for teacher in model["teachers"]]
-        model["ready"] = {name: _without_folder(path) for name, path in model["ready"].items()}
-    for device in document["devices"]:
-        device["binary"] = device["binary"] and _binary_name(device["binary"])
-    return document
-
-
-def _binary_name(path: str) -> str:
-    """How a program that measured is called among the run's files."""
-    with open(path, "rb") as file:
-        return f"{BENCHMARK_MODEL}-{hashlib.file_digest(file, 'sha256').hexdigest()}"
-
-
-#: The folders of a path in ``/a/b/c`` or ``--option=/a/b/c``.
-_WITHIN_ARGUMENT = re.compile(r"^(|--[a-z-]+=)(?=[/.~]).*/(?=.)")
-
-
-def _without_folder(source: str | None) -> str | None:
-    """A path's last part: where it lies on the user's disk is nobody else's business."""
-    return re.sub(r"^.*/", "", source) if source and not source.startswith("zoo:") else source

@@ -12,7 +12,7 @@ from typing import Any
 from harness.comparability import setting
 from harness.errors import BadInputError
 from harness.report.build import TABLE, summary_of
-from harness.report.tables import frame
+from harness.report.frame import frame
 from harness.report.text import plain
 from harness.store import MANIFEST, TRIALS, RunFolder
 

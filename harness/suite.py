@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import tomllib
-import typing
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,6 +16,7 @@ from harness.compress.recipe import Recipe, parse_recipe
 from harness.device_checks import DeviceCheck
 from harness.errors import BadInputError
 from harness.models.spec import NAMED_DATASETS, ModelSpec
+from harness.suite_errors import explain
 
 #: A name that can be part of a file's name.
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -283,7 +281,7 @@ def validate(document: Mapping[str, Any], origin: str, folder: Path) -> Suite:
         suite = Suite.model_validate(document)
         suite.variants()
     except ValidationError as error:
-        raise BadInputError(f"{origin}: {_explain(error)}") from error
+        raise BadInputError(f"{origin}: {explain(error, Suite)}") from error
     except BadInputError as error:
         raise BadInputError(f"{origin}: {error}") from error
     return _resolve_paths(suite, folder)
@@ -317,178 +315,3 @@ def _resolve_paths(suite: Suite, folder: Path) -> Suite:
         device.model_copy(update={"binary": resolve(device.binary, ())}) for device in suite.devices
     )
     return suite.model_copy(update={"models": models, "devices": devices})
-
-
-def _explain(error: ValidationError) -> str:
-    """One fault in one sentence: key, what is wrong, and the known choices.
-
-    A misspelt key is told first: it is often why another one is missing.
-    """
-    faults = error.errors()
-    fault = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
-    location = fault["loc"]
-    key = _key(location)
-    if fault["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
-        wrong = str(location[-1])
-        close = difflib.get_close_matches(wrong, known, 1)
-        hint = f", did you mean {close[0]!r}?" if close else "."
-        return f"{key}: unknown key{hint} Known keys are {', '.join(known)}."
-    if fault["type"] == "missing":
-        return f"{key}: this key is missing."
-    wanted = _WORDS.get(fault["type"])
-    message = wanted or fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    given = fault.get("input")
-    shown = f" (got {_shorten(repr(given))})" if isinstance(given, str | int | float) else ""
-    return f"{key + ': ' if key else ''}{message}{shown}."
-
-
-#: Pydantic speaks of Python; a suite's author writes TOML.
-_WORDS = {
-    "string_type": "should be a text",
-    "tuple_type": "should be a list",
-    "list_type": "should be a list",
-    "dict_type": "should be a table",
-    "model_type": "should be a table",
-    "model_attributes_type": "should be a table",
-    "string_pattern_mismatch": "may have letters, digits, '_', '-' and '.' only, a letter or digit "
-    "first",
-}
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _key(location: Sequence[int | str]) -> str:
-    """``('models', 0, 'source')`` as ``models[1].source``: people count from one."""
-    text = ""
-    for part in location:
-        if part in _UNION_MEMBERS:
-            continue
-        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-#: What pydantic adds to a place where one of several types may stand.
-_UNION_MEMBERS = ("str", "dict[str,any]")
-
-
-def _known_keys(location: Sequence[int | str]) -> list[str]:
-    model: type[BaseModel] = Suite
-    for part in location:
-        if isinstance(part, str):
-            found = _table_of(model.model_fields[part].annotation)
-            if found is None:
-                return []
-            model = found
-    return list(model.model_fields)
-
-
-def _table_of(annotation: Any) -> type[BaseModel] | None:
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_table_of, typing.get_args(annotation))), None)
-
-
-def choose_suite(
-    what: Sequence[Path],
-    data: str | None,
-    recipes: Sequence[str],
-    overrides: Mapping[str, Any],
-    student: str | None = None,
-    teachers: Sequence[str] = (),
-) -> Suite:
-    """The suite that a command line asks for.
-
-    Args:
-        what: one ``.toml`` file, or model files or ``zoo:NAME``, or nothing: the quickstart suite.
-        data: the data of model files.
-        recipes: the recipes of model files.
-        overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``energy``, ``threads``,
-            ``cpus``, ``seed`` or ``devices`` (a sequence of :class:`DeviceSpec`) in the suite's
-            place.
-        student: the student of the model file.
-        teachers: whom its ``distill`` learns from, if not from the model itself.
-
-    Raises:
-        BadInputError: it makes no valid suite.
-    """
-    if what and what[0].suffix != ".toml":
-        document = _document_of_files(what, data, student, teachers, recipes)
-        origin, folder = "the command line", Path()
-    elif len(what) > 1 or data or student or teachers or recipes:
-        raise BadInputError(
-            "a suite file stands alone: write data, student and recipes into it, or name model "
-            "files instead"
-        )
-    else:
-        path = what[0] if what else quickstart()
-        document, origin, folder = read_suite(path), str(path), path.parent
-    return validate(_override(document, overrides), origin, folder)
-
-
-def quickstart() -> Path:
-    """The suite that runs without an argument; it travels in the package."""
-    packaged = Path(__file__).parent / "suites" / "quickstart.toml"
-    checkout = Path(__file__).parents[1] / "suites" / "quickstart.toml"
-    return packaged if packaged.exists() else checkout
-
-
-def _document_of_files(
-    files: Sequence[Path],
-    data: str | None,
-    student: str | None,
-    teachers: Sequence[str],
-    recipes: Sequence[str],
-) -> dict[str, Any]:
-    """The first file is the model; further ``.tflite`` files are ready variants of it."""
-    first, *others = files
-    for other in others:
-        if other.suffix != ".tflite":
-            raise BadInputError(
-                f"{other} cannot be compared with {first.name} as it is: only .tflite files can; "
-                "for several models write a suite file"
-            )
-    names = Counter(other.stem for other in others)
-    model: dict[str, Any] = {
-        "name": _model_name(first),
-        "source": str(first),
-        "recipes": list(recipes),
-        # Files of one name in different folders are told apart by the folder.
-        "ready": {
-            other.stem if names[other.stem] == 1 else str(other.with_suffix("")): str(other)
-            for other in others
-        },
-    }
-    given = (("data", data), ("student", student), ("teachers", list(teachers)))
-    model |= {key: value for key, value in given if value}
-    return {"name": file_name(model["name"]), "models": [model]}
-
-
-def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    changed = dict(document)
-    keys = ("blocks", "seconds", "sustained_minutes", "energy")
-    protocol = {key: overrides[key] for key in keys if key in overrides}
-    if "sustained_minutes" in protocol:
-        # A suite's blocks are meant for bursts.
-        protocol = {"blocks": 1, **protocol}
-    if protocol and isinstance(changed.get("protocol", {}), dict):
-        changed["protocol"] = {**changed.get("protocol", {}), **protocol}
-    if "threads" in overrides:
-        changed["runtimes"] = [
-            {"name": f"cpu-{overrides['threads']}", "threads": overrides["threads"]}
-        ]
-    if "cpus" in overrides:
-        runtimes = changed.get("runtimes") or [{"name": "cpu-1"}]
-        changed["runtimes"] = [{**r, "cpus": overrides["cpus"]} for r in runtimes]
-    if "devices" in overrides:
-        changed["devices"] = [device.model_dump() for device in overrides["devices"]]
-    if "seed" in overrides:
-        changed["seed"] = overrides["seed"]
-    return changed
-
-
-def _model_name(file: Path) -> str:
-    name = str(file).removeprefix("zoo:") if str(file).startswith("zoo:") else file.stem
-    return name.strip()[:100] or "model"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadInputError
-from harness.suite import MeasuringProtocol, Suite, choose_suite, file_name, quickstart, validate
+from harness.suite import MeasuringProtocol, Suite, file_name, validate
+from harness.suite_choice import choose_suite, quickstart
 
 
 def load(tmp_path: Path, text: str, **overrides: object) -> Suite:

@@ -125,7 +125,7 @@ def run(
 
     from harness import run as runs
     from harness import selection
-    from harness.suite import choose_suite
+    from harness.suite_choice import choose_suite
     from harness.terminal import RunDisplay
 
     overrides = {

@@ -28,7 +28,7 @@ def watch(suite: Path, allow: tuple[DeviceCheck, ...], results: Path) -> None:
 
     from harness import run as runs
     from harness import selection
-    from harness.suite import choose_suite
+    from harness.suite_choice import choose_suite
     from harness.terminal import RunDisplay
 
     choose_suite([suite], None, [], {})  # a typo is told now, not when a phone is plugged in

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.report.tables import frame
+from harness.report.frame import frame
 
 if TYPE_CHECKING:
     from harness.analysis.summary import Summary

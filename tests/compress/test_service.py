@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.compress import build, worker
+from harness.compress import requirements, worker
 from harness.compress.artifact import Outcome, Progress
 from harness.compress.cache import Cache, key_of, prepare
 from harness.compress.recipe import parse_recipe
@@ -361,7 +361,7 @@ def test_missing_packages(
     recipe: str,
     sentence: str,
 ) -> None:
-    monkeypatch.setattr(build, "_is_installed", lambda package: package != missing)
+    monkeypatch.setattr(requirements, "_is_installed", lambda package: package != missing)
     (tmp_path / "scratch").mkdir()
     messages: list[dict[str, Any]] = []
     spec = spec_of(digits, source=str(getattr(digits, source)))
