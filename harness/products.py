@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -51,32 +53,25 @@ class Products:
             "failures": [vars(failure) for failure in self.failures],
         }
 
-    def as_table(self) -> Table:
-        """For a person: each file with its sizes, each failure with its reason."""
+    def show(self, console: Console) -> None:
+        """For a person: a table of sizes, then each file with its warnings, then the failures."""
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("recipe")
-        table.add_column("bytes", justify="right")
-        for packer in ("gzip", "zstd", "xz"):
-            table.add_column(packer, justify="right")
-        table.add_column("file", overflow="fold")
-        for path, artifact in self.files:
-            table.add_row(
-                artifact.recipe,
-                f"{artifact.bytes:,}",
-                f"{artifact.gzip_bytes:,}",
-                f"{artifact.zstd_bytes:,}",
-                f"{artifact.xz_bytes:,}",
-                str(path),
-            )
-            for warning in artifact.warnings:
-                table.add_row("", "", "", "", "", Text(f"warning: {warning}", style="yellow"))
+        table.add_column("recipe", overflow="fold")
+        for column in ("bytes", "gzip", "zstd", "xz"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for _, made in self.files:
+            sizes = (made.bytes, made.gzip_bytes, made.zstd_bytes, made.xz_bytes)
+            table.add_row(Text(made.recipe), *(f"{size:,}" for size in sizes))
+        if self.files:
+            console.print(table, Text())
+        for path, made in self.files:
+            console.print(Text(str(path)), soft_wrap=True)  # to be copied whole
+            for warning in made.warnings:
+                console.print(_indented(Text(f"warning: {warning}", style="yellow")))
         for failure in self.failures:
-            table.add_row(
-                failure.recipe,
-                *"————",
-                Text.assemble(("failed", "red"), f" {failure.reason}"),
-            )
-        return table
+            console.print(Text.assemble(("not made", "bold red"), f" {failure.recipe}"))
+            step = f"{failure.step}: " if failure.step not in ("", failure.recipe) else ""
+            console.print(_indented(Text(f"{step}{failure.reason}")))
 
 
 def make_files(
@@ -126,6 +121,10 @@ def make_files(
         write_atomically(path, artifact.path.read_bytes())
         files.append((path, artifact))
     return Products(tuple(files), outcome.failures)
+
+
+def _indented(text: Text) -> Padding:
+    return Padding(text, (0, 0, 0, 2))
 
 
 def _slug(recipe: str) -> str:

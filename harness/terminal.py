@@ -97,6 +97,8 @@ class RunDisplay:
             expand=True,
         )
         self._compressing: TaskID | None = None
+        self._step: TaskID | None = None
+        self._step_name, self._step_done = "", 0.0
         self._lanes: dict[str, _Lane] = {}
         self._device_of: dict[str, str] = {}
         self._protocol = MeasuringProtocol()
@@ -117,7 +119,7 @@ class RunDisplay:
         self._progress.stop()
 
     def compressing(self, progress: CompressProgress) -> None:
-        """Shows the variant that is being made."""
+        """Shows the variant that is being made, and below it how far its step is."""
         if self._compressing is None:
             self._compressing = self._begin(progress.total)
         what = f"{progress.model} · {progress.recipe}" if progress.recipe else progress.model
@@ -129,6 +131,27 @@ class RunDisplay:
         self._progress.update(
             self._compressing, description=text, completed=progress.done, total=progress.total
         )
+        if progress.step in ("done", "failed"):
+            self._end_step()
+        else:
+            self._show_step(progress.step, progress.fraction)
+
+    def _show_step(self, step: str, fraction: float | None) -> None:
+        """A bar that begins anew with each step, so that the time left is that step's."""
+        name = step if fraction is None else step.rpartition(" ")[0]
+        if self._step is None or name != self._step_name or (fraction or 0) < self._step_done:
+            self._end_step()
+            self._step_name = name
+            self._step = self._progress.add_task("", total=None if fraction is None else 1.0)
+        self._step_done = fraction or 0
+        total = None if fraction is None else 1.0
+        text = f"[dim]          {_fit_end(step)}[/]"
+        self._progress.update(self._step, description=text, completed=fraction or 0, total=total)
+
+    def _end_step(self) -> None:
+        if self._step is not None:
+            self._progress.remove_task(self._step)
+        self._step = None
 
     def timing(self, done: int, total: int) -> None:
         """Shows how many operators are timed."""
@@ -228,12 +251,25 @@ class RunDisplay:
         return _AROUND_A_TRIAL + self._protocol.expected_seconds(of)
 
 
-def _fit(text: str, width: int = 36) -> str:
+#: Columns that a bar's description takes.
+_WIDTH = 36
+
+
+def _fit(text: str, width: int = _WIDTH) -> str:
     """The text in exactly that width, so that the bars below each other stand still."""
     from rich.markup import escape
 
     cut = text if len(text) <= width else text[: width - 1] + "…"
     return escape(cut.ljust(width))
+
+
+def _fit_end(text: str) -> str:
+    """The text likewise, but with its end kept: how many passes are done stands there."""
+    head, space, passes = text.rpartition(" ")
+    if space and "/" in passes and len(text) > _WIDTH:
+        room = _WIDTH - len(passes) - 2
+        text = f"{head[:room]}… {passes}"
+    return _fit(text)
 
 
 def device_table(local: DeviceFacts | None, found: Sequence[Found], power: str = "") -> Table:

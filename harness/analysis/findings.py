@@ -73,7 +73,17 @@ def _delegate(variant: Variant) -> Iterator[str]:
     told = variant.delegation
     if told is None or told.delegated >= told.nodes:
         return
-    left = [name if count == 1 else f"{count} {name}" for name, count in told.left]
+    ours = dict(told.left)
+    if told.sparse and ours.get("FULLY_CONNECTED", 0) >= told.sparse:
+        layers = "layer is" if told.sparse == 1 else "layers are"
+        yield (
+            f"{told.sparse} sparse Dense {layers} computed by the runtime's own sparse kernels, "
+            "as is meant: the delegate has none."
+        )
+        ours["FULLY_CONNECTED"] -= told.sparse
+        if not any(ours.values()):
+            return
+    left = [name if count == 1 else f"{count} {name}" for name, count in ours.items() if count]
     rest = f" and {len(left) - _LISTED_OPERATORS} more" if len(left) > _LISTED_OPERATORS else ""
     names = f": {', '.join(left[:_LISTED_OPERATORS])}{rest} stayed behind" if left else ""
     yield f"The delegate took {told.delegated} of {told.nodes} nodes{names}."

@@ -22,7 +22,7 @@ from harness.analysis.measures import (
     ratio,
     speedup,
 )
-from harness.analysis.summary import Comparison, Energy, FailedTrial, Summary, Variant
+from harness.analysis.summary import Comparison, Delegation, Energy, FailedTrial, Summary, Variant
 from harness.analysis.sustained import Trace
 from harness.analysis.trial import TrialStatistics, describe
 from harness.devices.base import AGENT
@@ -275,7 +275,7 @@ def _measure(
         accuracy_change=unset,
         memory=memory_of(records),
         energy=energy,
-        delegation=delegation_of(records),
+        delegation=_delegation(records, artifact),
         conditions=tuple(
             conditions.describe(r.metrics, r.conditions, threads)
             for r in records
@@ -286,6 +286,18 @@ def _measure(
         failed_trials=sum(r.state != "valid" for r in records),
         warnings=tuple(dict.fromkeys([*warnings, *accuracy_warnings])),
     )
+
+
+def _delegation(
+    records: Sequence[TrialRecord], artifact: Mapping[str, Any] | None
+) -> Delegation | None:
+    """What the delegate took; and what it was meant to leave, as the last step told."""
+    told = delegation_of(records)
+    provenance = (artifact or {}).get("provenance")
+    steps = provenance.get("steps") if isinstance(provenance, dict) else None
+    if told is None or not steps:
+        return told
+    return replace(told, sparse=int(steps[-1].get("sparse_kernels") or 0))
 
 
 def _bytes(artifact: Mapping[str, Any] | None, key: str, reason: str) -> Estimate:

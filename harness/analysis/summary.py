@@ -74,12 +74,16 @@ class Energy:
 
 @dataclass(frozen=True)
 class Delegation:
-    """How many of a model's nodes the delegate took, and which operators it left."""
+    """How many of a model's nodes the delegate took, and which operators it left.
+
+    ``sparse`` of those left are layers that the file is made to have computed without it.
+    """
 
     nodes: int
     delegated: int
     partitions: int
     left: tuple[tuple[str, int], ...] = ()
+    sparse: int = 0
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,6 @@ def compress(
     if as_json:
         click.echo(json.dumps(products.as_json(), indent=2, ensure_ascii=False))
     else:
-        output().print(products.as_table())
+        products.show(output())
     if products.failures:
         raise SystemExit(_SOME_FAILED)

@@ -57,7 +57,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where compression is: ``done`` of ``total`` variants, and what is under way."""
+    """Where compression is: ``done`` of ``total`` variants, and what is under way.
+
+    ``fraction`` says how much of ``step`` is done, 0 to 1; None where nobody knows.
+    """
 
     done: int
     total: int
@@ -65,6 +68,7 @@ class Progress:
     recipe: str
     step: str
     cached: bool = False
+    fraction: float | None = None
 
 
 @dataclass(frozen=True)

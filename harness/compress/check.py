@@ -20,6 +20,8 @@ from harness.models.array import Array, Sample
 #: How many samples a model is run on.
 SAMPLES = 32
 
+#: Operators that only copy values: no kernel of theirs is a slower one.
+_MOVING = ("EMBEDDING_LOOKUP", "GATHER", "RESHAPE")
 #: Share of weights that may stop being zero when quantized.
 _ZEROS_LOST = 0.01
 #: How far an encoding may move an output, as a share of the largest: the sums of a sparse kernel
@@ -102,7 +104,11 @@ def base_warnings(base: Examination) -> tuple[str, ...]:
 def compare_delegation(before: Examination, after: Examination) -> tuple[str, ...]:
     """Warns of operators that the delegate took before a step, and now leaves."""
     old, new = before.delegation["left"], after.delegation["left"]
-    lost = [f"{new[name]} {name}" for name in new if new[name] > old.get(name, 0)]
+    lost = [
+        f"{new[name]} {name}"
+        for name in new
+        if new[name] > old.get(name, 0) and name not in _MOVING
+    ]
     if not lost:
         return ()
     return (f"after this step the delegate leaves more to slower kernels: {', '.join(lost)}",)
@@ -204,7 +210,8 @@ def compare_quantized(
         if likeness.is_broken:
             raise StepError(
                 f"quantization broke the model: its outputs have {likeness.distance}"
-                + _in(name, found)
+                f"{_in(name, found)}; min_snr keeps its fragile layers wider, and "
+                "quantization_aware before it trains for it"
             )
         warnings += [f"{text} when quantized{_in(name, found)}" for text in likeness.moved()]
     return _findings(found), tuple(warnings)

@@ -17,7 +17,7 @@ from harness.models.spec import ModelSpec
 from harness.models.training import Lessons, fit
 
 #: Told what is under way: ``train``, ``convert``, a step's text; with passes done and in all.
-Report = Callable[[str, int, int], None]
+Report = Callable[[str, float, int], None]
 
 
 class KerasModels:

@@ -10,15 +10,18 @@ small depthwise network for digits the outputs' signal-to-noise ratio is 43 dB w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.compress import scheme
 from harness.compress.quantize import Ranges
-from harness.compress.step import StepError
+from harness.compress.step import StepError, unreported
 from harness.compress.tflite import Runner
 from harness.models.array import Array, Sample
+
+if TYPE_CHECKING:
+    from harness.compress.step import Report
 
 #: Threads that calibration runs the model with.
 _THREADS = 2
@@ -72,7 +75,13 @@ def _values(sample: Sample) -> Mapping[str, Array]:
 
 
 def observe(
-    job: Any, content: bytes, samples: Sequence[Sample], *, ranges: Ranges, default: bool = False
+    job: Any,
+    content: bytes,
+    samples: Sequence[Sample],
+    *,
+    ranges: Ranges,
+    default: bool = False,
+    report: Report = unreported,
 ) -> Any:
     """What litert-quantizer needs to know of the activations, for a configured job.
 
@@ -82,6 +91,7 @@ def observe(
         samples: what it is run on.
         ranges: how those of all samples become one.
         default: whether the library's own way must be used (for GPTQ, which observes more).
+        report: told how many samples are done, of how many.
 
     Returns:
         the statistics.
@@ -94,24 +104,31 @@ def observe(
 
     runner = Runner(content)
     signature, names = runner.signature()
-    feed = [dict(zip(names, runner.feed(sample), strict=True)) for sample in samples]
-    for number, sample in enumerate(samples):  # the library leaves out what is not finite
-        if not np.isfinite(runner.run([sample])).all():
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(job.get_quantization_recipe())
+    average = qsv_utils.moving_average_update
+    with scheme.quiet():
+        observer = calibrator.Calibrator(
+            content,
+            num_threads=_THREADS,
+            qsv_update_func=average if ranges == "average" else qsv_utils.min_max_update,
+        )
+    feed = []
+    for number, sample in enumerate(samples):
+        report(number, len(samples))
+        if not np.isfinite(runner.run([sample])).all():  # the library leaves such values out
             raise StepError(
                 f"the model itself answers with NaN or infinity on calibration sample {number}"
             )
-    with scheme.quiet():
+        inputs = dict(zip(names, runner.feed(sample), strict=True))
         if default:
+            feed.append(inputs)
+            continue
+        with scheme.quiet():
+            observer.calibrate({signature: [inputs]}, manager)
+    if default:
+        with scheme.quiet():
             statistics = job.calibrate({signature: feed}, num_threads=_THREADS)
-        else:
-            average = qsv_utils.moving_average_update
-            observer = calibrator.Calibrator(
-                content,
-                num_threads=_THREADS,
-                qsv_update_func=average if ranges == "average" else qsv_utils.min_max_update,
-            )
-            manager = recipe_manager.RecipeManager()
-            manager.load_quantization_recipe(job.get_quantization_recipe())
-            observer.calibrate({signature: feed}, manager)
-            statistics = observer.get_model_qsvs()
+    else:
+        statistics = observer.get_model_qsvs()
     return statistics

@@ -52,10 +52,10 @@ class Float16(QuantizingStep):
         """See :meth:`QuantizingStep.quantize`."""
         from litert_quantizer import qtyping, quantizer
 
-        from harness.compress import scheme
+        from harness.compress import embedding, scheme
 
         scheme.require_float(content)
-        job = scheme.open_job(content)
+        job = scheme.open_job(embedding.with_lookups(content))
         job.update_quantization_recipe(
             scheme.EVERYWHERE,
             qtyping.TFLOperationName.ALL_SUPPORTED,
@@ -100,9 +100,11 @@ class _IntegerStep(QuantizingStep):
         self, content: bytes, samples: Sequence[Sample] = (), report: Report = unreported
     ) -> Quantized:
         """See :meth:`QuantizingStep.quantize`."""
-        from harness.compress import mixed, observe, scheme
+        from harness.compress import embedding, mixed, observe, scheme
 
         scheme.require_float(content)
+        if not self.scheme.is_static:  # there GATHER itself has a scheme
+            content = embedding.with_lookups(content)
         content = scheme.with_signature(content)
         if self.scheme.algorithm == "gptq":
             _require_gptq(content)
@@ -119,6 +121,7 @@ class _IntegerStep(QuantizingStep):
                 samples,
                 ranges=self.observed,
                 default=self.scheme.algorithm == "gptq",
+                report=report,
             )
         if self.min_snr is None:
             return _checked(scheme.run(job, statistics), warnings=warnings)

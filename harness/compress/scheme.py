@@ -143,7 +143,8 @@ def configure(job: Any, scheme: Scheme | None, where: str = EVERYWHERE) -> None:
         (_TRANSPOSED, 8),
     ):
         known = name in _KNOWN_TO[scheme.algorithm]
-        if name == _EMBEDDING and scheme.is_static:
+        if name == _EMBEDDING and scheme.activations != "dynamic":
+            # It computes nothing: this unpacks the rows it finds, and not the table at load.
             job.add_dynamic_config(where, operation(name), bits)
         elif name == _DEPTHWISE and scheme.activations == "dynamic":
             # Quantizing theirs on the fly takes them off the fast path, which made MobileNetV2

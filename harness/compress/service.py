@@ -218,8 +218,10 @@ def _listen(
         if kind == "progress":
             child.under_way = job.number
             job.step = message["step"]
-            passes = f" {message['done']}/{message['of']}" if message["of"] else ""
-            _tell(jobs, job, on_progress, job.step + passes)
+            done, of = message["done"], message["of"]
+            passes = f" {int(done)}/{of}" if of else ""
+            fraction = min(done / of, 1.0) if of else None
+            _tell(jobs, job, on_progress, job.step + passes, fraction=fraction)
             continue
         child.under_way = None
         if kind == "artifact":
@@ -246,10 +248,16 @@ def _answer(child: _Child, stopwatch: Stopwatch, files: Sequence[Path]) -> None:
 
 
 def _tell(
-    jobs: list[_Job], job: _Job, on_progress: OnProgress, step: str, *, cached: bool = False
+    jobs: list[_Job],
+    job: _Job,
+    on_progress: OnProgress,
+    step: str,
+    *,
+    cached: bool = False,
+    fraction: float | None = None,
 ) -> None:
     done = sum(j.settled for j in jobs)
-    on_progress(Progress(done, len(jobs), job.spec.name, job.recipe.name, step, cached))
+    on_progress(Progress(done, len(jobs), job.spec.name, job.recipe.name, step, cached, fraction))
 
 
 def _artifact(document: dict[str, Any]) -> Artifact:

@@ -3,7 +3,7 @@
 It exists so that TensorFlow's memory and threads are gone before anything is measured, and so
 that a converter that aborts takes a variant with it, not the run. It ends when its parent does.
 
-    {"type": "progress", "variant": 0, "step": "prune(0.8)", "done": 3, "of": 15}
+    {"type": "progress", "variant": 0, "step": "prune(0.8)", "done": 3.4, "of": 15}
     {"type": "measure", "variant": 0, "files": ["/…/a.tflite", …]}
     {"type": "artifact", "variant": 0, "cached": false, "artifact": {…}}
     {"type": "failure", "variant": 1, "step": "int8", "reason": "…"}
@@ -144,7 +144,7 @@ class _Reporter:
         self.variant = -1
         self.step = ""
 
-    def __call__(self, step: str, done: int, total: int) -> None:
+    def __call__(self, step: str, done: float, total: int) -> None:
         now = time.monotonic()
         if step == self.step and now - self._last < _PROGRESS_INTERVAL:
             return

@@ -45,14 +45,14 @@ class Lessons:
     """What a training step works with.
 
     ``x`` (count, *input shape*) float32 and ``y`` (count,) class indices; ``on_epoch`` is told
-    the epochs done and the epochs in all.
+    the epochs done, also when one is done in part, and the epochs in all.
     """
 
     x: Array
     y: Array
     settings: TrainingSettings
     seed: int
-    on_epoch: Callable[[int, int], None] = field(default=lambda _done, _all: None)
+    on_epoch: Callable[[float, int], None] = field(default=lambda _done, _all: None)
 
     def some(self, count: int) -> tuple[Array, Array]:
         """So many samples and their labels, chosen by the seed: to judge a network by."""
@@ -153,7 +153,7 @@ def fit(
                 if not np.isfinite(value):
                     raise _diverged(epoch, epochs, rate)
                 done += len(chosen)
-            lessons.on_epoch(epoch, epochs)
+                lessons.on_epoch(done / steps, epochs)
     if masking is not None:
         _apply(kernels, masking(1.0))
     for kernel in kernels if tied else ():  # the last bit may differ: vectors have ends

@@ -95,6 +95,21 @@ def test_smaller_but_slower_is_said():
     assert any("Smaller but slower" in f for f in found.findings)
 
 
+def test_sparse_layers_are_meant_to_stay_with_the_runtime():
+    left = {"nodes": 4, "delegated": 1, "partitions": 1, "left": {"FULLY_CONNECTED": 2, "CAST": 1}}
+    small = {"model": "m", "recipe": SMALL, "sha256": "b", "bytes": 100, "gzip_bytes": 90}
+    steps = [{"step": "prune(0.9)"}, {"step": "sparse", "sparse_kernels": 2}]
+    artifacts = [*manifest()["artifacts"][:1], {**small, "provenance": {"steps": steps}}]
+    trials = [trial(recipe, delegation=left) for recipe in (BASE, SMALL)]
+    samples = in_files([(t.trial, np.full(10, 100_000)) for t in trials])
+    found = variants(summarise(manifest(artifacts=artifacts), trials, samples))
+    (dense,) = [f for f in found[BASE].findings if "delegate" in f]
+    assert dense == "The delegate took 1 of 4 nodes: CAST, 2 FULLY_CONNECTED stayed behind."
+    meant, rest = [f for f in found[SMALL].findings if "delegate" in f]
+    assert meant.startswith("2 sparse Dense layers are computed by the runtime's own")
+    assert rest == "The delegate took 1 of 4 nodes: CAST stayed behind."
+
+
 def test_a_tiny_latency_is_said_to_hold_the_call():
     found = variants(run([5_000] * 6, [4_000] * 6))[SMALL]
     assert any("cost of the call" in f for f in found.findings)

@@ -8,19 +8,19 @@ from harness.compress.artifact import Artifact, Failure
 from harness.products import Products, _slug
 
 
-def test_the_table_shows_warnings_and_reasons_as_they_are() -> None:
+def test_files_stand_with_their_warnings_and_failures_with_their_step() -> None:
     warnings = ("calibrated with random data", "outputs moved [a lot]")
-    artifact = Artifact(
-        "m", "int8", "0" * 64, Path("a.tflite"), 1234, 567, 560, 555, warnings=warnings
-    )
-    failure = Failure("m", "float16", "float16", "shape [4, 4] is wrong")
-    console = Console(width=120)
+    path = Path("a-folder-with-a-long-name") / ("m." + "prune-0.5-" * 10 + "int8.tflite")
+    artifact = Artifact("m", "int8", "0" * 64, path, 1234, 567, 560, 555, warnings=warnings)
+    failure = Failure("m", "prune(0.5) → float16", "float16", "shape [4, 4] is wrong")
+    console = Console(width=80)
     with console.capture() as capture:
-        console.print(Products(((Path("m.int8.tflite"), artifact),), (failure,)).as_table())
+        Products(((path, artifact),), (failure,)).show(console)
     lines = [line.strip() for line in capture.get().splitlines()]
-    row = next(i for i, line in enumerate(lines) if line.startswith("int8"))
-    assert lines[row + 1 : row + 3] == [f"warning: {warning}" for warning in warnings]
-    assert lines[row + 3].endswith("failed shape [4, 4] is wrong")
+    assert ["int8", "1,234", "567", "560", "555"] in [line.split() for line in lines]
+    place = lines.index(str(path))
+    assert lines[place + 1 : place + 3] == [f"warning: {warning}" for warning in warnings]
+    assert lines[place + 3 :] == ["not made prune(0.5) → float16", "float16: shape [4, 4] is wrong"]
 
 
 def test_file_names_are_short_and_different() -> None:

@@ -89,7 +89,8 @@ def test_fragile_layers_stay_wider(model_file: Path, samples: list[Any]) -> None
         seen.append((done, total))
 
     narrow = Int8(weight_bits=4).quantize(content, samples, report)
-    assert not seen
+    assert seen == [(done, len(samples)) for done in range(len(samples))]  # calibration
+    seen.clear()
     step = Int8(weight_bits=4, min_snr=45)
     made = step.quantize(content, samples, report)
     assert made.findings["snr_db"] >= 45
@@ -101,7 +102,10 @@ def test_fragile_layers_stay_wider(model_file: Path, samples: list[Any]) -> None
         made.findings["sensitivity_db"].values()
     )
     assert noise_of(made.content, content) > noise_of(narrow.content, content)
-    assert seen == sorted(seen)
+    assert seen[: len(samples)] == [(done, len(samples)) for done in range(len(samples))]
+    trials = seen[len(samples) :]
+    assert trials == sorted(trials)
+    assert len(trials) > 3
     better = Int8(min_snr=57).quantize(content, samples)
     assert better.findings["kept_as"] == "float32"
     assert better.findings["layers_by_type"]["FLOAT32"] >= 1
