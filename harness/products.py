@@ -70,7 +70,8 @@ class Products:
                 console.print(_indented(Text(f"warning: {warning}", style="yellow")))
         for failure in self.failures:
             console.print(Text.assemble(("not made", "bold red"), f" {failure.recipe}"))
-            step = f"{failure.step}: " if failure.step not in ("", failure.recipe) else ""
+            known = failure.step == failure.recipe or failure.reason.startswith(failure.step)
+            step = "" if known else f"{failure.step}: "
             console.print(_indented(Text(f"{step}{failure.reason}")))
 
 
@@ -124,7 +125,7 @@ def make_files(
 
 
 def _indented(text: Text) -> Padding:
-    return Padding(text, (0, 0, 0, 2))
+    return Padding(text, (0, 0, 0, 2), expand=False)
 
 
 def _slug(recipe: str) -> str:

@@ -38,7 +38,9 @@ def test_the_shipped_suites_are_valid() -> None:
         assert choose_suite([path], None, [], {}).variants()
 
 
-DOCUMENTS = [Path(__file__).parents[1] / name for name in ("README.md", "docs/guide.md")]
+DOCUMENTS = [
+    Path(__file__).parents[1] / name for name in ("README.md", "docs/guide.md", "docs/recipes.md")
+]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -246,7 +246,8 @@ def _measure(
     latency = latency_of(records, statistics)
     reason = ""
     if artifact is None and failure is not None:
-        reason = f"not made: {failure.get('step', '')}: {failure.get('reason', '')}"
+        step, why = str(failure.get("step", "")), str(failure.get("reason", ""))
+        reason = f"not made: {why}" if why.startswith(step) else f"not made: {step}: {why}"
     elif latency.median.value is None:
         reason = latency.median.reason
     if artifact is None and failure is not None:
