@@ -274,7 +274,10 @@ def compare_trained(
     """
     found = _compare(before, after)
     if after.is_constant and not before.is_constant:
-        raise StepError("the model gives the same answer to every sample")
+        raise StepError(
+            "the model gives the same answer to every sample: too little is left of it, or its "
+            "learning rate is too high"
+        )
     warnings = list(compare_delegation(before, after))
     for name, likeness in found.items():
         agreement = likeness.agreement

@@ -65,8 +65,8 @@ def check_samples(samples: Sequence[Sample], wanted: int) -> tuple[str, ...]:
     if len(samples) > 1 and still:
         warnings = (f"input {still[0]!r} is the same in all calibration samples",)
     if len(samples) < wanted:
-        few = f"calibrated with the {len(samples)} samples there are instead of {wanted}"
-        warnings = (*warnings, few)
+        there = "one sample there is" if len(samples) == 1 else f"{len(samples)} samples there are"
+        warnings = (*warnings, f"calibrated with the {there} instead of {wanted}")
     return warnings
 
 

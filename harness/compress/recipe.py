@@ -278,7 +278,7 @@ def _check_training_order(steps: Sequence[Step]) -> None:
             )
         if _is_idle(earlier, step):
             raise BadInputError(
-                f"recipe step {step.text()} prunes nothing after {earlier.text()}; "
+                f"recipe step {step.text()} changes nothing after {earlier.text()}; "
                 "each must go further than the one before"
             )
 
@@ -300,6 +300,8 @@ def _undone(earlier: Step, step: Step) -> str:
 
 
 def _is_idle(before: Step, after: Step) -> bool:
+    if isinstance(before, Cluster) and isinstance(after, Cluster):
+        return after.clusters >= before.clusters
     if not (isinstance(before, Prune) and isinstance(after, Prune)):
         return False
     if before.sparsity is not None and after.sparsity is not None:

@@ -197,6 +197,7 @@ def test_any_text_is_a_recipe_or_bad_input(text: str) -> None:
         ("float32 → int8", "stands alone"),
         ("prune(0.8) → as_is", "stands alone"),
         ("prune(0.8) → prune(0.5)", "each must go further"),
+        ("cluster(8) → cluster(16)", "each must go further"),
         (" → ".join(["fine_tune"] * 21), "1 to 20 steps"),
         ("fine_tune" * 200, "characters"),
         ({"steps": []}, "1 to 20 steps"),
