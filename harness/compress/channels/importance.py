@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from harness.models.training import Lessons, Loss, cross_entropy, logits_of
 
 #: Batches that the Taylor importance is averaged over, at most.
 _BATCHES = 16
+#: Bytes of samples that are run through the network together, at most.
+_BYTES_AT_ONCE = 4 * 2**20
 
 
 def norm_importance(graph: ChannelGraph, order: int) -> Array:
@@ -72,17 +75,31 @@ def taylor_importance(
     total = np.zeros(graph.count)
     with logits_of(model):
         for number, chosen in enumerate(order):
-            x = tf.constant(lessons.x[chosen])
-            labels = tf.constant(lessons.y[chosen].astype(np.int32))
-            with tf.GradientTape() as tape:
-                logits = _run_gated(model, graph, gates, x)
-                value = (loss or cross_entropy)(logits, labels, x)
-            gradient = tape.gradient(value, gates)
-            total += np.square(np.asarray(tf.convert_to_tensor(gradient), np.float64))
+            mean = np.zeros(graph.count)
+            for part in in_parts(lessons.x[chosen]):
+                x = tf.constant(lessons.x[chosen[part]])
+                labels = tf.constant(lessons.y[chosen[part]].astype(np.int32))
+                with tf.GradientTape() as tape:
+                    logits = _run_gated(model, graph, gates, x)
+                    value = (loss or cross_entropy)(logits, labels, x)
+                gradient = tf.convert_to_tensor(tape.gradient(value, gates))
+                mean += len(x) / len(chosen) * np.asarray(gradient, np.float64)
+            total += np.square(mean)
             lessons.on_epoch(number + 1, len(order))
     if not np.isfinite(total).all():
         raise StepError("the loss or its derivative is not finite, so nothing can be ranked by it")
     return total / len(order)
+
+
+def in_parts(samples: Array) -> Iterator[slice]:
+    """Slices of the samples that are few enough to run at once.
+
+    Run layer by layer, all activations of a network are in memory together: in MobileNetV2 they
+    take fifty times the room of its input, and their gradients once more.
+    """
+    count = max(1, _BYTES_AT_ONCE // max(1, samples[0].nbytes))
+    for start in range(0, len(samples), count):
+        yield slice(start, start + count)
 
 
 def _run_gated(model: Any, graph: ChannelGraph, gates: Any, x: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.compress.channels.allocation import Curve, one_pool
 from harness.compress.channels.graph import ChannelGraph
+from harness.compress.channels.importance import in_parts
 from harness.compress.channels.rewrite import run_masked
 from harness.compress.step import StepError
 from harness.models.array import Array
@@ -39,11 +40,17 @@ def scan(
 
     count = max(1, min(_SAMPLES, len(lessons.x), _BYTES // max(1, lessons.x[0].nbytes)))
     samples, classes = lessons.some(count)
-    x, labels = tf.constant(samples), tf.constant(classes.astype(np.int32))
+    parts = [
+        (tf.constant(samples[part]), tf.constant(classes[part].astype(np.int32)))
+        for part in in_parts(samples)
+    ]
 
     def measured(keep: Array) -> float:
-        logits = run_masked(model, graph, keep, [x])[0]
-        return float((loss or cross_entropy)(logits, labels, x))
+        total = 0.0
+        for x, labels in parts:
+            logits = run_masked(model, graph, keep, [x])[0]
+            total += len(x) * float((loss or cross_entropy)(logits, labels, x))
+        return float(total / count)
 
     curves = []
     with logits_of(model):
