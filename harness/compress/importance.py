@@ -47,7 +47,7 @@ def taylor(model: Any, kernels: Sequence[Any], lessons: Lessons, loss: Loss | No
 
     require_samples(lessons, "importance=taylor")
     loss = loss or cross_entropy
-    batch = min(lessons.settings.batch, len(lessons.x))
+    batch = lessons.batch
     count = min(_BATCHES, len(lessons.x) // batch)
     chosen = np.random.default_rng(lessons.seed).permutation(len(lessons.x))[: count * batch]
 

@@ -22,6 +22,9 @@ from harness.models.array import Array
 
 #: Steps in one graph call at most: masks are updated and progress is told in between.
 _STEPS_A_CALL = 16
+#: Bytes of samples in one step at most: 34 images of 224 x 224 x 3. With twice as many, MobileNetV2
+#: with its activations and their gradients took more than 7 GiB.
+_BYTES_A_BATCH = 20 * 2**20
 #: Bytes of samples in one graph call at most.
 _BYTES_A_CALL = 64 * 2**20
 
@@ -53,6 +56,12 @@ class Lessons:
     settings: TrainingSettings
     seed: int
     on_epoch: Callable[[float, int], None] = field(default=lambda _done, _all: None)
+
+    @property
+    def batch(self) -> int:
+        """How many samples a step of training takes: fewer where they are large."""
+        fitting = max(1, _BYTES_A_BATCH // max(1, int(self.x[0].nbytes)))
+        return min(self.settings.batch, len(self.x), fitting)
 
     def some(self, count: int) -> tuple[Array, Array]:
         """So many samples and their labels, chosen by the seed: to judge a network by."""
@@ -106,7 +115,7 @@ def fit(
 
     keras.utils.set_random_seed(lessons.seed)
     random = np.random.default_rng(lessons.seed)
-    batch = min(lessons.settings.batch, len(lessons.x))
+    batch = lessons.batch
     steps = len(lessons.x) // batch
     rate = learning_rate or lessons.settings.learning_rate
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps * epochs))

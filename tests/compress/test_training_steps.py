@@ -168,3 +168,16 @@ def test_a_student_must_fit(state: State, workshop: Workshop) -> None:
 
     with pytest.raises(StepError, match=r"student's output shape is \(7,\), the model's \(10,\)"):
         Student(epochs=1).train(state, Workshop(workshop.lessons, wrong))
+
+
+def test_large_samples_come_in_smaller_batches() -> None:
+    from harness.models.training import Lessons, TrainingSettings
+
+    def batch(count: int, *shape: int) -> int:
+        x = np.broadcast_to(np.float32(0), (count, *shape))
+        return Lessons(x, np.zeros(count, int), TrainingSettings(batch=64), seed=0).batch
+
+    assert batch(1000, 28, 28, 1) == 64
+    assert batch(10, 28, 28, 1) == 10
+    assert batch(1000, 224, 224, 3) == 34
+    assert batch(1000, 4000, 4000, 3) == 1

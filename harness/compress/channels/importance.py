@@ -68,7 +68,7 @@ def taylor_importance(
     """
     import tensorflow as tf
 
-    batch = min(lessons.settings.batch, len(lessons.x))
+    batch = lessons.batch
     order = np.random.default_rng(lessons.seed).permutation(len(lessons.x))
     order = order[: batch * min(_BATCHES, len(lessons.x) // batch)].reshape(-1, batch)
     gates = tf.Variable(tf.ones(graph.count))
