@@ -80,7 +80,8 @@ def measure(
         )
     if measured.stride > 1:
         warnings.append(
-            f"every {measured.stride}th inference is kept, as a trial keeps at most {MOST_SAMPLES}"
+            f"of every {measured.stride} inferences one is kept: "
+            f"a trial keeps at most {MOST_SAMPLES}"
         )
     return Result(
         job.trial,

@@ -54,7 +54,7 @@ def choose_devices(
     Args:
         selection: what it names; if nothing, ``all`` where the rest asks for a phone or board,
             else there is no device to choose.
-        allow: checks that a phone may fail.
+        allow: checks that they may fail.
         binary: ``benchmark_model``, if that is to measure.
         unplugged: phones must run on their battery.
 
@@ -70,7 +70,7 @@ def choose_devices(
         selection = (discovery.ALL,)
     if binary is not None and "local" in selection:
         raise BadInputError("benchmark_model runs on phones and boards that adb reaches")
-    specs = [DeviceSpec(name="local")] if "local" in selection else []
+    specs = [DeviceSpec(name="local", allow=tuple(allow))] if "local" in selection else []
     for address in dict.fromkeys(selection):
         if address == "local":
             continue

@@ -127,6 +127,41 @@ def test_a_sustained_run(tmp_path: Path) -> None:
     assert "another mode (burst, not sustained, 0.0333333 min)" in refused.stderr
 
 
+def test_a_sustained_run_tells_clocks_and_heat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a written tree, since few machines that test have sensors."""
+    policy = "sys/devices/system/cpu/cpufreq/policy0"
+    for name, text in {
+        f"{policy}/related_cpus": "0 1 2 3",
+        f"{policy}/scaling_cur_freq": "1400000",
+        f"{policy}/scaling_max_freq": "1800000",
+        f"{policy}/cpuinfo_max_freq": "1800000",
+        "sys/class/thermal/thermal_zone0/temp": "61500",
+    }.items():
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_text(f"{text}\n")
+    monkeypatch.setenv("MOBILEBENCH_SYSTEM_ROOT", str(tmp_path / "tree"))
+    model, results = MODELS / "small.tflite", tmp_path / "results"
+    command = ("run", model, "--sustained-minutes", 1 / 60, "--cpus", "0", "--results", results)
+    done = mobilebench(*command)
+    assert done.returncode == 0, done.stderr
+    assert "Without a pause: as_is: " in done.stdout
+    page = (only_run(results).path / "report.html").read_text("utf-8")
+    for words in ("Clock (GHz)", "Heat (°C)", "cpu-1 on CPU 0"):
+        assert words in page
+    # A limit that is there from the beginning: nothing is measured, and the reason has a name.
+    (tmp_path / "tree" / policy / "scaling_max_freq").write_text("1200000\n")
+    refused = mobilebench(*command)
+    assert refused.returncode == 4
+    assert "cpu0 is limited to 1.20 GHz of 1.80 GHz" in refused.stderr
+    assert "measure it anyway with --device local --allow frequency" in refused.stderr
+    allowed = mobilebench("run", model, "--blocks", 1, "--seconds", 0, "--allow", "frequency",
+                          "--device", "local", "--results", results)  # fmt: skip
+    assert allowed.returncode == 0, allowed.stderr
+    assert "measured although cpu0 is limited to 1.20 GHz" in " ".join(allowed.stdout.split())
+
+
 def test_a_gate_takes_no_sustained_trials(tmp_path: Path) -> None:
     protocol = "[protocol]\nsustained_minutes = 1\n"
     more = f'[models.ready]\nb = "{MODELS / "small_int8.tflite"}"\n'

@@ -86,6 +86,21 @@ class SustainedTrial:
         return self.steady / self.first - 1
 
 
+def highest(traces: Sequence[Trace], unit: str) -> tuple[tuple[int, float], ...]:
+    """The highest value among the counters of one unit, at each time (ns) that one was read.
+
+    As the hottest sensor, or the clock of the fastest cluster. A counter that never moves while
+    another does, as a sensor that is not connected, would hide the others and is left out.
+    """
+    read = [trace for trace in traces if trace.unit == unit and trace.values]
+    moving = [trace for trace in read if min(trace.values) < max(trace.values)]
+    found: dict[int, float] = {}
+    for trace in moving or read:
+        for time, value in zip(trace.times_ns, trace.values, strict=True):
+            found[time] = max(value, found.get(time, value))
+    return tuple(sorted(found.items()))
+
+
 def describe(
     samples_ns: npt.NDArray[np.int64],
     starts_ns: npt.NDArray[np.int64] | None = None,

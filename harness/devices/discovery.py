@@ -166,7 +166,7 @@ def open_device(
     device = AdbDevice(server, serial)
     if binary is not None:
         if kind == BoardDevice.kind:
-            return UpstreamBoard(name, device, Path(binary), cache)
+            return UpstreamBoard(name, device, Path(binary), cache, allowed)
         return UpstreamPhone(name, device, Path(binary), allowed)
     if kind == BoardDevice.kind:
         return BoardDevice(name, device, cache, python or "python3", allowed=frozenset(allowed))

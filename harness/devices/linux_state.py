@@ -141,14 +141,20 @@ class Fitness:
         name: how tables call it.
         read: runs the script there and returns what it printed.
         allowed: checks that may fail; every result says so.
+        option: how a command line names it, where that is known.
     """
 
     def __init__(
-        self, name: str, read: Callable[[], str], allowed: frozenset[str] = frozenset()
+        self,
+        name: str,
+        read: Callable[[], str],
+        allowed: frozenset[str] = frozenset(),
+        option: str = "",
     ) -> None:
         self._name = name
         self._read = read
         self._allowed = allowed
+        self._option = option
         self._before = LinuxState()
         self._was_fit = False
 
@@ -168,7 +174,7 @@ class Fitness:
             sentences = "; ".join(reason.sentence for reason in reasons)
             if not all(reason.passes for reason in reasons):
                 checks = sorted({r.check for r in reasons} - {"cooldown"})
-                allow = " ".join(f"--allow {check}" for check in checks)
+                allow = " ".join(filter(None, [self._option, *(f"--allow {c}" for c in checks)]))
                 raise InvalidRunError(f"{who}: {sentences} (measure it anyway with {allow})")
             if time.monotonic() >= end:
                 raise InvalidTrialError("too_hot", f"{who}: {sentences}")

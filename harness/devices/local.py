@@ -39,7 +39,7 @@ class LocalDevice:
         self._python = python or sys.executable
         self._command = (self._python, str(agent_archive.build(cache)))
         # Byte code of the agent or its runtime must not be written while something is measured.
-        self._fitness = Fitness(name, _state, allowed)
+        self._fitness = Fitness(name, _state, allowed, "--device local")
         self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
     @property

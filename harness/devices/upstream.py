@@ -58,6 +58,7 @@ class UpstreamBoard(BoardDevice):
         device: where it is.
         binary: ``benchmark_model``, built for it.
         cache: as of :class:`BoardDevice`.
+        allowed: checks that may fail; every result says so.
 
     Raises:
         BadInputError: there is no such file.
@@ -65,8 +66,15 @@ class UpstreamBoard(BoardDevice):
 
     executor = BENCHMARK_MODEL
 
-    def __init__(self, name: str, device: AdbDevice, binary: Path, cache: Path) -> None:
-        super().__init__(name, device, cache)
+    def __init__(
+        self,
+        name: str,
+        device: AdbDevice,
+        binary: Path,
+        cache: Path,
+        allowed: Iterable[str] = (),
+    ) -> None:
+        super().__init__(name, device, cache, allowed=frozenset(allowed))
         self._program = _Program(device, self._store, binary)
 
     def _greet(self) -> Hello:

@@ -9,12 +9,13 @@ from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis import units
 from harness.report.grid import MISSING, Cell, Column, Grid, comparison_grid
 from harness.report.headings import nothing, title
 from harness.report.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -50,6 +51,10 @@ def terminal(summary: Summary) -> RenderableType:
             for advice in comparison.advice
         ]
         parts += [
+            Text.assemble(("Without a pause: ", "bold"), plain(sentence))
+            for sentence in _without_a_pause(comparison)
+        ]
+        parts += [
             Text.assemble((f"{plain(v.recipe)}: ", "red"), plain(v.failure))
             for v in comparison.variants
             if v.failure
@@ -66,6 +71,22 @@ def terminal(summary: Summary) -> RenderableType:
         parts.append(Text(nothing(summary).strip()))
     parts += [Text.assemble(("! ", "yellow"), plain(warning)) for warning in summary.warnings]
     return Group(*parts)
+
+
+def _without_a_pause(comparison: Comparison) -> Iterator[str]:
+    """What minutes did to each variant of a sustained run."""
+    for variant in comparison.variants:
+        found = variant.sustained
+        if found is None or found.steady.value is None or found.change.value is None:
+            continue
+        change = units.true_minus(f"{100 * found.change.value:+.1f} %")
+        when = (
+            "no throttling seen"
+            if found.throttled_after.value is None
+            else f"throttles after {units.long_duration(found.throttled_after.value)}"
+        )
+        steady = units.duration(found.steady.value)
+        yield f"{variant.recipe}: {steady} at its end, {change} over its beginning; {when}."
 
 
 class _Fitted:

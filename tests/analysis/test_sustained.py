@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from harness.analysis import sustained
-from harness.analysis.sustained import THROTTLED
+from harness.analysis.sustained import THROTTLED, Trace
 
 #: A minute of the simulations, ns.
 MINUTE = 1_000_000
@@ -136,3 +136,22 @@ def test_over_trials() -> None:
     assert both is not None
     assert (both.throttled_after.value, both.throttled_after.n) == (2 * MINUTE, 1)
     assert both.first.n == 2
+
+
+def test_the_hottest_sensor_at_each_time() -> None:
+    def trace(name: str, unit: str, times: tuple[int, ...], values: tuple[float, ...]) -> Trace:
+        return Trace(name, unit, times, values, "" if values else "it says 'n/a'")
+
+    traces = (
+        trace("zone0_temperature", "°C", (0, 5, 10), (40.0, 60.0, 61.0)),
+        trace("zone1_temperature", "°C", (0, 5, 10), (45.0, 46.0, 47.0)),
+        # Not connected: it would hide all others.
+        trace("zone2_temperature", "°C", (0, 5, 10), (125.0, 125.0, 125.0)),
+        trace("zone3_temperature", "°C", (), ()),
+        # One reading of it failed.
+        trace("zone4_temperature", "°C", (0, 10), (30.0, 70.0)),
+        trace("cpu0_frequency_current", "Hz", (0, 5, 10), (1e9, 1e9, 1e9)),
+    )
+    assert sustained.highest(traces, "°C") == ((0, 45.0), (5, 60.0), (10, 70.0))
+    assert sustained.highest(traces, "Hz") == ((0, 1e9), (5, 1e9), (10, 1e9))
+    assert sustained.highest(traces, "1") == ()

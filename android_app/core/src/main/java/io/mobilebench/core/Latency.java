@@ -62,7 +62,7 @@ final class Latency {
             }
             if (measured.stride > 1) {
                 warnings.add(
-                        "every " + measured.stride + "th inference is kept, as a trial keeps at"
+                        "of every " + measured.stride + " inferences one is kept: a trial keeps at"
                                 + " most " + MOST_SAMPLES);
             }
             Result result = new Result(
