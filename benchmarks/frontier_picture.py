@@ -40,7 +40,7 @@ def draw(comparisons: Sequence[Comparison], path: Path) -> None:
     with mpl.rc_context(style):
         rows = max(len(c.variants) for c in comparisons)
         figure = Figure(
-            figsize=(10.5, len(comparisons) * max(3.2, 0.24 * rows + 0.6)), layout="constrained"
+            figsize=(10.5, len(comparisons) * max(3.2, 0.3 * rows + 0.6)), layout="constrained"
         )
         grid = figure.subplots(
             len(comparisons), 3, squeeze=False, gridspec_kw={"width_ratios": (1, 1, 1.35)}
