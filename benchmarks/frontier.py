@@ -265,12 +265,11 @@ def measure(
         )
     document = {"name": "frontier", "seed": SEED, "models": tables, "protocol": dict(settings)}
     suite = validate(document, "this benchmark", Path())
-    here = suite.model_dump(mode="json")
+    results = folder / "results" / key_of({"suite": suite.model_dump(mode="json")})
     with RunDisplay(Console(stderr=True)) as display:
-        for path in sorted((folder / "results").glob("*-frontier*"), reverse=True):
-            if RunFolder.open(path).manifest()["suite"] == here:
-                return run.resume(path, display)
-        return run.start(suite, folder / "results", ["frontier"], display)
+        for path in results.glob("*-frontier"):
+            return run.resume(path, display)
+        return run.start(suite, results, ["frontier"], display)
 
 
 def percent(estimate: Estimate, digits: int, factor: float = 100, sign: str = "") -> str:
