@@ -78,7 +78,7 @@ def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     A run that is older than a setting had it switched off.
     """
     return [
-        f"another {name} ({other.get(name, 'not recorded')}, not {base.get(name, 'not recorded')})"
+        f"another {name} ({other.get(name) or 'none'}, not {base.get(name) or 'none'})"
         for name in dict.fromkeys((*base, *other))
         if (base.get(name) or None) != (other.get(name) or None)
     ]
