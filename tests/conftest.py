@@ -1,6 +1,7 @@
 """What all tests share: small real models, and a cache of their own."""
 
 import hashlib
+import signal
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,15 @@ def model_file() -> Path:
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pytest_configure() -> None:
+    """Undoes what ``nohup`` and a shell's ``&`` leave to every process that the tests start.
+
+    Ctrl-C and a hang-up are among the things that are tested, and whoever ignores a signal passes
+    that on to all its children.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
