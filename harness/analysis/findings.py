@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from harness.analysis.sustained import Sustained
     from harness.warmup import Convergence
 
+#: How the sentence begins that the terminal, too, must tell.
+SMALLER_BUT_SLOWER = "Smaller but slower"
 #: Calling the interpreter from Python costs microseconds: below this it is a large part.
 OVERHEAD_NS = 10_000
 
@@ -45,7 +47,7 @@ def _size_and_speed(variant: Variant) -> Iterator[str]:
     speed = variant.speedup.interval
     slower = speed is not None and speed.high < 1
     if slower and variant.speedup.value:
-        lead = "Smaller but slower" if smaller and smaller > 1 else "Slower"
+        lead = SMALLER_BUT_SLOWER if smaller and smaller > 1 else "Slower"
         yield f"{lead} than the baseline: {units.times(1 / variant.speedup.value)} its latency."
     elif speed is not None and speed.holds(1):
         yield "No difference in speed to the baseline is shown: the interval holds 1."

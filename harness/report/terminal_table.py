@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis import units
+from harness.analysis.findings import SMALLER_BUT_SLOWER
 from harness.report.grid import MISSING, Cell, Column, Grid, comparison_grid
 from harness.report.headings import nothing, title
 from harness.report.text import plain
@@ -53,6 +54,12 @@ def terminal(summary: Summary) -> RenderableType:
         parts += [
             Text.assemble(("Without a pause: ", "bold"), plain(sentence))
             for sentence in _without_a_pause(comparison)
+        ]
+        parts += [
+            Text.assemble((f"{plain(v.recipe)}: ", "bold"), plain(finding))
+            for v in comparison.variants
+            for finding in v.findings
+            if finding.startswith(SMALLER_BUT_SLOWER)
         ]
         parts += [
             Text.assemble((f"{plain(v.recipe)}: ", "red"), plain(v.failure))

@@ -159,6 +159,21 @@ def test_a_negative_number_stays_a_number_in_a_spreadsheet(summary):
     assert found.drift.dtype == float
 
 
+def test_terminal_tells_which_variant_is_smaller_but_slower(summary):
+    told = {
+        (variant.recipe, finding)
+        for comparison in summary.comparisons
+        for variant in comparison.variants
+        for finding in variant.findings
+        if finding.startswith("Smaller but slower")
+    }
+    console = Console(width=400, file=io.StringIO(), color_system=None)
+    console.print(terminal(summary))
+    text = console.file.getvalue()
+    assert told
+    assert all(f"{recipe}: {finding}" in text for recipe, finding in told)
+
+
 def test_terminal_tells_the_warnings_of_the_files(summary):
     digits = summary.comparisons[0]
     warned = [replace(v, warnings=("calibrated with random data",)) for v in digits.variants[:2]]
