@@ -19,7 +19,6 @@ Each file's accuracy is a line of ``outcomes.jsonl`` in ``--folder`` as soon as 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 import sys
@@ -29,13 +28,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import heading
+from common import Journal, accuracy, heading
 from rich.console import Console
 from scipy import stats
 
-from device_agent.contract import PROTOCOL_VERSION, Job
 from harness.cache import cache_folder
-from harness.compress.artifact import Artifact
 from harness.compress.cache import key_of, versions_of
 from harness.compress.recipe import Recipe
 from harness.compress.service import compress_variants
@@ -50,25 +47,6 @@ SUITE = Path(__file__).parents[1] / "suites" / "article.toml"
 PUBLISHED = {("distill",): 0.9750, ("distill", "prune"): 0.9500}
 
 
-def accuracy(device: LocalDevice, artifact: Artifact) -> float:
-    """The share of test digits that the file on the device gets right."""
-    evaluation = artifact.evaluation
-    assert evaluation is not None
-    job = Job(
-        protocol=PROTOCOL_VERSION,
-        trial="article",
-        kind="accuracy",
-        model=str(artifact.path),
-        model_sha256=artifact.sha256,
-        dataset=str(evaluation.path),
-        dataset_sha256=evaluation.sha256,
-    )
-    told = {metric.name: metric.value for metric in device.run(job, lambda _: None, 300).metrics}
-    found = told["accuracy_top1"]
-    assert found is not None
-    return found
-
-
 def one_seed(suite: Suite, seed: int, device: LocalDevice) -> list[dict[str, Any]]:
     """Every recipe of the suite with one seed."""
     with RunDisplay(Console(stderr=True)) as display:
@@ -79,12 +57,20 @@ def one_seed(suite: Suite, seed: int, device: LocalDevice) -> list[dict[str, Any
         print(f"seed {seed}: {failure.recipe}: {failure.reason}")
     found = []
     for artifact in outcome.artifacts:
+        evaluation = artifact.evaluation
+        assert evaluation is not None
         zeros = [step["zeros"] for step in artifact.provenance["steps"] if "zeros" in step]
         found.append(
             {
                 "seed": seed,
                 "recipe": artifact.provenance["recipe"],
-                "accuracy": accuracy(device, artifact),
+                "accuracy": accuracy(
+                    device,
+                    artifact.path,
+                    artifact.sha256,
+                    evaluation.path,
+                    evaluation.sha256,
+                ),
                 "zeros": zeros[-1] if zeros else None,
                 "bytes": artifact.bytes,
                 "gzip": artifact.gzip_bytes,
@@ -93,35 +79,22 @@ def one_seed(suite: Suite, seed: int, device: LocalDevice) -> list[dict[str, Any
     return found
 
 
-class Outcomes:
-    """What is known already, in a file that grows by a line a trained file."""
+class Outcomes(Journal):
+    """The accuracy of each trained file."""
 
     def __init__(self, path: Path) -> None:
         """Reads the file, if there is one; it must have been made by this code."""
-        self._path = path
         packages = versions_of("tensorflow", "keras", "litert-quantizer", "ai-edge-litert")
-        here = key_of({"versions": packages})
-        if not path.exists():
-            path.write_text(json.dumps(here) + "\n", "utf-8")
-        # A line that a kill cut off is dropped: its seed is done again, from the cache.
-        whole, _, torn = path.read_text("utf-8").rpartition("\n")
-        if torn:
-            path.write_text(f"{whole}\n", "utf-8")
-        first, *lines = whole.splitlines()
-        if json.loads(first) != here:
-            sys.exit(f"{path} is of other code or versions: choose another --folder")
-        self.all: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        super().__init__(path, {"code": key_of({"versions": packages})}, "code or versions")
 
     def add(self, outcome: dict[str, Any]) -> None:
-        """Keeps one more, on the disk at once."""
+        """Keeps one more."""
         if self.by_seed(outcome["recipe"]).get(outcome["seed"]) is None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(outcome) + "\n")
-            self.all.append(outcome)
+            self.keep(outcome)
 
     def by_seed(self, recipe: str) -> dict[int, dict[str, Any]]:
         """The outcomes of one recipe."""
-        return {o["seed"]: o for o in self.all if o["recipe"] == recipe}
+        return {o["seed"]: o for o in self.lines if o["recipe"] == recipe}
 
 
 def half_width(values: Sequence[float]) -> float:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from device_agent.contract import PROTOCOL_VERSION, Job
 from harness import host
+from harness.devices.local import LocalDevice
 
 _BIN = Path(sys.executable).parent
 MOBILEBENCH = str(_BIN / "mobilebench")
@@ -40,3 +45,56 @@ def zoo(model: str, recipes: list[str], into: Path) -> dict[str, Path]:
 def sha256(path: Path) -> str:
     """The file's hash, as a job names it."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def accuracy(
+    device: LocalDevice, model: Path, model_sha256: str, dataset: Path, dataset_sha256: str
+) -> float:
+    """The share of a dataset's samples that a file on the device gets right."""
+    job = Job(
+        protocol=PROTOCOL_VERSION,
+        trial="benchmark",
+        kind="accuracy",
+        model=str(model),
+        model_sha256=model_sha256,
+        dataset=str(dataset),
+        dataset_sha256=dataset_sha256,
+    )
+    told = {metric.name: metric.value for metric in device.run(job, lambda _: None, 300).metrics}
+    found = told["accuracy_top1"]
+    assert found is not None
+    return found
+
+
+class Journal:
+    """What a benchmark has found so far, in a file that grows by a line each.
+
+    Attributes:
+        lines: what was found, in order.
+    """
+
+    def __init__(self, path: Path, here: Mapping[str, Any], what: str) -> None:
+        """Reads the file, if there is one.
+
+        Args:
+            path: the file.
+            here: what all lines must have been found with; it is the file's first line.
+            what: how an error calls that.
+        """
+        self._path = path
+        if not path.exists():
+            path.write_text(json.dumps(here) + "\n", "utf-8")
+        # A line that a kill cut off is dropped: what it told is found again.
+        whole, _, torn = path.read_text("utf-8").rpartition("\n")
+        if torn:
+            path.write_text(f"{whole}\n", "utf-8")
+        first, *lines = whole.splitlines()
+        if json.loads(first) != here:
+            sys.exit(f"{path} is of other {what}: choose another --folder")
+        self.lines: list[dict[str, Any]] = [json.loads(line) for line in lines]
+
+    def keep(self, line: dict[str, Any]) -> None:
+        """Keeps one more, on the disk at once."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self.lines.append(line)

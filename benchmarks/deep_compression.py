@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import json
 import lzma
 import math
 import statistics
@@ -29,13 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import heading
+from common import Journal, accuracy, heading, sha256
 from scipy import stats
 
 from device_agent.contract import PROTOCOL_VERSION, Job
-from harness import inspection
+from harness import host, inspection
 from harness.cache import cache_folder
-from harness.compress.artifact import Artifact
+from harness.compress.cache import key_of
 from harness.compress.recipe import parse_recipe
 from harness.compress.service import compress_variants
 from harness.devices.local import LocalDevice
@@ -91,27 +90,7 @@ def split(data: str, into: Path) -> tuple[Path, Path]:
     return files
 
 
-def error(device: LocalDevice, artifact: Artifact, x: Array, y: Array, scratch: Path) -> float:
-    """The share of samples that the file on the device gets wrong."""
-    import hashlib
-
-    data = scratch / "evaluation.npz"
-    np.savez(data, x=x, y=y.astype(np.int64))
-    job = Job(
-        protocol=PROTOCOL_VERSION,
-        trial="deep",
-        kind="accuracy",
-        model=str(artifact.path),
-        model_sha256=artifact.sha256,
-        dataset=str(data),
-        dataset_sha256=hashlib.sha256(data.read_bytes()).hexdigest(),
-    )
-    told = {metric.name: metric.value for metric in device.run(job, lambda _: None, 300).metrics}
-    assert told["accuracy_top1"] is not None
-    return 1 - told["accuracy_top1"]
-
-
-def latency(device: LocalDevice, files: Sequence[Artifact], blocks: int = 7) -> list[float]:
+def latency(device: LocalDevice, files: Sequence[dict[str, Any]], blocks: int = 7) -> list[float]:
     """Each file's median latency (ns): trials in blocks, a fresh process each."""
     medians: list[list[float]] = [[] for _ in files]
     for block in range(blocks):
@@ -121,8 +100,8 @@ def latency(device: LocalDevice, files: Sequence[Artifact], blocks: int = 7) -> 
                 protocol=PROTOCOL_VERSION,
                 trial=f"deep-{block}-{which}",
                 kind="latency",
-                model=str(files[which].path),
-                model_sha256=files[which].sha256,
+                model=files[which]["file"],
+                model_sha256=files[which]["sha256"],
                 warmup_seconds=0.1,
                 seconds=0.2,
             )
@@ -207,14 +186,21 @@ def judge(
     )
     for failure in made.failures:
         print(f"  {network} {data} seed {seed}: {failure.recipe}: {failure.reason}", flush=True)
+    if not made.artifacts:
+        return
+    (shape,) = {parse(a.path.read_bytes(), network).inputs[0].shape[1:] for a in made.artifacts}
     sets = []
     for path, keys in ((held, ("x", "y")), (train, ("x_test", "y_test"))):
         with np.load(path) as file:
-            sets.append((file[keys[0]].astype(np.float32) / 255, file[keys[1]]))
+            x, y = (file[key] for key in keys)
+        data_file = folder / f"{network}.{path.name}"
+        np.savez(
+            data_file, x=x.reshape(len(x), *shape).astype(np.float32) / 255, y=y.astype(np.int64)
+        )
+        sets.append((data_file, sha256(data_file)))
     for artifact in made.artifacts:
         content = artifact.path.read_bytes()
-        shape = next(iter(parse(content, network).inputs)).shape[1:]
-        errors = [error(device, artifact, x.reshape(len(x), *shape), y, folder) for x, y in sets]
+        errors = [1 - accuracy(device, artifact.path, artifact.sha256, *part) for part in sets]
         facts = inspection.read(content, network)
         yield {
             "network": network,
@@ -294,22 +280,8 @@ def show(network: str, data: str, outcomes: Sequence[dict[str, Any]]) -> None:
     print(f"\n* chosen; error added on the test data, points: {interval(added)}")
     device = LocalDevice("local", None, cache_folder())
     if all(Path(o["file"]).exists() for o in pair[0]):
-        slow, fast = latency(device, [_artifact(o) for o in pair[0]])
+        slow, fast = latency(device, pair[0])
         print(f"  latency {slow / 1000:.1f} -> {fast / 1000:.1f} us: {slow / fast:.2f}x faster")
-
-
-def _artifact(outcome: dict[str, Any]) -> Artifact:
-    size = outcome["bytes"]
-    return Artifact(
-        outcome["network"],
-        outcome["recipe"],
-        outcome["sha256"],
-        Path(outcome["file"]),
-        size,
-        size,
-        size,
-        size,
-    )
 
 
 def main() -> None:
@@ -324,15 +296,15 @@ def main() -> None:
     arguments = parser.parse_args()
     heading("Deep Compression beside ours")
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    kept = arguments.folder / "outcomes.jsonl"
-    outcomes = [json.loads(line) for line in kept.open()] if kept.exists() else []
+    here = {"code": key_of({"versions": host.versions()})}
+    outcomes = Journal(arguments.folder / "outcomes.jsonl", here, "code or versions")
     end = time.monotonic() + 60 * arguments.minutes
     for data in arguments.data:
         for seed in arguments.seeds:
             for network in arguments.networks:
                 there = {
                     o["recipe"]
-                    for o in outcomes
+                    for o in outcomes.lines
                     if (o["network"], o["data"], o["seed"]) == (network, data, seed)
                 }
                 settings = arguments.recipes or SETTINGS[network]
@@ -340,12 +312,10 @@ def main() -> None:
                 if not recipes or time.monotonic() > end:
                     continue
                 for outcome in judge(network, data, seed, recipes, arguments.folder):
-                    outcomes.append(outcome)
-                    with kept.open("a") as file:
-                        file.write(json.dumps(outcome) + "\n")
+                    outcomes.keep(outcome)
     for data in arguments.data:
         for network in arguments.networks:
-            show(network, data, outcomes)
+            show(network, data, outcomes.lines)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ What has been made is a line of ``outcomes.jsonl`` in ``--folder``, and is not m
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import shutil
@@ -30,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import heading
+from common import Journal, heading
 from rich.console import Console
 
 from harness import host, run
@@ -116,28 +115,18 @@ class Made:
     failure: str = ""
 
 
-class Outcomes:
-    """The variants that have been made, in a file that grows by a line each."""
+class Outcomes(Journal):
+    """The variants that have been made."""
 
     def __init__(self, path: Path, samples: int) -> None:
         """Reads the file, if there is one; it must be of this code, these versions and samples."""
-        self._path = path
         here = {"code": key_of({"versions": host.versions()}), "samples": samples, "seed": SEED}
-        if not path.exists():
-            path.write_text(json.dumps(here) + "\n", "utf-8")
-        # A line that a kill cut off is dropped: its variant comes from the cache again.
-        whole, _, torn = path.read_text("utf-8").rpartition("\n")
-        if torn:
-            path.write_text(f"{whole}\n", "utf-8")
-        first, *lines = whole.splitlines()
-        if json.loads(first) != here:
-            sys.exit(f"{path} is of other code, versions or --samples: choose another --folder")
-        self.all = [Made(**json.loads(line)) for line in lines]
+        super().__init__(path, here, "code, versions or --samples")
+        self.all = [Made(**line) for line in self.lines]
 
     def add(self, made: Made) -> None:
-        """Keeps one more variant, on the disk at once."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(made)) + "\n")
+        """Keeps one more variant."""
+        self.keep(asdict(made))
         self.all.append(made)
 
     def of(self, model: str) -> dict[str, Made]:

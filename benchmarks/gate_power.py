@@ -28,9 +28,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from common import heading, zoo
+from common import Journal, heading, zoo
 from scipy import stats
 
 from harness import arms, calibration, gate, host, policy
@@ -109,35 +110,24 @@ class Outcome:
     seconds: float
 
 
-class Outcomes:
-    """The gates that have ended, in a file that grows by a line a gate."""
+class Outcomes(Journal):
+    """The gates that have ended."""
 
     def __init__(self, path: Path) -> None:
         """Reads the file, if there is one; it must have been made here with this protocol."""
-        self._path = path
         here = {"cpu": host.facts()["cpu"], "versions": host.versions(), "protocol": PROTOCOL}
-        if not path.exists():
-            path.write_text(json.dumps(here) + "\n", "utf-8")
-        # A line that a kill cut off is dropped: its gate is run again.
-        whole, _, torn = path.read_text("utf-8").rpartition("\n")
-        if torn:
-            path.write_text(f"{whole}\n", "utf-8")
-        first, *lines = whole.splitlines()
-        if json.loads(first) != here:
-            sys.exit(f"{path} has another machine, version or protocol: choose another --folder")
-        self.all = [self._read(line) for line in lines]
+        super().__init__(path, here, "machine, versions or protocol")
+        self.all = [self._read(line) for line in self.lines]
 
     @staticmethod
-    def _read(line: str) -> Outcome:
-        told = json.loads(line)
+    def _read(told: dict[str, Any]) -> Outcome:
         return Outcome(
             **{**told, "verdict": Verdict(told["verdict"]), "blocks": tuple(told["blocks"])}
         )
 
     def add(self, outcome: Outcome) -> None:
-        """Keeps one more gate, on the disk at once."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(outcome)) + "\n")
+        """Keeps one more gate."""
+        self.keep(asdict(outcome))
         self.all.append(outcome)
 
     def of(self, part: str, name: str) -> list[Outcome]:
