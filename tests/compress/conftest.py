@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.compress.step import State, Workshop
+from harness.compress.teachers import keras_teacher
+from harness.models.sources import build_fresh, find_source, load_keras
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
@@ -85,3 +89,19 @@ def lessons(digits: Digits) -> Any:
     data = load_dataset(str(digits.data))
     assert data.train is not None
     return Lessons(*data.train, TrainingSettings(learning_rate=5e-3), seed=0)
+
+
+@pytest.fixture
+def state(digits: Digits) -> State:
+    """The trained model before any step."""
+    return State(load_keras(find_source(str(digits.model))))
+
+
+@pytest.fixture
+def workshop(digits: Digits, lessons: Any, state: State) -> Workshop:
+    """What its steps work with, itself as the teacher."""
+    return Workshop(
+        lessons,
+        lambda: build_fresh(find_source(str(digits.student))),
+        teachers=lambda: [keras_teacher(state.model, "teacher")],
+    )

@@ -11,17 +11,6 @@ from harness.compress.cluster import Cluster, share
 from harness.compress.fine_tune import FineTune
 from harness.compress.prune import Prune, prunable
 from harness.compress.step import State, StepError, Workshop
-from harness.models.sources import find_source, load_keras
-
-
-@pytest.fixture
-def state(digits: Any) -> State:
-    return State(load_keras(find_source(str(digits.model))))
-
-
-@pytest.fixture
-def workshop(lessons: Any) -> Workshop:
-    return Workshop(lessons, lambda: None)
 
 
 def values(model: Any) -> list[int]:

@@ -11,19 +11,8 @@ from harness.compress.convert import convert_keras
 from harness.compress.low_rank import LowRank
 from harness.compress.step import State, StepError, Workshop
 from harness.compress.tflite import Runner
-from harness.models.sources import find_source, load_keras
 
 pytestmark = pytest.mark.tensorflow
-
-
-@pytest.fixture
-def state(digits: Any) -> State:
-    return State(load_keras(find_source(str(digits.model))))
-
-
-@pytest.fixture
-def workshop(lessons: Any) -> Workshop:
-    return Workshop(lessons, lambda: None)
 
 
 def convolutions() -> Any:

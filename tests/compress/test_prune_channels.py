@@ -26,17 +26,12 @@ from harness.compress.service import compress_variants
 from harness.compress.step import Bench, State, StepError, Workshop
 from harness.compress.teachers import keras_teacher
 from harness.errors import BadInputError
-from harness.models.sources import build_fresh, find_source, load_keras
+from harness.models.sources import build_fresh, find_source
 from harness.models.spec import ModelSpec
 
 pytestmark = pytest.mark.tensorflow
 
 NONE = Workshop(None, lambda: None)
-
-
-@pytest.fixture
-def state(digits: Any) -> State:
-    return State(load_keras(find_source(str(digits.model))))
 
 
 @pytest.fixture

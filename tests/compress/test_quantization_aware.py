@@ -18,14 +18,8 @@ from harness.compress.quantization_aware import (
 from harness.compress.quantize import DynamicInt4, DynamicInt8, Int8
 from harness.compress.step import State, StepError, Workshop
 from harness.compress.tflite import Runner
-from harness.models.sources import find_source, load_keras
 
 pytestmark = pytest.mark.tensorflow
-
-
-@pytest.fixture
-def state(digits: Any) -> State:
-    return State(load_keras(find_source(str(digits.model))))
 
 
 @pytest.fixture

@@ -12,12 +12,6 @@ from harness.compress.importance import magnitude, taylor, zero_share
 from harness.compress.prune import Prune, prunable
 from harness.compress.sensitivity import LEVELS, LayerCurve, Scan, held_out, scan
 from harness.compress.step import State, StepError, Workshop
-from harness.models.sources import find_source, load_keras
-
-
-@pytest.fixture
-def state(digits: Any) -> State:
-    return State(load_keras(find_source(str(digits.model))))
 
 
 def curve(losses: list[float], weights: int = 100) -> LayerCurve:

@@ -21,24 +21,9 @@ from harness.compress.teachers import (
     soft_labels,
     tflite_teacher,
 )
-from harness.models.sources import build_fresh, find_source, load_keras
 from harness.models.spec import ModelSpec
 
 pytestmark = pytest.mark.tensorflow
-
-
-@pytest.fixture
-def state(digits: Any) -> State:
-    return State(load_keras(find_source(str(digits.model))))
-
-
-@pytest.fixture
-def workshop(digits: Any, lessons: Any, state: State) -> Workshop:
-    return Workshop(
-        lessons,
-        lambda: build_fresh(find_source(str(digits.student))),
-        teachers=lambda: [keras_teacher(state.model, "teacher")],
-    )
 
 
 def probabilities(teacher: Teacher, x: Any, temperature: float = 1.0) -> Any:

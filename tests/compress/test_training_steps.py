@@ -10,26 +10,8 @@ from harness.compress.fine_tune import FineTune
 from harness.compress.importance import zero_share
 from harness.compress.prune import Prune, prunable
 from harness.compress.step import State, StepError, TrainingStep, Workshop
-from harness.compress.teachers import keras_teacher
-from harness.models.sources import find_source, load_keras
 
 pytestmark = pytest.mark.tensorflow
-
-
-@pytest.fixture
-def state(digits: Any) -> State:
-    return State(load_keras(find_source(str(digits.model))))
-
-
-@pytest.fixture
-def workshop(digits: Any, lessons: Any, state: State) -> Workshop:
-    from harness.models.sources import build_fresh
-
-    return Workshop(
-        lessons,
-        lambda: build_fresh(find_source(str(digits.student))),
-        teachers=lambda: [keras_teacher(state.model, "teacher")],
-    )
 
 
 def zeros(model: Any) -> list[float]:
