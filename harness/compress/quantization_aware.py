@@ -31,8 +31,9 @@ _MOMENTUM = 0.95
 class QuantizationAware(TrainingStep):
     """Trains on with rounded weights and activations; a quantizing step follows.
 
-    Weights are symmetric with one scale an output channel, activations have moving ranges and
-    8 bits. Depthwise weights have 8 bits whatever the others have, as in the file later.
+    Weights are symmetric with one scale an output channel, or one in all where they share their
+    values; activations have moving ranges and 8 bits. Depthwise weights have 8 bits whatever the
+    others have, as in the file later.
     """
 
     name: ClassVar[str] = "quantization_aware"
@@ -51,8 +52,10 @@ class QuantizationAware(TrainingStep):
         from harness.models.training import copy_of
 
         rounded = with_rounded_activations(state.model)
+        sharing = set() if state.codes is None else {id(kernel) for kernel in prunable(rounded)}
         rounding = {
-            id(kernel): _rounder(layer, self._bits(layer)) for layer, kernel in _kernels(rounded)
+            id(kernel): _rounder(layer, self._bits(layer), sharing=id(kernel) in sharing)
+            for layer, kernel in _kernels(rounded)
         }
         if not rounding:
             raise StepError("quantization_aware found no Dense or convolution layer in the model")
@@ -80,16 +83,18 @@ class QuantizationAware(TrainingStep):
         return self.convolution_bits or self.weight_bits
 
 
-def round_weights(weights: Any, bits: int, axis: int = -1) -> Any:
+def round_weights(weights: Any, bits: int, axis: int | None = -1) -> Any:
     """Weights as they will be after quantization; the gradient goes through as if unrounded.
 
     Args:
         weights: any shape; each slice along ``axis`` has a scale of its own.
         bits: 2 to 16; the whole numbers are symmetric about 0, which stays 0.
-        axis: of the output channels.
+        axis: of the output channels; None for one scale in all.
     """
     import tensorflow as tf
 
+    if axis is None:
+        return tf.reshape(round_weights(tf.reshape(weights, (-1, 1)), bits), weights.shape)
     last = len(weights.shape) - 1
     order = [i for i in range(last + 1) if i != axis % (last + 1)] + [axis % (last + 1)]
     moved = tf.transpose(weights, order)
@@ -190,7 +195,7 @@ def _kernels(model: Any) -> Iterator[tuple[Any, Any]]:
             yield layer, layer.kernel
 
 
-def _rounder(layer: Any, bits: int) -> Callable[[Any], Any]:
+def _rounder(layer: Any, bits: int, *, sharing: bool) -> Callable[[Any], Any]:
     import keras
     import tensorflow as tf
 
@@ -201,6 +206,8 @@ def _rounder(layer: Any, bits: int) -> Callable[[Any], Any]:
             return tf.reshape(round_weights(flat, bits), kernel.shape)
 
         return depthwise
+    if sharing and bits == 8:
+        return lambda kernel: round_weights(kernel, bits, axis=None)
     axis = -2 if isinstance(layer, keras.layers.Conv2DTranspose) else -1
     return lambda kernel: round_weights(kernel, bits, axis)
 

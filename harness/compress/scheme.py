@@ -21,10 +21,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from harness.compress.quantize import Algorithm
 from harness.compress.step import StepError
 from harness.tflite.file import dump, load
-from harness.tflite.graph import UNPACKING, parse
+from harness.tflite.graph import UNPACKING, Tensor, parse
 
 #: Every operator of a model.
 EVERYWHERE = ".*"
@@ -33,6 +35,9 @@ EVERYWHERE = ".*"
 _DENSE, _CONVOLUTION, _EMBEDDING = "FULLY_CONNECTED", "CONV_2D", "EMBEDDING_LOOKUP"
 _DEPTHWISE, _TRANSPOSED = "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE"
 _BLOCKWISE = (_DENSE, _EMBEDDING)
+#: The layers whose weights ``cluster`` shares, and the most values it leaves them.
+_CLUSTERED = (_DENSE, _CONVOLUTION, "TRANSPOSE_CONV")
+_MOST_SHARED = 256
 #: Which operators an algorithm knows; the others get min_max.
 _KNOWN_TO: dict[str, tuple[str, ...]] = {
     "min_max": (),
@@ -56,6 +61,8 @@ class Scheme:
         algorithm: how scales are chosen: ``min_max`` (nothing is clipped), ``octav`` (Sakr et
             al. 2022, clips where the squared error is least), ``mse`` (a fixed multiple of the
             standard deviation), ``gptq`` (Frantar et al. 2023, Dense only).
+        sharing: the 8-bit weights of a layer have one scale, instead of one an output channel,
+            so that what shares a value in float32 shares one afterwards.
     """
 
     activations: Literal["float", "dynamic", "int8", "int16"]
@@ -63,6 +70,7 @@ class Scheme:
     convolution_bits: int = 8
     block: int | None = None
     algorithm: Algorithm = "min_max"
+    sharing: bool = False
 
     @property
     def is_static(self) -> bool:
@@ -75,9 +83,14 @@ class Scheme:
         return self.is_static or self.algorithm == "gptq"
 
     def fitting(self, layer: Layer) -> Scheme:
-        """The same without blocks where the layer's rows do not divide by them."""
+        """The same without blocks where the layer's rows do not divide by them.
+
+        With one scale where the layer's weights share their values: scales of their own for the
+        channels would tear them apart, and the download would grow.
+        """
         whole = self.block and layer.shape and layer.shape[-1] % self.block == 0
-        return self if whole else dataclasses.replace(self, block=None)
+        block = self.block if whole else None
+        return dataclasses.replace(self, block=block, sharing=layer.sharing)
 
     def wider(self) -> Scheme | None:
         """What a layer gets that is too fragile for this one; None for float32."""
@@ -105,6 +118,9 @@ def configure_all(job: Any, scheme: Scheme, layers: Sequence[Layer]) -> None:
         StepError: no layer can have the blocks that are asked for.
     """
     configure(job, dataclasses.replace(scheme, block=None))
+    for layer in layers:
+        if layer.sharing:
+            configure(job, scheme.fitting(layer), exactly(layer.name))
     if not scheme.block:
         return
     rows = [x for x in layers if x.kind in _BLOCKWISE and x.stored is not None]
@@ -117,7 +133,7 @@ def configure_all(job: Any, scheme: Scheme, layers: Sequence[Layer]) -> None:
             f"{scheme.block} weights, and {has}"
         )
     for layer in whole:
-        configure(job, scheme, exactly(layer.name))
+        configure(job, scheme.fitting(layer), exactly(layer.name))
 
 
 def configure(job: Any, scheme: Scheme | None, where: str = EVERYWHERE) -> None:
@@ -167,6 +183,8 @@ def _add(
     if known:
         algorithm = {"octav": names.OCTAV, "mse": names.MSE, "gptq": names.GPTQ}[scheme.algorithm]
     granularity = qtyping.QuantGranularity.CHANNELWISE
+    if scheme.sharing and bits == 8:
+        granularity = qtyping.QuantGranularity.TENSORWISE
     if scheme.block and bits == 4 and operation.value in _BLOCKWISE:
         granularity = qtyping.QuantGranularity(f"BLOCKWISE_{scheme.block}")
     if scheme.activations == "float":
@@ -200,13 +218,15 @@ class Layer:
     """An operator: its name (that of its outputs), its kind, and how its weights are stored.
 
     ``stored`` is the type of its constant kernel (``FLOAT32``, ``INT8``, …) and ``shape`` that
-    kernel's; None and empty if it has none.
+    kernel's; None and empty if it has none. ``sharing``: its weights take few values, as
+    ``cluster`` leaves them.
     """
 
     name: str
     kind: str
     stored: str | None
     shape: tuple[int, ...] = ()
+    sharing: bool = False
 
 
 #: Operators with a kernel, and which input it is.
@@ -229,16 +249,31 @@ def layers_of(content: bytes) -> list[Layer]:
     for operator in operators:
         stored: str | None = None
         shape: tuple[int, ...] = ()
+        sharing = False
         if operator.kind in _KERNEL_INPUT:
             kernel = operator.inputs[_KERNEL_INPUT[operator.kind]]
             while kernel is not None and kernel.index in unpacked:
                 kernel = unpacked[kernel.index]
             if kernel is not None and kernel.content is not None:
                 stored, shape = kernel.type, kernel.shape
+                sharing = operator.kind in _CLUSTERED and _shares(kernel)
         # litert-quantizer matches regular expressions with this.
         name = "".join(f"{tensor.name};" for tensor in operator.outputs if tensor.name)
-        found.append(Layer(name, operator.kind, stored, shape))
+        found.append(Layer(name, operator.kind, stored, shape, sharing))
     return found
+
+
+def _shares(kernel: Tensor) -> bool:
+    """Whether float32 weights take so few values that an 8-bit scale can tell them apart."""
+    values = kernel.values() if kernel.type == "FLOAT32" else None
+    if values is None:
+        return False
+    values = values[values != 0]
+    # A look at the first ones spares sorting the millions of weights of a layer like any other.
+    if np.unique(values[: 4 * _MOST_SHARED]).size > _MOST_SHARED:
+        return False
+    different = np.unique(values).size
+    return bool(different <= min(_MOST_SHARED, values.size // 2))
 
 
 def with_signature(content: bytes) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.compress.cluster import Cluster
 from harness.compress.convert import convert_keras
 from harness.compress.fine_tune import FineTune
 from harness.compress.importance import zero_share
@@ -18,6 +19,7 @@ from harness.compress.quantization_aware import (
 from harness.compress.quantize import DynamicInt4, DynamicInt8, Int8
 from harness.compress.step import State, StepError, Workshop
 from harness.compress.tflite import Runner
+from harness.tflite.graph import parse
 
 pytestmark = pytest.mark.tensorflow
 
@@ -74,6 +76,9 @@ def test_rounding_keeps_zero_and_lets_gradients_through() -> None:
         step = abs(original).max() / 7
         assert abs(channel / step - np.rint(channel / step)).max() < 1e-4
         assert abs(channel - original).max() <= step / 2 + 1e-6
+    together = round_weights(weights, 4, axis=None).numpy()
+    assert together.shape == weights.shape
+    assert len(np.unique(together)) <= 15
     across = round_weights(weights, 4, axis=0).numpy()
     np.testing.assert_allclose(across, round_weights(tf.transpose(weights), 4).numpy().T, atol=1e-6)
 
@@ -164,3 +169,14 @@ def test_what_cannot_be_trained_so(state: State, workshop: Workshop) -> None:
     plain = keras.Sequential([keras.Input((784,)), keras.layers.Softmax()])
     with pytest.raises(StepError, match="no Dense or convolution layer"):
         QuantizationAware(epochs=1).train(State(plain), workshop)
+
+
+def test_shared_values_stay_shared_in_the_file(
+    digits: Any, state: State, workshop: Workshop
+) -> None:
+    clustered = Cluster(clusters=8, epochs=1).train(state, workshop)
+    trained = QuantizationAware(epochs=1).train(clustered, workshop)
+    made = DynamicInt8().quantize(convert_keras(trained.model, digits.folder)).content
+    kernels = [o.inputs[1] for o in parse(made, "made").operators if o.kind == "FULLY_CONNECTED"]
+    assert [kernel.scales for kernel in kernels if kernel] == [1, 1]
+    assert all(len(np.unique(kernel.values())) <= 9 for kernel in kernels if kernel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from harness.compress import check, likeness, observe, scheme
+from harness.compress.cluster import share
 from harness.compress.quantize import (
     DynamicInt4,
     DynamicInt8,
@@ -24,7 +26,7 @@ from harness.compress.step import QuantizingStep, StepError
 from harness.compress.tflite import Runner
 from harness.models.datasets import load_dataset, noise
 from harness.tflite.file import dump, load
-from harness.tflite.graph import parse
+from harness.tflite.graph import Tensor, parse
 
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
 
@@ -136,6 +138,57 @@ def test_blocks_are_for_rows_that_divide(model_file: Path) -> None:
         DynamicInt4(block=128).quantize(content)
 
 
+def clustered(content: bytes) -> bytes:
+    """The file with each kernel's weights replaced by the nearest of eight values."""
+    model = load(content)
+    for kernel in kernels(content):
+        values = kernel.values()
+        assert values is not None
+        shared = share(values.reshape(kernel.shape), 8).values()
+        model.buffers[kernel.buffer].data = np.frombuffer(shared.tobytes(), np.uint8)
+    return dump(model)
+
+
+def kernels(content: bytes) -> list[Tensor]:
+    """The kernels of Dense and convolution, which are what ``cluster`` shares."""
+    return [
+        tensor
+        for operator in parse(content, "the file").operators
+        if operator.kind in ("FULLY_CONNECTED", "CONV_2D")
+        for tensor in operator.inputs[1:2]
+        if tensor is not None and tensor.content is not None
+    ]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [DynamicInt8(), DynamicInt8(algorithm="octav"), Int8(), Int16x8(), Int8(min_snr=30)],
+    ids=lambda step: step.text(),
+)
+def test_weights_that_share_a_value_still_do_when_quantized(
+    step: QuantizingStep, model_file: Path, samples: list[Any]
+) -> None:
+    content = clustered(model_file.read_bytes())
+    made = step.quantize(content, samples).content
+    shared = [(kernel.scales, len(np.unique(kernel.values()))) for kernel in kernels(made)]
+    assert shared == [(1, 8), (1, 8)]
+    assert noise_of(made, content) > 25
+    apart = step.quantize(model_file.read_bytes(), samples).content
+    assert all(kernel.scales > 1 for kernel in kernels(apart))
+    packed = [len(lzma.compress(file)) for file in (made, apart)]
+    assert packed[0] < packed[1] - 200
+
+
+def test_few_weights_are_not_taken_for_shared_ones(model_file: Path) -> None:
+    content = model_file.read_bytes()
+    assert not any(layer.sharing for layer in scheme.layers_of(content))
+    assert sum(layer.sharing for layer in scheme.layers_of(clustered(content))) == 2
+    # In 4 bits one scale for a whole layer would lose its small values.
+    assert all(
+        kernel.scales > 1 for kernel in kernels(DynamicInt4().quantize(clustered(content)).content)
+    )
+
+
 def test_old_files_without_a_signature(model_file: Path, samples: list[Any]) -> None:
     model = load(model_file.read_bytes())
     model.signatureDefs = None
@@ -224,7 +277,7 @@ def test_trained_models_keep_their_accuracy(digits: Any) -> None:
     wanted = accuracy(content)
     assert wanted > 0.85
     before = check.examine(content, samples)
-    for step, share in (
+    for step, part in (
         (Float16(), 0.55),
         (DynamicInt8(), 0.35),
         (DynamicInt4(block=32), 0.25),
@@ -233,7 +286,7 @@ def test_trained_models_keep_their_accuracy(digits: Any) -> None:
         (Int8(samples=32, weight_bits=4), 0.25),
     ):
         smaller = step.quantize(content, samples).content
-        assert len(smaller) < share * len(content), step
+        assert len(smaller) < part * len(content), step
         assert accuracy(smaller) == pytest.approx(wanted, abs=0.02), step
         after = check.examine(smaller, samples)
         assert check.compare_quantized(before, after)[1] == ()
