@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.compress import scheme as schemes
 from harness.compress.likeness import MOST_SNR, signal_to_noise
-from harness.compress.scheme import Scheme
+from harness.compress.scheme import Scheme, short
 from harness.compress.step import StepError
 from harness.compress.tflite import Runner
 from harness.models.array import Sample
@@ -54,11 +54,6 @@ class Mixed:
         return found
 
 
-def short(name: str) -> str:
-    """A layer's name without what was fused into it."""
-    return name.strip(";").split(";")[0]
-
-
 def quantize_within(
     content: bytes,
     scheme: Scheme,
@@ -91,7 +86,8 @@ def quantize_within(
     names = [
         layer.name
         for layer in bench.layers
-        if layer.stored is not None or (scheme.is_static and layer.kind in _ARITHMETIC)
+        if (layer.stored is not None or (scheme.is_static and layer.kind in _ARITHMETIC))
+        and not scheme.keeps_float(layer)
     ]
     total = len(names) + len(names).bit_length()
     alone: dict[str, float] = {}

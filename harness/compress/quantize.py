@@ -16,6 +16,7 @@ from harness.compress.step import Quantized, QuantizingStep, StepError, unreport
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.compress.mixed import Mixed
     from harness.compress.scheme import Scheme
     from harness.compress.step import Report
     from harness.models.array import Sample
@@ -32,6 +33,11 @@ _MIN_SNR = Field(
     gt=0,
     le=100,
     description="the signal-to-noise ratio that the outputs must keep, above 0 and at most 100 dB",
+)
+_KEEP_FLOAT = Field(
+    None,
+    pattern=r"[^,\s]",
+    description="layers whose name contains this stay float32; commas between several",
 )
 _CONVOLUTION_BITS: Any = Field(
     4, description="bits of the convolutions' weights: 4, or 8 (which has faster kernels)"
@@ -80,11 +86,18 @@ class _IntegerStep(QuantizingStep):
 
     samples: int = _SAMPLES
     min_snr: float | None = _MIN_SNR
+    keep_float: str | None = _KEEP_FLOAT
 
     @property
     def scheme(self) -> Scheme:
-        """What the settings say."""
+        """What the settings say of every layer."""
         raise NotImplementedError
+
+    @property
+    def _kept(self) -> tuple[str, ...]:
+        """The parts of names that ``keep_float`` lists."""
+        parts = (part.strip() for part in (self.keep_float or "").split(","))
+        return tuple(part for part in parts if part)
 
     @property
     def observed(self) -> Ranges:
@@ -112,7 +125,9 @@ class _IntegerStep(QuantizingStep):
         if self.calibration_count:
             warnings = observe.check_samples(samples, self.samples)
         job = scheme.open_job(content)
-        scheme.configure_all(job, self.scheme, scheme.layers_of(content))
+        layers = scheme.layers_of(content)
+        scheme.configure_all(job, self.scheme, layers)
+        asked = tuple(layer.name for layer in layers if self.scheme.keeps_float(layer))
         statistics = None
         if self.scheme.needs_samples:
             statistics = observe.observe(
@@ -124,11 +139,11 @@ class _IntegerStep(QuantizingStep):
                 report=report,
             )
         if self.min_snr is None:
-            return _checked(scheme.run(job, statistics), warnings=warnings)
+            return _checked(scheme.run(job, statistics), warnings=warnings, asked=asked)
         found = mixed.quantize_within(
             content, self.scheme, statistics, samples, min_snr=self.min_snr, report=report
         )
-        made = _checked(found.content, found, warnings)
+        made = _checked(found.content, found, warnings, asked)
         if self.scheme.weight_bits == 4 and "INT4" not in made.findings["layers_by_type"]:
             idle = f"min_snr={self.min_snr:g} leaves no layer with 4-bit weights"
             return replace(made, warnings=(*made.warnings, idle))
@@ -151,7 +166,7 @@ class DynamicInt8(_IntegerStep):
         """8-bit weights, float activations."""
         from harness.compress.scheme import Scheme
 
-        return Scheme("dynamic", algorithm=self.algorithm)
+        return Scheme("dynamic", algorithm=self.algorithm, keep_float=self._kept)
 
 
 class DynamicInt4(_IntegerStep):
@@ -174,7 +189,9 @@ class DynamicInt4(_IntegerStep):
         """4-bit weights, float activations."""
         from harness.compress.scheme import Scheme
 
-        return Scheme("dynamic", 4, self.convolution_bits, self.block, self.algorithm)
+        return Scheme(
+            "dynamic", 4, self.convolution_bits, self.block, self.algorithm, keep_float=self._kept
+        )
 
 
 class WeightOnlyInt8(_IntegerStep):
@@ -189,7 +206,7 @@ class WeightOnlyInt8(_IntegerStep):
         """8-bit weights, float arithmetic."""
         from harness.compress.scheme import Scheme
 
-        return Scheme("float", algorithm=self.algorithm)
+        return Scheme("float", algorithm=self.algorithm, keep_float=self._kept)
 
 
 class WeightOnlyInt4(_IntegerStep):
@@ -205,7 +222,9 @@ class WeightOnlyInt4(_IntegerStep):
         """4-bit weights, float arithmetic."""
         from harness.compress.scheme import Scheme
 
-        return Scheme("float", 4, self.convolution_bits, None, self.algorithm)
+        return Scheme(
+            "float", 4, self.convolution_bits, None, self.algorithm, keep_float=self._kept
+        )
 
 
 class _StaticStep(_IntegerStep):
@@ -235,7 +254,14 @@ class _StaticStep(_IntegerStep):
         from harness.compress.scheme import Scheme
 
         convolution_bits = self.convolution_bits or self.weight_bits
-        return Scheme(activations, self.weight_bits, convolution_bits, None, self.algorithm)
+        return Scheme(
+            activations,
+            self.weight_bits,
+            convolution_bits,
+            None,
+            self.algorithm,
+            keep_float=self._kept,
+        )
 
 
 class Int8(_StaticStep):
@@ -277,17 +303,20 @@ def _require_gptq(content: bytes) -> None:
         )
 
 
-def _checked(content: bytes, found: object = None, warnings: tuple[str, ...] = ()) -> Quantized:
+def _checked(
+    content: bytes,
+    found: Mixed | None = None,
+    warnings: tuple[str, ...] = (),
+    asked: tuple[str, ...] = (),
+) -> Quantized:
     """The file with what is in it; layers that were left in float32 unasked are warned of."""
     from harness.compress import scheme
-    from harness.compress.mixed import Mixed
 
-    kept = found.kept if isinstance(found, Mixed) else ()
-    counts, left = scheme.count_weights(content, kept)
+    counts, left = scheme.count_weights(content, (*asked, *(found.kept if found else ())))
     if left:
         kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in sorted(set(left)))
         warnings = (*warnings, f"layers whose weights stay float32, for want of a scheme: {kinds}")
     findings: dict[str, object] = {"layers_by_type": counts}
-    if isinstance(found, Mixed):
+    if found is not None:
         findings |= found.findings()
     return Quantized(content, findings, warnings)

@@ -63,6 +63,7 @@ class Scheme:
             standard deviation), ``gptq`` (Frantar et al. 2023, Dense only).
         sharing: the 8-bit weights of a layer have one scale, instead of one an output channel,
             so that what shares a value in float32 shares one afterwards.
+        keep_float: layers whose name contains one of these stay float32.
     """
 
     activations: Literal["float", "dynamic", "int8", "int16"]
@@ -71,6 +72,7 @@ class Scheme:
     block: int | None = None
     algorithm: Algorithm = "min_max"
     sharing: bool = False
+    keep_float: tuple[str, ...] = ()
 
     @property
     def is_static(self) -> bool:
@@ -82,12 +84,18 @@ class Scheme:
         """Whether it has to see the model at work first."""
         return self.is_static or self.algorithm == "gptq"
 
-    def fitting(self, layer: Layer) -> Scheme:
-        """The same without blocks where the layer's rows do not divide by them.
+    def keeps_float(self, layer: Layer) -> bool:
+        """Whether a layer was named as one that is to stay float32."""
+        return any(part in layer.name for part in self.keep_float)
 
-        With one scale where the layer's weights share their values: scales of their own for the
-        channels would tear them apart, and the download would grow.
+    def fitting(self, layer: Layer) -> Scheme | None:
+        """What a layer gets; None for float32.
+
+        Blocks only where its rows divide by them. One scale where its weights share their values:
+        scales of their own for the channels would tear them apart, and the download would grow.
         """
+        if self.keeps_float(layer):
+            return None
         whole = self.block and layer.shape and layer.shape[-1] % self.block == 0
         block = self.block if whole else None
         return dataclasses.replace(self, block=block, sharing=layer.sharing)
@@ -106,6 +114,11 @@ def open_job(content: bytes) -> Any:
     return quantizer.Quantizer(content)
 
 
+def short(name: str) -> str:
+    """A layer's name without what was fused into it."""
+    return name.strip(";").split(";")[0]
+
+
 def exactly(name: str) -> str:
     """What matches this layer's name alone."""
     return f"^{re.escape(name)}$"
@@ -115,25 +128,34 @@ def configure_all(job: Any, scheme: Scheme, layers: Sequence[Layer]) -> None:
     """Tells litert-quantizer what to do with the whole model.
 
     Raises:
-        StepError: no layer can have the blocks that are asked for.
+        StepError: no layer can have the blocks that are asked for, or none has a name that is
+            to stay float32.
     """
-    configure(job, dataclasses.replace(scheme, block=None))
+    for part in scheme.keep_float:
+        if not any(part in layer.name for layer in layers):
+            names = ", ".join(repr(short(layer.name)) for layer in layers if layer.stored)
+            raise StepError(
+                f"keep_float={part!r} is in no layer's name; those with weights are {names}"
+            )
+    if scheme.block:
+        _require_blocks(scheme.block, layers)
+    alike = dataclasses.replace(scheme, block=None)
+    configure(job, alike)
     for layer in layers:
-        if layer.sharing:
-            configure(job, scheme.fitting(layer), exactly(layer.name))
-    if not scheme.block:
-        return
+        own = scheme.fitting(layer)
+        if own != alike:
+            configure(job, own, exactly(layer.name))
+
+
+def _require_blocks(block: int, layers: Sequence[Layer]) -> None:
     rows = [x for x in layers if x.kind in _BLOCKWISE and x.stored is not None]
-    whole = [layer for layer in rows if layer.shape[-1] % scheme.block == 0]
-    if not whole:
+    if not any(layer.shape[-1] % block == 0 for layer in rows):
         lengths = sorted({layer.shape[-1] for layer in rows})
         has = f"those of the model have {', '.join(map(str, lengths))}" if rows else "it has none"
         raise StepError(
-            f"block={scheme.block} is for Dense and embedding layers with rows of a multiple of "
-            f"{scheme.block} weights, and {has}"
+            f"block={block} is for Dense and embedding layers with rows of a multiple of "
+            f"{block} weights, and {has}"
         )
-    for layer in whole:
-        configure(job, scheme.fitting(layer), exactly(layer.name))
 
 
 def configure(job: Any, scheme: Scheme | None, where: str = EVERYWHERE) -> None:

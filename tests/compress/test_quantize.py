@@ -121,6 +121,28 @@ def test_fragile_layers_stay_wider(model_file: Path, samples: list[Any]) -> None
         Int8(min_snr=100).quantize(content, samples)
 
 
+def test_layers_stay_float_by_name(model_file: Path, samples: list[Any]) -> None:
+    content = model_file.read_bytes()
+    first = next(layer for layer in scheme.layers_of(content) if layer.kind == "CONV_2D")
+    name = scheme.short(first.name)
+    for step in (Int8, DynamicInt8, WeightOnlyInt8, DynamicInt4):
+        made = step(keep_float=f"{name}, {name}").quantize(content, samples)
+        types = {layer.kind: layer.stored for layer in scheme.layers_of(made.content)}
+        assert types["CONV_2D"] == "FLOAT32"
+        assert types["FULLY_CONNECTED"] in ("INT8", "INT4")
+        assert not any("float32" in warning for warning in made.warnings), "it was asked for"
+    reached = Int8(keep_float=name, min_snr=1).quantize(content, samples).findings["snr_db"]
+    mixed = Int8(keep_float=name, min_snr=reached + 1).quantize(content, samples)
+    assert mixed.findings["snr_db"] >= reached + 1
+    assert name not in mixed.findings["sensitivity_db"]
+    with pytest.raises(StepError, match="keep_float='stem' is in no layer's name; those with wei"):
+        Int8(keep_float="stem").quantize(content, samples)
+    with pytest.raises(StepError, match="nothing was quantized"):
+        Int8(keep_float=",".join(x.name for x in scheme.layers_of(content) if x.stored)).quantize(
+            content, samples
+        )
+
+
 def test_blocks_are_for_rows_that_divide(model_file: Path) -> None:
     content = model_file.read_bytes()
     (dense,) = [x for x in scheme.layers_of(content) if x.kind == "FULLY_CONNECTED"]
