@@ -47,6 +47,8 @@ def new_manifest(
                 "source": _without_folder(model.source),
                 "data": _without_folder(model.data),
                 "baseline": baselines[model.name],
+                "min_accuracy": model.min_accuracy,
+                "max_accuracy_loss": model.max_accuracy_loss,
             }
             for model in suite.models
         ],

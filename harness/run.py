@@ -27,6 +27,7 @@ from harness.devices.local import LocalDevice
 from harness.errors import BadInputError, InterruptedRunError, InvalidRunError, first_line
 from harness.files import write_atomically
 from harness.manifest import binary_name, new_manifest, planned
+from harness.models.spec import FLOORS
 from harness.plan import PlannedTrial, PlannedVariant, make_plan
 from harness.selection import open_device
 from harness.session import OnEvent, OnRecord, OnTrial, Payload, run_session
@@ -137,6 +138,7 @@ def start(
         raise BadInputError(
             f"there is nothing to measure: {first.model} · {first.recipe}: {first.reason}"
         )
+    _ensure_judged(suite, outcome)
     files = {f"{a.sha256}.tflite": a.path for a in outcome.artifacts}
     files |= {f"{e.sha256}.npz": e.path for a in outcome.artifacts if (e := a.evaluation)}
     files |= {binary_name(path): Path(path) for d in suite.devices if (path := d.binary)}
@@ -188,6 +190,18 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
         folder.drop_torn_line()
         _measure(folder, suite, devices, plan, watcher)
     return folder
+
+
+def _ensure_judged(suite: Suite, outcome: Outcome) -> None:
+    """Refuses to measure for long what could never tell whether a floor is kept."""
+    for model in suite.models:
+        key = next((k for k in FLOORS if getattr(model, k) is not None), None)
+        made = [artifact for artifact in outcome.artifacts if artifact.model == model.name]
+        if key and made and not any(artifact.evaluation for artifact in made):
+            raise BadInputError(
+                f"model {model.name!r} asks for {key}, and without labelled data its accuracy "
+                "cannot be measured: give it data to evaluate it on, or leave that key out"
+            )
 
 
 def _facts(device: DeviceFacts) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def explain(error: ValidationError, suite: type[BaseModel]) -> str:
 #: Pydantic speaks of Python; a suite's author writes TOML.
 _WORDS = {
     "string_type": "should be a text",
+    "float_type": "should be a number",
     "tuple_type": "should be a list",
     "list_type": "should be a list",
     "dict_type": "should be a table",

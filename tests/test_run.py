@@ -44,11 +44,20 @@ def only_run(results: Path) -> RunFolder:
     return RunFolder.open(path)
 
 
+def test_a_floor_without_labels_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    path = suite(tmp_path, model("small", "small.tflite", "max_accuracy_loss = 0.01"))
+    done = mobilebench("run", path, "--results", tmp_path / "results")
+    assert done.returncode == 2
+    assert "asks for max_accuracy_loss, and without labelled data" in done.stderr
+    assert not list((tmp_path / "results").iterdir())
+
+
 def test_ready_models_without_tensorflow(tmp_path: Path) -> None:
     data = tmp_path / "digits.npz"
     x = np.random.default_rng(0).random((30, 8, 8, 1), dtype=np.float32)
     np.savez(data, x_test=x, y_test=np.arange(30) % 10)
-    more = f'data = "{data}"\n[models.ready]\n"by hand" = "{MODELS / "small_int8.tflite"}"\n'
+    more = f'data = "{data}"\nmin_accuracy = 0.9\n'
+    more += f'[models.ready]\n"by hand" = "{MODELS / "small_int8.tflite"}"\n'
     path = suite(tmp_path, model("small", "small.tflite", more))
     done = mobilebench("run", path, "--results", tmp_path / "results", "--json")
     assert done.returncode == 0, done.stderr
@@ -56,6 +65,8 @@ def test_ready_models_without_tensorflow(tmp_path: Path) -> None:
     assert document["state"] == "finished"
     assert [v["recipe"] for v in document["variants"]] == ["as_is", "by hand"]
     assert document["exit_code"] == 0
+    # Both guess.
+    assert [v["accuracy_floor"] for v in document["variants"]] == ["missed", "missed"]
 
     run = only_run(tmp_path / "results")
     manifest = run.manifest()

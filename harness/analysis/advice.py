@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis import estimates, units
+from harness.analysis.floor import BELOW_FLOOR
 from harness.analysis.measures import block_ratios
-from harness.analysis.summary import TOLERANCE, Advice, Comparison, Variant
+from harness.analysis.summary import Advice, Comparison, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ def advise(comparison: Comparison) -> tuple[Advice, ...]:
         return (Advice("Nothing measured", "No variant has a valid latency trial."),)
     return (
         Advice("Ship", _ship(comparison, measured)),
+        *_floor(comparison),
         Advice("Fastest", _fastest(comparison, measured)),
         *_smallest(comparison),
         *_accuracy(comparison),
@@ -33,29 +35,34 @@ def _ship(comparison: Comparison, measured: Sequence[Variant]) -> str:
             "Accuracy was not measured, so this run alone cannot say which variant to ship; "
             "it compares size and speed."
         )
-    within = f"shown to stay within {_tolerance()} of the baseline's accuracy"
-    keeping = [v for v in measured if keeps_accuracy(v)]
+    within = comparison.floor.shown()
+    keeping = [v for v in measured if comparison.floor.standing(v) == "met"]
     others = [v for v in keeping if not v.is_baseline]
+    baseline_keeps = len(others) < len(keeping)
     if not others:
-        return (
-            f"No variant is {within}: keep the baseline. "
-            "More evaluation samples make the intervals narrower."
-        )
+        keep = ": keep the baseline" if baseline_keeps else ", the baseline included"
+        open_ = any(comparison.floor.standing(v) == "open" for v in measured)
+        more = " More evaluation samples make the intervals narrower." if open_ else ""
+        return f"No variant is {within}{keep}.{more}"
     better = [v for v in others if is_gain(v)]
-    if not better:
+    if better:
+        return _choice(better, keeping, within)
+    if baseline_keeps:
         return (
             f"Keep {comparison.baseline}, the baseline: of the {_count(len(others), 'variant')} "
             f"{within}, none is smaller or shown to be faster."
         )
-    return _choice(better, keeping)
+    return (
+        f"{_names([v.recipe for v in others])}: {within}, as the baseline is not; none is smaller "
+        "or shown to be faster than that."
+    )
 
 
-def _choice(better: Sequence[Variant], keeping: Sequence[Variant]) -> str:
+def _choice(better: Sequence[Variant], keeping: Sequence[Variant], within: str) -> str:
     """The best of those that gain something.
 
     The baseline competes, too: a file that is smaller but slower is no better on the phone.
     """
-    within = f"shown to stay within {_tolerance()} of the baseline's accuracy"
     racing = [v for v in keeping if v.is_baseline or v in better]
     smallest = min(racing, key=lambda v: (_or_inf(v.size.value), _or_inf(v.latency.median.value)))
     fastest = min(racing, key=lambda v: (-_speed_of(v), _or_inf(v.size.value)))
@@ -113,14 +120,18 @@ def _fastest(comparison: Comparison, measured: Sequence[Variant]) -> str:
     else:
         text += "."
     if median.interval is None:
-        return f"{text} Too few trials to tell it from the others.{note}"
+        return f"{text} Too few trials to tell it from the others.{_below(best)}{note}"
     level = [v.recipe for v in level_with(best, measured) if v is not best]
     if level:
         text += f" The run does not separate it from {_names(level)}."
     unknown = [v.recipe for v in measured if v is not best and _slower(v, best) is None]
     if unknown:
         text += f" Too few trials to tell: {_names(unknown)}."
-    return text + note
+    return text + _below(best) + note
+
+
+def _below(best: Variant) -> str:
+    return f" {BELOW_FLOOR}." if best.floor == "missed" else ""
 
 
 def _smallest(comparison: Comparison) -> Iterator[Advice]:
@@ -137,44 +148,50 @@ def _smallest(comparison: Comparison) -> Iterator[Advice]:
     change = best.accuracy_change
     if change.value is not None and change.interval is not None:
         text += f"; accuracy {_change(best)}"
-    yield Advice("Smallest", f"{text}.")
+    yield Advice("Smallest", f"{text}.{_below(best)}")
 
 
 def _accuracy(comparison: Comparison) -> Iterator[Advice]:
+    floor = comparison.floor
     compared = [
         v for v in comparison.variants if v.accuracy_change.value is not None and not v.is_baseline
     ]
-    if not compared:
-        return
-    # Those whose loss is small by the point estimate, but not by the interval.
-    open_ = [
-        v
-        for v in compared
-        if (v.accuracy_change.value or 0) >= -TOLERANCE and not keeps_accuracy(v)
+    tradeoffs = [
+        v.recipe for v in compared if floor.standing(v) == "met" and v.best_tradeoff and is_gain(v)
     ]
-    kept = [v for v in compared if keeps_accuracy(v)]
-    tradeoffs = [v.recipe for v in kept if v.best_tradeoff and is_gain(v)]
     if tradeoffs:
         yield Advice(
             "Best trade-offs",
-            f"{_names(tradeoffs)}: within {_tolerance()} of the baseline by their intervals, and "
-            "by point estimates no variant beats them in latency, size and accuracy at once.",
+            f"{_names(tradeoffs)}: {floor.shown()}, and by point estimates no variant beats them "
+            "in latency, size and accuracy at once.",
         )
-    if open_:
+    # Those whose loss is small by the point estimate, but not by the interval.
+    open_ = [v for v in compared if floor.standing(v) == "open" and floor.measured(v)]
+    if open_ and not floor.asked:
         samples = min(v.accuracy_change.n for v in open_)
         yield Advice(
             "Undecided",
-            f"{_names([v.recipe for v in open_])}: measured within {_tolerance()}, but "
-            f"{samples} samples do not rule out a larger loss.",
+            f"{_names([v.recipe for v in open_])}: measured within "
+            f"{floor.margin()}, but {samples} samples do not rule out a larger loss.",
         )
 
 
-def keeps_accuracy(variant: Variant) -> bool:
-    """Whether the interval rules out an accuracy loss larger than the tolerance."""
-    interval = variant.accuracy_change.interval
-    if variant.is_baseline:
-        return variant.accuracy.value is not None
-    return interval is not None and interval.low >= -TOLERANCE
+def _floor(comparison: Comparison) -> Iterator[Advice]:
+    """What was asked of the accuracy, and who keeps to it."""
+    floor = comparison.floor
+    if not floor.asked:
+        return
+    words = {"met": "shown for", "missed": "not reached by", "open": "not decided for"}
+    found = (
+        (word, [v.recipe for v in comparison.variants if v.floor == standing])
+        for standing, word in words.items()
+    )
+    told = "; ".join(f"{word} {_names(names)}" for word, names in found if names)
+    asked = floor.request()
+    yield Advice(
+        "Floor",
+        f"{asked[0].upper()}{asked[1:]}: {told or 'no accuracy was measured'}.",
+    )
 
 
 def level_with(best: Variant, variants: Sequence[Variant]) -> list[Variant]:
@@ -248,11 +265,6 @@ def _names(recipes: Sequence[str]) -> str:
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
-def _tolerance() -> str:
-    points = 100 * TOLERANCE
-    return f"{points:g} point{'' if points == 1 else 's'}"
 
 
 def _or_inf(value: float | None) -> float:

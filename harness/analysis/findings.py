@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness import conditions
 from harness.analysis import estimates, units
+from harness.analysis.floor import BELOW_FLOOR, Floor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from harness.analysis.sustained import Sustained
     from harness.warmup import Convergence
 
-#: How the sentence begins that the terminal, too, must tell.
-SMALLER_BUT_SLOWER = "Smaller but slower"
+_SMALLER_BUT_SLOWER = "Smaller but slower"
+#: How the sentences begin that the terminal, too, must tell.
+FOREMOST = (_SMALLER_BUT_SLOWER, BELOW_FLOOR)
 #: Calling the interpreter from Python costs microseconds: below this it is a large part.
 OVERHEAD_NS = 10_000
 
@@ -28,13 +30,13 @@ _HARDLY_SMALLER = 1.02
 _LISTED_OPERATORS = 5
 
 
-def findings(variant: Variant) -> tuple[str, ...]:
+def findings(variant: Variant, floor: Floor) -> tuple[str, ...]:
     """The sentences that a variant, already compared with its baseline, gives rise to."""
     if variant.failure:
         return ()
     return (
         *_size_and_speed(variant),
-        *_accuracy(variant),
+        *_accuracy(variant, floor),
         *_delegate(variant),
         *_energy(variant),
         *_quality(variant),
@@ -47,7 +49,7 @@ def _size_and_speed(variant: Variant) -> Iterator[str]:
     speed = variant.speedup.interval
     slower = speed is not None and speed.high < 1
     if slower and variant.speedup.value:
-        lead = SMALLER_BUT_SLOWER if smaller and smaller > 1 else "Slower"
+        lead = _SMALLER_BUT_SLOWER if smaller and smaller > 1 else "Slower"
         yield f"{lead} than the baseline: {units.times(1 / variant.speedup.value)} its latency."
     elif speed is not None and speed.holds(1):
         yield "No difference in speed to the baseline is shown: the interval holds 1."
@@ -60,7 +62,10 @@ def _size_and_speed(variant: Variant) -> Iterator[str]:
         yield f"Larger than the baseline: {units.times(1 / smaller)} its file size."
 
 
-def _accuracy(variant: Variant) -> Iterator[str]:
+def _accuracy(variant: Variant, floor: Floor) -> Iterator[str]:
+    yield from floor.sentences(variant)
+    if floor.loss is not None and floor.standing(variant) != "met":
+        return  # the change is told already
     change, interval = variant.accuracy_change.value, variant.accuracy_change.interval
     if change is None or interval is None:
         return

@@ -12,6 +12,7 @@ from harness.analysis import estimates, pareto, sustained
 from harness.analysis.advice import advise
 from harness.analysis.estimates import Estimate
 from harness.analysis.findings import findings
+from harness.analysis.floor import Floor
 from harness.analysis.measures import (
     accuracy_change,
     accuracy_of,
@@ -212,9 +213,15 @@ def _compare(
             )
         )
 
+    floor = Floor.of(model)
     marks = _front(variants)
     variants = [
-        replace(v, best_tradeoff=mark, findings=findings(v))
+        replace(
+            v,
+            best_tradeoff=mark and not (floor.asked and floor.standing(v) == "missed"),
+            floor=floor.standing(v) if floor.asked else None,
+            findings=findings(v, floor),
+        )
         for v, mark in zip(variants, marks, strict=True)
     ]
     comparison = Comparison(
@@ -226,6 +233,7 @@ def _compare(
         baseline,
         tuple(variants),
         cpus=tuple(runtime.get("cpus", ())),
+        floor=floor,
     )
     return replace(comparison, advice=advise(comparison))
 

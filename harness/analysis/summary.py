@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.analysis.floor import Floor, Standing
+
 if TYPE_CHECKING:
     from harness.analysis.estimates import Estimate
     from harness.analysis.modes import Modes
     from harness.analysis.sustained import Sustained
     from harness.conditions import Conditions
     from harness.warmup import Convergence
-
-#: An accuracy loss that "What to ship" takes as small: one percentage point.
-TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,9 @@ class Variant:
     ``speedup`` is the baseline's latency over this one's, paired by block; ``accuracy_change`` a
     difference of shares; ``smaller`` and ``gzip_smaller`` the baseline's size over this one's.
     ``best_tradeoff`` marks the Pareto front of the point estimates of latency, size and (where
-    measured) accuracy. ``conditions`` are those of its latency trials. ``sustained`` is there if
+    measured) accuracy, without those that are shown to miss their floor. ``floor`` says how the
+    variant stands to the accuracy that the suite asks for; None if it asks for none.
+    ``conditions`` are those of its latency trials. ``sustained`` is there if
     the run's trials were; ``latency`` is then that of all their inferences together.
     """
 
@@ -120,6 +121,7 @@ class Variant:
     valid_trials: int = 0
     failed_trials: int = 0
     best_tradeoff: bool = False
+    floor: Standing | None = None
     findings: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -136,7 +138,8 @@ class Advice:
 class Comparison:
     """What may be compared: the variants of one model on one device with one runtime.
 
-    ``executor`` is who measured: ``agent``, or another program of that name.
+    ``executor`` is who measured: ``agent``, or another program of that name. ``floor`` is what
+    the suite asks of the model's accuracy.
     """
 
     model: str
@@ -148,6 +151,7 @@ class Comparison:
     variants: tuple[Variant, ...]
     advice: tuple[Advice, ...] = ()
     cpus: tuple[int, ...] = ()
+    floor: Floor = field(default_factory=Floor)
 
     @property
     def runtime_label(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 #: Data that are asked for by name; anything else is a path.
 NAMED_DATASETS = (
@@ -13,6 +13,9 @@ NAMED_DATASETS = (
     "fashion-mnist",
     "random",
 )
+
+#: The keys that ask for accuracy.
+FLOORS = ("min_accuracy", "max_accuracy_loss")
 
 
 class ModelSpec(BaseModel):
@@ -32,6 +35,8 @@ class ModelSpec(BaseModel):
         recipes: recipes for this model alone, instead of the suite's.
         ready: further variants made elsewhere: a name and the path of a ``.tflite`` each,
             compared as they are.
+        min_accuracy: the share of right answers that every variant must at least have, as 0.97.
+        max_accuracy_loss: how much less than the baseline's it may be, as 0.005 for half a point.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,3 +48,14 @@ class ModelSpec(BaseModel):
     teachers: tuple[str, ...] = ()
     recipes: tuple[str | dict[str, object], ...] = ()
     ready: dict[str, str] = Field(default_factory=dict)
+    min_accuracy: float | None = Field(None, strict=True)
+    max_accuracy_loss: float | None = Field(None, strict=True)
+
+    @field_validator(*FLOORS)
+    @classmethod
+    def _is_share(cls, share: float | None, info: ValidationInfo) -> float | None:
+        # No samples can show an accuracy of 1, or that nothing at all is lost.
+        if share is not None and not 0 < share < 1:
+            example = "0.97 for 97 %" if info.field_name == "min_accuracy" else "0.01 for a point"
+            raise ValueError(f"is a share between 0 and 1: write {example}")
+        return share

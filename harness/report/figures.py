@@ -69,7 +69,11 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
     if len(numbered) < 2:
         return None
     marks = pareto.front([[_cost(v, x), _cost(v, y)] for _, v in numbered])
-    front = {number for (number, _), mark in zip(numbered, marks, strict=True) if mark}
+    front = {
+        number
+        for (number, v), mark in zip(numbered, marks, strict=True)
+        if mark and v.floor != "missed"
+    }
     # What stands out first, so that the limits cut off the rest.
     numbered.sort(key=lambda item: (not item[1].is_baseline, item[0] not in front, item[0]))
     shown = numbered[:MOST_POINTS]
@@ -94,6 +98,9 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
         if not crowded or number in front or variant.is_baseline:
             _bars(axes, variant, number in front, at, factors)
         _point(axes, variant, number in front, at, factors)
+    floor = _floor(comparison) if y is _ACCURACY else None
+    if floor is not None:
+        axes.axhline(floor / factor_y, color=VERMILLION, lw=1, ls=(0, (1, 2)), zorder=1)
     axes.margins(0.09, 0.12)
     _number(figure, axes, shown, front, x=(x, factor_x), y=(y, factor_y))
 
@@ -103,11 +110,22 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
         f"in both; orange diamond: the baseline ({plain(comparison.baseline)}). "
         "Bars: 95 % intervals."
     )
+    if floor is not None:
+        caption += f" Dotted: the least accuracy that was asked for, {_percent(floor)}."
     if dropped > 0:
         caption += f" {dropped} variants off the front are not drawn."
     if crowded:
         caption += " So many points have numbers and bars only on the front."
     return Picture(title, caption, svg(figure, f"{title}: {comparison.model}"))
+
+
+def _floor(comparison: Comparison) -> float | None:
+    base = next((v.accuracy.value for v in comparison.variants if v.is_baseline), None)
+    return comparison.floor.level(base)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
 
 
 def _cost(variant: Variant, axis: _Axis) -> float | None:

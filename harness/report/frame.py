@@ -107,6 +107,10 @@ def _tidy(
     yield "nodes", variant.delegation.nodes if variant.delegation else None
     yield "delegated_nodes", variant.delegation.delegated if variant.delegation else None
     yield "best_tradeoff", variant.best_tradeoff
+    if comparison.floor.asked:
+        yield "min_accuracy", comparison.floor.least
+        yield "max_accuracy_loss", comparison.floor.loss
+        yield "accuracy_floor", variant.floor
     yield "failure", plain(variant.failure)
     yield "warnings", " | ".join(plain(w) for w in (*variant.findings, *variant.warnings))
 

@@ -24,7 +24,8 @@ class Cell:
     """What one place of the table shows.
 
     ``detail`` is the interval; ``reason`` says why there is no text or no interval; ``value`` is
-    the number in base units, for sorting.
+    the number in base units, for sorting; ``below`` marks an accuracy that is shown to miss its
+    floor. What misses it is the ``best`` of no column.
     """
 
     text: str = MISSING
@@ -32,6 +33,7 @@ class Cell:
     reason: str = ""
     value: float | None = None
     best: bool = False
+    below: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def sustained_grid(comparison: Comparison) -> Grid | None:
     columns = [
         _scaled(title, rows, get("first"), time),
         _scaled("Steady state", rows, get("steady"), time),
-        Column("Change", "%", _cells(changes, units.points, True, None)),
+        Column("Change", "%", _cells(rows, changes, units.points, True, None)),
         _scaled("Throttles after", rows, get("throttled_after"), ("min", 60e9), mark=False),
     ]
     return Grid(rows, tuple(columns))
@@ -210,26 +212,28 @@ def _scaled(
     name, factor = unit
     values = [e.value for e in found if e.value is not None]
     text = _format([v / factor for v in values])
-    cells = _cells(found, lambda x: text(x / factor), detail, min if mark else None)
+    cells = _cells(rows, found, lambda x: text(x / factor), detail, min if mark else None)
     return Column(title, name, cells)
 
 
 def _ratios(title: str, rows: Sequence[Variant], get: _Get) -> Column:
     found = [get(v) for v in rows]
     text = _format([e.value for e in found if e.value is not None])
-    return Column(title, "×", _cells(found, text, True, max))
+    return Column(title, "×", _cells(rows, found, text, True, max))
 
 
 def _shares(title: str, rows: Sequence[Variant], get: _Get) -> Column:
     found = [get(v) for v in rows]
     decimals = units.decimals_of_share(max((e.n for e in found), default=0))
-    return Column(title, "%", _cells(found, lambda x: f"{100 * x:.{decimals}f}", True, max))
+    cells = _cells(rows, found, lambda x: f"{100 * x:.{decimals}f}", True, max)
+    marked = (replace(c, below=v.floor == "missed") for c, v in zip(cells, rows, strict=True))
+    return Column(title, "%", tuple(marked))
 
 
 def _points(title: str, rows: Sequence[Variant], get: _Get) -> Column:
     found = [get(v) for v in rows]
     decimals = units.decimals_of_share(max((e.n for e in found), default=0))
-    cells = _cells(found, lambda x: units.points(x, decimals), True, None)
+    cells = _cells(rows, found, lambda x: units.points(x, decimals), True, None)
     return Column(title, "points", cells)
 
 
@@ -261,16 +265,21 @@ def _delegated(variant: Variant) -> Cell:
 
 
 def _cells(
+    rows: Sequence[Variant],
     found: Sequence[Estimate],
     text: Callable[[float], str],
     detail: bool,
     best: Callable[[list[float]], float] | None,
 ) -> tuple[Cell, ...]:
-    values = [e.value for e in found if e.value is not None]
+    values = [
+        e.value
+        for e, v in zip(found, rows, strict=True)
+        if e.value is not None and v.floor != "missed"
+    ]
     # With one value, or all of them alike, there is no best.
     winner = best(values) if best and len(set(values)) > 1 else None
     cells = []
-    for estimate in found:
+    for estimate, variant in zip(found, rows, strict=True):
         if estimate.value is None:
             cells.append(Cell(reason=estimate.reason))
             continue
@@ -281,7 +290,7 @@ def _cells(
                 f"[{text(interval.low)}, {text(interval.high)}]" if interval else "",
                 estimate.reason if detail else "",
                 estimate.value,
-                estimate.value == winner,
+                estimate.value == winner and variant.floor != "missed",
             )
         )
     return tuple(cells)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis import units
-from harness.analysis.findings import SMALLER_BUT_SLOWER
+from harness.analysis.findings import FOREMOST
 from harness.report.grid import MISSING, Cell, Column, Grid, comparison_grid
 from harness.report.headings import nothing, title
 from harness.report.text import plain
@@ -59,7 +59,7 @@ def terminal(summary: Summary) -> RenderableType:
             Text.assemble((f"{plain(v.recipe)}: ", "bold"), plain(finding))
             for v in comparison.variants
             for finding in v.findings
-            if finding.startswith(SMALLER_BUT_SLOWER)
+            if finding.startswith(FOREMOST)
         ]
         parts += [
             Text.assemble((f"{plain(v.recipe)}: ", "red"), plain(v.failure))
@@ -150,6 +150,7 @@ def _rich_heading(column: Column) -> Text:
 
 def _rich_cell(cell: Cell, title: str) -> Text:
     style = "bold green" if cell.best else "dim" if cell.text == MISSING else ""
+    style = "red" if cell.below else style
     text = Text(cell.text, style=style)
     # An accuracy's own interval gives way: the one of its difference is what a choice needs.
     if cell.detail and title in ("Δ accuracy", "Latency", "Speed-up", "Energy"):
