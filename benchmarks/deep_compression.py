@@ -69,7 +69,7 @@ SETTINGS: dict[tuple[str, str], list[str]] = {
     ],
     ("lenet-300-100", "fashion-mnist"): [
         "int8",
-        *(BLOCKS.format(sparsity=sparsity, prune=16, distill=10) for sparsity in (0.85, 0.92)),
+        *(BLOCKS.format(sparsity=sparsity, prune=16, distill=10) for sparsity in (0.6, 0.85, 0.92)),
     ],
     ("lenet-5", "mnist-subset"): [
         "int8",
@@ -81,8 +81,10 @@ SETTINGS: dict[tuple[str, str], list[str]] = {
     ],
     ("lenet-5", "fashion-mnist"): [
         "int8",
-        SHARED.format(share=0.2, sparsity=0.7, prune=10, distill=20),
-        SHARED.format(share=0.085, sparsity=0.7, prune=10, distill=20),
+        *(
+            SHARED.format(share=share, sparsity=0.7, prune=10, distill=20)
+            for share in (0.4, 0.2, 0.085)
+        ),
     ],
 }
 NETWORKS = ("lenet-300-100", "lenet-5")
