@@ -55,7 +55,7 @@ WHOLE = "prune_channels(0.04, multiple=16, epochs=0)"
 NARROW = "prune_channels(max_parameters={share}, scope=sensitivity, importance=taylor, epochs=0)"
 BLOCKS = (
     f"{WHOLE} → prune({{sparsity}}, pattern='1x16', epochs={{prune}}) → distill(epochs={{distill}})"
-    " → cluster(32) → dynamic_int8 → sparse(size)"
+    " → cluster({clusters}) → dynamic_int8 → sparse(size)"
 )
 SHARED = (
     f"{NARROW} → distill(epochs={{distill}}) → prune({{sparsity}}, epochs={{prune}})"
@@ -65,11 +65,18 @@ SHARED = (
 SETTINGS: dict[tuple[str, str], list[str]] = {
     ("lenet-300-100", "mnist-subset"): [
         "int8",
-        *(BLOCKS.format(sparsity=sparsity, prune=80, distill=50) for sparsity in (0.92, 0.94)),
+        BLOCKS.format(sparsity=0.91, prune=80, distill=80, clusters="16, epochs=20"),
+        *(
+            BLOCKS.format(sparsity=sparsity, prune=80, distill=50, clusters=32)
+            for sparsity in (0.92, 0.94)
+        ),
     ],
     ("lenet-300-100", "fashion-mnist"): [
         "int8",
-        *(BLOCKS.format(sparsity=sparsity, prune=16, distill=10) for sparsity in (0.6, 0.85, 0.92)),
+        *(
+            BLOCKS.format(sparsity=sparsity, prune=16, distill=10, clusters=32)
+            for sparsity in (0.6, 0.85, 0.92)
+        ),
     ],
     ("lenet-5", "mnist-subset"): [
         "int8",
