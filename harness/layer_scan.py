@@ -12,6 +12,7 @@ from rich.text import Text
 
 from harness.compress.artifact import Progress
 from harness.errors import BadInputError
+from harness.models.sources import find_source
 from harness.products import make_files
 
 #: What is pruned to see the curves, which are the same for every budget.
@@ -41,6 +42,17 @@ def scan_layers(
     """
     from harness.compress.sensitivity import Scan
 
+    source = find_source(model)
+    if not source.trainable:
+        what = "SavedModel" if source.kind == "saved_model" else ".tflite file"
+        raise BadInputError(
+            f"model {model}: a {what} cannot be scanned, since weights are taken away before it is "
+            "made; give the .keras file that it was made of, or zoo:NAME"
+        )
+    if data is None and source.zoo is None:
+        raise BadInputError(
+            f"model {model}: the scan reads the accuracy on training data; give some with --data"
+        )
     settings = f"importance={importance}" + (f", pattern='{pattern}'" if pattern else "")
     recipe = f"prune({_HALF}, scope=sensitivity, schedule=once, epochs=0, {settings})"
     with tempfile.TemporaryDirectory() as folder:

@@ -97,7 +97,7 @@ def make_files(
         BadInputError: the model, its data or a recipe is not there or not valid, or the folder
             cannot be written.
     """
-    name = model.removeprefix("zoo:").rstrip("/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    name = model.removeprefix("zoo:").rstrip("/").rsplit("/", 1)[-1].rsplit(".", 1)[0] or "model"
     entry: dict[str, object] = {"name": name, "source": model, "recipes": list(recipes)}
     entry |= {key: value for key, value in settings.items() if value}
     suite = validate({"name": "compress", "seed": seed, "models": [entry]}, model, Path())

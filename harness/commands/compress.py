@@ -15,10 +15,17 @@ from harness.commands.options import (
     teacher_option,
 )
 
-_SOME_FAILED = 1
+_SOME_FAILED, _ALL_FAILED = 1, 2
+
+_EXIT_CODES = """\b
+Exit codes:
+  0    every file was made
+  1    some could not be made, and it says why
+  2    wrong usage or bad input; none was made
+  130  interrupted; what was finished is in the cache"""
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, epilog=_EXIT_CODES)
 @click.argument("model")
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
 @data_option
@@ -67,4 +74,4 @@ def compress(
     else:
         products.show(output())
     if products.failures:
-        raise SystemExit(_SOME_FAILED)
+        raise SystemExit(_SOME_FAILED if products.files else _ALL_FAILED)

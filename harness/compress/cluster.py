@@ -54,7 +54,7 @@ class Cluster(TrainingStep):
         for kernel, s in zip(kernels, shared, strict=True):
             kernel.assign(s.values())
         codes = tuple(s.codes for s in shared)
-        retrain(
+        warnings = retrain(
             self,
             model,
             workshop.lessons,
@@ -69,7 +69,7 @@ class Cluster(TrainingStep):
                 kernel.path: int(np.count_nonzero(np.unique(kernel.numpy()))) for kernel in kernels
             },
         }
-        return State(model, state.kept, state.loss, findings, codes=codes)
+        return State(model, state.kept, state.loss, findings, warnings, codes=codes)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class Distill(TrainingStep):
             model = before.model
         else:
             before, model = state, copy_of(state.model)
-        train_on(
+        _, warnings = train_on(
             self,
             model,
             before,
@@ -76,7 +76,7 @@ class Distill(TrainingStep):
             loss=self._with_features(loss, model, teachers) if self.features else loss,
         )
         findings = _sizes(state, model) | {"teachers": [teacher.name for teacher in teachers]}
-        return replace(before, model=model, loss=loss, findings=findings, warnings=())
+        return replace(before, model=model, loss=loss, findings=findings, warnings=warnings)
 
     def _with_features(self, loss: Loss, model: Any, teachers: Sequence[Teacher]) -> Loss:
         """The loss with what both make of the samples before their last layers."""
@@ -87,8 +87,8 @@ class Distill(TrainingStep):
             if own is None or teacher.features is None:
                 who = "the student" if own is None else teacher.name
                 raise StepError(
-                    f"distill(features=…) cannot look into {who}: it must be a Keras model whose "
-                    "last layer is its own"
+                    f"distill(features=…) cannot look into {who}: it must be a Keras model with "
+                    "a layer before its last one"
                 )
 
         def with_features(logits: Any, labels: Any, samples: Any) -> Any:
@@ -119,8 +119,8 @@ class Student(TrainingStep):
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
         student = _fresh_student(state, workshop)
-        retrain(self, student, workshop.lessons, loss=None)
-        return State(student, findings=_sizes(state, student))
+        warnings = retrain(self, student, workshop.lessons, loss=None)
+        return State(student, findings=_sizes(state, student), warnings=warnings)
 
 
 def distillation_loss(

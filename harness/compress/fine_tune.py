@@ -27,6 +27,6 @@ class FineTune(TrainingStep):
         from harness.models.training import copy_of
 
         model = copy_of(state.model)
-        kernels = train_on(self, model, state, workshop.lessons)
+        kernels, warnings = train_on(self, model, state, workshop.lessons)
         findings = {"zeros": zero_share([k.numpy() for k in kernels])} if kernels else {}
-        return replace(state, model=model, findings=findings, warnings=())
+        return replace(state, model=model, findings=findings, warnings=warnings)

@@ -48,13 +48,13 @@ class LowRank(TrainingStep):
                 f"{self.text()} split nothing: no Dense layer or 1 x 1 convolution of the model "
                 "would become smaller; keep less of it"
             )
-        retrain(self, model, workshop.lessons, loss=state.loss)
+        warnings = retrain(self, model, workshop.lessons, loss=state.loss)
         findings = {
             "parameters_before": state.model.count_params(),
             "parameters": model.count_params(),
             "ranks": ranks,
         }
-        return State(model, None, state.loss, findings)
+        return State(model, None, state.loss, findings, warnings)
 
     def _split(self, model: Any) -> tuple[Any, dict[str, int]]:
         """The model with its layers split, and the rank of each that was."""

@@ -132,7 +132,9 @@ class Prune(TrainingStep):
             self.pattern,
             once=self.schedule == "once",
         )
-        retrain(self, model, workshop.lessons, loss=state.loss, kernels=kernels, masking=masking)
+        warnings = retrain(
+            self, model, workshop.lessons, loss=state.loss, kernels=kernels, masking=masking
+        )
         if not self.epochs:
             for kernel, mask in zip(kernels, masking(1.0), strict=True):
                 kernel.assign(kernel.numpy() * mask)
@@ -146,10 +148,9 @@ class Prune(TrainingStep):
             "zeros_by_layer": {name: zero_share([w]) for name, w in zip(names, after, strict=True)},
         }
         dense = [name for name, fit in zip(names, fitting, strict=True) if not fit]
-        warnings: tuple[str, ...] = ()
         if dense:
             names_of_dense = ", ".join(dense)
-            warnings = (f"left dense, not made of whole {self.pattern}: {names_of_dense}",)
+            warnings += (f"left dense, not made of whole {self.pattern}: {names_of_dense}",)
         return State(model, tuple(w != 0 for w in after), state.loss, findings, warnings)
 
     def _goal(self, start: Sequence[Array]) -> float:

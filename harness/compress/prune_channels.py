@@ -103,7 +103,7 @@ class PruneChannels(TrainingStep):
         smaller = shrink(state.model, graph, keep)
         seed = workshop.lessons.seed if workshop.lessons else 0
         error = deviation(state.model, smaller, graph, keep, seed)
-        retrain(self, smaller, workshop.lessons, loss=state.loss)
+        warnings = retrain(self, smaller, workshop.lessons, loss=state.loss)
         before, after = cost_of(graph), cost_of(graph, keep)
         findings = {
             "share": share,
@@ -122,7 +122,7 @@ class PruneChannels(TrainingStep):
             },
             "held": graph.held,
         }
-        return State(smaller, None, state.loss, findings)
+        return State(smaller, None, state.loss, findings, warnings)
 
     def _allocation(self, state: State, workshop: Workshop, graph: ChannelGraph) -> Allocation:
         from harness.compress.channels.allocation import by_layer, by_sensitivity, over_all

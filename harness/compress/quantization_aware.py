@@ -45,6 +45,11 @@ class QuantizationAware(TrainingStep):
         None, description="bits of the convolutions' weights: weight_bits unless 8 is given"
     )
 
+    @property
+    def bits_of_weights(self) -> tuple[int, int]:
+        """Of Dense layers' weights, and of convolutions'."""
+        return self.weight_bits, self.convolution_bits or self.weight_bits
+
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
         from harness.compress.importance import zero_share
@@ -59,7 +64,7 @@ class QuantizationAware(TrainingStep):
         }
         if not rounding:
             raise StepError("quantization_aware found no Dense or convolution layer in the model")
-        kernels = train_on(
+        kernels, warnings = train_on(
             self,
             rounded,
             state,
@@ -71,7 +76,7 @@ class QuantizationAware(TrainingStep):
         findings: dict[str, Any] = {"rounded_kernels": len(rounding)}
         if kernels:
             findings["zeros"] = zero_share([kernel.numpy() for kernel in prunable(model)])
-        return replace(state, model=model, findings=findings, warnings=())
+        return replace(state, model=model, findings=findings, warnings=warnings)
 
     def _bits(self, layer: Any) -> int:
         import keras
@@ -80,7 +85,7 @@ class QuantizationAware(TrainingStep):
             return 8
         if isinstance(layer, keras.layers.Dense):
             return self.weight_bits
-        return self.convolution_bits or self.weight_bits
+        return self.bits_of_weights[1]
 
 
 def round_weights(weights: Any, bits: int, axis: int | None = -1) -> Any:

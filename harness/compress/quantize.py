@@ -77,7 +77,7 @@ class Float16(QuantizingStep):
         return _checked(scheme.run(job, None))
 
 
-class _IntegerStep(QuantizingStep):
+class IntegerStep(QuantizingStep):
     """What all integer schemes share.
 
     ``min_snr`` makes it mixed precision: the most fragile layers stay wider, as few as are needed
@@ -92,6 +92,11 @@ class _IntegerStep(QuantizingStep):
     def scheme(self) -> Scheme:
         """What the settings say of every layer."""
         raise NotImplementedError
+
+    @property
+    def bits_of_weights(self) -> tuple[int, int]:
+        """Of Dense layers' weights, and of convolutions'."""
+        return self.scheme.weight_bits, self.scheme.convolution_bits
 
     @property
     def _kept(self) -> tuple[str, ...]:
@@ -150,7 +155,7 @@ class _IntegerStep(QuantizingStep):
         return made
 
 
-class DynamicInt8(_IntegerStep):
+class DynamicInt8(IntegerStep):
     """Weights as 8-bit integers, activations quantized on the fly; no calibration.
 
     Depthwise convolutions keep float activations (weight-only): quantizing theirs on the fly
@@ -169,7 +174,7 @@ class DynamicInt8(_IntegerStep):
         return Scheme("dynamic", algorithm=self.algorithm, keep_float=self._kept)
 
 
-class DynamicInt4(_IntegerStep):
+class DynamicInt4(IntegerStep):
     """Weights as 4-bit integers, activations quantized on the fly to 8.
 
     Dense and embedding can have a scale of their own for each ``block`` of weights in a row.
@@ -194,7 +199,7 @@ class DynamicInt4(_IntegerStep):
         )
 
 
-class WeightOnlyInt8(_IntegerStep):
+class WeightOnlyInt8(IntegerStep):
     """Weights as 8-bit integers, unpacked before computing in float32; no calibration."""
 
     name: ClassVar[str] = "weight_only_int8"
@@ -209,7 +214,7 @@ class WeightOnlyInt8(_IntegerStep):
         return Scheme("float", algorithm=self.algorithm, keep_float=self._kept)
 
 
-class WeightOnlyInt4(_IntegerStep):
+class WeightOnlyInt4(IntegerStep):
     """Weights as 4-bit integers, unpacked before computing in float32, at each inference."""
 
     name: ClassVar[str] = "weight_only_int4"
@@ -227,7 +232,7 @@ class WeightOnlyInt4(_IntegerStep):
         )
 
 
-class _StaticStep(_IntegerStep):
+class _StaticStep(IntegerStep):
     """Integer arithmetic throughout (Jacob et al. 2018), with ranges from calibration.
 
     Weights of 4 bits are for Dense and convolutions; the latter have no fast kernels for them.

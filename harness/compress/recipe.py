@@ -31,6 +31,7 @@ from harness.compress.quantize import (
     Float16,
     Int8,
     Int16x8,
+    IntegerStep,
     WeightOnlyInt4,
     WeightOnlyInt8,
 )
@@ -211,7 +212,7 @@ def _make_step(name: str, positional: tuple[Any, ...], settings: dict[str, Any])
     settings = {**implied, **settings}
     kind = STEPS.get(own_name)
     if kind is None:
-        near = difflib.get_close_matches(name, [*STEPS, *_ALIASES], n=1)
+        near = difflib.get_close_matches(name.lower(), [*STEPS, *_ALIASES], n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise BadInputError(f"unknown recipe step {name!r}; {hint}known are {', '.join(STEPS)}")
     if positional:
@@ -233,7 +234,9 @@ def _explain(kind: type[Step], error: ValidationError) -> str:
         return f"recipe step {kind.name} {reason}"
     setting = str(first["loc"][0])
     if setting not in kind.settings():
-        return f"recipe step {kind.name} has no setting {setting!r}; {_allowed(kind)}"
+        near = difflib.get_close_matches(setting, kind.settings(), n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"recipe step {kind.name} has no setting {setting!r}; {hint}{_allowed(kind)}"
     allowed = kind.model_fields[setting].description
     return f"recipe step {kind.name} cannot have {setting}={first['input']!r}: it is {allowed}"
 
@@ -267,6 +270,7 @@ def _check_order(steps: Sequence[Step]) -> None:
                 "further; put it last"
             )
     _check_training_order(steps)
+    _check_rounding(steps)
 
 
 def _check_training_order(steps: Sequence[Step]) -> None:
@@ -280,6 +284,31 @@ def _check_training_order(steps: Sequence[Step]) -> None:
             raise BadInputError(
                 f"recipe step {step.text()} changes nothing after {earlier.text()}; "
                 "each must go further than the one before"
+            )
+
+
+def _check_rounding(steps: Sequence[Step]) -> None:
+    """Training for rounding is for nothing unless the file is then rounded in just that way."""
+    for step, after in itertools.zip_longest(steps, steps[1:]):
+        if not isinstance(step, QuantizationAware):
+            continue
+        if not isinstance(after, IntegerStep):
+            example = "int8" if step.weight_bits == 8 else "dynamic_int4"
+            raise BadInputError(
+                f"recipe step {step.text()} trains for integer weights, and none are made: "
+                f"write {step.text()}{ARROW}{example}"
+            )
+        if step.bits_of_weights != after.bits_of_weights:
+            dense, convolutions = after.bits_of_weights
+            right = step.model_copy(
+                update={
+                    "weight_bits": dense,
+                    "convolution_bits": None if convolutions == dense else convolutions,
+                }
+            )
+            raise BadInputError(
+                f"recipe step {step.text()} trains for other bits than {after.text()} stores: "
+                f"write {right.text()}{ARROW}{after.text()}"
             )
 
 

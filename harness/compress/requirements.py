@@ -40,7 +40,7 @@ def require(recipe: Recipe, made_of: Ingredients, cache: Cache) -> None:
     if trains_student(recipe.steps) and made_of.student is None:
         raise BadInputError(
             f"{where} trains a student, and the model has none; "
-            "set student to zoo:NAME or to a .keras file"
+            "set student (--student) to zoo:NAME or to a .keras file"
         )
     for step in recipe.steps:
         if isinstance(step, AsIs) and not ready:

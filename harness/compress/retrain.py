@@ -25,19 +25,22 @@ def retrain(
     masking: Masking | None = None,
     codes: Sequence[Array] | None = None,
     forward: Forward | None = None,
-) -> None:
+) -> tuple[str, ...]:
     """Trains a Keras model in place for a step's epochs; with none it stays as it is.
 
     The other arguments are those of ``harness.models.training.fit``.
 
+    Returns:
+        warnings: what the data may not teach.
+
     Raises:
-        StepError: there are no data, the model is no classifier, training diverged, or every
-            weight is what it was before.
+        StepError: there are no data or too few, the model is no classifier, training diverged, or
+            every weight is what it was before.
     """
-    from harness.models.training import fit
+    from harness.models.training import doubts, fit
 
     if not step.epochs:
-        return
+        return ()
     if lessons is None:
         raise StepError("there is no training data")
     try:
@@ -59,6 +62,7 @@ def retrain(
             "training changed nothing: every weight is what it was before; "
             "raise learning_rate, or see whether all layers are frozen"
         )
+    return doubts(lessons, int(model.output_shape[-1]))
 
 
 def train_on(
@@ -69,7 +73,7 @@ def train_on(
     *,
     loss: Loss | None = None,
     forward: Forward | None = None,
-) -> list[Any]:
+) -> tuple[list[Any], tuple[str, ...]]:
     """Trains a copy of a state's model in place, with all that was decided before.
 
     Zeros of pruning stay zeros, weights that share a value go on sharing it, and unless another
@@ -84,13 +88,13 @@ def train_on(
         forward: how the logits are computed, if not simply by the model.
 
     Returns:
-        the kernels of which something was decided.
+        the kernels of which something was decided, and warnings.
     """
     from harness.compress.prune import prunable
 
     masks = state.masks()
     kernels = [] if masks is None else prunable(model)
-    retrain(
+    warnings = retrain(
         step,
         model,
         lessons,
@@ -100,4 +104,4 @@ def train_on(
         codes=state.codes,
         forward=forward,
     )
-    return kernels
+    return kernels, warnings

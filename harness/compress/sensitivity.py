@@ -160,7 +160,7 @@ def held_out(lessons: Lessons) -> tuple[Array, Array]:
     if count < _FEWEST:
         raise StepError(
             f"scope=sensitivity judges on a tenth of the training data, which must be at least "
-            f"{_FEWEST} samples; {len(lessons.x)} training samples are too few"
+            f"{_FEWEST} samples; {_counted(len(lessons.x))} too few"
         )
     return lessons.some(count)
 
@@ -201,3 +201,7 @@ def _rise(losses: Sequence[float]) -> Array:
     finite = np.minimum(finite, _LARGEST_LOSS)
     risen = np.maximum.accumulate(finite) - finite[0]
     return np.asarray(risen + 1e-9 * np.arange(len(risen)))
+
+
+def _counted(samples: int) -> str:
+    return "1 training sample is" if samples == 1 else f"{samples} training samples are"

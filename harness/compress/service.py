@@ -269,7 +269,8 @@ def _artifact(document: dict[str, Any]) -> Artifact:
             **document,
             "path": Path(document["path"]),
             "evaluation": evaluation,
-            "warnings": tuple(document["warnings"]),
+            # Each step of a chain may say the same.
+            "warnings": tuple(dict.fromkeys(document["warnings"])),
         }
     )
 

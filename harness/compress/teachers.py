@@ -89,14 +89,18 @@ def soft_labels(teachers: Sequence[Teacher], samples: Any, temperature: float) -
 def features_of(model: Any) -> Callable[..., Any] | None:
     """What a Keras model makes of samples before its last layer with weights, as a function.
 
-    None where that layer lies within a model of its own.
+    A layer that ``low_rank`` split in two, or any model that stands in a layer's place, is taken
+    as a whole. None where only the samples themselves come before it.
     """
     import keras
 
     last = next((layer for layer in reversed(model.layers) if layer.weights), None)
-    if last is None or isinstance(last, keras.Model):
+    if last is None:
         return None
-    extract: Callable[..., Any] = keras.Model(model.inputs, last.input)
+    before = last._inbound_nodes[-1].input_tensors[0]
+    if any(before is given for given in model.inputs):
+        return None
+    extract: Callable[..., Any] = keras.Model(model.inputs, before)
     return extract
 
 

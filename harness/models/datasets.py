@@ -6,6 +6,7 @@ A dataset is read as it is (:func:`load_dataset`) and then brought into the form
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib.util
 import sys
@@ -148,8 +149,10 @@ def load_dataset(source: str, *, seed: int = 0) -> Dataset:
         return Dataset("random", "random", None, None, None, digest, seed)
     path = Path(source)
     if path.suffix not in (".npz", ".py"):
+        near = difflib.get_close_matches(path.name.lower(), NAMED_DATASETS, 1)
+        hint = f"did you mean {near[0]}? It" if near else "it"
         raise BadInputError(
-            f"data {source!r} is unknown: it must be {', '.join(NAMED_DATASETS)}, "
+            f"data {source!r} is unknown: {hint} must be {', '.join(NAMED_DATASETS)}, "
             "or the path of an .npz or .py file"
         )
     if not path.is_file():
@@ -182,8 +185,14 @@ def _read_npz(path: Path, origin: str) -> dict[str, Array]:
     except BadInputError:
         raise
     except Exception as error:  # a torn archive fails in many ways: zipfile, zlib, header parser
+        if "allow_pickle" not in str(error):
+            reason = first_line(error)
+        elif zipfile.is_zipfile(path):
+            reason = "it holds Python objects, which are not loaded for safety"
+        else:
+            reason = "it is no archive, so it is torn or something else"
         raise BadInputError(
-            f"{origin} cannot be read as an .npz file of plain arrays: {first_line(error)}"
+            f"{origin} cannot be read as an .npz file of plain arrays: {reason}"
         ) from error
 
 
@@ -293,8 +302,10 @@ def _labelled(arrays: Mapping[str, Array], part: str, origin: str) -> Labelled |
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+        hint = "; of one score a class give y.argmax(axis=1)" if y.ndim == 2 else ""
         raise BadInputError(
             f"{where} must be one whole class index a sample, not {y.dtype} of shape {y.shape}"
+            + hint
         )
     if len(x) != len(y):
         raise BadInputError(f"{where} has {len(y)} labels for the {len(x)} samples of x_{part}")

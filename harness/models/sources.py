@@ -17,7 +17,7 @@ from harness.errors import BadInputError, first_line
 from harness.models.keras_file import count_ends
 from harness.models.spec import ModelSpec
 from harness.models.training import TrainingSettings
-from harness.models.zoo import ZooModel, zoo_model
+from harness.models.zoo import ZOO, ZooModel, zoo_model
 
 Kind = Literal["zoo", "keras", "saved_model", "tflite"]
 
@@ -88,8 +88,10 @@ def find_source(text: str) -> Source:
         return Source(text, "zoo", digest, entry)
     path = Path(text)
     if not path.exists():
+        name = path.name.lower().removeprefix("zoo:")
+        hint = f"; did you mean zoo:{name}? It" if name in ZOO else "; it"
         raise BadInputError(
-            f"model {text} does not exist; it must be zoo:NAME, a .keras file, "
+            f"model {text} does not exist{hint} must be zoo:NAME, a .keras file, "
             "a SavedModel folder or a .tflite file"
         )
     if path.is_dir():

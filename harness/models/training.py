@@ -25,6 +25,8 @@ _STEPS_A_CALL = 16
 #: Bytes of samples in one step at most: 34 images of 224 x 224 x 3. With twice as many, MobileNetV2
 #: with its activations and their gradients took more than 7 GiB.
 _BYTES_A_BATCH = 20 * 2**20
+#: Samples beyond this are named where training diverges: networks like inputs near 1.
+_LARGE = 1000.0
 #: Bytes of samples in one graph call at most.
 _BYTES_A_CALL = 64 * 2**20
 
@@ -108,11 +110,23 @@ def fit(
         whether it learned anything: some weight changed, and not only because of a mask.
 
     Raises:
-        BadInputError: training diverged: the loss or a weight is infinite or no number.
+        BadInputError: there are too few samples, or training diverged: the loss or a weight is
+            infinite or no number.
     """
     import keras
     import tensorflow as tf
 
+    classes = int(model.output_shape[-1])
+    if len(lessons.x) < classes:
+        there = (
+            "is 1 training sample"
+            if len(lessons.x) == 1
+            else f"are {len(lessons.x)} training samples"
+        )
+        raise BadInputError(
+            f"there {there} for {classes} classes, which is too few to learn from: give at least "
+            "one of each class, and better hundreds"
+        )
     keras.utils.set_random_seed(lessons.seed)
     random = np.random.default_rng(lessons.seed)
     batch = lessons.batch
@@ -160,7 +174,7 @@ def fit(
                     tf.constant(lessons.y[chosen].astype(np.int32)),
                 )
                 if not np.isfinite(value):
-                    raise _diverged(epoch, epochs, rate)
+                    raise _diverged(epoch, epochs, rate, lessons.x)
                 done += len(chosen)
                 lessons.on_epoch(done / steps, epochs)
     if masking is not None:
@@ -169,17 +183,35 @@ def fit(
         kernel.assign(mean_by_code(kernel.value, tied[id(kernel)]))
     after = [variable.numpy() for variable in variables]
     if not all(np.isfinite(weights).all() for weights in after):
-        raise _diverged(epochs, epochs, rate)
+        raise _diverged(epochs, epochs, rate, lessons.x)
     return any(
         bool(((old != new) & (new != 0)).any()) for old, new in zip(before, after, strict=True)
     )
 
 
-def _diverged(epoch: int, epochs: int, rate: float) -> BadInputError:
+def _diverged(epoch: int, epochs: int, rate: float, x: Array) -> BadInputError:
+    largest = float(np.abs(x).max())
+    scale = f", or scale the samples, which reach {largest:.3g}" if largest > _LARGE else ""
     return BadInputError(
         f"training diverged in epoch {epoch} of {epochs}: the loss or the weights are no numbers "
-        f"any more; lower the learning rate, which was {rate:g}"
+        f"any more; lower the learning rate, which was {rate:g}{scale}"
     )
+
+
+def doubts(lessons: Lessons, classes: int) -> tuple[str, ...]:
+    """What makes one doubt that these samples teach a classifier much: a sentence each."""
+    found = []
+    count = len(lessons.x)
+    if count < lessons.settings.batch:
+        found.append(
+            f"trained on {count} samples only, less than a batch of {lessons.settings.batch}: "
+            "it may learn them by heart and forget the rest"
+        )
+    absent = np.flatnonzero(np.bincount(lessons.y, minlength=classes) == 0)
+    if absent.size:
+        which = f"class {absent[0]}" if absent.size == 1 else f"{absent.size} of {classes} classes"
+        found.append(f"the training data have no sample of {which}, which it may unlearn")
+    return tuple(found)
 
 
 def mean_by_code(values: Any, codes: Array) -> Any:

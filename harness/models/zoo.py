@@ -12,6 +12,7 @@ random weights: their speed and size are right, their answers mean nothing.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -251,5 +252,7 @@ def zoo_model(name: str) -> ZooModel:
         BadInputError: there is none.
     """
     if name not in ZOO:
-        raise BadInputError(f"zoo has no model {name!r}; it has {', '.join(ZOO)}")
+        near = difflib.get_close_matches(name.lower(), ZOO, 1)
+        hint = f"did you mean {near[0]}? It" if near else "it"
+        raise BadInputError(f"zoo has no model {name!r}; {hint} has {', '.join(ZOO)}")
     return ZOO[name]

@@ -18,7 +18,7 @@ RECIPES = (
     "prune_channels(0.4, scope=sensitivity, importance=taylor, epochs=1)",
     "cluster(8, epochs=1) → int8(samples=32)",
     "low_rank(0.8, epochs=1) → distill(epochs=1)",
-    "quantization_aware(epochs=1) → dynamic_int4",
+    "quantization_aware(epochs=1, weight_bits=4) → dynamic_int4",
     "distill(epochs=1) → prune(0.5, pattern='1x4', epochs=1) → fine_tune(1)",
     "distill(epochs=1, features=1)",
     "student(epochs=1)",

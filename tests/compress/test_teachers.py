@@ -10,6 +10,7 @@ import pytest
 
 from harness.compress.cluster import Cluster
 from harness.compress.distill import Distill
+from harness.compress.low_rank import LowRank
 from harness.compress.prune import Prune, prunable
 from harness.compress.recipe import parse_recipe
 from harness.compress.service import compress_variants
@@ -67,6 +68,23 @@ def test_features_move_what_is_learned(workshop: Workshop, state: State) -> None
     seen = Distill(epochs=1, features=100.0).train(state, workshop)
     pairs = zip(plain.model.get_weights(), seen.model.get_weights(), strict=True)
     assert any((a != b).any() for a, b in pairs)
+
+
+def test_a_layer_split_in_two_is_looked_at_as_a_whole(workshop: Workshop, state: State) -> None:
+    split = LowRank(rank=4, epochs=0).train(state, workshop)
+    later = replace(workshop, begins=False)
+    plain = Distill(epochs=1).train(split, later)
+    seen = Distill(epochs=1, features=100.0).train(split, later)
+    pairs = zip(plain.model.get_weights(), seen.model.get_weights(), strict=True)
+    assert any((a != b).any() for a, b in pairs)
+
+
+def test_nobody_looks_where_only_the_samples_are(workshop: Workshop, state: State) -> None:
+    import keras
+
+    bare = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, "softmax")])
+    with pytest.raises(StepError, match="cannot look into the student"):
+        Distill(epochs=1, features=1.0).train(state, replace(workshop, student=lambda: bare))
 
 
 def test_nobody_looks_into_a_file(digits: Any, workshop: Workshop, state: State) -> None:

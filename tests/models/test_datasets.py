@@ -212,9 +212,11 @@ def test_a_bare_array_is_no_archive(tmp_path: Path) -> None:
         load_dataset(str(tmp_path / "data.npz"))
 
 
-@pytest.mark.parametrize("name", ["mnits", "data.csv"])
-def test_unknown_data(name: str) -> None:
-    with pytest.raises(BadInputError, match="is unknown: it must be mnist-subset"):
+@pytest.mark.parametrize(
+    ("name", "hint"), [("mnits", r"did you mean mnist\? It"), ("data.csv", "it")]
+)
+def test_unknown_data(name: str, hint: str) -> None:
+    with pytest.raises(BadInputError, match=f"is unknown: {hint} must be mnist-subset"):
         load_dataset(name)
 
 

@@ -41,7 +41,7 @@ def test_a_folder_must_be_a_saved_model(tmp_path: Path) -> None:
 
 
 def test_unknown_zoo_model() -> None:
-    with pytest.raises(BadInputError, match=r"it has digits-teacher, .*lenet-5"):
+    with pytest.raises(BadInputError, match=r"has no model .lenet.; did you mean lenet-5"):
         find_source("zoo:lenet")
 
 

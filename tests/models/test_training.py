@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from harness.errors import BadInputError
-from harness.models.training import Lessons, TrainingSettings, copy_of, fit, logits_of, shifted
+from harness.models.training import (
+    Lessons,
+    TrainingSettings,
+    copy_of,
+    doubts,
+    fit,
+    logits_of,
+    shifted,
+)
 
 pytestmark = pytest.mark.tensorflow
 
@@ -111,6 +119,30 @@ def test_fewer_samples_than_a_batch() -> None:
     few = Lessons(few.x, few.y, few.settings, 0, lambda done, total: seen.append((done, total)))
     fit(layers_of(Dense(4, "softmax")), few, epochs=2)
     assert seen == [(1, 2), (2, 2)]
+
+
+def test_fewer_samples_than_classes_teach_nobody() -> None:
+    from keras.layers import Dense
+
+    few = Lessons(lessons().x[:3], lessons().y[:3], TrainingSettings(), 0)
+    with pytest.raises(BadInputError, match="are 3 training samples for 4 classes, which is too"):
+        fit(layers_of(Dense(4, "softmax")), few, epochs=1)
+
+
+def test_what_few_samples_may_not_teach_is_told() -> None:
+    x, y = lessons().x[:30], np.arange(30) % 3
+    assert doubts(Lessons(x, y, TrainingSettings(batch=30), 0), 3) == ()
+    by_heart, unlearned = doubts(Lessons(x, y, TrainingSettings(batch=31), 0), 4)
+    assert by_heart.startswith("trained on 30 samples only, less than a batch of 31")
+    assert unlearned.startswith("the training data have no sample of class 3")
+
+
+def test_samples_beyond_all_scale_are_named_where_training_diverges() -> None:
+    from keras.layers import Dense
+
+    huge = Lessons(lessons().x * np.float32(1e37), lessons().y, lessons().settings, 0)
+    with pytest.raises(BadInputError, match=r"or scale the samples, which reach \d"):
+        fit(layers_of(Dense(4)), huge, epochs=1)
 
 
 def test_shifts_move_images_and_let_zeros_in() -> None:
