@@ -6,12 +6,17 @@ import hashlib
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device_agent import contract
 from device_agent.contract import Job
 from harness.compress.latency import NotMeasuredError, Stopwatch
+from harness.compress.step import unreported
 from harness.devices.base import Device, DeviceFacts, TrialError
 from harness.suite import RuntimeSpec
+
+if TYPE_CHECKING:
+    from harness.compress.step import Report
 
 #: Fresh processes for each model, in turn.
 _ROUNDS = 5
@@ -35,9 +40,8 @@ def stopwatch_on(device: Device, facts: DeviceFacts, runtime: RuntimeSpec, seed:
         seed: of the inputs.
     """
     known = [str(facts.info[key]) for key in _IDENTITY if facts.info.get(key)]
-    how = f"{runtime.accelerator}, {runtime.threads} threads" + (
-        "" if runtime.xnnpack else ", no XNNPACK"
-    )
+    threads = "1 thread" if runtime.threads == 1 else f"{runtime.threads} threads"
+    how = f"{runtime.accelerator}, {threads}" + ("" if runtime.xnnpack else ", no XNNPACK")
     name = f"{' '.join([facts.kind, *known])} ({facts.runtime} {facts.runtime_version}, {how})"
 
     def once(number: int, file: Path) -> float:
@@ -60,12 +64,14 @@ def stopwatch_on(device: Device, facts: DeviceFacts, runtime: RuntimeSpec, seed:
         result = device.run(job, lambda _event: None, _TIMEOUT_SECONDS)
         return statistics.median(result.samples_ns) / 1e9
 
-    def measure(files: Sequence[Path]) -> list[float]:
+    def measure(files: Sequence[Path], report: Report = unreported, /) -> list[float]:
         medians: list[list[float]] = [[] for _ in files]
+        total = _ROUNDS * len(files)
         try:
             for number in range(_ROUNDS):
                 for file, found in zip(files, medians, strict=True):
                     found.append(once(number, file))
+                    report(sum(map(len, medians)), total)
         except TrialError as error:
             raise NotMeasuredError(error.reason) from error
         return [statistics.median(found) for found in medians]

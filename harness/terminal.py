@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,11 +16,12 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 #: What a trial takes beside its timed loops: a process, a model, a few inferences (seconds).
 _AROUND_A_TRIAL = 0.2
+#: Seconds over which the speed is taken that a time left comes from; a trial may last a minute.
+_SPEED_OVER = 300.0
 
 
 def output() -> Console:
@@ -81,6 +85,25 @@ class _Lane:
     timing_since: float | None = None
 
 
+class _Time(ProgressColumn):
+    """The time left where it can be told; else, and at the end, the time that it took."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """See :class:`rich.progress.ProgressColumn`."""
+        if task.finished:
+            return Text(f"in {_clock(task.finished_time)}", "cyan")
+        left = None if task.fields.get("uneven") else task.time_remaining
+        if left is None:
+            return Text(f"{_clock(task.elapsed)} so far", "cyan")
+        return Text(f"{_clock(left)} left", "cyan")
+
+
+def _clock(seconds: float | None) -> str:
+    return str(timedelta(seconds=int(seconds or 0)))
+
+
 class RunDisplay:
     """Progress with the time left, on the error stream: the output stream is for results."""
 
@@ -91,11 +114,12 @@ class RunDisplay:
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
-            TimeRemainingColumn(),
-            TextColumn("[dim]left"),
+            _Time(),
             console=console,
             expand=True,
+            speed_estimate_period=_SPEED_OVER,
         )
+        self._preparing: TaskID | None = None
         self._compressing: TaskID | None = None
         self._step: TaskID | None = None
         self._step_name, self._step_done = "", 0.0
@@ -115,18 +139,26 @@ class RunDisplay:
         if not self._progress.live.is_started:
             return
         # An error is told on a clean line, not below a bar that stands still for ever.
-        self._progress.live.transient = error is not None
+        self._progress.live.transient = error is not None or self._preparing is not None
         self._progress.stop()
+
+    def prepare(self) -> None:
+        """Shows that something goes on until there is more to say; it leaves no trace."""
+        if self._console.is_terminal:
+            self._preparing = self._begin(None)
+            text = f"[bold]prepare[/]   {_fit('')}"
+            self._progress.update(self._preparing, description=text)
 
     def compressing(self, progress: CompressProgress) -> None:
         """Shows the variant that is being made, and below it how far its step is."""
         if self._compressing is None:
-            self._compressing = self._begin(progress.total)
+            # Some variants take seconds and some hours: no time left can be told of all.
+            self._compressing = self._begin(progress.total, uneven=True)
         what = f"{progress.model} · {progress.recipe}" if progress.recipe else progress.model
         text = (
             f"[bold]compress[/]  {_fit(what)}"
             if progress.done < progress.total
-            else (f"[bold]compress[/]  {_fit(f'{progress.total} variants')}")
+            else (f"[bold]compress[/]  {_fit(_counted(progress.total, 'variant'))}")
         )
         self._progress.update(
             self._compressing, description=text, completed=progress.done, total=progress.total
@@ -157,7 +189,7 @@ class RunDisplay:
         """Shows how many operators are timed."""
         if self._compressing is None:
             self._compressing = self._begin(total)
-        text = f"[bold]time[/]      {_fit(f'{total} operators')}"
+        text = f"[bold]time[/]      {_fit(_counted(total, 'operator'))}"
         self._progress.update(self._compressing, description=text, completed=done, total=total)
 
     def not_made(self, failure: Failure) -> None:
@@ -228,10 +260,13 @@ class RunDisplay:
         if record.state == "failed" and record.code != "skipped":
             self._complain("failed", what, record.reason)
 
-    def _begin(self, total: float) -> TaskID:
+    def _begin(self, total: float | None, *, uneven: bool = False) -> TaskID:
         # Started with its first task: bad input is told without an empty bar above it.
         self._progress.start()
-        return self._progress.add_task("", total=total)
+        if self._preparing is not None:
+            self._progress.remove_task(self._preparing)
+            self._preparing = None
+        return self._progress.add_task("", total=total, uneven=uneven)
 
     def _complain(self, word: str, what: str, reason: str) -> None:
         self._console.print(Text.assemble((word, "bold red"), f" {what}: {reason}"), soft_wrap=True)
@@ -253,6 +288,10 @@ class RunDisplay:
 
 #: Columns that a bar's description takes.
 _WIDTH = 36
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _fit(text: str, width: int = _WIDTH) -> str:

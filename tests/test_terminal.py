@@ -32,6 +32,32 @@ def test_the_step_under_way_has_a_bar_of_its_own() -> None:
     assert "50%" in text
 
 
+def test_a_time_left_that_nobody_knows_is_told_as_the_time_so_far() -> None:
+    text = shown(step("convert"))
+    assert "0:00:00 so far" in text
+    assert "left" not in text
+    assert "0:00:00 so far" in shown(Progress(1, 2, "m", "int8", "done", cached=True))
+
+
+def test_the_time_that_it_took_is_told_at_the_end() -> None:
+    text = shown(Progress(1, 1, "m", "int8", "done"))
+    assert "1 variant " in text
+    assert "in 0:00:00" in text
+
+
+def test_what_says_that_something_goes_on_leaves_no_trace() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with RunDisplay(console) as display:
+        display.prepare()
+        display.compressing(step("convert"))
+        tasks = display._progress.tasks
+    assert len(tasks) == 2
+    piped = io.StringIO()
+    with RunDisplay(Console(file=piped)) as display:
+        display.prepare()
+    assert piped.getvalue() == ""
+
+
 def test_of_a_long_step_the_passes_stay_in_sight() -> None:
     name = "prune(0.8, scope=sensitivity, importance=taylor)"
     text = shown(step(f"{name} 7/15", 7 / 15))

@@ -65,6 +65,7 @@ def calibrate(
     given = arms.settings(seconds, threads, None, specs, True if unplugged else energy, cpus)
     suite = arms.suite_of_files(model, model, None, given)
     with RunDisplay(Console(stderr=True)) as display:
+        display.prepare()
         command = ["mobilebench", *sys.argv[1:]]
         folder, noises = calibration.calibrate(suite, results, command, display)
     if as_json:

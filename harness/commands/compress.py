@@ -68,6 +68,7 @@ def compress(
 
     settings = {"data": data, "student": student, "teachers": list(teachers)}
     with RunDisplay(Console(stderr=True)) as display:
+        display.prepare()
         products = make_files(model, recipes, settings, seed, into, display.compressing)
     if as_json:
         click.echo(json.dumps(products.as_json(), indent=2, ensure_ascii=False))

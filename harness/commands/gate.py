@@ -124,6 +124,7 @@ def gate(
                 "give --baseline and --candidate, or a suite file alone, which names its own models"
             )
         with RunDisplay(Console(stderr=True)) as display:
+            display.prepare()
             command = ["mobilebench", *sys.argv[1:]]
             result = gates.start(chosen, rules, results, command, display)
     if junit:

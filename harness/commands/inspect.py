@@ -49,6 +49,8 @@ def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
     if timed and other is not None:
         raise BadInputError("--time looks at one model; leave OTHER out")
     with RunDisplay(Console(stderr=True)) as display:
+        if any(m and not m.endswith(".tflite") for m in (model, other)):
+            display.prepare()
         contents = [(m, _tflite(m, display.compressing)) for m in filter(None, (model, other))]
     first, *rest = (inspection.read(content, Path(name).name) for name, content in contents)
     times = None

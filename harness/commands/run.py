@@ -155,5 +155,6 @@ def run(
             given["devices"] = chosen
         suite = choose_suite(what, data, recipes, given, student, teachers)
         with RunDisplay(Console(stderr=True)) as display:
+            display.prepare()
             folder = runs.start(suite, results, ["mobilebench", *sys.argv[1:]], display)
     conclude(folder, as_json)

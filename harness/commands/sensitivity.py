@@ -58,6 +58,7 @@ def sensitivity(
     from harness.terminal import RunDisplay, output
 
     with RunDisplay(Console(stderr=True)) as display:
+        display.prepare()
         document = scan_layers(
             model,
             data,

@@ -10,13 +10,36 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.compress.step import Bench, StepError
+from harness.compress.step import Bench, StepError, unreported
+
+if TYPE_CHECKING:
+    from harness.compress.step import Report
+
+#: How many networks are held against the whole one, at most, to find the one of a latency: a
+#: bisection over 32 widths, and then perhaps the narrowest.
+MOST_COMPARISONS = 6
 
 
 class NotMeasuredError(Exception):
     """The device gave no latency: why, in one sentence."""
+
+
+class Measure(Protocol):
+    """How somebody measures."""
+
+    def __call__(self, files: Sequence[Path], report: Report = unreported, /) -> Sequence[float]:
+        """The latency of each .tflite in seconds, measured in turn so that they can be compared.
+
+        Args:
+            files: to measure.
+            report: told how many processes have ended, of how many.
+
+        Raises:
+            NotMeasuredError: there is none.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -25,12 +48,11 @@ class Stopwatch:
 
     Attributes:
         device: what is measured on, down to its runtime: whatever latency depends on.
-        measure: gives the latency of each .tflite in seconds, measured in turn so that they
-            can be compared; raises NotMeasuredError.
+        measure: measures.
     """
 
     device: str
-    measure: Callable[[Sequence[Path]], Sequence[float]]
+    measure: Measure
 
 
 def bench_for(

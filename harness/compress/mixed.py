@@ -96,9 +96,10 @@ def quantize_within(
         alone[name] = bench.alone(scheme, name)
     order = sorted(alone, key=alone.__getitem__)
     # The fewest that suffice: quality grows with the number kept, or nearly so.
-    few, many, best = 0, len(order), None
+    few, many, best, tried = 0, len(order), None, 0
     while many - few > 1:
-        report(len(names), total)
+        report(len(names) + tried, total)
+        tried += 1
         middle = (few + many) // 2
         trial = bench.quantize(scheme, order[:middle], wider)
         if trial.snr >= min_snr:

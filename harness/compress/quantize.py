@@ -143,6 +143,7 @@ class IntegerStep(QuantizingStep):
                 default=self.scheme.algorithm == "gptq",
                 report=report,
             )
+        report(0, 0)  # how long the rest takes nobody tells
         if self.min_snr is None:
             return _checked(scheme.run(job, statistics), warnings=warnings, asked=asked)
         found = mixed.quantize_within(

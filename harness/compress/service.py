@@ -17,14 +17,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.compress.artifact import Artifact, EvaluationSet, Failure, Outcome, Progress
 from harness.compress.cache import MAKING, prepare
-from harness.compress.latency import NotMeasuredError, Stopwatch
+from harness.compress.latency import MOST_COMPARISONS, NotMeasuredError, Stopwatch
 from harness.compress.recipe import Recipe
 from harness.errors import BadInputError, InvalidRunError
 from harness.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from harness.compress.step import Report
 
 OnProgress = Callable[[Progress], None]
 
@@ -75,6 +78,8 @@ class _Job:
     spec: ModelSpec
     recipe: Recipe
     step: str = ""
+    #: How many networks were measured in this step, where it looks for one of a latency.
+    compared: int | None = None
     artifact: Artifact | None = None
     failure: Failure | None = None
 
@@ -210,15 +215,19 @@ def _listen(
             raise BadInputError(message["message"])
         if kind == "invalid":
             raise InvalidRunError(message["message"])
+        job = jobs[message["variant"]]
         if kind == "measure":
             assert stopwatch is not None
-            _answer(child, stopwatch, [Path(file) for file in message["files"]])
+            files = [Path(file) for file in message["files"]]
+            _answer(child, stopwatch, files, _told_of_search(jobs, job, on_progress))
             continue
-        job = jobs[message["variant"]]
         if kind == "progress":
             child.under_way = job.number
-            job.step = message["step"]
+            if message["step"] != job.step:
+                job.step, job.compared = message["step"], None
             done, of = message["done"], message["of"]
+            if job.compared is not None:
+                of = MOST_COMPARISONS
             passes = f" {int(done)}/{of}" if of else ""
             fraction = min(done / of, 1.0) if of else None
             _tell(jobs, job, on_progress, job.step + passes, fraction=fraction)
@@ -235,10 +244,26 @@ def _listen(
     return False
 
 
-def _answer(child: _Child, stopwatch: Stopwatch, files: Sequence[Path]) -> None:
+def _told_of_search(jobs: list[_Job], job: _Job, on_progress: OnProgress) -> Report:
+    """Told of each process of a comparison, it tells how far the search for a latency can be.
+
+    It may end sooner, never later.
+    """
+    before = job.compared or 0
+    job.compared = before + 1
+
+    def report(done: int, total: int) -> None:
+        fraction = (before + done / total) / MOST_COMPARISONS
+        step = f"{job.step} {before}/{MOST_COMPARISONS}"
+        _tell(jobs, job, on_progress, step, fraction=fraction)
+
+    return report
+
+
+def _answer(child: _Child, stopwatch: Stopwatch, files: Sequence[Path], report: Report) -> None:
     answer: dict[str, Any]
     try:
-        answer = {"seconds": list(stopwatch.measure(files))}
+        answer = {"seconds": list(stopwatch.measure(files, report))}
     except NotMeasuredError as error:
         answer = {"reason": str(error)}
     assert child.process.stdin is not None

@@ -24,16 +24,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.compress.artifact import Artifact
 from harness.compress.build import ModelBuilder
 from harness.compress.cache import Cache
 from harness.compress.latency import NotMeasuredError, Stopwatch
 from harness.compress.recipe import parse_recipe
-from harness.compress.step import StepError
+from harness.compress.step import StepError, unreported
 from harness.errors import BadInputError, InvalidRunError, first_line
 from harness.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from harness.compress.step import Report
 
 Send = Callable[[dict[str, Any]], None]
 #: Waits for the next line that the parent says.
@@ -82,7 +85,7 @@ def _work(request: dict[str, Any], send: Send, receive: Receive) -> None:
     cache = Cache(Path(request["cache"]), Path(request["scratch"]))
     reporter = _Reporter(send)
 
-    def measure(files: Sequence[Path]) -> list[float]:
+    def measure(files: Sequence[Path], _report: Report = unreported, /) -> list[float]:
         paths = [str(file) for file in files]
         send({"type": "measure", "variant": reporter.variant, "files": paths})
         answer = receive()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.compress.artifact import Outcome
+from harness.compress.artifact import Outcome, Progress
 from harness.compress.build import ModelBuilder
 from harness.compress.cache import Cache
 from harness.compress.channels.allocation import Curve, by_layer, by_sensitivity, over_all
@@ -23,7 +23,7 @@ from harness.compress.prune import Prune
 from harness.compress.prune_channels import PruneChannels
 from harness.compress.recipe import parse_recipe
 from harness.compress.service import compress_variants
-from harness.compress.step import Bench, State, StepError, Workshop
+from harness.compress.step import Bench, State, StepError, Workshop, unreported
 from harness.compress.teachers import keras_teacher
 from harness.errors import BadInputError
 from harness.models.sources import build_fresh, find_source
@@ -399,9 +399,11 @@ def test_the_host_measures_for_the_child(digits: Any, tmp_path: Path) -> None:
     spec = ModelSpec(name="digits", source=str(digits.model), data="random")
     recipe = parse_recipe("prune_channels(max_latency=0.6, epochs=0)")
     asked: list[int] = []
+    told: list[Progress] = []
 
-    def measure(files: Sequence[Path]) -> list[float]:
+    def measure(files: Sequence[Path], report: Any = unreported, /) -> list[float]:
         asked.append(len(files))
+        report(1, 2)
         if len(asked) == 1:
             raise NotMeasuredError("it was unplugged")
         return by_size(files)
@@ -411,14 +413,19 @@ def test_the_host_measures_for_the_child(digits: Any, tmp_path: Path) -> None:
             [(spec, recipe)],
             seed=0,
             cache=tmp_path,
-            on_progress=lambda _: None,
+            on_progress=told.append,
             stopwatch=Stopwatch("a phone", measure),
         )
 
     (failure,) = made().failures
     assert failure.reason == "no latency on a phone: it was unplugged"
+    told.clear()
     (artifact,) = made().artifacts
     assert artifact.provenance["steps"][-1]["latency_device"] == "a phone"
+    search = [p.fraction for p in told if "measuring" in p.step and p.fraction is not None]
+    assert search == sorted(search), "a search goes on and never back"
+    assert search[0] == pytest.approx(0.5 / 6)
+    assert search[-1] == pytest.approx(4.5 / 6)
     assert asked == [2] * (1 + 5)
 
     def builder(device: str | None) -> ModelBuilder:

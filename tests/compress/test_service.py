@@ -309,7 +309,7 @@ def test_bad_input_is_found_before_anything_is_made(digits: Any, tmp_path: Path)
     cases: list[tuple[ModelSpec, str, str]] = [
         (ready, "distill", r"a \.tflite file cannot be retrained"),
         (spec_of(digits), "as_is", "is for ready .tflite files; use float32"),
-        (spec_of(digits, student=None), "distill", "set student to zoo:NAME"),
+        (spec_of(digits, student=None), "distill", r"set student \(--student\) to"),
         (spec_of(digits, data=None), "prune(0.5)", "data random has no training samples"),
         (spec_of(digits, data=None), "int8", r"the model has no data: .*--data random\) to"),
         (spec_of(digits, data=only_test), "int8", "neither calibration nor training samples"),

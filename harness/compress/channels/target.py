@@ -9,11 +9,13 @@ from harness.compress.channels.allocation import Allocation, least_share
 from harness.compress.channels.cost import cost_of
 from harness.compress.channels.graph import ChannelGraph
 from harness.compress.channels.rewrite import shrink
+from harness.compress.latency import MOST_COMPARISONS
 from harness.compress.step import Bench, StepError
 from harness.models.array import Array
 
-#: Latency is looked for in steps of this share, since each costs a conversion and measurements.
-_LATENCY_STEPS = 32
+#: Latency is looked for in steps of this share, since each costs a conversion and measurements:
+#: all but one of the comparisons halve what is left.
+_LATENCY_STEPS = 2 ** (MOST_COMPARISONS - 1)
 
 
 def share_for_cost(
