@@ -142,11 +142,11 @@ class RunDisplay:
         self._progress.live.transient = error is not None or self._preparing is not None
         self._progress.stop()
 
-    def prepare(self) -> None:
+    def prepare(self, what: str = "prepare") -> None:
         """Shows that something goes on until there is more to say; it leaves no trace."""
         if self._console.is_terminal:
             self._preparing = self._begin(None)
-            text = f"[bold]prepare[/]   {_fit('')}"
+            text = f"[bold]{what:9}[/] {_fit('')}"
             self._progress.update(self._preparing, description=text)
 
     def compressing(self, progress: CompressProgress) -> None:

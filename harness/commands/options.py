@@ -141,13 +141,17 @@ def show_page(table: RenderableType, html: Path | None) -> None:
 
 def show_run(folder: RunFolder, as_json: bool = False) -> int:
     """Writes the report, prints the table or the document, and returns the exit code."""
+    from rich.console import Console
+
     from harness import history
     from harness import report as reports
     from harness.run import exit_code
-    from harness.terminal import output
+    from harness.terminal import RunDisplay, output
 
-    summary = reports.summary_of(folder)
-    page = reports.build(folder, summary, histories=history.before(folder, summary))
+    with RunDisplay(Console(stderr=True)) as display:
+        display.prepare("report")
+        summary = reports.summary_of(folder)
+        page = reports.build(folder, summary, histories=history.before(folder, summary))
     code = exit_code(folder)
     try:
         if as_json:
