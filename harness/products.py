@@ -54,7 +54,10 @@ class Products:
         }
 
     def show(self, console: Console) -> None:
-        """For a person: a table of sizes, then each file with its warnings, then the failures."""
+        """For a person: a table of sizes, then each file with its warnings, then the failures.
+
+        What is to be said of every file is said once.
+        """
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("recipe", overflow="fold")
         for column in ("bytes", "gzip", "zstd", "xz"):
@@ -64,10 +67,15 @@ class Products:
             table.add_row(Text(made.recipe), *(f"{size:,}" for size in sizes))
         if self.files:
             console.print(table, Text())
+        all_warnings = [made.warnings for _, made in self.files]
+        shared = set.intersection(*map(set, all_warnings)) if len(all_warnings) > 1 else set()
         for path, made in self.files:
             console.print(Text(str(path)), soft_wrap=True)  # to be copied whole
             for warning in made.warnings:
-                console.print(_indented(Text(f"warning: {warning}", style="yellow")))
+                if warning not in shared:
+                    console.print(_indented(Text(f"warning: {warning}", style="yellow")))
+        for warning in sorted(shared):
+            console.print(Text(f"warning, of all: {warning}", style="yellow"))
         for failure in self.failures:
             console.print(Text.assemble(("not made", "bold red"), f" {failure.recipe}"))
             known = failure.step == failure.recipe or failure.reason.startswith(failure.step)

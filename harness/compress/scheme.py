@@ -124,19 +124,27 @@ def exactly(name: str) -> str:
     return f"^{re.escape(name)}$"
 
 
+def _require_names(scheme: Scheme, layers: Sequence[Layer]) -> None:
+    weighty = [layer for layer in layers if layer.stored]
+    those = f"those with weights are {', '.join(repr(short(layer.name)) for layer in weighty)}"
+    for part in scheme.keep_float:
+        if not any(part in layer.name for layer in layers):
+            raise StepError(f"keep_float={part!r} is in no layer's name; {those}")
+    if scheme.keep_float and weighty and all(map(scheme.keeps_float, weighty)):
+        raise StepError(
+            f"keep_float={','.join(scheme.keep_float)!r} is in every layer's name, so none would "
+            f"be quantized; {those}"
+        )
+
+
 def configure_all(job: Any, scheme: Scheme, layers: Sequence[Layer]) -> None:
     """Tells litert-quantizer what to do with the whole model.
 
     Raises:
-        StepError: no layer can have the blocks that are asked for, or none has a name that is
-            to stay float32.
+        StepError: no layer can have the blocks that are asked for, or the names of what is to stay
+            float32 fit no layer, or all of them.
     """
-    for part in scheme.keep_float:
-        if not any(part in layer.name for layer in layers):
-            names = ", ".join(repr(short(layer.name)) for layer in layers if layer.stored)
-            raise StepError(
-                f"keep_float={part!r} is in no layer's name; those with weights are {names}"
-            )
+    _require_names(scheme, layers)
     if scheme.block:
         _require_blocks(scheme.block, layers)
     alike = dataclasses.replace(scheme, block=None)
