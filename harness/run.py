@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
@@ -34,6 +34,9 @@ from harness.session import OnEvent, OnRecord, OnTrial, Payload, run_session
 from harness.stopwatch import stopwatch_on
 from harness.store import MANIFEST, FolderTakenError, RunFolder, TrialRecord
 from harness.suite import RuntimeSpec, Suite
+
+if TYPE_CHECKING:
+    from harness.compress.step import Report
 
 
 class Watcher(Protocol):
@@ -165,7 +168,7 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
     try:
         suite = Suite.model_validate(manifest["suite"])
         plan = planned(manifest)
-        payloads = _payloads(folder, manifest, suite.runtimes)
+        payloads = _payloads(folder, manifest, suite.runtimes, watcher)
         devices_before = {entry["name"]: entry for entry in manifest["devices"]}
         state = manifest["state"]
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
@@ -232,7 +235,7 @@ def _measure(
 ) -> None:
     manifest = folder.manifest()
     folder.write_manifest({**manifest, "state": "running"})
-    payloads = _payloads(folder, manifest, suite.runtimes)
+    payloads = _payloads(folder, manifest, suite.runtimes, watcher)
     runtimes = {runtime.name: runtime for runtime in suite.runtimes}
     finished = {record.trial for record in folder.trials() if record.is_final}
     watcher.measuring(plan, finished, suite)
@@ -324,11 +327,28 @@ def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
 
 
 def _payloads(
-    folder: RunFolder, manifest: Mapping[str, Any], runtimes: Sequence[RuntimeSpec]
+    folder: RunFolder,
+    manifest: Mapping[str, Any],
+    runtimes: Sequence[RuntimeSpec],
+    watcher: Watcher,
 ) -> dict[tuple[str, str], Payload]:
     packings = {runtime.packed for runtime in runtimes if runtime.packed}
     payloads = {}
-    for entry in manifest["artifacts"]:
+    count = len(manifest["artifacts"])
+
+    def told(number: int, place: int) -> Report:
+        """Told how much of one file is packed, it tells how much of all."""
+        before = number + place / len(packings)
+
+        def report(done: int, total: int) -> None:
+            fraction = (before + done / total / len(packings)) / count
+            step = f"pack {number}/{count}"
+            watcher.compressing(Progress(count, count, "", "", step, fraction=fraction))
+
+        report(0, 1)
+        return report
+
+    for number, entry in enumerate(manifest["artifacts"]):
         dataset = entry["dataset"]
         model = folder.artifact(f"{entry['sha256']}.tflite")
         payloads[entry["model"], entry["recipe"]] = Payload(
@@ -336,17 +356,22 @@ def _payloads(
             entry["sha256"],
             folder.artifact(f"{dataset['sha256']}.npz") if dataset else None,
             dataset["sha256"] if dataset else "",
-            {packing: _packed(model, packing) for packing in sorted(packings)},
+            {
+                packing: _packed(model, packing, told(number, place))
+                for place, packing in enumerate(sorted(packings))
+            },
         )
+    if packings:
+        watcher.compressing(Progress(count, count, "", "", "done"))
     return payloads
 
 
-def _packed(model: Path, packing: Packing) -> tuple[Path, str]:
+def _packed(model: Path, packing: Packing, report: Report) -> tuple[Path, str]:
     """The model's packed file beside it, which is made now if need be, and its hash."""
     pack, suffix = PACKERS[packing]
     path = model.with_name(model.name + suffix)
     if not path.exists():
-        write_atomically(path, pack(model.read_bytes()))
+        write_atomically(path, pack(model.read_bytes(), report))
     return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
 

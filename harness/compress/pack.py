@@ -12,10 +12,17 @@ import lzma
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from harness.compress.step import unreported
+
+if TYPE_CHECKING:
+    from harness.compress.step import Report
 
 Packing = Literal["gzip", "xz", "zstd"]
 
+#: Bytes after which it is told how far the slowest is.
+_PART = 2**18
 _GZIP_LEVEL, _ZSTD_LEVEL, _XZ_LEVEL = 9, 19, 9
 
 
@@ -28,12 +35,12 @@ class Downloads:
     xz: int
 
 
-def pack_gzip(content: bytes) -> bytes:
+def pack_gzip(content: bytes, _report: Report = unreported) -> bytes:
     """gzip, level 9 (RFC 1952), without a time."""
     return gzip.compress(content, _GZIP_LEVEL, mtime=0)
 
 
-def pack_zstd(content: bytes) -> bytes:
+def pack_zstd(content: bytes, _report: Report = unreported) -> bytes:
     """Zstandard, level 19 (RFC 8878)."""
     import pyarrow
 
@@ -43,12 +50,17 @@ def pack_zstd(content: bytes) -> bytes:
     return packed
 
 
-def pack_xz(content: bytes) -> bytes:
-    """xz, level 9."""
-    return lzma.compress(content, preset=_XZ_LEVEL)
+def pack_xz(content: bytes, report: Report = unreported) -> bytes:
+    """xz, level 9; ``report`` is told how many bytes are done, of how many."""
+    packer = lzma.LZMACompressor(preset=_XZ_LEVEL)
+    packed = []
+    for start in range(0, len(content), _PART):
+        packed.append(packer.compress(content[start : start + _PART]))
+        report(min(start + _PART, len(content)), len(content))
+    return b"".join([*packed, packer.flush()])
 
 
-PACKERS: dict[Packing, tuple[Callable[[bytes], bytes], str]] = {
+PACKERS: dict[Packing, tuple[Callable[[bytes, Report], bytes], str]] = {
     "gzip": (pack_gzip, ".gz"),
     "xz": (pack_xz, ".xz"),
     "zstd": (pack_zstd, ".zst"),

@@ -109,6 +109,8 @@ class Prune(TrainingStep):
         start = [kernel.numpy() for kernel in kernels]
         before = zero_share(start)
         goal = self._goal(start)
+        if not goal:
+            raise StepError(f"{self.text()} pruned nothing: no weight is below the threshold")
         if goal <= before:
             raise StepError(
                 f"{self.text()} pruned nothing: {before:.1%} of the weights are zero already, "
@@ -194,10 +196,12 @@ class Prune(TrainingStep):
     def _verify(self, kernels: Sequence[Any], masks: Sequence[Array]) -> None:
         for kernel, mask in zip(kernels, masks, strict=True):
             if not mask.any():
+                less = "a lower sparsity" if self.threshold is None else "a lower threshold"
+                if self.scope == "global" and self.threshold is None:
+                    less = f"scope=layer or scope=sensitivity, or {less}"
                 raise StepError(
                     f"{self.text()} leaves nothing of layer "
-                    f"{kernel.path.removesuffix('/kernel')}; use scope=layer or scope=sensitivity, "
-                    "or a lower sparsity"
+                    f"{kernel.path.removesuffix('/kernel')}; use {less}"
                 )
             if kernel.numpy()[~mask].any():
                 raise StepError(f"{self.text()}: weights that were set to zero came back")

@@ -21,6 +21,16 @@ def test_packed_files_unpack_to_the_same(model_file: Path) -> None:
     assert max(len(gz), len(zst), len(xz)) < len(content)
 
 
+def test_the_slowest_tells_how_far_it_is(model_file: Path) -> None:
+    content = 150 * model_file.read_bytes()
+    seen: list[tuple[int, int]] = []
+    packed = pack_xz(content, lambda done, total: seen.append((done, total)))
+    assert packed == lzma.compress(content, preset=9), "in parts or as a whole, it is one stream"
+    assert len(seen) > 1
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(content), len(content))
+
+
 def test_sizes_are_measured_once_and_anew_if_damaged(tmp_path: Path, model_file: Path) -> None:
     (tmp_path / "scratch").mkdir()
     cache = Cache(tmp_path, tmp_path / "scratch")
