@@ -3,7 +3,7 @@
 Each step of a recipe makes a .tflite that is checked and kept, so a recipe that begins like
 another continues from there: the base model is trained and converted once, and every quantizer
 starts from a float32 file that is there already. Training steps go on from the Keras model of
-the step before, which is kept in memory for this.
+the step before, which is kept for this.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class ModelBuilder:
         state = self._keras.after(())
         content, examination, moved = self._export(state)
         findings = {**state.findings, **examination.findings(), **moved}
-        return content, findings, check.base_warnings(examination)
+        return content, findings, (*state.warnings, *check.base_warnings(examination))
 
     def _apply(self, steps: Steps, before: Made) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
         """The last step's .tflite, with what was found and what to warn of."""

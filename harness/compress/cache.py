@@ -7,7 +7,7 @@ sees a whole file or none, and two runs may share the folder.
     tflite/SHA256.tflite    the files
     downloads/SHA256.json   how large each is when packed
     evaluation/DIGEST.npz   labelled samples, ready for a device
-    models/KEY.keras        trained base models
+    models/KEY.keras        Keras models: trained base models, and states after training steps
     logs/                   what TensorFlow printed, where a run died
 
 A .tflite is named by its hash; beside the other files lies FILE.sha256. What is not as its hash
@@ -22,7 +22,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -150,15 +150,17 @@ class Cache:
         return self.root / "downloads" / f"{sha256}.json"
 
     def find_model(self, key: str) -> Path | None:
-        """The trained base model of that key, if its file is there and whole."""
+        """The Keras model of that key, if its file is there and whole."""
         path = self.root / "models" / f"{key}.keras"
         return path if self._sealed(path) else None
 
-    def keep_model(self, key: str, model: Any) -> None:
-        """Keeps a Keras model."""
+    def keep_model(self, key: str, write: Callable[[Path], None]) -> Path:
+        """Keeps the Keras model that ``write`` writes to a file, and returns where."""
         temporary = self.scratch / f"{key}.keras"
-        model.save(temporary)
-        self._keep_sealed(temporary, self.root / "models" / temporary.name)
+        write(temporary)
+        path = self.root / "models" / temporary.name
+        self._keep_sealed(temporary, path)
+        return path
 
     def evaluation(
         self, name: str, digest: str, shape: tuple[int, ...], samples: tuple[Array, Array]

@@ -54,15 +54,10 @@ class Distill(TrainingStep):
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
-        from harness.compress.teachers import soft_labels
         from harness.models.training import copy_of
 
         teachers = workshop.teachers()
-
-        def loss(logits: Any, labels: Any, samples: Any) -> Any:
-            soft = soft_labels(teachers, samples, self.T)
-            return distillation_loss(logits, soft, labels, temperature=self.T, alpha=self.alpha)
-
+        loss = self.loss(teachers)
         if workshop.begins:
             before = State(_fresh_student(state, workshop), loss=loss)
             model = before.model
@@ -77,6 +72,16 @@ class Distill(TrainingStep):
         )
         findings = _sizes(state, model) | {"teachers": [teacher.name for teacher in teachers]}
         return replace(before, model=model, loss=loss, findings=findings, warnings=warnings)
+
+    def loss(self, teachers: Sequence[Teacher]) -> Loss:
+        """What is minimized from this step on: the distance to the teachers and to the labels."""
+        from harness.compress.teachers import soft_labels
+
+        def distance(logits: Any, labels: Any, samples: Any) -> Any:
+            soft = soft_labels(teachers, samples, self.T)
+            return distillation_loss(logits, soft, labels, temperature=self.T, alpha=self.alpha)
+
+        return distance
 
     def _with_features(self, loss: Loss, model: Any, teachers: Sequence[Teacher]) -> Loss:
         """The loss with what both make of the samples before their last layers."""

@@ -1,17 +1,20 @@
-"""The Keras models of a recipe: trained, compressed while they are trained, and kept in memory."""
+"""The Keras models of a recipe: trained, compressed while they are trained, and kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from harness.compress.cache import Cache
+from harness.compress.distill import Distill
 from harness.compress.ingredients import Ingredients, Steps
 from harness.compress.latency import bench_for
 from harness.compress.requirements import one_of_each
+from harness.compress.state_file import read_state, write_state
 from harness.compress.step import Bench, State, StepError, TrainingStep, Workshop
 from harness.compress.teachers import Teacher, keras_teacher, tflite_teacher
-from harness.errors import BadInputError
+from harness.errors import BadInputError, first_line
 from harness.models.sources import Source, build_fresh, load_keras
 from harness.models.spec import ModelSpec
 from harness.models.training import Lessons, fit
@@ -42,35 +45,65 @@ class KerasModels:
             BadInputError: the data do not fit the model.
             StepError: the last step failed.
         """
-        if steps in self._states:
-            return self._states[steps]
+        if steps not in self._states:
+            self._states[steps] = self._find(steps) or self._keep(steps, self._make(steps))
+        return self._states[steps]
+
+    def _find(self, steps: Steps) -> State | None:
+        """The state that was kept after these steps, if it is there, whole, and can be read."""
+        path = self._cache.find_model(self._made_of.key(steps))
+        if path is None:
+            return None
+        if steps:
+            self._report(f"{steps[-1].text()}: from the cache", 0, 0)
+        try:
+            state = read_state(path)
+        except Exception:  # Keras raises whatever it stumbles over; the state is made anew
+            return None
+        distilled = [step for step in steps if isinstance(step, Distill)]
+        return replace(state, loss=distilled[-1].loss(self._taught_by())) if distilled else state
+
+    def _keep(self, steps: Steps, state: State) -> State:
+        """Keeps what took its time, and gives it as it will be found.
+
+        So a recipe that was interrupted cannot end otherwise than one that was not. A model that
+        Keras cannot write and read again stays in memory.
+        """
+        if not steps and self._made_of.source.zoo is None:
+            return state  # it is on disk already, as the user's own
+        try:
+            key = self._made_of.key(steps)
+            kept = self._cache.keep_model(key, lambda path: write_state(state, path))
+            found = replace(read_state(kept), loss=state.loss)
+        except Exception as error:  # Keras raises whatever it stumbles over
+            lost = (
+                "this Keras model could not be kept, so an interrupted recipe trains it again: "
+                + first_line(error)
+            )
+            return replace(state, warnings=(*state.warnings, lost))
+        return found
+
+    def _make(self, steps: Steps) -> State:
         if not steps:
-            state = State(self._base_model())
-        else:
-            step = steps[-1]
-            assert isinstance(step, TrainingStep)
-            before = self.after(steps[:-1])
-            self._report(step.text(), 0, step.epochs)
-            lessons = self._lessons(before.model, step) if step.needs_training_data else None
-            bench = self._bench(before.model, step.text()) if step.needs_device else None
-            try:
-                begins = len(steps) == 1
-                workshop = Workshop(lessons, self._fresh_student, bench, self._taught_by, begins)
-                state = step.train(before, workshop)
-            except BadInputError as error:  # it does not suit this step; others it may
-                raise StepError(str(error)) from error
-        self._states[steps] = state
-        return state
+            return State(self._base_model())
+        step = steps[-1]
+        assert isinstance(step, TrainingStep)
+        before = self.after(steps[:-1])
+        self._report(step.text(), 0, step.epochs)
+        lessons = self._lessons(before.model, step) if step.needs_training_data else None
+        bench = self._bench(before.model, step.text()) if step.needs_device else None
+        try:
+            begins = len(steps) == 1
+            workshop = Workshop(lessons, self._fresh_student, bench, self._taught_by, begins)
+            return step.train(before, workshop)
+        except BadInputError as error:  # it does not suit this step; others it may
+            raise StepError(str(error)) from error
 
     def _base_model(self) -> Any:
         import keras
 
         if self._made_of.source.zoo is None:
             return load_keras(self._made_of.source)
-        key = self._made_of.key(())
-        kept = self._cache.find_model(key)
-        if kept is not None:
-            return keras.models.load_model(kept, compile=False, safe_mode=True)
         keras.utils.set_random_seed(self._made_of.seed)
         model = build_fresh(self._made_of.source)
         settings = self._made_of.source.zoo.training
@@ -82,7 +115,6 @@ class KerasModels:
                 )
             self._report("train", 0, settings.epochs)
             fit(model, self._lessons(model), epochs=settings.epochs)
-        self._cache.keep_model(key, model)
         return model
 
     def _fresh_student(self) -> Any:

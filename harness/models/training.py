@@ -127,8 +127,7 @@ def fit(
             f"there {there} for {classes} classes, which is too few to learn from: give at least "
             "one of each class, and better hundreds"
         )
-    keras.utils.set_random_seed(lessons.seed)
-    random = np.random.default_rng(lessons.seed)
+    random = _seed(model, lessons.seed)
     batch = lessons.batch
     steps = len(lessons.x) // batch
     rate = learning_rate or lessons.settings.learning_rate
@@ -187,6 +186,20 @@ def fit(
     return any(
         bool(((old != new) & (new != 0)).any()) for old, new in zip(before, after, strict=True)
     )
+
+
+def _seed(model: Any, seed: int) -> np.random.Generator:
+    """Seeds everything random: what dropout draws, too, must not depend on what came before."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    random = np.random.default_rng(seed)
+    weights = {id(variable) for variable in model.weights}
+    for variable in model.variables:
+        if id(variable) not in weights and variable.name == "seed_generator_state":
+            drawn = random.integers(0, 2**31, tuple(variable.shape))
+            variable.assign(drawn.astype(variable.dtype))
+    return random
 
 
 def _diverged(epoch: int, epochs: int, rate: float, x: Array) -> BadInputError:

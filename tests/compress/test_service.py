@@ -193,14 +193,13 @@ def test_a_damaged_evaluation_set_is_made_anew(digits: Any, tmp_path: Path, dama
 
 
 def test_a_damaged_base_model_is_not_used(tmp_path: Path) -> None:
-    class Model:
-        def save(self, path: Path) -> None:
-            path.write_bytes(b"weights")
+    def write(path: Path) -> None:
+        path.write_bytes(b"weights")
 
     (tmp_path / "scratch").mkdir()
     cache = Cache(tmp_path, tmp_path / "scratch")
     assert cache.find_model("key") is None
-    cache.keep_model("key", Model())
+    cache.keep_model("key", write)
     kept = cache.find_model("key")
     assert kept is not None
     kept.write_bytes(b"others")
