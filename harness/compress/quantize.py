@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.compress.step import Quantized, QuantizingStep, StepError, unreported
+from harness.compress.step import Algorithm, Quantized, QuantizingStep, StepError, unreported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from harness.compress.step import Report
     from harness.models.array import Sample
 
-Algorithm = Literal["min_max", "octav", "mse", "gptq"]
 Ranges = Literal["extremes", "average"]
 
 #: The widest Dense layer that GPTQ takes: it keeps a matrix of that many squared.

@@ -23,8 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.compress.quantize import Algorithm
-from harness.compress.step import StepError
+from harness.compress.step import Algorithm, StepError
 from harness.tflite.file import dump, load
 from harness.tflite.graph import UNPACKING, Tensor, parse
 

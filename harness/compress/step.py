@@ -7,7 +7,7 @@ anything is compressed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from harness.compress.teachers import Teacher
     from harness.models.array import Array, Sample
     from harness.models.training import Lessons, Loss
+
+#: How a quantizing step chooses its scales.
+Algorithm = Literal["min_max", "octav", "mse", "gptq"]
 
 
 class StepError(Exception):
