@@ -175,8 +175,8 @@ class Job:
 
     ``cpus``: the process is kept to these; none: it runs where the system lets it.
     ``trace_seconds``: in a latency trial counters are read so often, between inferences; 0: never.
-    ``packing``: the model's file is packed so, and ``unpacked_sha256`` is the hash of what is in
-    it; empty: it is a plain .tflite.
+    ``packing``: the model's file is packed so; ``unpacked_sha256`` is the hash of what is in it,
+    ``unpacked_bytes`` its length, beyond which nothing is unpacked; empty: it is a plain .tflite.
     """
 
     type: ClassVar[str] = "job"
@@ -202,6 +202,7 @@ class Job:
     window_seconds: float = 2.0
     packing: str = ""
     unpacked_sha256: str = ""
+    unpacked_bytes: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -222,6 +223,8 @@ class Job:
             raise ContractError(f"job: unknown packing {self.packing!r}, known are {known}")
         if bool(self.packing) != bool(self.unpacked_sha256):
             raise ContractError("job: unpacked_sha256 exactly when there is a packing")
+        if self.unpacked_bytes < 0 or bool(self.packing) != bool(self.unpacked_bytes):
+            raise ContractError("job: unpacked_bytes exactly when there is a packing")
         if self.kind == "accuracy" and not self.dataset:
             raise ContractError("job: an accuracy trial needs a dataset")
 

@@ -23,23 +23,29 @@ def unpacked(job: Job) -> Iterator[Tuple[Job, int]]:
     """The job with a plain model for as long as the context lasts, and the nanoseconds it took.
 
     The file is unpacked to the system's temporary folder block by block, so that no memory is
-    left behind, and its hash is taken on the way. A job without packing stays as it is.
+    left behind, and its hash is taken on the way. It is not trusted: no byte more is written than
+    the job says. A job without packing stays as it is.
 
     Raises:
-        AgentError: ``unpacking_unavailable``: this Python cannot; ``model_corrupt``: what comes
-            out is not the model that was meant.
+        AgentError: ``unpacking_unavailable``: this Python cannot, or there is no room;
+            ``model_corrupt``: what comes out is not the model that was meant.
     """
     if not job.packing:
         yield job, 0
         return
     open_packed = _opener(job.packing)
-    with tempfile.TemporaryDirectory(prefix="mobilebench-") as folder:
+    with _scratch(job) as folder:
         path = os.path.join(folder, "model.tflite")
         start = time.perf_counter_ns()
         _unpack(open_packed, job, path)
         took = time.perf_counter_ns() - start
         plain = replace(
-            job, model=path, model_sha256=job.unpacked_sha256, packing="", unpacked_sha256=""
+            job,
+            model=path,
+            model_sha256=job.unpacked_sha256,
+            packing="",
+            unpacked_sha256="",
+            unpacked_bytes=0,
         )
         yield plain, took
 
@@ -57,23 +63,53 @@ def with_unpacking(result: Result, took: int) -> Result:
     return replace(result, metrics=(*metrics, own))
 
 
+def _scratch(job: Job) -> "tempfile.TemporaryDirectory[str]":
+    try:
+        return tempfile.TemporaryDirectory(prefix="mobilebench-")
+    except OSError as error:
+        raise _no_room(job, error) from error
+
+
 def _unpack(open_packed: Callable[[str], Any], job: Job, path: str) -> None:
     digest = hashlib.sha256()
+    count = 0
     try:
-        with open_packed(job.model) as packed, open(path, "wb") as plain:
-            for block in iter(lambda: packed.read(_BLOCK), b""):
+        with open(path, "wb") as plain:
+            for block in _blocks(open_packed, job):
+                count += len(block)
+                if count > job.unpacked_bytes:
+                    raise AgentError(
+                        "model_corrupt",
+                        f"{job.model} unpacks to more than the {job.unpacked_bytes} bytes of the "
+                        "model that was packed",
+                    )
                 digest.update(block)
                 plain.write(block)
+    except OSError as error:
+        raise _no_room(job, error) from error
+    if digest.hexdigest() != job.unpacked_sha256:
+        raise AgentError(
+            "model_corrupt", f"what {job.model} unpacks to is not the model that was packed"
+        )
+
+
+def _blocks(open_packed: Callable[[str], Any], job: Job) -> Iterator[bytes]:
+    try:
+        with open_packed(job.model) as packed:
+            yield from iter(lambda: packed.read(_BLOCK), b"")
     except MemoryError:
         raise
     except Exception as error:  # each format has errors of its own
         raise AgentError(
             "model_corrupt", f"cannot unpack {job.model} with {job.packing}: {error}"
         ) from error
-    if digest.hexdigest() != job.unpacked_sha256:
-        raise AgentError(
-            "model_corrupt", f"what {job.model} unpacks to is not the model that was packed"
-        )
+
+
+def _no_room(job: Job, error: OSError) -> AgentError:
+    return AgentError(
+        "unpacking_unavailable",
+        f"cannot write the {job.unpacked_bytes} bytes of the unpacked model: {error}",
+    )
 
 
 def _opener(packing: str) -> Callable[[str], Any]:

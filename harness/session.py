@@ -254,6 +254,7 @@ def _job(
         model_sha256=sha256,
         packing=packing,
         unpacked_sha256=payload.model_sha256 if packing else "",
+        unpacked_bytes=payload.model.stat().st_size if packing else 0,
         accelerator=runtime.accelerator,
         threads=runtime.threads,
         xnnpack=runtime.xnnpack,

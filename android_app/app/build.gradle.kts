@@ -50,4 +50,7 @@ dependencies {
     implementation("org.tensorflow:tensorflow-lite-api:2.16.1")
     implementation("org.tensorflow:tensorflow-lite-gpu:2.16.1")
     implementation("org.tensorflow:tensorflow-lite-gpu-api:2.14.0")
+    // What unpacks models; zstd-jni's Android archive brings native libraries.
+    implementation("com.github.luben:zstd-jni:1.5.7-4@aar")
+    implementation("org.tukaani:xz:1.9")
 }

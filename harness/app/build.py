@@ -17,7 +17,7 @@ import re
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,7 @@ def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) 
     """
     chain = toolchain.from_sdk(sdk) if sdk else toolchain.from_packages()
     runtime = _given(runtimes) if runtimes else _pinned()
+    unpacking = parts.fetch((parts.ZSTD, parts.XZ))
     output = output.resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mobilebench-app-") as scratch:
@@ -72,8 +73,9 @@ def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) 
         linked = _link(chain, runtime, folder)
         files = {
             **linked,
-            **_compile(chain, runtime, folder),
-            **_libraries(runtime),
+            **_compile(chain, runtime, unpacking, folder),
+            **_libraries(unpacking.values()),
+            **_runtime_libraries(runtime),
             **_licenses(runtime),
         }
         unsigned = folder / "unsigned.apk"
@@ -171,9 +173,14 @@ def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[st
         return {name: apk.read(name) for name in apk.namelist()}
 
 
-def _compile(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[str, bytes]:
-    """The Java of app and runtime as dex files."""
-    jars = []
+def _compile(
+    chain: toolchain.Toolchain,
+    runtime: Runtime,
+    unpacking: Mapping[parts.Part, Path],
+    folder: Path,
+) -> dict[str, bytes]:
+    """The Java of app, runtime and what unpacks models, as dex files."""
+    jars = [parts.classes(part, path, folder) for part, path in unpacking.items()]
     for index, path in enumerate(runtime.archives):
         with zipfile.ZipFile(path) as aar:
             if "classes.jar" in aar.namelist():
@@ -209,23 +216,29 @@ def _compile(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict
     return {path.name: path.read_bytes() for path in sorted(dexed.glob("classes*.dex"))}
 
 
-def _libraries(runtime: Runtime) -> dict[str, bytes]:
-    """The runtime's native libraries for the app's ABIs."""
-    found: dict[str, bytes] = {}
-    for path in runtime.archives:
-        with zipfile.ZipFile(path) as aar:
-            for name in aar.namelist():
-                folder, _, rest = name.partition("/")
-                if folder == "jni" and rest.endswith(".so") and rest.split("/")[0] in ABIS:
-                    found[f"lib/{rest}"] = aar.read(name)
+def _runtime_libraries(runtime: Runtime) -> dict[str, bytes]:
+    found = _libraries(runtime.archives)
     if not found:
         raise BadInputError(f"{runtime.archives[0].name} has no native library for {ABIS}")
     return found
 
 
+def _libraries(archives: Iterable[Path]) -> dict[str, bytes]:
+    """The native libraries of some archives for the app's ABIs."""
+    found: dict[str, bytes] = {}
+    for path in archives:
+        with zipfile.ZipFile(path) as aar:
+            for name in aar.namelist():
+                folder, _, rest = name.partition("/")
+                if folder == "jni" and rest.endswith(".so") and rest.split("/")[0] in ABIS:
+                    found[f"lib/{rest}"] = aar.read(name)
+    return found
+
+
 def _licenses(runtime: Runtime) -> dict[str, bytes]:
-    """The licenses that the runtime's archives bring; the same text is kept once."""
-    found: dict[bytes, str] = {}
+    """The licenses that the runtime's archives bring, and the others; each text is kept once."""
+    texts = (tools.sources() / "app" / "src" / "main" / "assets" / "licenses").glob("*.txt")
+    found = {path.read_bytes(): f"assets/licenses/{path.name}" for path in sorted(texts)}
     for path in runtime.archives:
         with zipfile.ZipFile(path) as aar:
             if "LICENSE" in aar.namelist():

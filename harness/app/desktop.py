@@ -2,8 +2,8 @@
 
     python -m harness.app.desktop --print-command
 
-The same Java as in the APK, with the very runtime of the APK: TensorFlow Lite's library for Android
-on x86-64, which runs on glibc with a little of Android's C library (``bionic.c``). It says
+The same Java as in the APK, with the very libraries of the APK: TensorFlow Lite's and zstd's for
+Android on x86-64, which run on glibc with a little of Android's C library (``bionic.c``). It says
 ``"virtual": true`` of its device: no number of it is a phone's.
 """
 
@@ -14,6 +14,7 @@ import hashlib
 import os
 import platform
 import shlex
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -24,8 +25,9 @@ from harness.app import parts, tools
 from harness.errors import BadInputError, MobileBenchError
 
 _MODULES = ("core", "tflite", "desktop")
-_LIBRARY = "libtensorflowlite_jni.so"
-_RUNTIME = (parts.TFLITE, parts.TFLITE_API)
+_JARS = (parts.TFLITE, parts.TFLITE_API, parts.ZSTD, parts.XZ)
+#: What brings native libraries for Android on x86-64.
+_NATIVE = (parts.TFLITE, parts.ZSTD)
 
 #: Short-lived processes, several at once: start fast, use few threads, and keep stdout clean.
 _JVM = (
@@ -54,18 +56,19 @@ def desktop_command(cache: Path) -> list[str]:
     java = tools.program("java")
     bionic = tools.sources() / "desktop" / "src" / "main" / "c" / "bionic.c"
     sources = java_sources(_MODULES)
-    found = parts.fetch(_RUNTIME)
+    found = parts.fetch(_JARS)
     folder = cache / f"desktop-agent-{_fingerprint([*sources, bionic])}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="compiling-") as scratch:
             built = Path(scratch) / "agent"
             built.mkdir()
-            jars = runtime_jars(built)
+            jars = library_jars(built)
             compile_java(sources, jars, built / "classes")
             _compile_bionic(bionic, built)
-            with zipfile.ZipFile(found[parts.TFLITE]) as archive:
-                (built / _LIBRARY).write_bytes(archive.read(f"jni/x86_64/{_LIBRARY}"))
+            shutil.copy(found[parts.XZ], built)
+            for part in _NATIVE:
+                _take_native(found[part], built)
             try:
                 os.replace(built, folder)
             except OSError:
@@ -83,14 +86,20 @@ def desktop_command(cache: Path) -> list[str]:
     ]
 
 
-def runtime_jars(folder: Path) -> list[Path]:
-    """The runtime's Java classes, taken out of its Android archives into a folder."""
-    jars = []
-    for part, path in parts.fetch(_RUNTIME).items():
-        jars.append(folder / f"{part.artifact}.jar")
-        with zipfile.ZipFile(path) as archive:
-            jars[-1].write_bytes(archive.read("classes.jar"))
-    return jars
+def library_jars(folder: Path) -> list[Path]:
+    """The Java classes of the runtime and of what unpacks models.
+
+    What comes in an Android archive is taken out of it into a folder.
+    """
+    return [parts.classes(part, path, folder) for part, path in parts.fetch(_JARS).items()]
+
+
+def _take_native(archive: Path, target: Path) -> None:
+    """Copies an Android archive's libraries for x86-64."""
+    with zipfile.ZipFile(archive) as source:
+        for name in source.namelist():
+            if name.startswith("jni/x86_64/") and name.endswith(".so"):
+                (target / Path(name).name).write_bytes(source.read(name))
 
 
 def _compile_bionic(source: Path, target: Path) -> None:
@@ -170,7 +179,7 @@ def _fingerprint(sources: Sequence[Path]) -> str:
     for path in sources:
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)}\n".encode() + content)
-    digest.update(parts.TFLITE.sha256.encode())
+    digest.update("".join(part.sha256 for part in _JARS).encode())
     return digest.hexdigest()[:16]
 
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,23 @@ TFLITE_GPU_API = Part(
     "2.14.0",
     "aar",
     "3e7cece2c5eaaf05f93d0399e7d86eee83bd818b037965cbe52291223acae286",
+)
+#: Unpacks zstd: classes, and native libraries for Android.
+ZSTD = Part(
+    "com.github.luben",
+    "zstd-jni",
+    "1.5.7-4",
+    "aar",
+    "ba69aae3ca5260227b97234923027e251ecfb77dc7c10ade46c90f11d7fd9520",
+)
+#: Unpacks xz, in Java alone. 1.10 was compiled by a JDK whose class files bundletool's D8 cannot
+#: read (parameters without names).
+XZ = Part(
+    "org.tukaani",
+    "xz",
+    "1.9",
+    "jar",
+    "211b306cfc44f8f96df3a0a3ddaf75ba8c5289eed77d60d72f889bb855f535e5",
 )
 #: Android 15's own classes and resources (API 35), to compile and link against.
 ANDROID = Part(
@@ -149,6 +167,16 @@ def fetch_bundletool() -> Path:
                 jar.write_bytes(member.read())
             _keep(jar, _BUNDLETOOL_SHA256, place)
     return place
+
+
+def classes(part: Part, path: Path, folder: Path) -> Path:
+    """The classes of a fetched part as a jar: itself, or taken out of an .aar into a folder."""
+    if part.kind == "jar":
+        return path
+    jar = folder / f"{part.artifact}.jar"
+    with zipfile.ZipFile(path) as archive:
+        jar.write_bytes(archive.read("classes.jar"))
+    return jar
 
 
 def sha256(path: Path) -> str:

@@ -24,6 +24,7 @@ Packing = Literal["gzip", "xz", "zstd"]
 #: Bytes after which it is told how far the slowest is.
 _PART = 2**18
 _GZIP_LEVEL, _ZSTD_LEVEL, _XZ_LEVEL = 9, 19, 9
+_XZ_DICTIONARY, _XZ_SMALLEST_DICTIONARY = 64 << 20, 4 << 10
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,14 @@ def pack_zstd(content: bytes, _report: Report = unreported) -> bytes:
 
 
 def pack_xz(content: bytes, report: Report = unreported) -> bytes:
-    """xz, level 9; ``report`` is told how many bytes are done, of how many."""
-    packer = lzma.LZMACompressor(preset=_XZ_LEVEL)
+    """xz, level 9; ``report`` is told how many bytes are done, of how many.
+
+    That level names a dictionary of 64 MiB; here it is no larger than the content. Nothing packs
+    worse by that, and whoever unpacks it needs no more memory than that.
+    """
+    dictionary = min(max(len(content), _XZ_SMALLEST_DICTIONARY), _XZ_DICTIONARY)
+    chain = [{"id": lzma.FILTER_LZMA2, "preset": _XZ_LEVEL, "dict_size": dictionary}]
+    packer = lzma.LZMACompressor(filters=chain)
     packed = []
     for start in range(0, len(content), _PART):
         packed.append(packer.compress(content[start : start + _PART]))

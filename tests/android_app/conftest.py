@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.app import parts, shipped, tools
-from harness.app.desktop import compile_java, desktop_command, java_sources, runtime_jars
+from harness.app.desktop import compile_java, desktop_command, java_sources, library_jars
 from harness.errors import BadInputError
+from tests.conftest import MODELS
 
 #: A translator from dex to class files, to run the app's real dex on a JVM.
 _ENJARIFY = (
@@ -44,12 +45,12 @@ def desktop(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def junit(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def junit(desktop: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command that runs all JUnit tests of the app's modules."""
     need("java", "javac", "mvn")
     try:
         launcher = parts.fetch([parts.JUNIT])[parts.JUNIT]
-        runtime = runtime_jars(tmp_path_factory.mktemp("runtime"))
+        runtime = library_jars(tmp_path_factory.mktemp("runtime"))
     except BadInputError as error:
         or_skip(error)
         raise
@@ -64,6 +65,9 @@ def junit(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [
         tools.program("java"),
         f"-Dgolden={Path(__file__).parents[1] / 'contract'}",
+        f"-Dmodels={MODELS}",
+        # The library for zstd, and what it needs of Android's C library.
+        *(word for word in desktop if word.startswith("-Djava.library.path=")),
         "-jar",
         str(launcher),
         "execute",
@@ -79,7 +83,7 @@ def junit(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope="session")
 def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Our own classes out of the shipped APK's dex, as a jar.
+    """The classes of the shipped APK's dex, our own and those that unpack models, as a jar.
 
     Not the runtime's: its interfaces have static methods, which this translator's old class files
     cannot have.
@@ -104,6 +108,6 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with zipfile.ZipFile(jar) as everything, zipfile.ZipFile(folder / "own.jar", "w") as own:
         for name in everything.namelist():
-            if name.startswith("io/mobilebench/"):
+            if name.startswith(("io/mobilebench/", "com/github/luben/", "org/tukaani/")):
                 own.writestr(name, everything.read(name))
     return folder / "own.jar"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.app import build, parts, shipped, tools
-from harness.app.desktop import compile_java, java_sources, runtime_jars
+from harness.app.desktop import compile_java, java_sources, library_jars
 from harness.errors import BadInputError
 from tests.android_app import robolectric
 from tests.android_app.conftest import need, or_skip
@@ -48,7 +48,7 @@ def test_the_android_layer(
         launcher = parts.fetch([parts.JUNIT])[parts.JUNIT]
         android = parts.fetch([parts.ANDROID])[parts.ANDROID]
         options = robolectric.options(sdk)
-        jars = [*robolectric.libraries(tmp_path), *runtime_jars(tmp_path)]
+        jars = [*robolectric.libraries(tmp_path), *library_jars(tmp_path)]
     except BadInputError as error:
         or_skip(error)
         raise

@@ -1,8 +1,9 @@
 """The app's core and engine on a JVM: genuine TensorFlow Lite, real models, the host's own talk."""
 
-import gzip
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,7 @@ import harness
 from device_agent.contract import Event, Job, Metric, Result
 from device_agent.surroundings import Surroundings
 from harness.app import parts, shipped
+from harness.compress.pack import PACKERS, Packing
 from harness.devices import agent_archive, agent_process
 from harness.devices.base import TrialError
 from tests.conftest import MODELS, sha256
@@ -74,25 +76,74 @@ def test_latency_has_raw_samples_and_the_linux_agents_metrics(
     assert result.delegation == python.delegation
 
 
+def pack(model: Path, packing: Packing, folder: Path, **settings: object) -> dict[str, object]:
+    """A job's settings for a packed model; with ``bytes``, it says so many."""
+    packer, suffix = PACKERS[packing]
+    packed = folder / f"{model.name}{suffix}"
+    packed.write_bytes(packer(model.read_bytes()))
+    told = {"unpacked_sha256": sha256(model), "unpacked_bytes": model.stat().st_size}
+    return {"model": packed, "packing": packing, **told, **settings}
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The agent's own temporary folder."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", f"-Djava.io.tmpdir={folder}")
+    return folder
+
+
+@pytest.mark.parametrize("packing", PACKERS)
 def test_a_packed_model_is_unpacked_here(
-    ask: Ask, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    packing: Packing, ask: Ask, model_file: Path, tmp_path: Path, temporary: Path
 ) -> None:
-    monkeypatch.setenv("JAVA_TOOL_OPTIONS", f"-Djava.io.tmpdir={tmp_path / 'temporary'}")
-    (tmp_path / "temporary").mkdir()
-    packed = tmp_path / "model.tflite.gz"
-    packed.write_bytes(gzip.compress(model_file.read_bytes()))
-    whole = {"packing": "gzip", "unpacked_sha256": sha256(model_file)}
-    found = metrics(ask(packed, **whole))
+    found = metrics(ask(**pack(model_file, packing, tmp_path)))
     assert 0 < found["unpacking_time"].value < found["initialization_time"].value
-    assert "unpacking_time" not in metrics(ask(model_file))
-    wrong = failure(ask, packed, **{**whole, "unpacked_sha256": "0" * 64})
-    assert wrong.code == "model_corrupt"
-    other = failure(ask, packed, **{**whole, "packing": "zstd"})
-    assert (other.code, other.reason) == (
-        "unpacking_unavailable",
-        "this agent unpacks gzip, and the model is packed with zstd",
+    wrong = failure(ask, **pack(model_file, packing, tmp_path, unpacked_sha256="0" * 64))
+    assert (wrong.code, wrong.reason.endswith("is not the model that was packed")) == (
+        "model_corrupt",
+        True,
     )
-    assert not list((tmp_path / "temporary").glob("mobilebench-*")), "nothing is left behind"
+    endless = failure(ask, **pack(model_file, packing, tmp_path, unpacked_bytes=1000))
+    assert endless.code == "model_corrupt"
+    assert "more than the 1000 bytes" in endless.reason
+    assert not list(temporary.iterdir()), "nothing is left behind"
+
+
+def test_without_room_nothing_is_unpacked(
+    ask: Ask, model_file: Path, tmp_path: Path, temporary: Path
+) -> None:
+    temporary.rmdir()
+    error = failure(ask, **pack(model_file, "gzip", tmp_path))
+    assert error.code == "unpacking_unavailable"
+    assert f"cannot write the {model_file.stat().st_size} bytes" in error.reason
+
+
+def test_without_its_library_zstd_is_unavailable(
+    desktop: list[str], model_file: Path, tmp_path: Path
+) -> None:
+    """As on a phone whose ABI the library does not have."""
+    (option,) = (word for word in desktop if word.startswith("-Djava.library.path="))
+    less = tmp_path / "libraries"
+    shutil.copytree(option.partition("=")[2], less, ignore=shutil.ignore_patterns("libzstd*"))
+    command = [word.replace(option, f"-Djava.library.path={less}") for word in desktop]
+    for packing in PACKERS:
+        wanted = job(kind="latency", **pack(model_file, packing, tmp_path))
+        if packing != "zstd":
+            assert "unpacking_time" in metrics(converse(command, wanted)[0])
+            continue
+        with pytest.raises(TrialError) as caught:
+            converse(command, wanted)
+        assert caught.value.code == "unpacking_unavailable"
+        assert re.match(
+            "the library that unpacks zstd cannot be loaded: .*zstd", caught.value.reason
+        )
+
+
+def test_random_indices_stay_within_their_table(ask: Ask) -> None:
+    for seed in range(3):
+        assert len(ask(MODELS / "look_up.tflite", seed=seed).samples_ns) == 20
 
 
 def test_latency_ends_at_runs_and_seconds_or_at_its_limit(ask: Ask, model_file: Path) -> None:

@@ -28,11 +28,13 @@ def test_abis() -> None:
     assert tuple(re.findall(r'"(.*?)"', abis)) == build.ABIS
 
 
-def test_runtime() -> None:
-    wanted = (parts.TFLITE, parts.TFLITE_API, parts.TFLITE_GPU, parts.TFLITE_GPU_API)
-    assert re.findall(r'implementation\("(.*)"\)', GRADLE) == [
-        f"{part.group}:{part.artifact}:{part.version}" for part in wanted
-    ]
+def test_libraries() -> None:
+    runtime = (parts.TFLITE, parts.TFLITE_API, parts.TFLITE_GPU, parts.TFLITE_GPU_API)
+    wanted = (*runtime, parts.ZSTD, parts.XZ)
+    found = re.findall(r'implementation\("(.*?)(?:@aar)?"\)', GRADLE)
+    assert found == [f"{part.group}:{part.artifact}:{part.version}" for part in wanted]
+    # Without its kind, zstd-jni would be the jar for desktops.
+    assert f'{parts.ZSTD.version}@aar"' in GRADLE
 
 
 def test_both_builds_take_the_same_sources_manifest_and_key() -> None:

@@ -1,10 +1,11 @@
 /*
- * Enough of Android's C library for TensorFlow Lite's x86-64 library to run on glibc.
+ * Enough of Android's C library for the APK's x86-64 libraries to run on glibc: TensorFlow Lite's
+ * and zstd's.
  *
- * That library asks for symbols of the version LIBC, which Android's C library has. Most of them
- * mean the same here and are passed on to glibc; the others are written out below. Structures that
- * cross the border (mutexes, conditions, once controls, stat) have the same size and start value
- * in both libraries on x86-64.
+ * They ask for symbols of the version LIBC, which Android's C library has. Most of those mean the
+ * same here and are passed on to glibc; the others are written out below. Structures that cross
+ * the border (mutexes, conditions, once controls, stat) have the same size and start value in both
+ * C libraries on x86-64.
  *
  * It is loaded before the library and found by its soname, libc.so. Test equipment: what runs so
  * is the runtime's own machine code, on another machine than a phone.
@@ -32,7 +33,7 @@
 #define PASS_ALL \
     PASS(__cxa_atexit) PASS(__cxa_finalize) PASS(__memmove_chk) PASS(__open_2) PASS(__read_chk) \
     PASS(__stack_chk_fail) PASS(__vsnprintf_chk) PASS(abort) PASS(atan2) PASS(atan2f) \
-    PASS(bsearch) PASS(clock_gettime) PASS(close) PASS(closelog) PASS(cos) \
+    PASS(bsearch) PASS(clock) PASS(clock_gettime) PASS(close) PASS(closelog) PASS(cos) \
     PASS(cosf) PASS(dl_iterate_phdr) PASS(dlclose) PASS(dlerror) PASS(dlopen) PASS(dlsym) \
     PASS(erfcf) PASS(exit) PASS(exp) PASS(expf) PASS(expm1f) PASS(flock) PASS(fmodf) PASS(fopen) \
     PASS(free) PASS(freelocale) PASS(frexp) PASS(fstat) PASS(fsync) PASS(getenv) \

@@ -14,11 +14,13 @@ import android.view.View;
 import android.view.WindowManager;
 import android.widget.ProgressBar;
 import android.widget.TextView;
+import com.github.luben.zstd.Zstd;
 import io.mobilebench.core.Contract;
 import io.mobilebench.core.Event;
 import io.mobilebench.core.Failure;
 import io.mobilebench.core.Hello;
 import io.mobilebench.core.Message;
+import io.mobilebench.core.Metric;
 import io.mobilebench.core.Result;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -30,7 +32,9 @@ import java.security.MessageDigest;
 import java.util.concurrent.TimeUnit;
 import org.junit.Before;
 import org.junit.BeforeClass;
+import org.junit.Rule;
 import org.junit.Test;
+import org.junit.rules.TemporaryFolder;
 import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.RobolectricTestRunner;
@@ -58,6 +62,8 @@ public class BenchmarkActivityTest {
         }
     }
 
+    @Rule public final TemporaryFolder folder = new TemporaryFolder();
+
     @Before
     public void clearSockets() {
         FakeSockets.clear();
@@ -80,15 +86,37 @@ public class BenchmarkActivityTest {
         return view.getVisibility() == View.VISIBLE ? view.getText().toString() : null;
     }
 
-    private static String job(String kind, double seconds) throws Exception {
-        byte[] hash = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(MODEL));
+    private static String sha256(byte[] content) throws Exception {
         StringBuilder hex = new StringBuilder();
-        for (byte octet : hash) {
+        for (byte octet : MessageDigest.getInstance("SHA-256").digest(content)) {
             hex.append(String.format("%02x", octet));
         }
+        return hex.toString();
+    }
+
+    private static String job(String kind, double seconds) throws Exception {
+        return job(kind, seconds, MODEL, "");
+    }
+
+    private static String job(String kind, double seconds, Path model, String more)
+            throws Exception {
         return "{\"type\":\"job\",\"protocol\":1,\"trial\":\"r.d.00001\",\"kind\":\"" + kind
-                + "\",\"model\":\"" + MODEL + "\",\"model_sha256\":\"" + hex
-                + "\",\"warmup_seconds\":0,\"runs\":5,\"seconds\":" + seconds + "}\n";
+                + "\",\"model\":\"" + model + "\",\"model_sha256\":\""
+                + sha256(Files.readAllBytes(model))
+                + "\",\"warmup_seconds\":0,\"runs\":5,\"seconds\":" + seconds + more + "}\n";
+    }
+
+    /** A job whose model is packed with zstd, by the library that the app unpacks it with. */
+    private String packedJob() throws Exception {
+        byte[] plain = Files.readAllBytes(MODEL);
+        Path packed = folder.newFile("model.tflite.zst").toPath();
+        Files.write(packed, Zstd.compress(plain));
+        return job(
+                "latency",
+                0,
+                packed,
+                ",\"packing\":\"zstd\",\"unpacked_sha256\":\"" + sha256(plain)
+                        + "\",\"unpacked_bytes\":" + plain.length);
     }
 
     /** The next message, while the main thread goes on. */
@@ -164,6 +192,31 @@ public class BenchmarkActivityTest {
         assertTrue(ShadowProcess.wasKilled(Process.myPid()));
         // The next process shows what was.
         assertTrue(text(start(null).get(), "results").contains(" ms median of "));
+    }
+
+    @Test
+    public void aPackedModelIsUnpacked() throws Exception {
+        BenchmarkActivity activity = start(NAME).get();
+        try (FakeSockets.Peer peer = FakeSockets.connect(Process.SHELL_UID)) {
+            BufferedReader reader = reader(peer);
+            next(reader);
+            send(peer, packedJob());
+            Message message = next(reader);
+            assertEquals("unpack", ((Event) message).phase);
+            while (message instanceof Event) {
+                message = next(reader);
+            }
+            long unpacking = 0;
+            // Out of the dex, lists have no types.
+            for (Object each : ((Result) message).metrics) {
+                Metric metric = (Metric) each;
+                if (metric.name.equals("unpacking_time")) {
+                    unpacking = metric.value.longValue();
+                }
+            }
+            assertTrue(unpacking > 0);
+        }
+        awaitEnd(activity);
     }
 
     @Test

@@ -19,12 +19,7 @@ final class Files {
      */
     static void verify(String path, String sha256, String missing, String corrupt)
             throws AgentException {
-        MessageDigest digest;
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException impossible) {
-            throw new AssertionError(impossible);
-        }
+        MessageDigest digest = sha256();
         try (InputStream file = new FileInputStream(path)) {
             byte[] block = new byte[BLOCK];
             for (int count = file.read(block); count >= 0; count = file.read(block)) {
@@ -34,13 +29,28 @@ final class Files {
             throw new AgentException(
                     missing, "cannot read the file on the device: " + error.getMessage());
         }
-        StringBuilder found = new StringBuilder();
-        for (byte octet : digest.digest()) {
-            found.append(String.format("%02x", octet));
-        }
-        if (!found.toString().equals(sha256)) {
+        if (!hexadecimal(digest).equals(sha256)) {
             throw new AgentException(
                     corrupt, path + " on the device is not the file that was sent");
         }
+    }
+
+    static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException impossible) {
+            throw new AssertionError(impossible);
+        }
+    }
+
+    /** The digest of what was put in, as contracts write it; the digest begins anew. */
+    static String hexadecimal(MessageDigest digest) {
+        StringBuilder text = new StringBuilder();
+        for (byte octet : digest.digest()) {
+            // By hand: a Formatter takes milliseconds, which would count as unpacking.
+            text.append(Character.forDigit(octet >> 4 & 0xF, 16));
+            text.append(Character.forDigit(octet & 0xF, 16));
+        }
+        return text.toString();
     }
 }

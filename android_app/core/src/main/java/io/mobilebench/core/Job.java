@@ -34,6 +34,8 @@ public final class Job extends Message {
     public final String packing;
     /** Of what is in the packed file. */
     public final String unpackedSha256;
+    /** How many bytes are in the packed file: no more are unpacked. */
+    public final long unpackedBytes;
 
     private Job(Fields fields) throws ContractException {
         protocol = fields.whole("protocol");
@@ -58,6 +60,7 @@ public final class Job extends Message {
         windowSeconds = fields.number("window_seconds", 2.0);
         packing = fields.text("packing", "");
         unpackedSha256 = fields.text("unpacked_sha256", "");
+        unpackedBytes = fields.whole("unpacked_bytes", 0);
         if (!Contract.KINDS.contains(kind)) {
             throw fields.bad(
                     "unknown kind '" + kind + "', known are " + String.join(", ", Contract.KINDS));
@@ -99,6 +102,9 @@ public final class Job extends Message {
         if (packing.isEmpty() != unpackedSha256.isEmpty()) {
             throw fields.bad("unpacked_sha256 exactly when there is a packing");
         }
+        if (unpackedBytes < 0 || packing.isEmpty() != (unpackedBytes == 0)) {
+            throw fields.bad("unpacked_bytes exactly when there is a packing");
+        }
         if (kind.equals("accuracy") && dataset.isEmpty()) {
             throw fields.bad("an accuracy trial needs a dataset");
         }
@@ -127,6 +133,7 @@ public final class Job extends Message {
         windowSeconds = packed.windowSeconds;
         packing = "";
         unpackedSha256 = "";
+        unpackedBytes = 0;
     }
 
     /** The same job with the model that was in the packed file. */
@@ -141,7 +148,7 @@ public final class Job extends Message {
                         "accelerator", "threads", "xnnpack", "warmup_runs", "warmup_seconds",
                         "runs", "seconds", "max_seconds", "seed", "dataset", "dataset_sha256",
                         "cpus", "trace_seconds", "windows", "window_seconds", "packing",
-                        "unpacked_sha256"));
+                        "unpacked_sha256", "unpacked_bytes"));
     }
 
     @Override
@@ -174,6 +181,7 @@ public final class Job extends Message {
         fields.put("window_seconds", windowSeconds);
         fields.put("packing", packing);
         fields.put("unpacked_sha256", unpackedSha256);
+        fields.put("unpacked_bytes", unpackedBytes);
         return fields;
     }
 }

@@ -16,6 +16,12 @@ public interface LoadedModel extends AutoCloseable {
     ByteBuffer input(int index);
 
     /**
+     * For each input, how many rows the smallest table has that it looks up; 0: it looks none up,
+     * or that is not known. May read the model file.
+     */
+    int[] tableRows();
+
+    /**
      * Runs the model once on the values in its inputs.
      *
      * @return nanoseconds that the runtime was running, without the copying of inputs

@@ -36,6 +36,27 @@ class ValuesTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "INT32, 0, 0, 99", "INT64, 7, 0, 6", "INT64, 30000, 0, 99", "INT8, 0, -128, 127",
+        "INT8, 3, 0, 2", "UINT16, 500, 0, 499"
+    })
+    void wholeNumbersStayWithinTheTableThatTheyLookUp(
+            ElementType type, int rows, long lowest, long highest) {
+        TensorInfo input = new TensorInfo("in", type, new int[] {5000}, 0, 0);
+        ByteBuffer values = ByteBuffer.allocate(40_000).order(ByteOrder.nativeOrder());
+        new Noise(2).fill(input, values, rows);
+        Elements drawn = new Elements(type, values);
+        long least = Long.MAX_VALUE;
+        long most = Long.MIN_VALUE;
+        for (int index = 0; index < input.elements(); index++) {
+            least = Math.min(least, drawn.whole(index));
+            most = Math.max(most, drawn.whole(index));
+        }
+        assertEquals(lowest, least);
+        assertEquals(highest, most);
+    }
+
     /** Expected values from NumPy: {@code np.clip(np.rint(np.float32(x) / s) + z, low, high)}. */
     @ParameterizedTest
     @CsvSource({

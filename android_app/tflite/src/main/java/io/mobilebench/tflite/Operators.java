@@ -8,24 +8,34 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
- * The operators of a model's main subgraph, read from the file itself: a FlatBuffer by
+ * The operators and tensors of a model's main subgraph, read from the file itself: a FlatBuffer by
  * TensorFlow Lite's schema, version 3. The file is not trusted: every offset is checked by the
- * buffer that it is read from.
+ * buffer that it is read from, and what cannot be read is a {@link RuntimeException}.
  */
 final class Operators {
     /** Fields of the schema's tables, by their place. */
     private static final int MODEL_OPERATOR_CODES = 1;
     private static final int MODEL_SUBGRAPHS = 2;
+    private static final int SUBGRAPH_TENSORS = 0;
+    private static final int SUBGRAPH_INPUTS = 1;
     private static final int SUBGRAPH_OPERATORS = 3;
+    private static final int TENSOR_SHAPE = 0;
+    private static final int TENSOR_TYPE = 1;
     private static final int OPERATOR_CODE_INDEX = 0;
+    private static final int OPERATOR_INPUTS = 1;
+    private static final int OPERATOR_OUTPUTS = 2;
     private static final int CODE_DEPRECATED_BUILTIN = 0;
     private static final int CODE_CUSTOM = 1;
     private static final int CODE_BUILTIN = 3;
 
     private static final int CUSTOM = 32;
+
+    /** The schema's TensorType: INT32, UINT8, INT64, INT16, INT8, UINT64, UINT32, UINT16. */
+    private static final List<Integer> WHOLE = Arrays.asList(2, 3, 4, 7, 9, 12, 15, 16);
 
     /** The schema's BuiltinOperator, from 0. */
     private static final String[] NAMES =
@@ -69,33 +79,88 @@ final class Operators {
                     .split(" ");
 
     private final ByteBuffer file;
+    private final int codes;
+    private final int subgraph;
+    private final int operators;
 
     private Operators(ByteBuffer file) {
         this.file = file;
+        int model = follow(0);
+        codes = follow(field(model, MODEL_OPERATOR_CODES));
+        subgraph = element(follow(field(model, MODEL_SUBGRAPHS)), 0);
+        operators = follow(field(subgraph, SUBGRAPH_OPERATORS));
     }
 
     /** One name a node, in order; null if the file cannot be read so. */
     static List<String> read(File model) {
-        try (FileInputStream stream = new FileInputStream(model);
-                FileChannel channel = stream.getChannel()) {
-            ByteBuffer file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
-            return new Operators(file.order(ByteOrder.LITTLE_ENDIAN)).names();
+        try {
+            return open(model).names();
         } catch (IOException | RuntimeException unreadable) {
             return null;
         }
     }
 
-    private List<String> names() {
-        int model = follow(0);
-        int codes = follow(field(model, MODEL_OPERATOR_CODES));
-        int subgraph = element(follow(field(model, MODEL_SUBGRAPHS)), 0);
-        int operators = follow(field(subgraph, SUBGRAPH_OPERATORS));
+    static Operators open(File model) throws IOException {
+        try (FileInputStream stream = new FileInputStream(model);
+                FileChannel channel = stream.getChannel()) {
+            ByteBuffer file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
+            return new Operators(file.order(ByteOrder.LITTLE_ENDIAN));
+        }
+    }
+
+    List<String> names() {
         List<String> names = new ArrayList<>();
         for (int node = 0; node < file.getInt(operators); node++) {
             int index = field(element(operators, node), OPERATOR_CODE_INDEX);
             names.add(name(element(codes, index == 0 ? 0 : file.getInt(index))));
         }
         return names;
+    }
+
+    /** The tensors that a node takes, by their numbers; -1 for one that is left out. */
+    int[] taken(int node) {
+        return numbers(field(element(operators, node), OPERATOR_INPUTS));
+    }
+
+    /** The tensors that a node gives. */
+    int[] given(int node) {
+        return numbers(field(element(operators, node), OPERATOR_OUTPUTS));
+    }
+
+    /** The tensors that are the model's inputs, in its order. */
+    int[] inputs() {
+        return numbers(field(subgraph, SUBGRAPH_INPUTS));
+    }
+
+    int[] shape(int tensor) {
+        return numbers(field(tensor(tensor), TENSOR_SHAPE));
+    }
+
+    /** Whether a tensor holds whole numbers. */
+    boolean isWhole(int tensor) {
+        int type = field(tensor(tensor), TENSOR_TYPE);
+        return WHOLE.contains(type == 0 ? 0 : (int) file.get(type));
+    }
+
+    private int tensor(int number) {
+        return element(follow(field(subgraph, SUBGRAPH_TENSORS)), number);
+    }
+
+    /** The vector of whole numbers in a field; none if it is left out. */
+    private int[] numbers(int field) {
+        if (field == 0) {
+            return new int[0];
+        }
+        int vector = follow(field);
+        int length = file.getInt(vector);
+        if (length < 0 || length > file.capacity() / 4) {
+            throw new IndexOutOfBoundsException("no vector of " + length);
+        }
+        int[] numbers = new int[length];
+        for (int index = 0; index < length; index++) {
+            numbers[index] = file.getInt(vector + 4 + 4 * index);
+        }
+        return numbers;
     }
 
     private String name(int code) {

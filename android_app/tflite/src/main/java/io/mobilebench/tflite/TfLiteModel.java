@@ -109,6 +109,16 @@ final class TfLiteModel implements LoadedModel {
     }
 
     @Override
+    public int[] tableRows() {
+        for (TensorInfo input : inputs) {
+            if (!input.type.isFloat()) {
+                return TableRows.of(new File(job.model), inputs.size());
+            }
+        }
+        return new int[inputs.size()];
+    }
+
+    @Override
     public long invoke() {
         for (Object buffer : values) {
             ((ByteBuffer) buffer).rewind();
