@@ -67,8 +67,10 @@ class ModelBuilder:
         made = self._make(essential(recipe.steps))
         downloads = self._cache.find_downloads(made.sha256)
         if downloads is None:
-            self._report("measure the download", 0, 0)
-            downloads = self._cache.measure_downloads(made.sha256)
+            downloads = self._cache.measure_downloads(
+                made.sha256,
+                lambda done, total: self._report("measure the download", 100 * done / total, 100),
+            )
         warnings = list(made.warnings)
         if self._made_of.source.zoo is not None and self._made_of.source.zoo.training is None:
             warnings.append("random weights: speed and size are right, the answers mean nothing")

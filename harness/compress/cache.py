@@ -26,14 +26,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.compress.artifact import EvaluationSet
 from harness.compress.pack import Downloads, measure
+from harness.compress.step import unreported
 from harness.errors import BadInputError, InvalidRunError
 from harness.models.array import Array
+
+if TYPE_CHECKING:
+    from harness.compress.step import Report
 
 #: Counted up whenever the same key would mean something else.
 FORMAT = 1
@@ -140,9 +144,9 @@ class Cache:
             return None
         return known if all(isinstance(size, int) for size in vars(known).values()) else None
 
-    def measure_downloads(self, sha256: str) -> Downloads:
+    def measure_downloads(self, sha256: str, report: Report = unreported) -> Downloads:
         """The packed sizes of the .tflite of that hash, measured now and kept."""
-        measured = measure(self.path(sha256).read_bytes())
+        measured = measure(self.path(sha256).read_bytes(), report)
         self._write(self._downloads(sha256), json.dumps(vars(measured)).encode())
         return measured
 

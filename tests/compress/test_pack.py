@@ -25,9 +25,14 @@ def test_the_slowest_tells_how_far_it_is(model_file: Path) -> None:
     content = 150 * model_file.read_bytes()
     seen: list[tuple[int, int]] = []
     packed = pack_xz(content, lambda done, total: seen.append((done, total)))
-    assert packed == lzma.compress(content, preset=9), "in parts or as a whole, it is one stream"
-    assert len(seen) > 1
+    assert lzma.decompress(packed) == content
+    # All but the stream's header, which names the dictionary: in parts or whole, it is one stream.
+    whole = lzma.compress(content, preset=9)
+    assert len(packed) == len(whole)
+    assert packed[24:-32] == whole[24:-32]
+    assert len(seen) > 2
     assert seen == sorted(seen)
+    assert seen[0] == (0, len(content))
     assert seen[-1] == (len(content), len(content))
 
 
@@ -36,7 +41,9 @@ def test_sizes_are_measured_once_and_anew_if_damaged(tmp_path: Path, model_file:
     cache = Cache(tmp_path, tmp_path / "scratch")
     cache.path("a" * 64).write_bytes(model_file.read_bytes())
     assert cache.find_downloads("a" * 64) is None
-    first = cache.measure_downloads("a" * 64)
+    seen: list[tuple[int, int]] = []
+    first = cache.measure_downloads("a" * 64, lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1] == model_file.stat().st_size
     assert cache.find_downloads("a" * 64) == first == measure(model_file.read_bytes())
     (kept,) = (tmp_path / "downloads").iterdir()
     for damage in ("", "[]", '{"gzip": "1", "zstd": 2, "xz": 3}'):
