@@ -33,8 +33,9 @@ class LatencyTest {
 
     @Test
     void secondsAskedForAreNoCut() {
-        Latency.Loop loop = run(7, 1, 0.02, 0.01);
-        assertTrue(loop.starts[loop.starts.length - 1] > 0.015e9);
+        long begin = System.nanoTime();
+        run(7, 1, 0.02, 0.01);
+        assertTrue(System.nanoTime() - begin >= 20_000_000L);
     }
 
     @Test
