@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.compress.artifact import Outcome, Progress
+from harness.compress.recipe import parse_recipe
+from harness.compress.service import compress_variants
 from harness.compress.step import State, Workshop
 from harness.compress.teachers import keras_teacher
 from harness.models.sources import build_fresh, find_source, load_keras
+from harness.models.spec import ModelSpec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -41,6 +45,30 @@ def dense(hidden: int, name: str) -> Any:
             keras.layers.Dense(10, activation="softmax", name="digit"),
         ],
         name=name,
+    )
+
+
+def spec_of(digits: Digits, **changes: Any) -> ModelSpec:
+    """The trained classifier of the digits with its student and data."""
+    known = {
+        "name": "digits",
+        "source": str(digits.model),
+        "data": str(digits.data),
+        "student": str(digits.student),
+    }
+    return ModelSpec(**{**known, **changes})
+
+
+def compress(
+    spec: ModelSpec, *recipes: str, cache: Path, seen: list[Progress] | None = None, seed: int = 0
+) -> Outcome:
+    """Makes the recipes of a model; ``seen`` takes the progress."""
+    seen = [] if seen is None else seen
+    return compress_variants(
+        [(spec, parse_recipe(recipe)) for recipe in recipes],
+        seed=seed,
+        cache=cache,
+        on_progress=seen.append,
     )
 
 

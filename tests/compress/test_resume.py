@@ -15,11 +15,11 @@ import pytest
 
 from harness.compress import keras_models, worker
 from harness.compress.artifact import Outcome, Progress
-from harness.compress.recipe import parse_recipe
-from harness.compress.service import compress_variants
 from harness.compress.state_file import read_state, write_state
 from harness.compress.step import State
 from harness.models.spec import ModelSpec
+from tests.compress.conftest import compress as compress_any
+from tests.compress.conftest import spec_of
 
 pytestmark = pytest.mark.tensorflow
 
@@ -32,26 +32,10 @@ CHAINS = {
 }
 
 
-def spec_of(digits: Any, **changes: str) -> ModelSpec:
-    known = {
-        "name": "digits",
-        "source": str(digits.model),
-        "data": str(digits.data),
-        "student": str(digits.student),
-    }
-    return ModelSpec(**{**known, **changes})
-
-
 def compress(
     spec: ModelSpec, *recipes: str, cache: Path, seen: list[Progress] | None = None
 ) -> Outcome:
-    seen = [] if seen is None else seen
-    outcome = compress_variants(
-        [(spec, parse_recipe(recipe)) for recipe in recipes],
-        seed=0,
-        cache=cache,
-        on_progress=seen.append,
-    )
+    outcome = compress_any(spec, *recipes, cache=cache, seen=seen)
     assert not outcome.failures, outcome.failures
     return outcome
 

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from harness.compress import requirements, worker
-from harness.compress.artifact import Outcome, Progress
+from harness.compress.artifact import Progress
 from harness.compress.cache import Cache, key_of, prepare
 from harness.compress.recipe import parse_recipe
 from harness.compress.service import _table, compress_variants
 from harness.errors import BadInputError, InvalidRunError
 from harness.models.spec import ModelSpec
+from tests.compress.conftest import compress, spec_of
 
 pytestmark = pytest.mark.tensorflow
 
@@ -33,28 +34,6 @@ RECIPES = (
     "student(epochs=2)",
     "distill(epochs=2) → fine_tune(1) → float16",
 )
-
-
-def spec_of(digits: Any, **changes: Any) -> ModelSpec:
-    known = {
-        "name": "digits",
-        "source": str(digits.model),
-        "data": str(digits.data),
-        "student": str(digits.student),
-    }
-    return ModelSpec(**{**known, **changes})
-
-
-def compress(
-    spec: ModelSpec, *recipes: str, cache: Path, seen: list[Progress] | None = None, seed: int = 0
-) -> Outcome:
-    seen = [] if seen is None else seen
-    return compress_variants(
-        [(spec, parse_recipe(recipe)) for recipe in recipes],
-        seed=seed,
-        cache=cache,
-        on_progress=seen.append,
-    )
 
 
 @pytest.fixture(scope="module")
