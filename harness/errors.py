@@ -1,5 +1,10 @@
 """Errors that a user reads: one sentence each, with the exit code it stands for."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class MobileBenchError(Exception):
     """What went wrong, where, and what to do, in one sentence."""
@@ -28,3 +33,9 @@ class InterruptedRunError(MobileBenchError):
 def first_line(error: BaseException) -> str:
     """What a library's error says, in one line; its type where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """``did you mean NAME? `` with the nearest of the known names; nothing where none is near."""
+    near = difflib.get_close_matches(wrong, list(known), 1)
+    return f"did you mean {near[0]}? " if near else ""

@@ -8,7 +8,6 @@ go through one parser. Nothing is evaluated, and nothing heavy is imported.
 from __future__ import annotations
 
 import ast
-import difflib
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -37,7 +36,7 @@ from harness.compress.quantize import (
 )
 from harness.compress.sparse import Sparse
 from harness.compress.step import Step, TrainingStep
-from harness.errors import BadInputError
+from harness.errors import BadInputError, did_you_mean
 
 ARROW = " → "
 
@@ -212,8 +211,7 @@ def _make_step(name: str, positional: tuple[Any, ...], settings: dict[str, Any])
     settings = {**implied, **settings}
     kind = STEPS.get(own_name)
     if kind is None:
-        near = difflib.get_close_matches(name.lower(), [*STEPS, *_ALIASES], n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name.lower(), [*STEPS, *_ALIASES])
         raise BadInputError(f"unknown recipe step {name!r}; {hint}known are {', '.join(STEPS)}")
     if positional:
         if not kind.leading or len(positional) > 1 or kind.leading in settings:
@@ -234,8 +232,7 @@ def _explain(kind: type[Step], error: ValidationError) -> str:
         return f"recipe step {kind.name} {reason}"
     setting = str(first["loc"][0])
     if setting not in kind.settings():
-        near = difflib.get_close_matches(setting, kind.settings(), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(setting, kind.settings())
         return f"recipe step {kind.name} has no setting {setting!r}; {hint}{_allowed(kind)}"
     allowed = kind.model_fields[setting].description
     return f"recipe step {kind.name} cannot have {setting}={first['input']!r}: it is {allowed}"

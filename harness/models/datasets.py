@@ -6,7 +6,6 @@ A dataset is read as it is (:func:`load_dataset`) and then brought into the form
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.util
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import BadInputError, first_line
+from harness.errors import BadInputError, did_you_mean, first_line
 from harness.models import images
 from harness.models.array import Array
 from harness.models.inputs import SEPARATOR, named_of
@@ -149,10 +148,10 @@ def load_dataset(source: str, *, seed: int = 0) -> Dataset:
         return Dataset("random", "random", None, None, None, digest, seed)
     path = Path(source)
     if path.suffix not in (".npz", ".py"):
-        near = difflib.get_close_matches(path.name.lower(), NAMED_DATASETS, 1)
-        hint = f"did you mean {near[0]}? It" if near else "it"
+        hint = did_you_mean(path.name.lower(), NAMED_DATASETS)
         raise BadInputError(
-            f"data {source!r} is unknown: {hint} must be {', '.join(NAMED_DATASETS)}, "
+            f"data {source!r} is unknown: {hint}{'It' if hint else 'it'} must be "
+            f"{', '.join(NAMED_DATASETS)}, "
             "or the path of an .npz or .py file"
         )
     if not path.is_file():

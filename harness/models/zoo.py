@@ -12,12 +12,11 @@ random weights: their speed and size are right, their answers mean nothing.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import BadInputError
+from harness.errors import BadInputError, did_you_mean
 from harness.models.training import TrainingSettings
 
 #: How the digit models are trained.
@@ -252,7 +251,8 @@ def zoo_model(name: str) -> ZooModel:
         BadInputError: there is none.
     """
     if name not in ZOO:
-        near = difflib.get_close_matches(name.lower(), ZOO, 1)
-        hint = f"did you mean {near[0]}? It" if near else "it"
-        raise BadInputError(f"zoo has no model {name!r}; {hint} has {', '.join(ZOO)}")
+        hint = did_you_mean(name.lower(), ZOO)
+        raise BadInputError(
+            f"zoo has no model {name!r}; {hint}{'It' if hint else 'it'} has {', '.join(ZOO)}"
+        )
     return ZOO[name]
