@@ -21,6 +21,7 @@ from harness.errors import BadInputError, did_you_mean, first_line
 from harness.models import images
 from harness.models.array import Array
 from harness.models.inputs import SEPARATOR, named_of
+from harness.models.labels import class_numbers
 from harness.models.spec import NAMED_DATASETS
 
 Labelled = tuple[Array, Array]
@@ -298,19 +299,12 @@ def _labelled(arrays: Mapping[str, Array], part: str, origin: str) -> Labelled |
         raise BadInputError(f"{origin} has {there}_{part} but no {missing}_{part}")
     _check_samples(x, f"{origin}: x_{part}")
     where = f"{origin}: y_{part}"
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
-        hint = "; of one score a class give y.argmax(axis=1)" if y.ndim == 2 else ""
-        raise BadInputError(
-            f"{where} must be one whole class index a sample, not {y.dtype} of shape {y.shape}"
-            + hint
-        )
+    y = class_numbers(y, where)
     if len(x) != len(y):
         raise BadInputError(f"{where} has {len(y)} labels for the {len(x)} samples of x_{part}")
     if int(y.min()) < 0:
         raise BadInputError(f"{where} has label {int(y.min())}: labels count from 0")
-    return x, y.astype(np.int64)
+    return x, y
 
 
 def _check_samples(x: Array, where: str) -> None:
