@@ -13,13 +13,17 @@ from harness.commands.devices import devices, doctor
 from harness.commands.gate import gate
 from harness.commands.history import history
 from harness.commands.inspect import inspect
+from harness.commands.options import Group
 from harness.commands.report import report
 from harness.commands.run import run
 from harness.commands.sensitivity import sensitivity
 from harness.commands.watch import watch
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="mobilebench")
 def main() -> None:
     """Compress models, run them on real devices, and read which variant to ship.

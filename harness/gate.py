@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import arms, calibration, report
+from harness import arms, calibration, crash, report
 from harness import run as runs
 from harness.analysis import gating, verdicts
 from harness.analysis.gating import Look, Verdict
 from harness.analysis.verdicts import Comparison, Place
 from harness.devices.base import AGENT
-from harness.errors import BadInputError, InvalidRunError
+from harness.errors import BadInputError, InvalidRunError, MobileBenchError
 from harness.files import write_atomically
 from harness.policy import Policy
 from harness.report import gate_outputs
@@ -40,6 +40,7 @@ class GateResult:
         looks: after how many blocks a verdict may be given, and with what error.
         warnings: what must not be read into it.
         invalid: why there is no verdict at all: the device was unfit or lost, the disk full.
+        fault: whether that is an unexpected exception of MobileBench itself.
     """
 
     run: str
@@ -48,6 +49,7 @@ class GateResult:
     looks: tuple[Look, ...]
     warnings: tuple[str, ...] = ()
     invalid: str = ""
+    fault: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -63,8 +65,8 @@ class GateResult:
 
     @property
     def exit_code(self) -> int:
-        """0 PASS, 1 FAIL, 3 INCONCLUSIVE, 4 INVALID."""
-        return EXIT_CODES[self.verdict]
+        """0 PASS, 1 FAIL, 3 INCONCLUSIVE, 4 INVALID, 70 a fault of MobileBench itself."""
+        return crash.EXIT_CODE if self.fault else EXIT_CODES[self.verdict]
 
     def __repr__(self) -> str:
         """Short, because an assertion that fails shows it."""
@@ -106,6 +108,9 @@ def start(
         return _conclude(runs.start(suite, results, command, watcher, shape), watcher)
     except InvalidRunError as error:
         return _invalid(folder, error)
+    except Exception as error:
+        _faulty(folder, error)
+        raise
 
 
 def resume(path: Path, watcher: runs.Watcher) -> GateResult:
@@ -120,6 +125,23 @@ def resume(path: Path, watcher: runs.Watcher) -> GateResult:
         return _conclude(runs.resume(path, watcher), watcher)
     except InvalidRunError as error:
         return _invalid(path, error)
+    except Exception as error:
+        _faulty(path, error)
+        raise
+
+
+def fault(path: Path, error: BaseException) -> GateResult:
+    """What a gate says that ended in an unexpected exception: INVALID, and a fault of ours."""
+    return GateResult(path.name, path, (), (), invalid=crash.reason(error), fault=True)
+
+
+def _faulty(path: Path, error: Exception) -> None:
+    """Keeps with the run, if it was begun, that its gate ended in an unexpected exception."""
+    if isinstance(error, MobileBenchError):
+        return
+    # Whatever is broken may be broken here, too; the exception itself is told in any case.
+    with contextlib.suppress(Exception):
+        _keep(RunFolder.open(path), fault(path, error))
 
 
 def _invalid(path: Path, error: InvalidRunError) -> GateResult:

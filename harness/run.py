@@ -24,7 +24,13 @@ from harness.compress.service import compress_variants
 from harness.devices import interrupt
 from harness.devices.base import AGENT, Cooldown, Device, DeviceFacts
 from harness.devices.local import LocalDevice
-from harness.errors import BadInputError, InterruptedRunError, InvalidRunError, first_line
+from harness.errors import (
+    BadInputError,
+    InterruptedRunError,
+    InvalidRunError,
+    MobileBenchError,
+    first_line,
+)
 from harness.files import write_atomically
 from harness.manifest import binary_name, new_manifest, planned
 from harness.models.spec import FLOORS
@@ -273,6 +279,7 @@ def _measure(
             ) from error
         if isinstance(error, InvalidRunError):
             raise InvalidRunError(f"{error}; {resume}") from error
+        error.add_note(resume)
         raise
     folder.fold_samples()
     power_profiles.learn(folder)
@@ -300,7 +307,8 @@ def _side_by_side(
             stop.set()
             raise
     if errors:
-        raise errors[0]
+        # A fault of ours is not hidden behind what a device had.
+        raise min(errors, key=lambda error: isinstance(error, MobileBenchError))
 
 
 def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:

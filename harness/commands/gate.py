@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -18,10 +19,14 @@ from harness.commands.options import (
     energy_option,
     require_folder_of,
     results_option,
+    silence,
     unplugged_option,
 )
 from harness.device_checks import DeviceCheck
-from harness.errors import BadInputError, InvalidRunError
+from harness.errors import BadInputError, InvalidRunError, MobileBenchError
+
+if TYPE_CHECKING:
+    from harness.gate import GateResult
 
 _GATE_EXIT_CODES = """\b
 Exit codes:
@@ -29,7 +34,8 @@ Exit codes:
   1    FAIL: some metric is worse than its margin
   2    wrong usage or bad input; nothing was measured
   3    INCONCLUSIVE: too noisy to tell
-  4    INVALID: a trial failed, or the device was unfit or lost
+  4    INVALID: a trial failed, or the device was unfit, lost or busy with other work
+  70   a fault of MobileBench itself: no verdict
   130  interrupted; go on with --resume"""
 
 
@@ -101,17 +107,14 @@ def gate(
     from harness import arms, selection
     from harness import gate as gates
     from harness.policy import read_policy
-    from harness.report import gate_outputs
-    from harness.terminal import RunDisplay, output
+    from harness.terminal import RunDisplay
 
-    require_folder_of(junit, summary)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if resume is not None:
-        if any((suite, baseline, candidate, data, policy, devices, allow, cpus)):
-            raise BadInputError("--resume goes on with the gate's own suite; give it alone")
-        with RunDisplay(Console(stderr=True)) as display:
-            result = gates.resume(resume, display)
-    else:
+    def measured() -> GateResult:
+        if resume is not None:
+            if any((suite, baseline, candidate, data, policy, devices, allow, cpus)):
+                raise BadInputError("--resume goes on with the gate's own suite; give it alone")
+            with RunDisplay(Console(stderr=True)) as display:
+                return gates.resume(resume, display)
         rules = read_policy(policy)
         specs = selection.choose_devices(devices, allow, None, unplugged)
         given = arms.settings(seconds, threads, seed, specs, True if unplugged else energy, cpus)
@@ -126,17 +129,50 @@ def gate(
         with RunDisplay(Console(stderr=True)) as display:
             display.prepare()
             command = ["mobilebench", *sys.argv[1:]]
-            result = gates.start(chosen, rules, results, command, display)
+            return gates.start(chosen, rules, results, command, display)
+
+    require_folder_of(junit, summary)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        result = measured()
+        _write_files(result, junit, summary)
+        _show(result, as_json)
+    except MobileBenchError:
+        raise
+    except Exception as error:
+        # CI must not take an earlier file, or none, for what this gate said.
+        fault = gates.fault(resume or results, error)
+        with contextlib.suppress(Exception):
+            _write_files(fault, junit, summary)
+        if as_json:
+            with contextlib.suppress(Exception):
+                _show(fault, as_json)
+        raise
+    raise SystemExit(result.exit_code)
+
+
+def _write_files(result: GateResult, junit: Path | None, summary: Path | None) -> None:
+    from harness.report import gate_outputs
+
     if junit:
         _write(junit, gate_outputs.junit(result), "w")
     if summary:
         _write(summary, gate_outputs.github(result), "a")
-    if as_json:
-        click.echo(json.dumps(gate_outputs.document(result), indent=2, ensure_ascii=False))
-    else:
-        output().print(gate_outputs.terminal(result))
-        output().print(f"Run: {result.folder}", soft_wrap=True, highlight=False)
-    raise SystemExit(result.exit_code)
+
+
+def _show(result: GateResult, as_json: bool) -> None:
+    from harness.report import gate_outputs
+    from harness.terminal import output
+
+    try:
+        if as_json:
+            click.echo(json.dumps(gate_outputs.document(result), indent=2, ensure_ascii=False))
+        else:
+            output().print(gate_outputs.terminal(result))
+            output().print(f"Run: {result.folder}", soft_wrap=True, highlight=False)
+    except BrokenPipeError:
+        # Whoever reads no further still wants the verdict's exit code.
+        silence()
 
 
 def _write(path: Path, text: str, mode: Literal["w", "a"]) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from harness import crash
 from harness.device_checks import DeviceCheck
 from harness.errors import BadInputError, MobileBenchError
 
@@ -21,22 +25,46 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130
 
 
-class Command(click.Command):
-    """A command whose errors are one sentence and an exit code, never a traceback."""
+@contextlib.contextmanager
+def errors_as_sentences(context: click.Context) -> Iterator[None]:
+    """Whatever goes wrong inside ends in one sentence and an exit code, never in a traceback.
 
-    def invoke(self, context: click.Context) -> Any:
-        """Runs the command; whatever goes wrong ends in a sentence and an exit code."""
-        try:
-            return super().invoke(context)
-        except MobileBenchError as error:
-            click.echo(f"mobilebench: {error}", err=True)
-            context.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("mobilebench: interrupted", err=True)
-            context.exit(_INTERRUPTED)
-        except BrokenPipeError:
+    What nobody expected ends with :data:`harness.crash.EXIT_CODE`: 1 is the FAIL of a gate.
+    """
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
+        raise
+    except MobileBenchError as error:
+        click.echo(f"mobilebench: {error}", err=True)
+        context.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("mobilebench: interrupted", err=True)
+        context.exit(_INTERRUPTED)
+    except BaseException as error:  # libraries' panics are no Exception
+        if isinstance(error, BrokenPipeError) and _reader_has_gone():
             silence()
             context.exit(0)
+        crash.tell(error)
+        context.exit(crash.EXIT_CODE)
+
+
+class Command(click.Command):
+    """A command whose errors are one sentence and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Runs the command."""
+        with errors_as_sentences(context):
+            return super().invoke(context)
+
+
+class Group(click.Group):
+    """The group of all commands: their options are read with the same care as they are run."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Reads a command's options and runs it."""
+        with errors_as_sentences(context):
+            return super().invoke(context)
 
 
 def cpu_list(
@@ -177,3 +205,14 @@ def conclude(folder: RunFolder, as_json: bool) -> None:
 def silence() -> None:
     """The reader of our output has gone, as `| head` does: there is nobody left to tell."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _reader_has_gone() -> bool:
+    """Whether it is our output that nobody reads: other broken pipes are faults."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(events & select.POLLERR for _, events in poll.poll(0))
+    except (AttributeError, OSError, ValueError):
+        # Without poll (on Windows), or without a stream, it cannot be told.
+        return not hasattr(select, "poll")
