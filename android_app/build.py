@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Builds the app's APK; see `harness/app/build.py`, which needs nothing installed but itself."""
+"""Builds the app's APK by `tools/app_build/`, which needs nothing installed but Python 3.11."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 
-from harness.app.build import main
+from app_build.build import main
 
 if __name__ == "__main__":
     sys.exit(main())

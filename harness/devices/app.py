@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.app import shipped
+from harness.devices import android_apk
 from harness.devices.adb import AdbDevice
 from harness.devices.adb_parse import parse_app_version, parse_install
 from harness.errors import BadInputError
@@ -40,15 +40,18 @@ class Apk:
     sha256: str
 
     @classmethod
-    def described(cls, path: Path = shipped.APK) -> Apk:
+    def described(cls, path: Path = android_apk.APK) -> Apk:
         """An APK with its description beside it: by default the one in this package.
 
         Raises:
             BadInputError: it is not there; a checkout may not have built it yet.
         """
-        info = shipped.info(path)
+        info = android_apk.info(path)
         if not path.is_file():
-            raise BadInputError(f"there is no app to put on a phone at {path}")
+            raise BadInputError(
+                f"there is no app to put on a phone at {path}: build it with "
+                f"`{android_apk.BUILD}` in a checkout of MobileBench"
+            )
         return cls(path, info.version_code, info.sha256)
 
 

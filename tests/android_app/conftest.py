@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.app import parts, shipped, tools
-from harness.app.desktop import compile_java, desktop_command, java_sources, library_jars
-from harness.errors import BadInputError
+from app_build import parts, programs
+from app_build.desktop import compile_java, desktop_command, java_sources, library_jars
+from app_build.errors import BuildError
+from harness.devices import android_apk
 from tests.conftest import MODELS
 
 #: A translator from dex to class files, to run the app's real dex on a JVM.
@@ -24,10 +25,10 @@ _ENJARIFY = (
 def need(*programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        pytest.skip(f"not installed: {', '.join(missing)} (apt: {tools.DEBIAN_PACKAGES})")
+        pytest.skip(f"not installed: {', '.join(missing)} (apt: {programs.DEBIAN_PACKAGES})")
 
 
-def or_skip(error: BadInputError) -> None:
+def or_skip(error: BuildError) -> None:
     if "cannot fetch" in str(error) or "is for Linux" in str(error):
         pytest.skip(str(error).splitlines()[0])
     raise error
@@ -39,7 +40,7 @@ def desktop(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     need("java", "javac", "mvn", "gcc")
     try:
         return desktop_command(tmp_path_factory.mktemp("desktop"))
-    except BadInputError as error:
+    except BuildError as error:
         or_skip(error)
         raise
 
@@ -51,7 +52,7 @@ def junit(desktop: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[
     try:
         launcher = parts.fetch([parts.JUNIT])[parts.JUNIT]
         runtime = library_jars(tmp_path_factory.mktemp("runtime"))
-    except BadInputError as error:
+    except BuildError as error:
         or_skip(error)
         raise
     modules = ("core", "tflite", "desktop")
@@ -63,7 +64,7 @@ def junit(desktop: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[
         [*java_sources(modules), *plain, *tests], [launcher, *runtime], classes, release=17
     )
     return [
-        tools.program("java"),
+        programs.find("java"),
         f"-Dgolden={Path(__file__).parents[1] / 'contract'}",
         f"-Dmodels={MODELS}",
         # The library for zstd, and what it needs of Android's C library.
@@ -95,12 +96,12 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wanted.write_text(f"{requirement} --hash=sha256:{digest}\n")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
     try:
-        tools.run([*pip, "--target", folder / "lib", "-r", wanted], "pip cannot fetch")
-    except BadInputError as error:
+        programs.run([*pip, "--target", folder / "lib", "-r", wanted], "pip cannot fetch")
+    except BuildError as error:
         or_skip(error)
     jar = folder / "app.jar"
     subprocess.run(
-        [sys.executable, "-O", "-m", "enjarify.main", shipped.APK, "-o", jar],
+        [sys.executable, "-O", "-m", "enjarify.main", android_apk.APK, "-o", jar],
         env={**os.environ, "PYTHONPATH": str(folder / "lib")},
         capture_output=True,
         timeout=120,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from harness.app import parts
-from harness.app.parts import Part
+from app_build import parts
+from app_build.parts import Part
 
 #: The systems that the app is tried on: the oldest that it runs on, and the one it is made for.
 #: The second is what the app is compiled against, too.
@@ -86,7 +86,7 @@ def libraries(folder: Path) -> list[Path]:
     """Robolectric's classes as jars; what comes as an Android archive is unpacked into ``folder``.
 
     Raises:
-        BadInputError: Maven is missing or cannot fetch.
+        BuildError: Maven is missing or cannot fetch.
     """
     jars = []
     for part, path in parts.fetch(_LIBRARIES).items():
@@ -103,7 +103,7 @@ def options(sdk: int) -> list[str]:
     """The JVM's options for tests on that version of Android.
 
     Raises:
-        BadInputError: Maven is missing or cannot fetch.
+        BuildError: Maven is missing or cannot fetch.
     """
     system = parts.fetch([SYSTEMS[sdk]])[SYSTEMS[sdk]]
     given = (*_OPTIONS, f"robolectric.dependency.dir={system.parent}")

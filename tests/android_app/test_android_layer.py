@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.app import build, parts, shipped, tools
-from harness.app.desktop import compile_java, java_sources, library_jars
-from harness.errors import BadInputError
+from app_build import build, parts, programs
+from app_build.desktop import compile_java, java_sources, library_jars
+from app_build.errors import BuildError
+from harness.devices import android_apk
 from tests.android_app import robolectric
 from tests.android_app.conftest import need, or_skip
 
@@ -25,7 +26,7 @@ def resources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("resources")
     packed = folder / "app.apk"
     with (
-        zipfile.ZipFile(shipped.APK) as apk,
+        zipfile.ZipFile(android_apk.APK) as apk,
         zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target,
     ):
         for name in apk.namelist():
@@ -49,7 +50,7 @@ def test_the_android_layer(
         android = parts.fetch([parts.ANDROID])[parts.ANDROID]
         options = robolectric.options(sdk)
         jars = [*robolectric.libraries(tmp_path), *library_jars(tmp_path)]
-    except BadInputError as error:
+    except BuildError as error:
         or_skip(error)
         raise
     classes = tmp_path / "classes"
@@ -62,7 +63,7 @@ def test_the_android_layer(
     classpath = [launcher, classes, translated, *jars, android]
     done = subprocess.run(
         [
-            tools.program("java"),
+            programs.find("java"),
             "-XX:TieredStopAtLevel=1",
             *options,
             library_path,

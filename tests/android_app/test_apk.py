@@ -1,6 +1,5 @@
 """The APK that ships: what Android will check of it, and that it is what the sources make."""
 
-import json
 import os
 import re
 import shutil
@@ -10,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from app_build import archive, binaries, build, parts, places, programs, toolchain
+from app_build.errors import BuildError
 from device_agent import contract
 from device_agent.contract import Job
-from harness.app import archive, binaries, build, parts, shipped, toolchain, tools
-from harness.devices import agent_process
-from harness.errors import BadInputError
+from harness.devices import agent_process, android_apk
 from tests.android_app.conftest import need, or_skip
 from tests.conftest import sha256
 
@@ -48,75 +47,86 @@ def chain() -> toolchain.Toolchain:
     need("java", "javac", "mvn", "npm")
     try:
         return toolchain.from_packages()
-    except BadInputError as error:
+    except BuildError as error:
         or_skip(error)
         raise
 
 
 @pytest.fixture(scope="session")
 def manifest(chain: toolchain.Toolchain) -> str:
-    return tools.run([chain.aapt2, "dump", "badging", shipped.APK], "aapt2")
+    return programs.run([chain.aapt2, "dump", "badging", android_apk.APK], "aapt2")
 
 
 def test_the_description_is_of_this_apk() -> None:
-    info = shipped.info()
-    assert info.sha256 == parts.sha256(shipped.APK)
-    assert info.size == shipped.APK.stat().st_size < 25_000_000
-    assert (info.version, info.version_code) == (build.VERSION, build.version_code())
+    info = android_apk.info()
+    assert info.sha256 == parts.sha256(android_apk.APK)
+    assert info.size == android_apk.APK.stat().st_size < 25_000_000
+    assert (info.version, info.version_code) == (
+        build.version(),
+        build.version_code(build.version()),
+    )
     assert info.abis == sorted(build.ABIS)
     assert (info.runtime, info.runtime_version) == ("tensorflow-lite", "2.16.1")
 
 
+def test_the_host_reads_what_a_build_writes() -> None:
+    """The two know nothing of each other but the place of the APK and the file beside it."""
+    assert places.SHIPPED == android_apk.APK
+    known = android_apk.info()
+    runtime = build.Runtime(known.runtime, known.runtime_version, ())
+    assert build.describe(places.SHIPPED, runtime, known.tools) == known.as_json()
+
+
 def test_a_rebuild_has_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need("java", "javac", "mvn", "npm")
-    wanted = shipped.info().tools["jdk"]
-    said = tools.run([tools.program("javac"), "-version"], "javac")
+    wanted = android_apk.info().tools["jdk"]
+    said = programs.run([programs.find("javac"), "-version"], "javac")
     if f"javac {wanted}" not in said:
         pytest.skip(f"the APK was compiled by JDK {wanted}, and here is {said}")
     # What must not find its way into the bytes: time zone, language, folder.
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     monkeypatch.setenv("LANG", "tr_TR.UTF-8")
     try:
-        info = build.build(tmp_path / "elsewhere" / "app.apk")
-    except BadInputError as error:
+        build.build(tmp_path / "elsewhere" / "app.apk")
+    except BuildError as error:
         or_skip(error)
         raise
-    assert info == shipped.info()
-    assert (tmp_path / "elsewhere" / "app.apk").read_bytes() == shipped.APK.read_bytes()
+    assert android_apk.info(tmp_path / "elsewhere" / "app.apk") == android_apk.info()
+    assert (tmp_path / "elsewhere" / "app.apk").read_bytes() == android_apk.APK.read_bytes()
 
 
 def test_signatures_verify_and_stop_verifying(chain: toolchain.Toolchain, tmp_path: Path) -> None:
-    verify = [tools.program("java"), "-cp", chain.apksig, ROOT / "android_app/signing/Verify.java"]
-    said = tools.run([*verify, shipped.APK], "verify")
+    verify = [programs.find("java"), "-cp", chain.apksig, ROOT / "android_app/signing/Verify.java"]
+    said = programs.run([*verify, android_apk.APK], "verify")
     assert {"v1 false", "v2 true", "v3 true"} <= set(said.splitlines())
-    changed = bytearray(shipped.APK.read_bytes())
-    changed[archive.entries(shipped.APK)[1].offset] ^= 1
+    changed = bytearray(android_apk.APK.read_bytes())
+    changed[archive.entries(android_apk.APK)[1].offset] ^= 1
     (tmp_path / "changed.apk").write_bytes(changed)
-    with pytest.raises(BadInputError, match="digest"):
-        tools.run([*verify, tmp_path / "changed.apk"], "verify")
+    with pytest.raises(BuildError, match="digest"):
+        programs.run([*verify, tmp_path / "changed.apk"], "verify")
 
 
 def test_the_key_is_the_one_in_the_repository(chain: toolchain.Toolchain) -> None:
     # An update must carry the same key: another one is INSTALL_FAILED_UPDATE_INCOMPATIBLE.
-    verify = [tools.program("java"), "-cp", chain.apksig, ROOT / "android_app/signing/Verify.java"]
+    verify = [programs.find("java"), "-cp", chain.apksig, ROOT / "android_app/signing/Verify.java"]
     assert (
         "certificate 734205b7074bd70774d7fb8e9007e86a9a80be89240f296c7bb0f4d7261daa00"
-        in tools.run([*verify, shipped.APK], "verify")
+        in programs.run([*verify, android_apk.APK], "verify")
     )
 
 
 def test_manifest(manifest: str, chain: toolchain.Toolchain) -> None:
     assert (
-        f"package: name='{build.PACKAGE}' versionCode='{build.version_code()}' "
-        f"versionName='{build.VERSION}'" in manifest
+        f"package: name='{build.PACKAGE}' versionCode='{build.version_code(build.version())}' "
+        f"versionName='{build.version()}'" in manifest
     )
     assert f"'{build.MIN_SDK}'" in re.search(r"(?m)^(?:sdk|minSdk)Version:(.*)$", manifest)[1]
     assert f"targetSdkVersion:'{build.TARGET_SDK}'" in manifest
     assert "launchable-activity: name='io.mobilebench.agent.BenchmarkActivity'" in manifest
     assert "uses-permission" not in manifest
     assert "debuggable" not in manifest
-    tree = tools.run(
-        [chain.aapt2, "dump", "xmltree", "--file", "AndroidManifest.xml", shipped.APK], "aapt2"
+    tree = programs.run(
+        [chain.aapt2, "dump", "xmltree", "--file", "AndroidManifest.xml", android_apk.APK], "aapt2"
     )
     assert re.search(r"E: profileable.*\n.*android:shell\(\w+\)=true", tree)
     assert re.search(r"android:extractNativeLibs\(\w+\)=false", tree)
@@ -127,7 +137,7 @@ def test_manifest(manifest: str, chain: toolchain.Toolchain) -> None:
 
 
 def test_everything_is_stored_and_aligned() -> None:
-    entries = archive.entries(shipped.APK)
+    entries = archive.entries(android_apk.APK)
     assert entries[0].name == "AndroidManifest.xml"
     for entry in entries:
         assert entry.stored, entry
@@ -143,20 +153,20 @@ def test_everything_is_stored_and_aligned() -> None:
 
 
 def test_the_alignment_of_the_libraries_is_told_as_it_is() -> None:
-    with zipfile.ZipFile(shipped.APK) as apk:
+    with zipfile.ZipFile(android_apk.APK) as apk:
         found = {
             name: binaries.load_alignment(apk.read(name))
             for name in apk.namelist()
             if name.endswith(".so")
         }
-    assert min(found.values()) == shipped.info().library_alignment
+    assert min(found.values()) == android_apk.info().library_alignment
     # What unpacks models is not what keeps the app from 16 KB pages.
     unpacking = [found[f"lib/{abi}/{_ZSTD}"] for abi in build.ABIS]
     assert unpacking == [archive.LIBRARY_ALIGNMENT] * len(build.ABIS)
 
 
 def test_the_dex_calls_nothing_that_android_8_lacks() -> None:
-    with zipfile.ZipFile(shipped.APK) as apk:
+    with zipfile.ZipFile(android_apk.APK) as apk:
         assert not binaries.has_call_sites(apk.read("classes.dex"))
 
 
@@ -173,8 +183,8 @@ def test_the_dex_verifies_and_passes_the_cores_tests_on_a_jvm(
     load = tmp_path / "Load.java"
     load.write_text(_LOAD, "utf-8")
     classpath = f"{translated}:{runtime}:{api}:{chain.android}"
-    said = tools.run(
-        [tools.program("java"), "-Xverify:all", "-cp", classpath, load, translated], "verify"
+    said = programs.run(
+        [programs.find("java"), "-Xverify:all", "-cp", classpath, load, translated], "verify"
     )
     assert int(said.rpartition("verified ")[2]) > 200
 
@@ -216,13 +226,12 @@ def test_another_runtime_can_be_built_in(tmp_path: Path) -> None:
         archives = [tmp_path / "my runtime-9.aar", tmp_path / "api.aar"]
         for source, target in zip(found.values(), archives, strict=True):
             shutil.copy(source, target)
-        info = build.build(tmp_path / "other.apk", archives)
-    except BadInputError as error:
+        build.build(tmp_path / "other.apk", archives)
+    except BuildError as error:
         or_skip(error)
         raise
-    assert info.runtime == "my-runtime-9"
-    assert json.loads((tmp_path / "other.json").read_text())["runtime"] == "my-runtime-9"
-    strings = tools.run(
+    assert android_apk.info(tmp_path / "other.apk").runtime == "my-runtime-9"
+    strings = programs.run(
         [toolchain.from_packages().aapt2, "dump", "resources", tmp_path / "other.apk"], "aapt2"
     )
     assert '"my-runtime-9"' in strings
@@ -234,9 +243,9 @@ def test_an_archive_without_the_runtimes_classes_is_refused(tmp_path: Path) -> N
     aar = tmp_path / "x.aar"
     with zipfile.ZipFile(aar, "w") as archive_file:
         archive_file.writestr("AndroidManifest.xml", "")
-    with pytest.raises(BadInputError, match=r"no class org\.tensorflow\.lite\.Interpreter"):
+    with pytest.raises(BuildError, match=r"no class org\.tensorflow\.lite\.Interpreter"):
         build._given([aar])
-    with pytest.raises(BadInputError, match="no such Android archive"):
+    with pytest.raises(BuildError, match="no such Android archive"):
         build._given([tmp_path / "gone.aar"])
 
 
@@ -253,8 +262,9 @@ def test_an_installed_sdk_is_used_where_it_is_given(
     (new / "aapt2").symlink_to(chain.aapt2)
     (new / "lib" / "d8.jar").symlink_to(chain.d8)
     (new / "lib" / "apksigner.jar").symlink_to(chain.apksig)
-    info = build.build(tmp_path / "sdk.apk", sdk=tmp_path / "sdk")
-    assert info.sha256 == shipped.info().sha256
+    build.build(tmp_path / "sdk.apk", sdk=tmp_path / "sdk")
+    info = android_apk.info(tmp_path / "sdk.apk")
+    assert info.sha256 == android_apk.info().sha256
     assert info.tools["toolchain"] == "Android SDK: android-35, build-tools 35.0.1"
-    with pytest.raises(BadInputError, match="of version 35 or later"):
+    with pytest.raises(BuildError, match="of version 35 or later"):
         toolchain.from_sdk(tmp_path)

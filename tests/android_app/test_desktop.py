@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import harness
+from app_build import parts
 from device_agent.contract import Event, Job, Metric, Result
 from device_agent.surroundings import Surroundings
-from harness.app import parts, shipped
 from harness.compress.pack import PACKERS, Packing
-from harness.devices import agent_archive, agent_process
+from harness.devices import agent_archive, agent_process, android_apk
 from harness.devices.base import TrialError
 from tests.conftest import MODELS, sha256
 
@@ -180,7 +180,7 @@ def test_threads(ask: Ask, model_file: Path, threads: int) -> None:
 def test_what_runs_is_the_apks_own_library(desktop: list[str]) -> None:
     (folder,) = (part.partition("=")[2] for part in desktop if "library.path" in part)
     name = "libtensorflowlite_jni.so"
-    with zipfile.ZipFile(shipped.APK) as apk:
+    with zipfile.ZipFile(android_apk.APK) as apk:
         assert apk.read(f"lib/x86_64/{name}") == (Path(folder) / name).read_bytes()
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import harness
-from harness.app import build, parts
+from app_build import build, parts
 
 APP = Path(__file__).parents[2] / "android_app"
 GRADLE = (APP / "app" / "build.gradle.kts").read_text("utf-8")
@@ -19,8 +19,8 @@ def test_ids_levels_and_versions() -> None:
     assert setting("namespace") == setting("applicationId") == build.PACKAGE
     assert int(setting("minSdk")) == build.MIN_SDK
     assert int(setting("targetSdk")) == int(setting("compileSdk")) == build.TARGET_SDK
-    assert setting("versionName") == build.VERSION == harness.__version__
-    assert int(setting("versionCode")) == build.version_code()
+    assert setting("versionName") == build.version() == harness.__version__
+    assert int(setting("versionCode")) == build.version_code(harness.__version__)
 
 
 def test_abis() -> None:

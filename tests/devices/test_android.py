@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app_build.errors import BuildError
 from device_agent.contract import PROTOCOL_VERSION, Event, Job, Result
 from harness.devices.adb import AdbDevice, AdbServer
 from harness.devices.android import AndroidDevice
@@ -83,7 +84,7 @@ def with_the_apps_core(
     make_phone = getattr(personalities, request.param)
     try:
         made: Android = make_phone(tmp_path / "phone", phone_system, apps.desktop)
-    except BadInputError as error:
+    except BuildError as error:
         pytest.skip(str(error))
     return made
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.app import shipped
+from harness.devices import android_apk
 from harness.devices.android import AndroidDevice
 from harness.devices.app import Apk
 from harness.errors import BadInputError
@@ -94,7 +94,7 @@ def test_an_apk_with_its_description(tmp_path: Path) -> None:
     path = tmp_path / "mobilebench-agent.apk"
     with pytest.raises(BadInputError, match="no description of the app"):
         Apk.described(path)
-    description = {**shipped.info().as_json(), "version_code": 3, "sha256": "ab"}
+    description = {**android_apk.info().as_json(), "version_code": 3, "sha256": "ab"}
     path.with_suffix(".json").write_text(json.dumps(description))
     with pytest.raises(BadInputError, match="no app to put on a phone"):
         Apk.described(path)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from app_build.errors import BuildError
 from device_agent import contract
 from device_agent.contract import Event, Metric, Result
 from harness.devices.android import AndroidDevice
 from harness.devices.base import Cooldown, InvalidTrialError
-from harness.errors import BadInputError, InvalidRunError
+from harness.errors import InvalidRunError
 from tests.devices.conftest import Connect
 from tests.devices.test_android import make, plan
 from tests.phone import apps, personalities
@@ -211,7 +212,7 @@ def test_a_clock_that_was_limited(
 
     try:
         pixel = personalities.pixel(tmp_path / "phone", phone_system, app)
-    except BadInputError as error:
+    except BuildError as error:
         pytest.skip(str(error))
     pixel.installed[PACKAGE] = Package(1)
     device = AndroidDevice("phone", connect(pixel.phone), None, allowed=allowed)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from app_build.errors import BuildError
 from harness.devices.adb import AdbDevice, AdbServer
 from harness.devices.android import AndroidDevice
 from harness.devices.app import Apk
@@ -80,7 +81,7 @@ def phone_with(
             )
             try:
                 android = personalities.pixel(tmp_path / "phone", phone_system, drained.app)
-            except BadInputError as error:
+            except BuildError as error:
                 pytest.skip(str(error))
             phones.append(android)
             android.state.plugged = False

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app_build.errors import BuildError
 from harness.devices.app import Apk
-from harness.errors import BadInputError
 from harness.store import RunFolder
 from tests.conftest import MODELS
 from tests.devices.conftest import Connect
@@ -65,7 +65,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app_core(phone: Phone) -> list[str]:
     try:
         return apps.desktop(phone)
-    except BadInputError as error:
+    except BuildError as error:
         pytest.skip(str(error))
 
 

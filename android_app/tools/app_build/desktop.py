@@ -1,7 +1,5 @@
 """The app's core and engine on a desktop JVM: what stands behind the virtual phone.
 
-    python -m harness.app.desktop --print-command
-
 The same Java as in the APK, with the very libraries of the APK: TensorFlow Lite's and zstd's for
 Android on x86-64, which run on glibc with a little of Android's C library (``bionic.c``). It says
 ``"virtual": true`` of its device: no number of it is a phone's.
@@ -9,20 +7,17 @@ Android on x86-64, which run on glibc with a little of Android's C library (``bi
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import platform
-import shlex
 import shutil
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.app import parts, tools
-from harness.errors import BadInputError, MobileBenchError
+from app_build import parts, places, programs
+from app_build.errors import BuildError
 
 _MODULES = ("core", "tflite", "desktop")
 _JARS = (parts.TFLITE, parts.TFLITE_API, parts.ZSTD, parts.XZ)
@@ -49,12 +44,12 @@ def desktop_command(cache: Path) -> list[str]:
         cache: where the compiled classes are kept, under a hash of their sources.
 
     Raises:
-        BadInputError: no JDK, compiler, Maven or registry, or no Linux on x86-64.
+        BuildError: no JDK, compiler, Maven or registry, or no Linux on x86-64.
     """
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise BadInputError("the app's desktop agent is for Linux on x86-64 only")
-    java = tools.program("java")
-    bionic = tools.sources() / "desktop" / "src" / "main" / "c" / "bionic.c"
+        raise BuildError("the app's desktop agent is for Linux on x86-64 only")
+    java = programs.find("java")
+    bionic = places.SOURCES / "desktop" / "src" / "main" / "c" / "bionic.c"
     sources = java_sources(_MODULES)
     found = parts.fetch(_JARS)
     folder = cache / f"desktop-agent-{_fingerprint([*sources, bionic])}"
@@ -104,8 +99,8 @@ def _take_native(archive: Path, target: Path) -> None:
 
 def _compile_bionic(source: Path, target: Path) -> None:
     """Compiles what the runtime's library needs of Android's, under the names that it asks for."""
-    gcc = tools.program("gcc")
-    headers = Path(tools.program("javac")).resolve().parents[1] / "include"
+    gcc = programs.find("gcc")
+    headers = Path(programs.find("javac")).resolve().parents[1] / "include"
     script = target / "versions.map"
     script.write_text("LIBC { global: *; };\n")
     options = [
@@ -120,7 +115,7 @@ def _compile_bionic(source: Path, target: Path) -> None:
     for name in ("libc", "libm", "libdl", "liblog"):
         # All symbols are in the first; the others only have to be there, with that version.
         content = [source] if name == "libc" else ["-x", "c", os.devnull]
-        tools.run(
+        programs.run(
             [
                 gcc,
                 *options,
@@ -141,7 +136,7 @@ def java_sources(modules: Sequence[str], kind: str = "main") -> list[Path]:
     return [
         path
         for module in modules
-        for path in sorted((tools.sources() / module / "src" / kind / "java").rglob("*.java"))
+        for path in sorted((places.SOURCES / module / "src" / kind / "java").rglob("*.java"))
     ]
 
 
@@ -151,12 +146,12 @@ def compile_java(
     """Compiles Java files; any warning is an error, as a warning in the app would be.
 
     Raises:
-        BadInputError: no JDK, or the compiler's own words.
+        BuildError: no JDK, or the compiler's own words.
     """
     target.mkdir(parents=True)
-    tools.run(
+    programs.run(
         [
-            tools.program("javac"),
+            programs.find("javac"),
             f"--release={release}",
             "-encoding",
             "UTF-8",
@@ -181,21 +176,3 @@ def _fingerprint(sources: Sequence[Path]) -> str:
         digest.update(f"{path.name} {len(content)}\n".encode() + content)
     digest.update("".join(part.sha256 for part in _JARS).encode())
     return digest.hexdigest()[:16]
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the command, or the reason why there is none."""
-    parser = argparse.ArgumentParser(prog="python -m harness.app.desktop", description=__doc__)
-    parser.add_argument("--print-command", action="store_true", required=True)
-    parser.add_argument("--cache", type=Path, default=tools.folder() / "desktop")
-    options = parser.parse_args(arguments)
-    try:
-        print(shlex.join(desktop_command(options.cache)))
-    except MobileBenchError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

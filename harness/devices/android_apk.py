@@ -9,17 +9,16 @@ from typing import Any
 
 from harness.errors import BadInputError
 
-APK = Path(__file__).with_name("mobilebench-agent.apk")
+#: Where a checkout's build puts it; its description is beside it.
+APK = Path(__file__).with_name("apk") / "mobilebench-agent.apk"
 
-
-def description(apk: Path) -> Path:
-    """Where the description of an APK stands: beside it."""
-    return apk.with_name("apk.json") if apk == APK else apk.with_suffix(".json")
+#: How it is built, for messages.
+BUILD = "python android_app/build.py"
 
 
 @dataclass(frozen=True)
 class AppInfo:
-    """What an APK of ours is, as its build wrote it down."""
+    """What an APK of ours is, as its build wrote it down (``android_app/tools/app_build``)."""
 
     package: str
     version: str
@@ -35,18 +34,9 @@ class AppInfo:
     library_alignment: int
     tools: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def activity(self) -> str:
-        """The component that ``am start -n`` names."""
-        return f"{self.package}/.BenchmarkActivity"
-
     def as_json(self) -> dict[str, Any]:
-        """The description as it is written beside the APK."""
+        """The description as it stands beside the APK."""
         return asdict(self)
-
-    def write(self, path: Path) -> None:
-        """Writes the description beside the APK."""
-        path.write_text(json.dumps(self.as_json(), indent=2) + "\n", "utf-8")
 
 
 def info(apk: Path = APK) -> AppInfo:
@@ -55,11 +45,11 @@ def info(apk: Path = APK) -> AppInfo:
     Raises:
         BadInputError: there is no such APK, or no description of it.
     """
-    path = description(apk)
+    path = apk.with_suffix(".json")
     try:
         return AppInfo(**json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise BadInputError(
-            f"there is no description of the app at {path}: build it with "
-            "`python android_app/build.py`"
+            f"there is no description of the app at {path}: build the app with `{BUILD}` in a "
+            "checkout of MobileBench"
         ) from error
