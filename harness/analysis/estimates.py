@@ -59,24 +59,22 @@ class Estimate:
         return cls(reason=reason)
 
 
+@functools.lru_cache(maxsize=1024)
 def order_statistics(n: int, confidence: float = CONFIDENCE) -> tuple[int, float] | None:
     """Which order statistics enclose the median of any continuous distribution.
 
-    The interval runs from the ``rank``-th smallest of ``n`` values to the ``rank``-th largest;
+    The interval runs from the ``rank``-th smallest of ``n`` >= 1 values to the ``rank``-th largest;
     its exact coverage is ``1 - 2 P(Bin(n, 1/2) < rank)`` (David & Nagaraja, Order Statistics,
     2003, section 7.1).
 
     Returns:
         The rank (from 1) and the coverage, or None where not even the range is wide enough.
     """
-    return _order_statistics(n, confidence)
-
-
-@functools.lru_cache(maxsize=1024)
-def _order_statistics(n: int, confidence: float) -> tuple[int, float] | None:
-    rank = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5)) if n else 0
-    if rank == 0:
+    # The interval of the ranks themselves: it depends on nothing else, so it is sought once.
+    low = stats.quantile_test(range(1, n + 1)).confidence_interval(confidence).low
+    if math.isnan(low):
         return None
+    rank = int(low)
     return rank, float(1 - 2 * stats.binom.cdf(rank - 1, n, 0.5))
 
 
