@@ -30,6 +30,20 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="Write the outputs below tests/golden/expected anew instead of comparing with them.",
+    )
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether outputs are to be taken over instead of compared."""
+    return bool(request.config.getoption("--update-golden"))
+
+
 def pytest_configure() -> None:
     """Undoes what ``nohup`` and a shell's ``&`` leave to every process that the tests start.
 
