@@ -44,7 +44,9 @@ def test_output(run: str, output: str, outputs: Outputs, update_golden: bool) ->
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(now, "utf-8")
         return
-    assert not found, f"\n{found}\n\nIf that is meant: pytest tests/golden --update-golden"
+    if found:
+        meant = "If that is meant: pytest tests/golden --update-golden"
+        pytest.fail(f"{found}\n\n{meant}", pytrace=False)
 
 
 def test_every_golden_file_has_its_output(update_golden: bool) -> None:
