@@ -16,9 +16,15 @@ from typing import Any
 
 from harness import arms
 from harness import run as runs
-from harness.analysis import gating, units
+from harness.analysis import disturbance, gating, units
 from harness.analysis.trial import describe
-from harness.analysis.verdicts import REPLICATED, energy_medians, logarithms, pairs
+from harness.analysis.verdicts import (
+    DISTURBED_BY_LOAD,
+    REPLICATED,
+    energy_medians,
+    logarithms,
+    pairs,
+)
 from harness.cache import cache_folder
 from harness.errors import InvalidRunError
 from harness.files import write_atomically
@@ -61,7 +67,8 @@ def calibrate(
 
     Raises:
         BadInputError: the model or a device cannot be had; nothing was written.
-        InvalidRunError: a trial failed, so that there is no noise to speak of; the run is kept.
+        InvalidRunError: a trial failed, or others' load disturbed them, so that there is no noise
+            to speak of; the run is kept.
     """
     arms.ensure_bursts(suite)
     kinds = [kind for kind in REPLICATED if kind != "energy" or suite.protocol.energy]
@@ -78,6 +85,14 @@ def calibrate(
             f"{failed[0].reason}), "
             f"so no noise was kept; the run is in {folder.path}"
         )
+    for kind in DISTURBED_BY_LOAD:
+        for load in map(disturbance.load, disturbance.described(manifest, trials, kind).values()):
+            if load.withholds:
+                raise InvalidRunError(
+                    f"{load.told(kind)}, so no noise was kept: it would be that load's, and widen "
+                    "every later gate's margin; calibrate again on a quiet machine; the run is in "
+                    f"{folder.path}"
+                )
     medians = {trial: describe(values).median for trial, values in folder.samples()}
     told = energy_medians(manifest, trials)
     medians |= {trial: value for trial, value in told.items() if isinstance(value, float)}

@@ -110,6 +110,7 @@ class _Stored:
     size: float | None
     accuracy: Estimate
     dataset: Any
+    disturbed: bool
 
 
 def _variants(folder: RunFolder) -> dict[_Key, _Stored]:
@@ -130,6 +131,7 @@ def _variants(folder: RunFolder) -> dict[_Key, _Stored]:
                 v.size.value,
                 v.accuracy,
                 datasets.get((c.model, v.recipe)),
+                v.load.withholds,
             )
     return found
 
@@ -150,7 +152,11 @@ def _entry(run: str, variant: _Stored, base: _Stored | None) -> Entry:
     if base is not None:
         if base.artifact == variant.artifact:
             notes.append("the same file")
-        change = _change(variant.trials, base.trials)
+        if base.disturbed or variant.disturbed:
+            change = Estimate.missing("load disturbed the latency of one of both")
+            notes.append("disturbed by load: no difference is claimed")
+        else:
+            change = _change(variant.trials, base.trials)
         if change.value is not None:
             notes.append(_weigh(base.latency, latency))
         if base.accuracy.value is not None and base.dataset != variant.dataset:

@@ -19,6 +19,10 @@ FAR_BELOW = 0.7
 #: trial leaves free (a share), and so much more (CPUs).
 _SHARE_OF_ROOM, _ALWAYS = 0.5, 0.1
 
+#: Load is counted in ticks, which belong to whoever runs when they fall: of a trial that lasts only
+#: a few of them, so many say nothing.
+_LENIENT_TICKS = 3
+
 #: What a Raspberry Pi's firmware tells by bits; each is also told, 16 bits higher, since boot.
 _FIRMWARE = {1: "under-voltage", 2: "frequency capped", 4: "throttled", 8: "soft temperature limit"}
 
@@ -53,6 +57,7 @@ def describe(metrics: Iterable[Any], conditions: Mapping[str, Any], threads: int
         conditions: of its result: ``cpus``, ``governors``.
         threads: how many it ran with.
     """
+    metrics = list(metrics)
     values = told(metrics)
     cpus = cpus_of(conditions)
     cluster = _cluster(values, values.get("last_cpu"))
@@ -72,7 +77,7 @@ def describe(metrics: Iterable[Any], conditions: Mapping[str, Any], threads: int
         capped=capped(values, cpus),
         throttled=throttled(values) or stopped(values),
         slowed=slowed(values),
-        loaded=loaded(values, len(cpus), threads),
+        loaded=loaded(values, len(cpus), threads, _resolution(metrics, "cpu_load_other")),
     )
 
 
@@ -146,16 +151,20 @@ def replugged(values: Mapping[str, float]) -> bool:
     return before is not None and after is not None and before != after
 
 
-def loaded(values: Mapping[str, float], cpus: int, threads: int = 1) -> str:
+def loaded(
+    values: Mapping[str, float], cpus: int, threads: int = 1, resolution: float = 0.0
+) -> str:
     """Whether others used more of its CPUs than the trial left free.
 
     Args:
         values: see :func:`told`.
         cpus: on how many it could run; 0: not told.
         threads: how many it ran with.
+        resolution: what one tick of the counter makes, CPUs.
     """
     other = values.get("cpu_load_other", 0.0) + values.get("cpu_load_stolen", 0.0)
-    if not cpus or other <= _SHARE_OF_ROOM * max(0, cpus - threads) + _ALWAYS:
+    sure = other - _LENIENT_TICKS * resolution
+    if not cpus or sure <= _SHARE_OF_ROOM * max(0, cpus - threads) + _ALWAYS:
         return ""
     return f"others kept {other:.1f} of its {cpus} CPU{'s' if cpus > 1 else ''} busy"
 
@@ -168,7 +177,6 @@ def findings(trials: Sequence[Conditions]) -> tuple[str, ...]:
             ("Capped", [t.capped for t in trials if t.capped]),
             ("Throttled", [t.throttled for t in trials if t.throttled]),
             ("Clock far below its limit at the end", [t.slowed for t in trials if t.slowed]),
-            ("Disturbed by load", sorted(t.loaded for t in trials if t.loaded)),
         )
         if found
     )
@@ -178,6 +186,11 @@ def cpus_of(conditions: Mapping[str, Any]) -> tuple[int, ...]:
     """The CPUs that a trial could run on, as its result's conditions tell them; empty: not told."""
     cpus = conditions.get("cpus")
     return tuple(c for c in cpus if isinstance(c, int)) if isinstance(cpus, list | tuple) else ()
+
+
+def _resolution(metrics: Iterable[Any], name: str) -> float:
+    all_of = (m if isinstance(m, Mapping) else vars(m) for m in metrics)
+    return next((float(m.get("resolution") or 0) for m in all_of if m.get("name") == name), 0.0)
 
 
 def _clusters(values: Mapping[str, float]) -> list[int]:

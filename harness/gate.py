@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import arms, calibration, crash, report
 from harness import run as runs
-from harness.analysis import gating, verdicts
+from harness.analysis import disturbance, gating, verdicts
 from harness.analysis.gating import Look, Verdict
 from harness.analysis.verdicts import Comparison, Place
 from harness.devices.base import AGENT
@@ -41,6 +41,7 @@ class GateResult:
         warnings: what must not be read into it.
         invalid: why there is no verdict at all: the device was unfit or lost, the disk full.
         fault: whether that is an unexpected exception of MobileBench itself.
+        disturbed: what must be read first: others' load disturbed the latency.
     """
 
     run: str
@@ -50,6 +51,7 @@ class GateResult:
     warnings: tuple[str, ...] = ()
     invalid: str = ""
     fault: bool = False
+    disturbed: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -187,8 +189,17 @@ def judge(folder: RunFolder) -> GateResult:
         looks,
         {Place(**entry["place"]): entry["noise"] for entry in gate["noise"]},
     )
+    load = disturbance.described(manifest, folder.trials())
+    warnings = _warnings(manifest, comparisons)
+    if tolerated := disturbance.tolerated(load):
+        warnings.insert(0, tolerated)
     return GateResult(
-        manifest["run"], folder.path, comparisons, looks, tuple(_warnings(manifest, comparisons))
+        manifest["run"],
+        folder.path,
+        comparisons,
+        looks,
+        tuple(warnings),
+        disturbed=disturbance.banners(manifest, load),
     )
 
 

@@ -203,6 +203,8 @@ def _series(
         points = []
         for run in having:
             told = differences(newest, run.settings.get(place, {}))
+            if _disturbed(run.rows[key], metric):
+                told = ["load disturbed its latency"]
             point = None if told else _point(run, key, metric)
             if point is None:
                 reason = "; ".join(told) or f"no {metric}: {_reason(run.rows[key], metric)}"
@@ -229,6 +231,11 @@ def _point(run: StoredRun, key: Key, metric: str) -> Point | None:
         Interval(low, high, confidence or 0) if low is not None and high is not None else None
     )
     return Point(run.name, run.created, str(row.get("artifact_sha256", "")), value, interval)
+
+
+def _disturbed(row: Mapping[Any, Any], metric: str) -> bool:
+    timed = METRICS[metric].startswith("latency")
+    return timed and str(row.get("disturbed_by_load")) == "True"
 
 
 def _reason(row: Mapping[Any, Any], metric: str) -> str:

@@ -83,6 +83,15 @@ def test_load_counts_by_the_room_that_the_trial_leaves(
     assert bool(conditions.loaded(values, cpus, threads)) == is_loaded
 
 
+def test_load_of_a_few_ticks_is_none() -> None:
+    """A trial of 20 ms has two ticks on each CPU: whoever runs when they fall has all the load."""
+    told = {"cpus": [0, 1]}
+    few = Metric("cpu_load_other", "CPUs", "stat", 1.5, 0.5)
+    many = Metric("cpu_load_other", "CPUs", "stat", 1.5, 0.01)
+    assert not conditions.describe([few], told).loaded
+    assert conditions.describe([many], told).loaded
+
+
 def test_a_trials_conditions_come_from_its_metrics() -> None:
     metrics = [
         *(Metric(name, "Hz", "cpufreq", value) for name, value in PHONE.items()),

@@ -108,7 +108,8 @@ def test_without_a_place_for_the_log_the_traceback_is_shown(
 
 def test_a_gate_that_breaks_in_a_lane(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In the thread that talks to the device, after some trials."""
-    real, ended = session.run_session, []
+    real: Any = session.run_session
+    ended: list[object] = []
 
     def lane(*arguments: Any) -> None:
         def on_record(record: object) -> None:

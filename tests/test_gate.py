@@ -1,5 +1,6 @@
 """The gate: verdicts on a device that does as it is told, and whole gates through the command."""
 
+import io
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.console import Console, RenderableType
 
 from device_agent.contract import Job, Metric, PowerSeries, Result, Window
 from harness import arms, calibration, gate
@@ -78,6 +80,7 @@ class Device:
         self.energy: Callable[[bool, int], float | None] = lambda *_: None
         self.right: Mapping[bool, int] = {False: 30, True: 30}
         self.fault: Callable[[bool, str, int], TrialError | None] = lambda *_: None
+        self.load: Callable[[bool, int], float | None] = lambda *_: None
         self.version = "1.0"
         self.warmups: list[tuple[str, int, float]] = []
         self._seen: Counter[tuple[str, bool]] = Counter()
@@ -105,7 +108,9 @@ class Device:
             raise error
         if job.kind == "latency":
             ns = round(1e6 * self.latency(candidate, number))
-            return Result(job.trial, job.kind, samples_ns=(ns, ns, ns))
+            return loaded(
+                Result(job.trial, job.kind, samples_ns=(ns, ns, ns)), self.load(candidate, number)
+            )
         if job.kind == "memory":
             value = self.memory(candidate, number)
             metric = (
@@ -115,11 +120,21 @@ class Device:
             )
             return Result(job.trial, job.kind, (metric,))
         if job.kind == "energy":
-            return energy_result(job, self.energy(candidate, number))
+            return loaded(
+                energy_result(job, self.energy(candidate, number)), self.load(candidate, number)
+            )
         right = self.right[candidate]
         answers = tuple([0] * right + [1] * (30 - right))
         metric = Metric("accuracy_top1", "1", "labels", right / 30, 1 / 30, n=30)
         return Result(job.trial, job.kind, (metric,), predictions=answers)
+
+
+def loaded(result: Result, cpus: float | None) -> Result:
+    """A result of a trial beside which others kept so many of two CPUs busy; None: not told."""
+    if cpus is None:
+        return result
+    told = Metric("cpu_load_other", "CPUs", "a script", cpus, 0.01, n=2)
+    return replace(result, metrics=(*result.metrics, told), conditions={"cpus": [0, 1]})
 
 
 def energy_result(job: Job, joules: float | None) -> Result:
@@ -312,6 +327,81 @@ def test_a_device_that_fails_always(tmp_path: Path, on: Open) -> None:
     result = run_gate(tmp_path)
     assert result.verdict == Verdict.INVALID
     assert "signal 9" in by_metric(result)["latency"].reason
+
+
+# Load of others.
+
+
+@pytest.mark.parametrize(
+    ("slowdown", "disturbed", "verdict"),
+    [
+        (0.0, lambda *_: True, "INVALID"),
+        (0.2, lambda *_: True, "INVALID"),
+        (0.0, lambda candidate, n: candidate and n in (1, 5), "INVALID"),
+        (0.0, lambda candidate, n: not candidate and n in (1, 5), "INVALID"),
+        (0.0, lambda _, n: n == 3, "PASS"),
+        (0.2, lambda candidate, n: candidate and n == 3, "FAIL"),
+        (0.0, lambda *_: False, "PASS"),
+    ],
+)
+def test_no_verdict_on_a_latency_that_load_disturbed(
+    tmp_path: Path, on: Open, slowdown: float, disturbed: Callable[[bool, int], bool], verdict: str
+) -> None:
+    device = on(Device(slower(slowdown)))
+    device.load = lambda candidate, n: 1.9 if disturbed(candidate, n) else 0.1
+    result = run_gate(tmp_path)
+    found = by_metric(result)["latency"]
+    assert (found.verdict, result.verdict) == (verdict, verdict)
+    outputs = (
+        gate_outputs.summary(result),
+        gate_outputs.github(result),
+        gate_outputs.junit(result),
+        json.dumps(gate_outputs.document(result)),
+        (result.folder / "report.html").read_text("utf-8"),
+        (result.folder / "report.md").read_text("utf-8"),
+        terminal_text(gate_outputs.terminal(result)),
+    )
+    any_load = any(disturbed(side, n) for side in (False, True) for n in range(7))
+    for said in map(" ".join, map(str.split, outputs)):
+        assert ("other processes kept 1.9 of 2 CPUs busy" in said) == any_load
+        assert ("no speed-up, ranking or verdict is drawn from" in said) == (verdict == "INVALID")
+    if verdict == "INVALID":
+        assert found.effect.value is found.p_fail is None
+        assert found.baseline == pytest.approx(1e6, rel=0.01)
+        assert "run again on a quiet machine" in found.reason
+        assert by_metric(result)["memory"].verdict == Verdict.PASS
+        assert outputs[0].startswith("! Disturbed by load: in ")
+        assert outputs[-1].startswith("! Disturbed by load: in ")
+        assert len(RunFolder.open(result.folder).trials()) == 29, "no second look"
+
+
+def terminal_text(shown: RenderableType) -> str:
+    console = Console(width=100, file=io.StringIO(), record=True)
+    console.print(shown)
+    return console.export_text()
+
+
+def test_what_is_worse_by_other_metrics_fails_under_load(tmp_path: Path, on: Open) -> None:
+    device = on(Device(slower(0.0)))
+    device.load = lambda *_: 2.0
+    device.memory = lambda candidate, _: 9e6 if candidate else 7e6
+    assert run_gate(tmp_path).exit_code == 1
+
+
+def test_energy_under_load_is_not_judged(tmp_path: Path, on: Open) -> None:
+    device = on(Device(slower(0.0)))
+    device.energy = lambda _, n: 0.03 + 0.0001 * (n % 3)
+    device.load = lambda *_: 2.0
+    found = by_metric(run_gate(tmp_path, files(protocol={"energy": True})))["energy"]
+    assert found.verdict == Verdict.INVALID
+    assert "energy trials other processes kept 2.0 of 2 CPUs busy" in found.reason
+
+
+def test_no_noise_of_trials_that_load_disturbed(tmp_path: Path, on: Open) -> None:
+    device = on(Device(slower(0.0)))
+    device.load = lambda _, n: 1.5 if n % 3 == 0 else 0.0
+    with pytest.raises(InvalidRunError, match=r"kept 1\.5 of 2 CPUs busy, so no noise was kept"):
+        calibration.calibrate(arms.suite_of_files(BASELINE, BASELINE), tmp_path, ["t"], Watcher())
 
 
 def labelled(tmp_path: Path) -> str:
@@ -643,8 +733,10 @@ def mobilebench(*arguments: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+#: A machine that is busy meanwhile makes latency INVALID: that is judged on scripted devices.
 WIDE = (
-    '[latency]\nmargin = 1.0\n[memory]\nmargin = 1.0\n[accuracy]\nmargin = 1.0\nmissing = "fail"\n'
+    "[latency]\nenabled = false\n[memory]\nmargin = 1.0\n"
+    '[accuracy]\nmargin = 1.0\nmissing = "fail"\n'
 )
 
 

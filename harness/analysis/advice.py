@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _NAMED = 3
+_DISTURBED = (
+    "Latency was disturbed by load, so this run cannot say which variant to ship or which is "
+    "fastest: run again on a quiet machine. Sizes and accuracies stand."
+)
 
 
 def advise(comparison: Comparison) -> tuple[Advice, ...]:
@@ -20,13 +24,27 @@ def advise(comparison: Comparison) -> tuple[Advice, ...]:
     measured = [v for v in comparison.variants if v.latency.median.value is not None]
     if not measured:
         return (Advice("Nothing measured", "No variant has a valid latency trial."),)
+    calm = [v for v in measured if not v.disturbed]
+    if not calm:
+        return (
+            Advice("Ship", _DISTURBED),
+            *_floor(comparison),
+            *_smallest(comparison),
+            *_accuracy(comparison),
+        )
+    unranked = _unranked(measured)
     return (
-        Advice("Ship", _ship(comparison, measured)),
+        Advice("Ship", _ship(comparison, calm) + unranked),
         *_floor(comparison),
-        Advice("Fastest", _fastest(comparison, measured)),
+        Advice("Fastest", _fastest(comparison, calm) + unranked),
         *_smallest(comparison),
         *_accuracy(comparison),
     )
+
+
+def _unranked(measured: Sequence[Variant]) -> str:
+    names = [v.recipe for v in measured if v.disturbed]
+    return f" Left out, because load disturbed its latency: {_names(names)}." if names else ""
 
 
 def _ship(comparison: Comparison, measured: Sequence[Variant]) -> str:

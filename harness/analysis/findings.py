@@ -28,6 +28,7 @@ _OFTEN_UNSETTLED = 0.25
 _CLEARLY_SMALLER = 1.1
 _HARDLY_SMALLER = 1.02
 _LISTED_OPERATORS = 5
+_BY_LOAD = "others' load was seen meanwhile"
 
 
 def findings(variant: Variant, floor: Floor) -> tuple[str, ...]:
@@ -35,6 +36,7 @@ def findings(variant: Variant, floor: Floor) -> tuple[str, ...]:
     if variant.failure:
         return ()
     return (
+        *_load(variant),
         *_size_and_speed(variant),
         *_accuracy(variant, floor),
         *_delegate(variant),
@@ -42,6 +44,14 @@ def findings(variant: Variant, floor: Floor) -> tuple[str, ...]:
         *_quality(variant),
         *conditions.findings(variant.conditions),
     )
+
+
+def _load(variant: Variant) -> Iterator[str]:
+    """The first of all causes: what else is odd about the times may well come from it."""
+    if variant.load.disturbed:
+        told = variant.load.told("latency")
+        withheld = ", so nothing is concluded of its latency" if variant.load.withholds else ""
+        yield f"Disturbed by load: {told}{withheld}."
 
 
 def _size_and_speed(variant: Variant) -> Iterator[str]:
@@ -108,17 +118,22 @@ def _modes(variant: Variant) -> Iterator[str]:
             f"Bimodal: the samples of {which} gather around two values "
             f"({units.duration(typical.low)} and {units.duration(typical.high)}, "
             f"{units.percent(typical.share_high, 0)} of them around the higher): "
-            "cores or clock rates change within a trial."
+            + (_BY_LOAD if variant.load.disturbed else "cores or clock rates change within a trial")
+            + "."
         )
     if over is not None:
         yield (
             f"Bimodal over trials: {round(over.share_high * n)} of {n} run at about "
             f"{units.duration(over.high)}, the others at {units.duration(over.low)}: "
-            "a process lands in one of two states, and the median stands for neither."
+            + (
+                f"{_BY_LOAD}."
+                if variant.load.disturbed
+                else "a process lands in one of two states, and the median stands for neither."
+            )
         )
 
 
-def _warm_up(trials: Sequence[Convergence]) -> Iterator[str]:
+def _warm_up(trials: Sequence[Convergence], loaded: bool) -> Iterator[str]:
     """Chance alone leaves a trial unsettled now and then: a quarter of them is told."""
     unsettled = [trial.excess for trial in trials if not trial.settled]
     if unsettled and len(unsettled) >= _OFTEN_UNSETTLED * len(trials):
@@ -127,20 +142,22 @@ def _warm_up(trials: Sequence[Convergence]) -> Iterator[str]:
         yield (
             f"The warm-up had not settled in {len(unsettled)} of {len(trials)} trials: its last "
             f"runs were {units.percent(abs(middle))} {word} than the first timed ones. "
-            "Raise warmup_runs or warmup_seconds."
+            + (f"{_BY_LOAD.capitalize()}." if loaded else "Raise warmup_runs or warmup_seconds.")
         )
 
 
-def _minutes(told: Sustained) -> Iterator[str]:
+def _minutes(told: Sustained, loaded: bool) -> Iterator[str]:
     change, after = told.change.value or 0.0, told.throttled_after
     if after.value is None:
         yield f"No throttling seen: {after.reason}."
         return
     of = "" if after.n == len(told.trials) else f" in {after.n} of {len(told.trials)} trials"
     word = "slower" if change > 0 else "faster"
+    verb = "Slows down" if loaded else "Throttles"
+    cause = f" {_BY_LOAD.capitalize()}." if loaded else ""
     yield (
-        f"Throttles after {units.long_duration(after.value)} without a pause{of}; its steady state "
-        f"is {units.percent(abs(change))} {word} than its first minute."
+        f"{verb} after {units.long_duration(after.value)} without a pause{of}; its steady state "
+        f"is {units.percent(abs(change))} {word} than its first minute.{cause}"
     )
 
 
@@ -164,14 +181,15 @@ def _quality(variant: Variant) -> Iterator[str]:
     if latency.outliers is not None and latency.outliers > _MANY_OUTLIERS:
         yield f"{units.percent(latency.outliers)} of the samples are far outliers (kept)."
     yield from _modes(variant)
-    yield from _warm_up(variant.latency.convergence)
+    yield from _warm_up(variant.latency.convergence, bool(variant.load.disturbed))
     if variant.sustained is not None:
-        yield from _minutes(variant.sustained)
+        yield from _minutes(variant.sustained, bool(variant.load.disturbed))
     elif latency.drift is not None and abs(latency.drift) > _STRONG_DRIFT:
         word = "slows down" if latency.drift > 0 else "speeds up"
+        cause = "heat, frequency or too short a warm-up"
         yield (
             f"Latency {word} by {units.percent(abs(latency.drift))} within a trial: "
-            "heat, frequency or too short a warm-up."
+            f"{_BY_LOAD if variant.load.disturbed else cause}."
         )
     if 0 < latency.median.n < estimates.ENOUGH_TRIALS:
         yield f"No interval: {latency.median.reason}."

@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness import conditions
+from harness.analysis import disturbance, estimates, pareto, sustained
 from harness.analysis import energy as energies
-from harness.analysis import estimates, pareto, sustained
 from harness.analysis.advice import advise
+from harness.analysis.disturbance import Key
 from harness.analysis.estimates import Estimate
 from harness.analysis.findings import findings
 from harness.analysis.floor import Floor
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.analysis.sustained import SustainedTrial
+    from harness.conditions import Conditions
     from harness.store import TrialRecord
     from harness.timings import Timings
 
@@ -81,8 +82,9 @@ def summarise(
         place = _Place(record.model, record.device, record.runtime)
         by_variant[place, record.recipe].append(record)
 
+    conditions = disturbance.described(manifest, trials)
     comparisons = [
-        _compare(manifest, place, by_variant, statistics, long_trials)
+        _compare(manifest, place, by_variant, statistics, long_trials, conditions)
         for place in _places(manifest, [place for place, _ in by_variant])
     ]
     failed = tuple(
@@ -111,6 +113,7 @@ def summarise(
         samples=sum(s.n for s in statistics.values()),
         failed_trials=failed,
         repeated_trials=sum(t.state == "valid" and t.attempt > 1 for t in trials),
+        disturbed=disturbance.banners(manifest, conditions),
     )
     return replace(summary, warnings=_warnings(summary, manifest, len(timed - set(statistics))))
 
@@ -162,6 +165,7 @@ def _compare(
     by_variant: Mapping[tuple[_Place, str], Sequence[TrialRecord]],
     statistics: Mapping[str, TrialStatistics],
     long_trials: Mapping[str, SustainedTrial],
+    conditions: Mapping[Key, tuple[Conditions, ...]],
 ) -> Comparison:
     model: Mapping[str, Any] = next(
         (m for m in manifest.get("models", ()) if m["name"] == place.model), {}
@@ -198,7 +202,7 @@ def _compare(
             statistics=statistics,
             long_trials=long_trials,
             energy=energy_of(records, profile, counter),
-            threads=int(runtime.get("threads", 1)),
+            conditions=conditions.get(Key(*place, recipe), ()),
         )
         if variant.is_baseline:
             base, base_trials = variant, records
@@ -248,7 +252,7 @@ def _measure(
     statistics: Mapping[str, TrialStatistics],
     long_trials: Mapping[str, SustainedTrial],
     energy: Energy,
-    threads: int,
+    conditions: tuple[Conditions, ...],
 ) -> Variant:
     """A variant's own numbers, before it is compared with the baseline."""
     latency = latency_of(records, statistics)
@@ -285,11 +289,8 @@ def _measure(
         memory=memory_of(records),
         energy=energy,
         delegation=_delegation(records, artifact),
-        conditions=tuple(
-            conditions.describe(r.metrics, r.conditions, threads)
-            for r in records
-            if r.kind == "latency" and r.state == "valid"
-        ),
+        conditions=conditions,
+        load=disturbance.load(conditions),
         sustained=sustained.over([long_trials[r.trial] for r in records if r.trial in long_trials]),
         valid_trials=sum(r.state == "valid" for r in records),
         failed_trials=sum(r.state != "valid" for r in records),
@@ -328,6 +329,8 @@ def _against(
     artifacts: Mapping[str, Mapping[str, Any]],
 ) -> Variant:
     """The variant with its comparisons to the baseline."""
+    disturbed = disturbance.withheld(variant.load, base.load if base else None)
+    variant = replace(variant, disturbed=disturbed)
     if variant.is_baseline:
         same = Estimate.missing("the baseline itself")
         return replace(variant, smaller=same, gzip_smaller=same, speedup=same, accuracy_change=same)
@@ -340,7 +343,9 @@ def _against(
         variant,
         smaller=ratio(base.size, variant.size),
         gzip_smaller=ratio(base.gzip_size, variant.gzip_size),
-        speedup=speedup(base.latency, variant.latency),
+        speedup=Estimate.missing(disturbed)
+        if disturbed
+        else speedup(base.latency, variant.latency),
         accuracy_change=accuracy_change(records, base_records, same_data[0] == same_data[1]),
     )
 
@@ -350,7 +355,7 @@ def _front(variants: Sequence[Variant]) -> list[bool]:
     return pareto.front(
         [
             [
-                v.latency.median.value,
+                None if v.disturbed else v.latency.median.value,
                 v.size.value,
                 *([_negative(v.accuracy.value)] if with_accuracy else []),
             ]

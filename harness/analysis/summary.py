@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.analysis.disturbance import Load
 from harness.analysis.floor import Floor, Standing
 
 if TYPE_CHECKING:
@@ -95,8 +96,10 @@ class Variant:
     ``best_tradeoff`` marks the Pareto front of the point estimates of latency, size and (where
     measured) accuracy, without those that are shown to miss their floor. ``floor`` says how the
     variant stands to the accuracy that the suite asks for; None if it asks for none.
-    ``conditions`` are those of its latency trials. ``sustained`` is there if
-    the run's trials were; ``latency`` is then that of all their inferences together.
+    ``conditions`` are those of its latency trials, ``load`` is what others did to them, and
+    ``disturbed`` says why nothing is concluded of its latency beside the baseline's; it is empty
+    otherwise. ``sustained`` is there if the run's trials were; ``latency`` is then that of all
+    their inferences together.
     """
 
     recipe: str
@@ -117,6 +120,8 @@ class Variant:
     energy: Energy
     delegation: Delegation | None = None
     conditions: tuple[Conditions, ...] = ()
+    load: Load = field(default_factory=Load)
+    disturbed: str = ""
     sustained: Sustained | None = None
     valid_trials: int = 0
     failed_trials: int = 0
@@ -186,6 +191,9 @@ class FailedTrial:
 class Summary:
     """A whole run. ``warnings`` say what is missing from it or must not be read into it.
 
+    ``disturbed`` is what must be read first: of which latency nothing is concluded, since others'
+    load disturbed it.
+
     ``failed_trials`` has the invalid ones, too; ``repeated_trials`` counts the valid trials whose
     first attempt was not.
     """
@@ -200,3 +208,4 @@ class Summary:
     failed_trials: tuple[FailedTrial, ...] = ()
     repeated_trials: int = 0
     warnings: tuple[str, ...] = field(default=())
+    disturbed: tuple[str, ...] = ()

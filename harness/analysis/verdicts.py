@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from harness import conditions
+from harness.analysis import disturbance, estimates, gating
 from harness.analysis import energy as energies
-from harness.analysis import estimates, gating
 from harness.analysis.estimates import Estimate
 from harness.analysis.gating import Look, Series, Verdict
 from harness.analysis.measures import (
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 #: Metrics that are measured anew in every block, and tested; the others are compared exactly.
 REPLICATED = ("latency", "memory", "energy")
+
+#: Those that other processes' load changes; memory is each process's own.
+DISTURBED_BY_LOAD = ("latency", "energy")
 
 #: What the memory metric is: the highest resident set, less that of the empty runtime.
 MEMORY_METRIC = "memory_peak"
@@ -118,6 +122,7 @@ class Arms:
     records: tuple[Sequence[TrialRecord], Sequence[TrialRecord]]
     artifacts: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
     failure: str = ""
+    threads: int = 1
 
 
 def judge(
@@ -238,6 +243,14 @@ def _arms(place: Place, manifest: Mapping[str, Any], trials: Sequence[TrialRecor
         (by_recipe[place.baseline], by_recipe[place.candidate]),
         (artifacts.get(place.baseline), artifacts.get(place.candidate)),
         failed[0] if failed else "",
+        next(
+            (
+                int(r.get("threads", 1))
+                for r in manifest.get("runtimes", ())
+                if r["name"] == place.runtime
+            ),
+            1,
+        ),
     )
 
 
@@ -265,6 +278,9 @@ def _replicated(
         return _missing(name, metric, reason), None
     base = estimates.median([b for b, _ in found]).value or 0.0
     candidate = estimates.median([c for _, c in found]).value
+    if name in DISTURBED_BY_LOAD and (reason := _disturbed(name, arms)):
+        disturbed = _without(name, Verdict.INVALID, metric, reason)
+        return replace(disturbed, baseline=base, candidate=candidate), None
     floor = getattr(metric, "floor", 0) / base
     margin = gating.margin_above(max(metric.margin, floor), noise)
     effect = estimates.median([c / b - 1 for b, c in found])
@@ -272,6 +288,21 @@ def _replicated(
         name, None, effect, margin, base, candidate, noise, blocks=len(found), reason=effect.reason
     )
     return finding, Series(logarithms(found, metric.direction), margin)
+
+
+def _disturbed(name: str, arms: Arms) -> str:
+    """Why load of others forbids a verdict; empty if it does not."""
+    for side, records in zip(("baseline", "candidate"), arms.records, strict=True):
+        load = disturbance.load(
+            conditions.describe(r.metrics, r.conditions, arms.threads)
+            for r in records
+            if r.kind == name
+        )
+        if load.withholds:
+            return (
+                f"disturbed by load: {load.told(name)} of the {side}; run again on a quiet machine"
+            )
+    return ""
 
 
 def _value(name: str, record: TrialRecord, medians: Mapping[str, float]) -> float | None:

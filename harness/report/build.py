@@ -117,7 +117,7 @@ def _tables(manifest: Mapping[str, Any], part: str, wanted: Mapping[str, tuple[t
 def text(summary: Summary) -> str:
     """The report in Markdown: warnings, advice, tables, findings."""
     lines = [f"# {markdown(summary.suite or 'Run')}", "", f"Run {markdown(summary.run)}", ""]
-    lines += [f"> {markdown(warning)}\n>" for warning in summary.warnings]
+    lines += [f"> {markdown(said)}\n>" for said in (*summary.disturbed, *summary.warnings)]
     lines += ["", "## What to ship", ""] if summary.comparisons else []
     for comparison in summary.comparisons:
         where = f"{comparison.device} · {comparison.runtime_label}"

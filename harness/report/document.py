@@ -28,7 +28,7 @@ def document(summary: Summary) -> dict[str, Any]:
             for c in summary.comparisons
             for advice in c.advice
         ],
-        "warnings": list(summary.warnings),
+        "warnings": [*summary.disturbed, *summary.warnings],
     }
 
 

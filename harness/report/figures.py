@@ -68,7 +68,7 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
     ]
     if len(numbered) < 2:
         return None
-    marks = pareto.front([[_cost(v, x), _cost(v, y)] for _, v in numbered])
+    marks = pareto.front([_costs(v, x, y) for _, v in numbered])
     front = {
         number
         for (number, v), mark in zip(numbered, marks, strict=True)
@@ -90,9 +90,9 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
         for number, v in shown
         if number in front
     )
-    axes.plot(
-        *zip(*line, strict=True), color=BLUE, lw=1.2, alpha=0.55, drawstyle="steps-post", zorder=2
-    )
+    if line:
+        ends = zip(*line, strict=True)
+        axes.plot(*ends, color=BLUE, lw=1.2, alpha=0.55, drawstyle="steps-post", zorder=2)
     for number, variant in reversed(shown):
         at, factors = (x.get(variant), y.get(variant)), (factor_x, factor_y)
         if not crowded or number in front or variant.is_baseline:
@@ -112,11 +112,20 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
     )
     if floor is not None:
         caption += f" Dotted: the least accuracy that was asked for, {_percent(floor)}."
+    if _LATENCY in (x, y) and any(v.disturbed for _, v in numbered):
+        caption += " What load disturbed is never blue."
     if dropped > 0:
         caption += f" {dropped} variants off the front are not drawn."
     if crowded:
         caption += " So many points have numbers and bars only on the front."
     return Picture(title, caption, svg(figure, f"{title}: {comparison.model}"))
+
+
+def _costs(variant: Variant, x: _Axis, y: _Axis) -> list[float | None]:
+    """What it costs along both axes; a latency that load disturbed beats no other."""
+    return [
+        None if axis is _LATENCY and variant.disturbed else _cost(variant, axis) for axis in (x, y)
+    ]
 
 
 def _floor(comparison: Comparison) -> float | None:

@@ -95,6 +95,8 @@ def _tidy(
     yield "idle_watts", variant.energy.idle_watts
     yield "load_watts", variant.energy.load_watts
     yield "latency_trials", variant.latency.median.n
+    yield "disturbed_trials", variant.load.disturbed
+    yield "disturbed_by_load", variant.load.withholds
     yield "failed_trials", variant.failed_trials
     yield "samples", variant.latency.samples
     yield "outlier_share", variant.latency.outliers

@@ -43,7 +43,8 @@ def headline(result: GateResult) -> str:
 
 def summary(result: GateResult) -> str:
     """All findings, a line each, in plain text."""
-    lines = [headline(result)] if result.invalid else []
+    lines = [f"! {said}" for said in result.disturbed]
+    lines += [headline(result)] if result.invalid else []
     for comparison in result.comparisons:
         lines.append(f"{comparison.verdict}  {title(comparison)}")
         lines += [f"  {f.verdict or _NOT_JUDGED:<13}{_sentence(f)}" for f in comparison.findings]
@@ -74,7 +75,7 @@ def document(result: GateResult) -> dict[str, Any]:
             }
             for c in result.comparisons
         ],
-        "warnings": list(result.warnings),
+        "warnings": [*result.disturbed, *result.warnings],
     }
 
 
@@ -82,7 +83,8 @@ def junit(result: GateResult) -> str:
     """JUnit XML: a suite a comparison, a case a metric.
 
     FAIL and INCONCLUSIVE are failures, INVALID is an error, a metric that is not judged is
-    skipped; what passed tells its numbers as the case's output.
+    skipped; what passed tells its numbers as the case's output, and a suite what must not be read
+    into it.
     """
     root = ElementTree.Element("testsuites", name="mobilebench gate")
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
@@ -107,6 +109,8 @@ def junit(result: GateResult) -> str:
                 )
                 element.text = said
                 counts["errors" if invalid else "failures"] += 1
+        if said := "\n".join(map(plain, (*result.disturbed, *result.warnings))):
+            ElementTree.SubElement(suite, "system-out").text = said
         for key, count in counts.items():
             suite.set(key, str(count))
             totals[key] += count
@@ -125,6 +129,7 @@ def junit(result: GateResult) -> str:
 def github(result: GateResult) -> str:
     """A summary in GitHub's Markdown: the verdict, then a table for each comparison."""
     lines = [f"## {_MARKS[result.verdict]} {result.verdict}: mobilebench gate", ""]
+    lines += [f"> **{markdown(said)}**\n" for said in result.disturbed]
     if result.invalid:
         lines += [markdown(result.invalid), ""]
     for comparison in result.comparisons:
@@ -143,7 +148,9 @@ def github(result: GateResult) -> str:
 
 def terminal(result: GateResult) -> RenderableType:
     """The verdict for a terminal of 100 columns."""
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [
+        Text.assemble(("! ", "bold yellow"), plain(said)) for said in result.disturbed
+    ]
     for comparison in result.comparisons:
         table = Table(
             title=Text(plain(title(comparison)), style="bold"),

@@ -73,16 +73,17 @@ def comparison_grid(comparison: Comparison) -> Grid:
     size = _unit(rows, lambda v: v.size, units.SIZE_UNITS)
     memory = _unit(rows, lambda v: v.memory.peak, units.SIZE_UNITS)
     energy = _unit(rows, lambda v: v.energy.per_inference, units.ENERGY_UNITS)
+    calm = _calm(rows)
     columns = [
         _shares("Accuracy", rows, lambda v: v.accuracy),
         _points("Δ accuracy", rows, lambda v: v.accuracy_change),
         _scaled("File", rows, lambda v: v.size, size),
         _scaled("gzip", rows, lambda v: v.gzip_size, size),
         _ratios("Smaller", rows, lambda v: v.smaller),
-        _scaled("Latency", rows, lambda v: v.latency.median, time),
-        _scaled("p90", rows, lambda v: v.latency.p90, time, detail=False),
-        _scaled("p99", rows, lambda v: v.latency.p99, time, detail=False),
-        _ratios("Speed-up", rows, lambda v: v.speedup),
+        _scaled("Latency", rows, lambda v: v.latency.median, time, mark=calm),
+        _scaled("p90", rows, lambda v: v.latency.p90, time, detail=False, mark=calm),
+        _scaled("p99", rows, lambda v: v.latency.p99, time, detail=False, mark=calm),
+        _ratios("Speed-up", rows, lambda v: v.speedup, mark=calm),
         _scaled("Peak memory", rows, lambda v: v.memory.peak, memory, detail=False),
         _scaled("Energy", rows, lambda v: v.energy.per_inference, energy),
     ]
@@ -126,8 +127,8 @@ def sustained_grid(comparison: Comparison) -> Grid | None:
     title = "First minute" if length == MINUTE_NS else f"First {units.long_duration(length)}"
     changes = [get("change")(v) for v in rows]
     columns = [
-        _scaled(title, rows, get("first"), time),
-        _scaled("Steady state", rows, get("steady"), time),
+        _scaled(title, rows, get("first"), time, mark=_calm(rows)),
+        _scaled("Steady state", rows, get("steady"), time, mark=_calm(rows)),
         Column("Change", "%", _cells(rows, changes, units.points, True, None)),
         _scaled("Throttles after", rows, get("throttled_after"), ("min", 60e9), mark=False),
     ]
@@ -172,6 +173,7 @@ def _place(
         lambda v: here[v.recipe].latency.median if v.recipe in here else _NOT_HERE,
         unit,
         detail=False,
+        mark=_calm(comparison.variants),
     )
     # The interval stands in the place's own table; here the gain is worth more.
     cells = (
@@ -192,6 +194,11 @@ def _unit(
     """The unit that fits the middle value; columns to be compared with each other share it."""
     values = sorted(e.value for e in map(get, rows) if e.value is not None)
     return units.unit_for(values[len(values) // 2], table) if values else table[0]
+
+
+def _calm(rows: Sequence[Variant]) -> bool:
+    """Whether latencies may be ranked: load disturbed none of them."""
+    return not any(v.disturbed for v in rows)
 
 
 def _any(column: Column) -> bool:
@@ -216,10 +223,10 @@ def _scaled(
     return Column(title, name, cells)
 
 
-def _ratios(title: str, rows: Sequence[Variant], get: _Get) -> Column:
+def _ratios(title: str, rows: Sequence[Variant], get: _Get, *, mark: bool = True) -> Column:
     found = [get(v) for v in rows]
     text = _format([e.value for e in found if e.value is not None])
-    return Column(title, "×", _cells(rows, found, text, True, max))
+    return Column(title, "×", _cells(rows, found, text, True, max if mark else None))
 
 
 def _shares(title: str, rows: Sequence[Variant], get: _Get) -> Column:

@@ -44,7 +44,9 @@ def terminal(summary: Summary) -> RenderableType:
 
     A table has as many columns as fit; a number is never cut.
     """
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [
+        Text.assemble(("! ", "bold yellow"), plain(said)) for said in summary.disturbed
+    ]
     for comparison in summary.comparisons:
         parts += [Text(), _Fitted(comparison), Text()]
         parts += [
@@ -87,10 +89,11 @@ def _without_a_pause(comparison: Comparison) -> Iterator[str]:
         if found is None or found.steady.value is None or found.change.value is None:
             continue
         change = units.true_minus(f"{100 * found.change.value:+.1f} %")
+        verb = "slows down" if variant.load.disturbed else "throttles"
         when = (
             "no throttling seen"
             if found.throttled_after.value is None
-            else f"throttles after {units.long_duration(found.throttled_after.value)}"
+            else f"{verb} after {units.long_duration(found.throttled_after.value)}"
         )
         steady = units.duration(found.steady.value)
         yield f"{variant.recipe}: {steady} at its end, {change} over its beginning; {when}."
