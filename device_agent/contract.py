@@ -38,6 +38,7 @@ ERROR_CODES = (
     "model_missing",  # no such file on the device
     "model_corrupt",  # the file is not the one that the host sent, or no .tflite at all
     "model_unsupported",  # the runtime has no kernel for an operator of the model
+    "open_shape",  # an input leaves a dimension open, other than the batch
     "accelerator_unavailable",  # this device or runtime does not have that accelerator
     "cpus_unavailable",  # the process cannot be kept to those CPUs
     "unpacking_unavailable",  # this agent cannot unpack such a model

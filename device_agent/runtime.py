@@ -88,7 +88,28 @@ def load(runtime: Runtime, job: Job) -> Any:
             "model_unsupported",
             f"{runtime.name} {runtime.version} cannot run the model: {_one_line(error)}",
         ) from error
+    _require_fixed(interpreter)
     return interpreter
+
+
+def _require_fixed(interpreter: Any) -> None:
+    """Refuses inputs that would be run at length 1: that is nobody's latency.
+
+    An open batch is run as 1. It is the first of several dimensions; an input of one open
+    dimension has none of its own, and is a batch only beside an input that has one.
+    """
+    inputs = [
+        (detail["name"], [int(n) for n in detail.get("shape_signature", detail["shape"])])
+        for detail in interpreter.get_input_details()
+    ]
+    has_batch = any(len(shape) > 1 and shape[0] == -1 for _, shape in inputs)
+    for name, shape in inputs:
+        if -1 in (shape[1:] if len(shape) > 1 or has_batch else shape):
+            text = ", ".join("?" if n == -1 else str(n) for n in shape)
+            raise AgentError(
+                "open_shape",
+                f"the input {name!r} has an open shape [{text}]; convert it with a fixed shape",
+            )
 
 
 def verify(path: str, sha256: str, missing: str, corrupt: str) -> None:

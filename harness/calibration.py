@@ -73,7 +73,7 @@ def calibrate(
     arms.ensure_bursts(suite)
     kinds = [kind for kind in REPLICATED if kind != "energy" or suite.protocol.energy]
 
-    def shape(manifest: dict[str, Any]) -> dict[str, Any]:
+    def shape(manifest: dict[str, Any], _: Mapping[str, Path]) -> dict[str, Any]:
         return {**manifest, "plan": arms.plan(manifest, BLOCKS, kinds)}
 
     folder = runs.start(suite, results, command, watcher, shape)

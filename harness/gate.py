@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import arms, calibration, crash, report
+from harness import arms, calibration, crash, gate_interface, report
 from harness import run as runs
 from harness.analysis import disturbance, gating, verdicts
 from harness.analysis.gating import Look, Verdict
@@ -35,11 +35,12 @@ class GateResult:
 
     Attributes:
         run: its name.
-        folder: its results folder.
+        folder: its results folder; there is none where nothing was measured.
         comparisons: each candidate against its baseline, metric by metric.
         looks: after how many blocks a verdict may be given, and with what error.
         warnings: what must not be read into it.
-        invalid: why there is no verdict at all: the device was unfit or lost, the disk full.
+        invalid: why there is no verdict at all: other inputs or outputs, the device unfit or lost,
+            the disk full.
         fault: whether that is an unexpected exception of MobileBench itself.
         disturbed: what must be read first: others' load disturbed the latency.
     """
@@ -88,7 +89,8 @@ def start(
         watcher: told how it goes.
 
     Returns:
-        The result; INVALID with the reason if the run could not go on. What was finished is kept.
+        The result; INVALID with the reason if a candidate has other inputs or outputs than its
+        baseline (nothing was written then), or the run could not go on (what was finished is kept).
 
     Raises:
         BadInputError: there is nothing to compare; nothing was written.
@@ -101,13 +103,16 @@ def start(
         )
     folder = results
 
-    def shape(manifest: dict[str, Any]) -> dict[str, Any]:
+    def shape(manifest: dict[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
         nonlocal folder
         folder = results / manifest["run"]
-        return _gated(manifest, suite, policy)
+        return _gated(manifest, files, suite, policy)
 
     try:
+        gate_interface.ensure_ready_files_fit(suite)
         return _conclude(runs.start(suite, results, command, watcher, shape), watcher)
+    except gate_interface.OtherInterfaceError as error:
+        return GateResult(suite.name, results / suite.name, (), (), invalid=str(error))
     except InvalidRunError as error:
         return _invalid(folder, error)
     except Exception as error:
@@ -236,7 +241,9 @@ def _undecided(result: GateResult) -> bool:
     )
 
 
-def _gated(manifest: dict[str, Any], suite: Suite, policy: Policy) -> dict[str, Any]:
+def _gated(
+    manifest: dict[str, Any], files: Mapping[str, Path], suite: Suite, policy: Policy
+) -> dict[str, Any]:
     """The manifest with the plan of the first look, and all that the verdict will need."""
     places = _places(manifest, suite)
     if not places:
@@ -250,6 +257,7 @@ def _gated(manifest: dict[str, Any], suite: Suite, policy: Policy) -> dict[str, 
         raise BadInputError(
             f"there is nothing to compare: {first['model']} · {first['recipe']}: {first['reason']}"
         )
+    warnings = gate_interface.compare_made(places, manifest, files)
     kinds = _kinds(policy, suite.protocol.energy)
     tested = len(places) * sum(kind in kinds for kind in verdicts.REPLICATED)
     looks = gating.plan_looks(tested, max(gating.FIRST_BLOCKS, suite.protocol.blocks))
@@ -261,6 +269,7 @@ def _gated(manifest: dict[str, Any], suite: Suite, policy: Policy) -> dict[str, 
     return {
         **manifest,
         "plan": arms.plan(manifest, looks[0].blocks, kinds),
+        "warnings": [*manifest["warnings"], *warnings],
         "gate": {
             "policy": policy.model_dump(),
             "looks": [asdict(look) for look in looks],

@@ -92,8 +92,9 @@ class Quiet:
         """Says nothing."""
 
 
-#: Changes a manifest before anything is measured: another plan, further entries.
-Shape = Callable[[dict[str, Any]], dict[str, Any]]
+#: Changes a manifest before anything is measured: another plan, further entries. It is given the
+#: run's files, too, by name.
+Shape = Callable[[dict[str, Any], Mapping[str, Path]], dict[str, Any]]
 
 
 def start(
@@ -101,7 +102,7 @@ def start(
     results: Path,
     command: Sequence[str],
     watcher: Watcher,
-    shape: Shape = lambda manifest: manifest,
+    shape: Shape = lambda manifest, _: manifest,
 ) -> RunFolder:
     """Runs a suite into a new folder below ``results``.
 
@@ -155,7 +156,7 @@ def start(
     def make(run: str) -> RunFolder:
         plan = _plan(run, suite, outcome)
         manifest = new_manifest(run, created, suite, command, device_facts, outcome, plan)
-        return RunFolder.create(results / run, shape(manifest), files)
+        return RunFolder.create(results / run, shape(manifest, files), files)
 
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
     with folder.locked():

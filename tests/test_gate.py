@@ -39,7 +39,9 @@ from harness.policy import Policy, read_policy, validate
 from harness.report import effect, gate_outputs
 from harness.store import RunFolder
 from harness.suite import Suite
+from harness.tflite.file import dump, load
 from tests.conftest import MODELS, sha256
+from tests.tflite.files import open_shape, with_input
 
 BASELINE, CANDIDATE = MODELS / "small.tflite", MODELS / "small_int8.tflite"
 
@@ -454,12 +456,30 @@ def test_files_are_compared_exactly(tmp_path: Path, on: Open) -> None:
     assert worse["size"].verdict == Verdict.FAIL
 
 
+def unmakable(path: Path) -> Path:
+    """A candidate with the baseline's inputs and outputs, which answers with NaN."""
+    model = load(BASELINE.read_bytes())
+    for operator in model.subgraphs[0].operators:
+        if len(operator.inputs) == 3:  # a layer with its kernel, and no operator that needs shapes
+            buffer = model.buffers[model.subgraphs[0].tensors[operator.inputs[1]].buffer]
+            buffer.data = np.full(len(buffer.data), 0xFF, np.uint8)
+    path.write_bytes(dump(model))
+    return path
+
+
+def test_a_candidate_that_cannot_be_made(tmp_path: Path) -> None:
+    nan = unmakable(tmp_path / "nan.tflite")
+    with pytest.raises(BadInputError, match="nothing to compare"):
+        run_gate(tmp_path, arms.suite_of_files(BASELINE, nan, None, {}))
+    assert not list((tmp_path / "results").glob("*"))
+
+
 def test_a_suite_with_a_candidate_that_cannot_be_made(tmp_path: Path, on: Open) -> None:
     on(Device(slower(0.0)))
     path = tmp_path / "suite.toml"
     path.write_text(
         f'[[models]]\nname = "small"\nsource = "{BASELINE}"\n[models.ready]\n'
-        f'good = "{CANDIDATE}"\nbad = "{MODELS / "not_a_number.tflite"}"\n'
+        f'good = "{CANDIDATE}"\nbad = "{unmakable(tmp_path / "nan.tflite")}"\n'
     )
     result = run_gate(tmp_path, arms.suite_of_file(path))
     verdicts = {c.candidate: c.verdict for c in result.comparisons}
@@ -791,10 +811,6 @@ def test_a_gate_of_a_suite(tmp_path: Path) -> None:
         (("--resume", "nowhere", "--data", "x"), "give it alone"),
         (("--policy", "gone.toml", "x.toml"), "no policy file"),
         (("x.toml", "--junit", "/nowhere/x.xml"), "its folder does not exist"),
-        (
-            ("--baseline", BASELINE, "--candidate", MODELS / "not_a_number.tflite"),
-            "nothing to compare",
-        ),
     ],
 )
 def test_bad_input(tmp_path: Path, arguments: Sequence[object], words: str) -> None:
@@ -802,6 +818,78 @@ def test_bad_input(tmp_path: Path, arguments: Sequence[object], words: str) -> N
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 2, done.output
     assert words in done.stderr
+    assert not list((tmp_path / "results").glob("*"))
+
+
+# Other inputs or outputs.
+
+
+def other_input(tmp_path: Path) -> Path:
+    path = tmp_path / "other.tflite"
+    path.write_bytes(with_input(BASELINE.read_bytes(), [1, 16, 16, 1]))
+    return path
+
+
+def test_another_interface_is_invalid(tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        main,
+        [
+            "gate", "--baseline", str(BASELINE), "--candidate", str(other_input(tmp_path)),
+            "--data", str(labelled(tmp_path)), "--results", str(tmp_path / "results"), "--json",
+            "--junit", str(tmp_path / "gate.xml"), "--summary", str(tmp_path / "summary.md"),
+        ],
+    )  # fmt: skip
+    assert done.exit_code == 4, done.output
+    document = json.loads(done.stdout)
+    assert (document["verdict"], document["exit_code"]) == ("INVALID", 4)
+    words = "input 'args_0' is [1, 8, 8, 1] in the baseline and [1, 16, 16, 1] in the candidate"
+    assert words in document["invalid"]
+    assert document["folder"] is None
+    assert not list((tmp_path / "results").glob("*"))
+    root = ElementTree.fromstring((tmp_path / "gate.xml").read_text())  # noqa: S314 (our own)
+    assert root.get("errors") == "1"
+    assert words in root.findall(".//error")[0].get("message", "")
+    assert "INVALID" in (tmp_path / "summary.md").read_text()
+
+
+@pytest.mark.parametrize("candidate", ["look_up.tflite", "not_a_number.tflite"])
+def test_another_network_is_never_measured(tmp_path: Path, on: Open, candidate: str) -> None:
+    device = on(Device(lambda *_: 1.0))
+    result = run_gate(tmp_path, arms.suite_of_files(BASELINE, MODELS / candidate, None, {}))
+    assert (result.verdict, result.exit_code) == (Verdict.INVALID, 4)
+    assert "input 'args_0' is [1, 8, 8, 1] in the baseline and [1, 4]" in result.invalid
+    assert device.warmups == []
+    assert gate_outputs.summary(result).startswith("INVALID")
+
+
+def test_every_pair_of_a_suite_is_compared(tmp_path: Path, on: Open) -> None:
+    device = on(Device(lambda *_: 1.0))
+    path = tmp_path / "suite.toml"
+    path.write_text(
+        f'[[models]]\nname = "small"\nsource = "{BASELINE}"\n'
+        f'recipes = ["dynamic_int8"]\n[models.ready]\nsame = "{CANDIDATE}"\n'
+        f'other = "{MODELS / "look_up.tflite"}"\n'
+    )
+    result = run_gate(tmp_path, arms.suite_of_file(path))
+    assert result.verdict == Verdict.INVALID
+    assert "small · other cannot take the place of its baseline dynamic_int8" in result.invalid
+    assert device.warmups == []
+    assert not list((tmp_path / "results").glob("*"))
+
+
+def test_quantized_ends_are_warned_of(tmp_path: Path, on: Open) -> None:
+    on(Device(lambda *_: 1.0))
+    result = run_gate(tmp_path)
+    assert result.verdict == Verdict.PASS
+    (warning,) = [w for w in result.warnings if "an app must convert" in w]
+    assert "input 'args_0' is float32 in the baseline and int8 in the candidate" in warning
+
+
+def test_an_open_shape_is_bad_input(tmp_path: Path) -> None:
+    shapeless = open_shape(tmp_path / "open.tflite", BASELINE.read_bytes(), [1, -1, -1, 1])
+    for pair in ((BASELINE, shapeless), (shapeless, BASELINE), (shapeless, shapeless)):
+        with pytest.raises(BadInputError, match=r"open shape \[1, \?, \?, 1\]"):
+            run_gate(tmp_path, arms.suite_of_files(*pair, None, {}))
     assert not list((tmp_path / "results").glob("*"))
 
 

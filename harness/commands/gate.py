@@ -34,7 +34,8 @@ Exit codes:
   1    FAIL: some metric is worse than its margin
   2    wrong usage or bad input; nothing was measured
   3    INCONCLUSIVE: too noisy to tell
-  4    INVALID: a trial failed, or the device was unfit, lost or busy with other work
+  4    INVALID: a trial failed, the device was unfit, lost or busy with other work, or the
+       candidate has other inputs or outputs than the baseline
   70   a fault of MobileBench itself: no verdict
   130  interrupted; go on with --resume"""
 
@@ -169,7 +170,8 @@ def _show(result: GateResult, as_json: bool) -> None:
             click.echo(json.dumps(gate_outputs.document(result), indent=2, ensure_ascii=False))
         else:
             output().print(gate_outputs.terminal(result))
-            output().print(f"Run: {result.folder}", soft_wrap=True, highlight=False)
+            if result.folder.is_dir():
+                output().print(f"Run: {result.folder}", soft_wrap=True, highlight=False)
     except BrokenPipeError:
         # Whoever reads no further still wants the verdict's exit code.
         silence()

@@ -45,6 +45,7 @@ def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
     from harness import inspection
     from harness.inspection import alone, show
     from harness.terminal import RunDisplay, output, quiet_libraries
+    from harness.tflite import interface
 
     if timed and other is not None:
         raise BadInputError("--time looks at one model; leave OTHER out")
@@ -55,6 +56,7 @@ def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
     first, *rest = (inspection.read(content, Path(name).name) for name, content in contents)
     times = None
     if timed:
+        interface.require_fixed(interface.read(contents[0][1], model), model)
         chosen = {la.index: la.operator for la in first.layers if la.macs}
         with quiet_libraries() as console, RunDisplay(console) as display:
             times = alone.time_alone(contents[0][1], chosen, display.timing)

@@ -132,10 +132,7 @@ class ModelBuilder:
             content = self._made_of.source.path.read_bytes()
             check_tflite(content, self._made_of.source.text)
             examination = self._examine(content, self._made_of.samples.to_check(content))
-            warnings = check.base_warnings(examination)
-            if Runner(content).has_open_dimensions:
-                warnings = (*warnings, "open dimensions are run at length 1")
-            return content, examination.findings(), warnings
+            return content, examination.findings(), check.base_warnings(examination)
         if self._made_of.source.kind == "saved_model":
             from harness.compress.convert import SavedModel
 

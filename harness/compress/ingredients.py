@@ -14,6 +14,7 @@ from harness.compress.step import QuantizingStep, Step, TrainingStep
 from harness.models.datasets import load_dataset
 from harness.models.sources import Source, find_source, find_student, find_teachers
 from harness.models.spec import ModelSpec
+from harness.tflite import interface
 
 Steps = tuple[Step, ...]
 
@@ -46,11 +47,15 @@ class Ingredients:
 
         Raises:
             BadInputError: the model, its student, a teacher or its data do not exist or are not
-                sound.
+                sound, or a ready file has an input of an open shape.
         """
         source = find_source(spec.source)
         student = find_student(spec, source)
         teachers = tuple(find_teachers(spec))
+        for file in (source, *teachers):
+            if file.kind == "tflite":
+                read = interface.read(file.path.read_bytes(), file.text)
+                interface.require_fixed(read, file.text)
         data = spec.data or (None if source.zoo is None else source.zoo.data)
         samples = Samples(
             load_dataset(data or "random", seed=seed),

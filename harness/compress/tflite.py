@@ -24,13 +24,12 @@ class Tensor:
     """An input or output: its shape with the batch, and how its integers are scaled, if so.
 
     ``name`` is what the file's only signature calls it, else ``input_0``, ``output_0``, … in the
-    file's order; ``signature`` is the shape as the file has it, with -1 for open dimensions.
+    file's order.
     """
 
     index: int
     name: str
     shape: tuple[int, ...]
-    signature: tuple[int, ...]
     dtype: npt.DTypeLike
     scale: float
     zero_point: int
@@ -88,11 +87,6 @@ class Runner:
         """How many samples it takes at once."""
         shape = self.inputs[0].shape
         return shape[0] if len(shape) > 1 else 1
-
-    @property
-    def has_open_dimensions(self) -> bool:
-        """Whether the file leaves a dimension of an input open, other than the batch."""
-        return any(-1 in tensor.signature[1:] for tensor in self.inputs)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -257,7 +251,6 @@ def _tensor(details: dict[str, Any], name: str) -> Tensor:
         index=int(details["index"]),
         name=name,
         shape=tuple(int(n) for n in details["shape"]),
-        signature=tuple(int(n) for n in details["shape_signature"]),
         dtype=details["dtype"],
         scale=float(scale),
         zero_point=int(zero_point),

@@ -49,21 +49,24 @@ def summary(result: GateResult) -> str:
         lines.append(f"{comparison.verdict}  {title(comparison)}")
         lines += [f"  {f.verdict or _NOT_JUDGED:<13}{_sentence(f)}" for f in comparison.findings]
     lines += [f"! {warning}" for warning in result.warnings]
-    return "\n".join([*lines, f"run: {result.folder}"])
+    if result.folder.is_dir():
+        lines.append(f"run: {result.folder}")
+    return "\n".join(lines)
 
 
 def document(result: GateResult) -> dict[str, Any]:
     """The verdict as plain values.
 
     Effects and margins are shares of the baseline (``ratio``), differences of shares (``points``)
-    or of nodes; ``p_fail`` and ``p_pass`` are null where nothing was tested.
+    or of nodes; ``p_fail`` and ``p_pass`` are null where nothing was tested, and so is ``folder``
+    where nothing was measured.
     """
     return {
         "verdict": result.verdict,
         "exit_code": result.exit_code,
         "invalid": result.invalid,
         "run": result.run,
-        "folder": str(result.folder),
+        "folder": str(result.folder) if result.folder.is_dir() else None,
         "looks": [asdict(look) for look in result.looks],
         "comparisons": [
             {

@@ -261,8 +261,11 @@ def test_ready_files_of_other_shapes(digits: Any, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="has 2 outputs, and labels need a model with one"):
         compress(spec, "as_is", cache=tmp_path / "cache")
     spec = ModelSpec(name="open", source=as_tflite(tmp_path, [1, None, 4], lambda x: x * 2))
-    (opened,) = compress(spec, "as_is", cache=tmp_path / "cache").artifacts
-    assert opened.warnings == ("open dimensions are run at length 1",)
+    with pytest.raises(BadInputError, match=r"has an open shape \[1, \?, 4\]; convert it with"):
+        compress(spec, "as_is", "dynamic_int8", cache=tmp_path / "cache")
+    spec = ModelSpec(name="open", source=as_tflite(tmp_path, [None, 4], lambda x: x * 2))
+    (batch,) = compress(spec, "as_is", cache=tmp_path / "cache").artifacts
+    assert batch.warnings == ()
 
 
 def test_saved_models(digits: Any, tmp_path: Path) -> None:

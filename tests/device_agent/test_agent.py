@@ -12,6 +12,7 @@ from device_agent import contract
 from device_agent.contract import Error, Event, Hello, Job, Message, Result
 from harness.devices import agent_archive
 from tests.conftest import MODELS, sha256
+from tests.tflite.files import open_shape
 
 QUICK = {"warmup_seconds": 0.0, "seconds": 0.0, "runs": 20}
 
@@ -250,6 +251,24 @@ def test_a_model_that_cannot_be_used(file: str, code: str, words: str) -> None:
     assert isinstance(error, Error)
     assert error.code == code
     assert words in error.message
+
+
+@pytest.mark.parametrize("kind", ["latency", "memory"])
+@pytest.mark.parametrize("shape", [[1, -1, -1, 1], [-1, 8, -1, 1]])
+def test_an_open_shape_is_not_measured(
+    model_file: Path, tmp_path: Path, kind: str, shape: list[int]
+) -> None:
+    path = open_shape(tmp_path / "open.tflite", model_file.read_bytes(), shape)
+    error = ask(job(path, kind))
+    assert isinstance(error, Error)
+    assert error.code == "open_shape"
+    text = ", ".join("?" if n < 0 else str(n) for n in shape)
+    assert f"has an open shape [{text}]; convert it with a fixed shape" in error.message
+
+
+def test_an_open_batch_is_measured(model_file: Path, tmp_path: Path) -> None:
+    path = open_shape(tmp_path / "open.tflite", model_file.read_bytes(), [-1, 8, 8, 1])
+    assert isinstance(ask(job(path, "latency", seconds=0.0)), Result)
 
 
 def test_an_accelerator_that_is_not_there(model_file: Path) -> None:

@@ -17,6 +17,7 @@ from harness.errors import BadInputError
 from harness.inspection import alone
 from harness.inspection.changes import plain
 from harness.tflite.file import load
+from tests.tflite.files import open_shape
 
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
 
@@ -158,3 +159,12 @@ def test_the_command_refuses_bad_input(tmp_path: Path) -> None:
     assert "cannot be read" in missing.stderr
     two = CliRunner().invoke(main, ["inspect", "a.tflite", "b.tflite", "--time"])
     assert two.exit_code == 2
+
+
+def test_an_open_shape_is_shown_and_not_timed(content: bytes, tmp_path: Path) -> None:
+    path = open_shape(tmp_path / "open.tflite", content, [1, -1, -1, 1])
+    shown = CliRunner().invoke(main, ["inspect", str(path)])
+    assert shown.exit_code == 0
+    timed = CliRunner().invoke(main, ["inspect", str(path), "--time"])
+    assert timed.exit_code == 2
+    assert "has an open shape [1, ?, ?, 1]; convert it with a fixed shape" in timed.output

@@ -35,6 +35,7 @@ public final class Contract {
                             "model_missing",
                             "model_corrupt",
                             "model_unsupported",
+                            "open_shape",
                             "accelerator_unavailable",
                             "cpus_unavailable",
                             "unpacking_unavailable",

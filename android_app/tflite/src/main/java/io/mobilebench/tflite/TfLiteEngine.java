@@ -52,7 +52,12 @@ public final class TfLiteEngine implements Engine {
             }
             interpreter = new Interpreter(new File(job.model), options);
             interpreter.allocateTensors();
+            OpenShapes.refuse(interpreter);
             return new TfLiteModel(interpreter, delegate, job, log);
+        } catch (AgentException refused) {
+            Accelerators.close(interpreter);
+            Accelerators.close(delegate);
+            throw refused;
         } catch (IllegalArgumentException | IllegalStateException error) {
             Accelerators.close(interpreter);
             Accelerators.close(delegate);
