@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-import pandas as pd
-
 from harness.errors import BadInputError
 from harness.report.frame import frame
 from harness.report.grid import (
@@ -60,16 +58,25 @@ def _markdown(heading: str, grid: Grid) -> str:
     for number, variant in enumerate(grid.variants):
         name = markdown(variant.recipe) + (" (baseline)" if variant.is_baseline else "")
         rows.append([name, *(_markdown_cell(c.cells[number]) for c in grid.columns)])
-    text = pd.DataFrame(rows, columns=headings).to_markdown(
-        index=False,
-        tablefmt="pipe",
-        disable_numparse=True,
-        colalign=["left", *["right"] * len(grid.columns)],
-    )
     failed = [
         f"- **{markdown(v.recipe)}**: {markdown(v.failure)}" for v in grid.variants if v.failure
     ]
-    return "\n".join([f"### {markdown(heading)}", "", text, "", *failed]).rstrip() + "\n"
+    lines = [f"### {markdown(heading)}", "", *_pipes(headings, rows), "", *failed]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _pipes(headings: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a GitHub table: the first column to the left, the numbers to the right."""
+    # A heading keeps two columns of space at its side, wherever the cells leave it none.
+    columns = zip(headings, *rows, strict=True)
+    widths = [max([len(heading) + 2, *map(len, cells)]) for heading, *cells in columns]
+    padded = [
+        [first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]
+        for first, *others in (headings, *rows)
+    ]
+    head, *body = [f"| {' | '.join(cells)} |" for cells in padded]
+    ruler = [":" + "-" * (widths[0] + 1), *("-" * (width + 1) + ":" for width in widths[1:])]
+    return [head, f"|{'|'.join(ruler)}|", *body]
 
 
 def _markdown_cell(cell: Cell) -> str:

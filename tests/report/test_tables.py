@@ -55,6 +55,7 @@ def test_markdown_parses_as_tables_of_even_width(summary):
     assert [len(lines) for lines in tables] == [2 + 11, 2 + 4]
     for lines in tables:
         assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
+        assert len({len(line) for line in lines}) == 1
         assert set(lines[1]) <= set("|:-")
     assert "float32 (baseline)" in tables[0][2]
 
