@@ -37,5 +37,10 @@ def first_line(error: BaseException) -> str:
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """``did you mean NAME? `` with the nearest of the known names; nothing where none is near."""
-    near = difflib.get_close_matches(wrong, list(known), 1)
-    return f"did you mean {near[0]}? " if near else ""
+    near = nearest(wrong, known)
+    return f"did you mean {near}? " if near else ""
+
+
+def nearest(wrong: str, known: Iterable[str]) -> str | None:
+    """Which known name a misspelt one was probably to be."""
+    return next(iter(difflib.get_close_matches(wrong, list(known), 1)), None)

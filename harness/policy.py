@@ -13,7 +13,6 @@ TOML in, validated objects out::
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import BadInputError
+from harness.explain import explain_document
 
 Missing = Literal["ignore", "inconclusive", "fail"]
 Direction = Literal["lower", "higher"]
@@ -109,7 +109,7 @@ def validate(document: Mapping[str, Any], origin: str) -> Policy:
     try:
         policy = Policy.model_validate(merged)
     except ValidationError as error:
-        raise BadInputError(f"{origin}: {_explain(error)}") from error
+        raise BadInputError(f"{origin}: {explain_document(error, Policy, top='metric')}") from error
     for name in SHARES:
         margin = getattr(policy, name).margin
         if margin > 1:
@@ -118,24 +118,3 @@ def validate(document: Mapping[str, Any], origin: str) -> Policy:
                 f"write 0.03 for 3 % (got {margin:g})"
             )
     return policy
-
-
-def _explain(error: ValidationError) -> str:
-    """One fault in one sentence; a misspelt name is told first, with the known ones."""
-    faults = error.errors()
-    fault = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
-    path = [str(part) for part in fault["loc"]]
-    key = ".".join(path)
-    if fault["type"] != "extra_forbidden":
-        message = fault["msg"].removeprefix("Input ")
-        given = fault.get("input")
-        shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
-        return f"{key}: {message}{shown}."
-    if len(path) == 1:
-        what, known = "metric", list(Policy.model_fields)
-    else:
-        table = MemoryPolicy if path[0] == "memory" else MetricPolicy
-        what, known = "key", list(table.model_fields)
-    close = difflib.get_close_matches(path[-1], known, 1)
-    hint = f", did you mean {close[0]!r}?" if close else "."
-    return f"{key}: unknown {what}{hint} Known {what}s are {', '.join(known)}."

@@ -15,8 +15,8 @@ from harness.compress.pack import Packing
 from harness.compress.recipe import Recipe, parse_recipe
 from harness.device_checks import DeviceCheck
 from harness.errors import BadInputError
+from harness.explain import explain_document
 from harness.models.spec import NAMED_DATASETS, ModelSpec
-from harness.suite_errors import explain
 
 #: A name that can be part of a file's name.
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -281,7 +281,7 @@ def validate(document: Mapping[str, Any], origin: str, folder: Path) -> Suite:
         suite = Suite.model_validate(document)
         suite.variants()
     except ValidationError as error:
-        raise BadInputError(f"{origin}: {explain(error, Suite)}") from error
+        raise BadInputError(f"{origin}: {explain_document(error, Suite)}") from error
     except BadInputError as error:
         raise BadInputError(f"{origin}: {error}") from error
     return _resolve_paths(suite, folder)

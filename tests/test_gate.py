@@ -691,7 +691,7 @@ def test_a_policy_changes_only_what_it_names(tmp_path: Path) -> None:
         ("[latency]\nmargin = -0.1\n", ("latency.margin", "greater than or equal to 0", "-0.1")),
         ('[latency]\nmargin = "3 %"\n', ("latency.margin", "valid number")),
         ('[size]\nmissing = "pass"\n', ("size.missing", "'ignore', 'inconclusive' or 'fail'")),
-        ("latency = 3\n", ("latency",)),
+        ("latency = 3\n", ("latency: should be a table (got 3)",)),
         ("[latency\n", ("not valid TOML",)),
     ],
 )

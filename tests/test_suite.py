@@ -134,6 +134,8 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
         ("seed = 'x'\n" + MODEL, "seed: "),
         ("[protocol]\nblocks = 0\n" + MODEL, "protocol.blocks: "),
         ("[protocol]\nblock = 3\n" + MODEL, "did you mean 'blocks'"),
+        ("str = 1\n" + MODEL, "str: unknown key"),
+        ("[protocol]\nstr = 1\n" + MODEL, "protocol.str: unknown key"),
         ("[protocol]\nseconds = inf\n" + MODEL, "protocol.seconds: "),
         (MODEL + MODEL, "models: 'm' is there 2 times"),
         (MODEL + '[[devices]]\nname="a"\nkind="toaster"', "'local'"),

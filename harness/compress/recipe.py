@@ -37,6 +37,7 @@ from harness.compress.quantize import (
 from harness.compress.sparse import Sparse
 from harness.compress.step import Step, TrainingStep
 from harness.errors import BadInputError, did_you_mean
+from harness.explain import explain_settings, known_settings
 
 ARROW = " → "
 
@@ -216,31 +217,15 @@ def _make_step(name: str, positional: tuple[Any, ...], settings: dict[str, Any])
     if positional:
         if not kind.leading or len(positional) > 1 or kind.leading in settings:
             takes = "one value" if kind.leading else "no value"
-            raise BadInputError(f"{kind.name} takes {takes} without a name; {_allowed(kind)}")
+            raise BadInputError(
+                f"{kind.name} takes {takes} without a name; {known_settings(kind.settings())}"
+            )
         settings = {kind.leading: positional[0], **settings}
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
-        raise BadInputError(_explain(kind, error)) from error
-
-
-def _explain(kind: type[Step], error: ValidationError) -> str:
-    """One sentence: which step, which setting, and what is allowed."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    if not first["loc"]:
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        return f"recipe step {kind.name} {reason}"
-    setting = str(first["loc"][0])
-    if setting not in kind.settings():
-        hint = did_you_mean(setting, kind.settings())
-        return f"recipe step {kind.name} has no setting {setting!r}; {hint}{_allowed(kind)}"
-    allowed = kind.model_fields[setting].description
-    return f"recipe step {kind.name} cannot have {setting}={first['input']!r}: it is {allowed}"
-
-
-def _allowed(kind: type[Step]) -> str:
-    settings = kind.settings()
-    return f"its settings are {', '.join(settings)}" if settings else "it takes no settings"
+        reason = explain_settings(error, kind, kind.settings())
+        raise BadInputError(f"recipe step {kind.name} {reason}") from error
 
 
 def _check_order(steps: Sequence[Step]) -> None:

@@ -165,6 +165,7 @@ def test_any_text_is_a_recipe_or_bad_input(text: str) -> None:
             "prune(0.8, sparcity=1)",
             "no setting 'sparcity'; did you mean sparsity? its settings are",
         ),
+        ("prune(1.8, sparcity=1)", "no setting 'sparcity'; did you mean sparsity?"),
         ("prune(0.8, schedule=slow)", "gradual (while training on) or once"),
         ("prune(0.8, epochs=0)", "gradual pruning is training"),
         ("prune(0.8, epochs=None)", "epochs=None: it is passes"),
