@@ -12,11 +12,13 @@ SUITE ?= suites/quickstart.toml
 quickstart: .venv/ready-to-run  ## compress, measure and report on this machine
 	$(BIN)/mobilebench run $(SUITE)
 
-test: .venv/ready-to-test  ## the whole test suite
-	$(BIN)/python -m pytest
+test: .venv/ready-to-test  ## the whole test suite; installs what phones need where it may
+	@bash tests/phone/install.sh || true
+	$(BIN)/python -m pytest $(TEST_OPTIONS)
 
 phones: .venv/ready-to-test  ## build the app anew, raise virtual phones, run a suite on two at once
-	$(BIN)/python -m pytest -rs tests/android_app/test_apk.py tests/devices/test_run_phones.py
+	@bash tests/phone/install.sh || true
+	$(BIN)/python -m pytest -rs --require-phones tests/android_app/test_apk.py tests/devices/test_run_phones.py
 
 lint: .venv/ready-to-test  ## what CI checks before the tests
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from hypothesis import settings
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+pytest_plugins = ["tests.phone.needs"]
+
 MODELS = Path(__file__).parent / "fixtures" / "models"
 
 

@@ -1,7 +1,6 @@
 """What the app's tests need: a JDK, Maven and npm, and the packages that the build fetches."""
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,6 +13,7 @@ from app_build.desktop import compile_java, desktop_command, java_sources, libra
 from app_build.errors import BuildError
 from harness.devices import android_apk
 from tests.conftest import MODELS
+from tests.phone import needs
 
 #: A translator from dex to class files, to run the app's real dex on a JVM.
 _ENJARIFY = (
@@ -22,39 +22,25 @@ _ENJARIFY = (
 )
 
 
-def need(*programs: str) -> None:
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)} (apt: {programs.DEBIAN_PACKAGES})")
-
-
-def or_skip(error: BuildError) -> None:
-    if "cannot fetch" in str(error) or "is for Linux" in str(error):
-        pytest.skip(str(error).splitlines()[0])
-    raise error
-
-
 @pytest.fixture(scope="session")
 def desktop(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The app's core and engine on a desktop JVM, as a command."""
-    need("java", "javac", "mvn", "gcc")
+    needs.programs("java", "javac", "mvn", "gcc")
     try:
         return desktop_command(tmp_path_factory.mktemp("desktop"))
     except BuildError as error:
-        or_skip(error)
-        raise
+        needs.judge(error)
 
 
 @pytest.fixture(scope="session")
 def junit(desktop: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command that runs all JUnit tests of the app's modules."""
-    need("java", "javac", "mvn")
+    needs.programs("java", "javac", "mvn")
     try:
         launcher = parts.fetch([parts.JUNIT])[parts.JUNIT]
         runtime = library_jars(tmp_path_factory.mktemp("runtime"))
     except BuildError as error:
-        or_skip(error)
-        raise
+        needs.judge(error)
     modules = ("core", "tflite", "desktop")
     classes = tmp_path_factory.mktemp("junit") / "classes"
     # Of the Android layer, what needs no Android.
@@ -89,7 +75,7 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Not the runtime's: its interfaces have static methods, which this translator's old class files
     cannot have.
     """
-    need("java")
+    needs.programs("java")
     folder = tmp_path_factory.mktemp("enjarify")
     requirement, digest = _ENJARIFY
     wanted = folder / "requirements.txt"
@@ -98,7 +84,7 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         programs.run([*pip, "--target", folder / "lib", "-r", wanted], "pip cannot fetch")
     except BuildError as error:
-        or_skip(error)
+        needs.judge(error)
     jar = folder / "app.jar"
     subprocess.run(
         [sys.executable, "-O", "-m", "enjarify.main", android_apk.APK, "-o", jar],

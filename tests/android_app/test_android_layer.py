@@ -17,7 +17,7 @@ from app_build.desktop import compile_java, java_sources, library_jars
 from app_build.errors import BuildError
 from harness.devices import android_apk
 from tests.android_app import robolectric
-from tests.android_app.conftest import need, or_skip
+from tests.phone import needs
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +44,14 @@ def test_the_android_layer(
     tmp_path: Path,
     sdk: int,
 ) -> None:
-    need("java", "javac", "mvn")
+    needs.programs("java", "javac", "mvn")
     try:
         launcher = parts.fetch([parts.JUNIT])[parts.JUNIT]
         android = parts.fetch([parts.ANDROID])[parts.ANDROID]
         options = robolectric.options(sdk)
         jars = [*robolectric.libraries(tmp_path), *library_jars(tmp_path)]
     except BuildError as error:
-        or_skip(error)
-        raise
+        needs.judge(error)
     classes = tmp_path / "classes"
     compile_java(
         java_sources(("app",), "robolectric"), [translated, *jars, android], classes, release=17

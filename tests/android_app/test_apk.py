@@ -14,8 +14,8 @@ from app_build.errors import BuildError
 from device_agent import contract
 from device_agent.contract import Job
 from harness.devices import agent_process, android_apk
-from tests.android_app.conftest import need, or_skip
 from tests.conftest import sha256
+from tests.phone import needs
 
 ROOT = Path(__file__).parents[2]
 _ZSTD = f"libzstd-jni-{parts.ZSTD.version}.so"
@@ -44,12 +44,11 @@ class Load {
 
 @pytest.fixture(scope="session")
 def chain() -> toolchain.Toolchain:
-    need("java", "javac", "mvn", "npm")
+    needs.programs("java", "javac", "mvn", "npm")
     try:
         return toolchain.from_packages()
     except BuildError as error:
-        or_skip(error)
-        raise
+        needs.judge(error)
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +77,7 @@ def test_the_host_reads_what_a_build_writes() -> None:
 
 
 def test_a_rebuild_has_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    need("java", "javac", "mvn", "npm")
+    needs.programs("java", "javac", "mvn", "npm")
     wanted = android_apk.info().tools["jdk"]
     said = programs.run([programs.find("javac"), "-version"], "javac")
     if f"javac {wanted}" not in said:
@@ -89,8 +88,7 @@ def test_a_rebuild_has_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Monkey
     try:
         build.build(tmp_path / "elsewhere" / "app.apk")
     except BuildError as error:
-        or_skip(error)
-        raise
+        needs.judge(error)
     assert android_apk.info(tmp_path / "elsewhere" / "app.apk") == android_apk.info()
     assert (tmp_path / "elsewhere" / "app.apk").read_bytes() == android_apk.APK.read_bytes()
 
@@ -220,7 +218,7 @@ def test_the_dex_measures_a_real_model(
 
 
 def test_another_runtime_can_be_built_in(tmp_path: Path) -> None:
-    need("java", "javac", "mvn", "npm")
+    needs.programs("java", "javac", "mvn", "npm")
     try:
         found = parts.fetch([parts.TFLITE, parts.TFLITE_API])
         archives = [tmp_path / "my runtime-9.aar", tmp_path / "api.aar"]
@@ -228,8 +226,7 @@ def test_another_runtime_can_be_built_in(tmp_path: Path) -> None:
             shutil.copy(source, target)
         build.build(tmp_path / "other.apk", archives)
     except BuildError as error:
-        or_skip(error)
-        raise
+        needs.judge(error)
     assert android_apk.info(tmp_path / "other.apk").runtime == "my-runtime-9"
     strings = programs.run(
         [toolchain.from_packages().aapt2, "dump", "resources", tmp_path / "other.apk"], "aapt2"

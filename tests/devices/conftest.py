@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.devices.adb import AdbDevice, AdbError, AdbServer
-from tests.phone import apps, personalities, system
+from tests.phone import apps, needs, personalities, system
 from tests.phone.android import Android
 from tests.phone.phone import Phone
 from tests.phone.server import QUIET, Server
@@ -18,7 +18,7 @@ def phone_system() -> system.System:
     try:
         return system.prepare()
     except system.UnavailableError as error:
-        pytest.skip(str(error))
+        needs.missing(str(error), error.mend or needs.INSTALL)
 
 
 @pytest.fixture(scope="session")

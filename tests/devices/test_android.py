@@ -11,7 +11,7 @@ from harness.devices.android import AndroidDevice
 from harness.errors import BadInputError
 from tests.conftest import sha256
 from tests.devices.conftest import Connect
-from tests.phone import apps, personalities
+from tests.phone import apps, needs, personalities
 from tests.phone.android import PACKAGE, Android, Package
 from tests.phone.system import System
 
@@ -85,7 +85,7 @@ def with_the_apps_core(
     try:
         made: Android = make_phone(tmp_path / "phone", phone_system, apps.desktop)
     except BuildError as error:
-        pytest.skip(str(error))
+        needs.judge(error)
     return made
 
 

@@ -13,7 +13,7 @@ from harness.devices.base import Cooldown, InvalidTrialError
 from harness.errors import InvalidRunError
 from tests.devices.conftest import Connect
 from tests.devices.test_android import make, plan
-from tests.phone import apps, personalities
+from tests.phone import apps, needs, personalities
 from tests.phone.android import PACKAGE, Android, Package, State
 from tests.phone.phone import Phone
 from tests.phone.system import System
@@ -213,7 +213,7 @@ def test_a_clock_that_was_limited(
     try:
         pixel = personalities.pixel(tmp_path / "phone", phone_system, app)
     except BuildError as error:
-        pytest.skip(str(error))
+        needs.judge(error)
     pixel.installed[PACKAGE] = Package(1)
     device = AndroidDevice("phone", connect(pixel.phone), None, allowed=allowed)
     device.probe()

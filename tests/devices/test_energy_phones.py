@@ -23,7 +23,7 @@ from harness.errors import BadInputError
 from harness.store import RunFolder
 from tests.conftest import MODELS
 from tests.devices.conftest import Connect
-from tests.phone import battery, personalities
+from tests.phone import battery, needs, personalities
 from tests.phone.android import Android, Package
 from tests.phone.battery import Battery, Gauge
 from tests.phone.system import System
@@ -82,7 +82,7 @@ def phone_with(
             try:
                 android = personalities.pixel(tmp_path / "phone", phone_system, drained.app)
             except BuildError as error:
-                pytest.skip(str(error))
+                needs.judge(error)
             phones.append(android)
             android.state.plugged = False
             apk = Apk.described()

@@ -18,7 +18,7 @@ from harness.devices.app import Apk
 from harness.store import RunFolder
 from tests.conftest import MODELS
 from tests.devices.conftest import Connect
-from tests.phone import apps, personalities, system
+from tests.phone import apps, needs, personalities, system
 from tests.phone.android import Android, Package
 from tests.phone.phone import Phone
 
@@ -66,7 +66,7 @@ def app_core(phone: Phone) -> list[str]:
     try:
         return apps.desktop(phone)
     except BuildError as error:
-        pytest.skip(str(error))
+        needs.judge(error)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A machine behind ssh: the real ssh client, a real dropbear, real inference."""
 
 import os
-import shutil
 import signal
 from pathlib import Path
 
@@ -13,14 +12,14 @@ from harness.devices.discovery import open_device
 from harness.devices.ssh_board import SshBoardDevice
 from harness.errors import BadInputError, InvalidRunError
 from tests.conftest import sha256
+from tests.phone import needs
 from tests.phone.ssh import HOST, ssh_program
 from tests.phone.system import System
 
 
 @pytest.fixture
 def program(phone_system: System, tmp_path: Path) -> list[str]:
-    if not (shutil.which("ssh") and shutil.which("ssh-keygen")):
-        pytest.skip("needs the ssh client")
+    needs.programs("ssh", "ssh-keygen")
     return ssh_program(tmp_path / "board", phone_system)
 
 
@@ -78,6 +77,7 @@ def test_no_python(program: list[str], tmp_path: Path) -> None:
 
 
 def test_no_such_host(tmp_path: Path) -> None:
+    needs.programs("ssh")
     device = SshBoardDevice("pi", "ssh://host.invalid", tmp_path / "cache")
     with pytest.raises(BadInputError, match=r"device 'pi' \(ssh://host\.invalid\): "):
         device.probe()
@@ -122,7 +122,7 @@ def end_connections(tmp_path: Path) -> None:
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if words[0] == b"bwrap" and str(tmp_path / "board/data").encode() in words:
+        if b"--unshare-user" in words and str(tmp_path / "board/data").encode() in words:
             os.kill(int(process.name), signal.SIGKILL)
 
 

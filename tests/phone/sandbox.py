@@ -41,8 +41,8 @@ def walls(
         visible: more of this machine, in case it lies below ``/tmp``.
         storage: bytes of ``/data/local/tmp``; None for the phone's folder, without a limit.
     """
-    words = ["bwrap", "--unshare-user", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
-    words += ["--unshare-pid", "--die-with-parent", "--hostname", "localhost"]
+    words = [*system.bubblewrap, "--unshare-user", "--unshare-net", "--unshare-ipc"]
+    words += ["--unshare-uts", "--unshare-pid", "--die-with-parent", "--hostname", "localhost"]
     words += ["--uid", str(uid), "--gid", str(uid)]
     if machine:
         for entry in sorted(Path("/").iterdir()):

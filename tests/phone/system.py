@@ -1,7 +1,8 @@
-"""The phone's system software, from Debian's archive into a cache; nothing is installed.
+"""The phone's system software, from Debian's or Ubuntu's archive into a cache.
 
-adbd, dropbear, mksh and toybox of one Debian release, with the libraries they need, are downloaded
-by the machine's own apt with a state of its own, and unpacked. Two small programs are compiled.
+Nothing is installed: adbd, dropbear, mksh, toybox and bubblewrap of one release, with the libraries
+they need, are downloaded by the machine's own apt with a state of its own, and unpacked. Two small
+programs are compiled. No root is needed where the kernel lets everyone make user namespaces.
 """
 
 from __future__ import annotations
@@ -14,27 +15,51 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
 
-# The oldest Debian release whose adbd speaks like a current phone's (34.0.5).
-_RELEASE = "trixie"
-_PACKAGES = ("adbd", "dropbear-bin", "mksh", "toybox")
+# Of each archive the oldest release (Ubuntu's: with long support) that has adbd, and one that
+# speaks like a current phone's (34.0.5).
+_RELEASES = {"Debian": "trixie main", "Ubuntu": "resolute main universe"}
+_PACKAGES = ("adbd", "dropbear-bin", "mksh", "toybox", "bubblewrap")
+_NAMESPACES = ("--unshare-user", "--unshare-net", "--unshare-pid")
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 _SOURCES = Path(__file__).parent
 
+# Ubuntu's switch against user namespaces of ordinary users.
+_RESTRICTED = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+
+# What mends what no package does.
+_ALLOW = "allow user namespaces (in a container: start it with --privileged)"
+_ELSEWHERE = "use another machine"
+_CONNECT = "run again with a network"
+
 
 class UnavailableError(Exception):
-    """This machine cannot raise a virtual phone; the message says what is missing."""
+    """This machine cannot raise a virtual phone; the message says what is missing.
+
+    Attributes:
+        mend: what to do, if installing packages does not help.
+    """
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        super().__init__(message)
+        self.mend = mend
 
 
 @dataclass(frozen=True)
 class System:
-    """The folder with the unpacked packages and the compiled programs."""
+    """The folder with the unpacked packages and the compiled programs.
+
+    Attributes:
+        folder: where they are.
+        bubblewrap: the command that makes a sandbox.
+    """
 
     folder: Path
+    bubblewrap: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -79,9 +104,13 @@ class System:
 
     def toybox_commands(self) -> list[str]:
         """The names that toybox answers to."""
+        return _run(*self.unpacked("toybox")).split()
+
+    def unpacked(self, program: str) -> tuple[str, ...]:
+        """A program of ``/usr/bin`` as a command on this machine, by its own loader."""
         libraries = self.root / _LIBRARIES
-        loader = [str(libraries / "ld-linux-x86-64.so.2"), "--library-path", str(libraries)]
-        return _run(*loader, str(self.root / "usr/bin/toybox")).split()
+        loader = (str(libraries / "ld-linux-x86-64.so.2"), "--library-path", str(libraries))
+        return (*loader, str(self.root / "usr/bin" / program))
 
 
 @functools.cache
@@ -91,27 +120,43 @@ def prepare() -> System:
     Raises:
         UnavailableError: something that it takes is not here.
     """
-    for program in ("apt-get", "dpkg-deb", "bwrap", "gcc", "g++", "setpriv"):
+    if os.uname().machine != "x86_64":
+        raise UnavailableError("a virtual phone needs an x86-64 machine", _ELSEWHERE)
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        raise UnavailableError("a virtual phone needs Debian or Ubuntu", _ELSEWHERE)
+    for program in ("gcc", "g++", "setpriv"):
         if shutil.which(program) is None:
             raise UnavailableError(f"a virtual phone needs {program}")
-    if os.uname().machine != "x86_64":
-        raise UnavailableError("a virtual phone needs an x86-64 machine")
-    probe = subprocess.run(
-        ["bwrap", "--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "true"],  # noqa: S607
-        capture_output=True,
-        check=False,
-    )
-    if probe.returncode:
-        raise UnavailableError(f"no user namespaces here: {probe.stderr.decode().strip()}")
     default = platformdirs.user_cache_path("mobilebench-tests")
-    contents = hashlib.sha256(" ".join((_RELEASE, *_PACKAGES)).encode()).hexdigest()[:8]
+    contents = hashlib.sha256(repr((_RELEASES, _PACKAGES)).encode()).hexdigest()[:8]
     folder = Path(os.environ.get("MOBILEBENCH_TEST_CACHE", default)) / f"phone-{contents}"
     with _lock(folder.with_suffix(".lock")):
         system = System(folder)
         if not system.root.exists():
             _unpack(folder)
         _compile(system)
-    return system
+    return replace(system, bubblewrap=find_bubblewrap(system))
+
+
+def find_bubblewrap(system: System) -> tuple[str, ...]:
+    """The unpacked bubblewrap; the machine's own where only that one may make namespaces."""
+    installed = shutil.which("bwrap")
+    # Where AppArmor restricts namespaces, its profile knows the installed program by its path.
+    commands = [system.unpacked("bwrap"), *([(installed,)] if installed else [])]
+    said = ""
+    for command in commands:
+        probe = subprocess.run(
+            [*command, *_NAMESPACES, "--ro-bind", "/", "/", "--proc", "/proc", "true"],
+            capture_output=True,
+            check=False,
+        )
+        if probe.returncode == 0:
+            return command
+        said = said or probe.stderr.decode("utf-8", "replace").strip()
+    mend = _ALLOW
+    if os.geteuid() != 0 and _RESTRICTED.exists() and _RESTRICTED.read_text().strip() != "0":
+        mend = f"sudo sysctl -w kernel.{_RESTRICTED.name}=0"
+    raise UnavailableError(f"a virtual phone needs user namespaces ({said})", mend)
 
 
 def _unpack(folder: Path) -> None:
@@ -119,7 +164,7 @@ def _unpack(folder: Path) -> None:
     for part in ("lists/partial", "cache/archives/partial"):
         (apt / part).mkdir(parents=True, exist_ok=True)
     (apt / "status").write_text("")
-    (apt / "sources.list").write_text(f"deb {_archive()} {_RELEASE} main\n")
+    (apt / "sources.list").write_text(f"deb {_archive()}\n")
     options = [
         f"-oDir::Etc::sourcelist={apt}/sources.list",
         "-oDir::Etc::sourceparts=/dev/null",
@@ -128,9 +173,9 @@ def _unpack(folder: Path) -> None:
         f"-oDir::State::status={apt}/status",
         f"-oAPT::Sandbox::User={os.environ.get('USER', 'root')}",
     ]
-    _run("apt-get", "-qq", *options, "update")
+    _run("apt-get", "-qq", *options, "update", mend=_CONNECT)
     install = ["-y", "--no-install-recommends", "--download-only", "install", *_PACKAGES]
-    _run("apt-get", "-qq", *options, *install)
+    _run("apt-get", "-qq", *options, *install, mend=_CONNECT)
     temporary = folder / "root.part"
     shutil.rmtree(temporary, ignore_errors=True)
     for package in sorted((apt / "cache/archives").glob("*.deb")):
@@ -141,14 +186,14 @@ def _unpack(folder: Path) -> None:
 
 
 def _archive() -> str:
-    """The Debian archive that this machine's apt uses."""
+    """The archive that this machine's apt uses, and what to take from there."""
     form = "$(REPO_URI) $(LABEL)"
     lines = _run("apt-get", "indextargets", "--format", form, "Created-By: Packages").splitlines()
     for line in lines:
         address, _, label = line.partition(" ")
-        if label == "Debian":
-            return address
-    raise UnavailableError("a virtual phone needs Debian's archive (and one apt-get update)")
+        if label in _RELEASES:
+            return f"{address} {_RELEASES[label]}"
+    raise UnavailableError("a virtual phone needs apt's lists of Debian or Ubuntu")
 
 
 def _compile(system: System) -> None:
@@ -165,11 +210,11 @@ def _older(product: Path, source: Path) -> bool:
     return not product.exists() or product.stat().st_mtime < source.stat().st_mtime
 
 
-def _run(*command: str) -> str:
+def _run(*command: str, mend: str = "") -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise UnavailableError(f"{command[0]} failed: {last}")
+        raise UnavailableError(f"{command[0]} failed: {last}", mend)
     return done.stdout
 
 
