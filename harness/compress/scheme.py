@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from harness.compress.hybrid import with_asymmetric_inputs
 from harness.compress.step import Algorithm, StepError
 from harness.tflite.file import dump, load
 from harness.tflite.graph import UNPACKING, Tensor, parse
@@ -33,7 +34,11 @@ EVERYWHERE = ".*"
 #: litert-quantizer's names of the operators that have weights.
 _DENSE, _CONVOLUTION, _EMBEDDING = "FULLY_CONNECTED", "CONV_2D", "EMBEDDING_LOOKUP"
 _DEPTHWISE, _TRANSPOSED = "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE"
+_MATRICES = "BATCH_MATMUL"
 _BLOCKWISE = (_DENSE, _EMBEDDING)
+#: Whose 8-bit weights have one scale: TensorFlow Lite 2.16 reads one, and answers with zeros where
+#: a file has one a row or a channel.
+_ONE_SCALE = (_EMBEDDING, _MATRICES)
 #: The layers whose weights ``cluster`` shares, and the most values it leaves them.
 _CLUSTERED = (_DENSE, _CONVOLUTION, "TRANSPOSE_CONV")
 _MOST_SHARED = 256
@@ -183,6 +188,7 @@ def configure(job: Any, scheme: Scheme | None, where: str = EVERYWHERE) -> None:
     for name, bits in (
         (_DENSE, scheme.weight_bits),
         (_EMBEDDING, scheme.weight_bits),
+        (_MATRICES, 8),
         (_CONVOLUTION, scheme.convolution_bits),
         (_DEPTHWISE, 8),
         (_TRANSPOSED, 8),
@@ -190,13 +196,14 @@ def configure(job: Any, scheme: Scheme | None, where: str = EVERYWHERE) -> None:
         known = name in _KNOWN_TO[scheme.algorithm]
         if name == _EMBEDDING and scheme.activations != "dynamic":
             # It computes nothing: this unpacks the rows it finds, and not the table at load.
-            job.add_dynamic_config(where, operation(name), bits)
+            whole = dataclasses.replace(scheme, activations="dynamic")
+            _add(job, whole, where, operation(name), bits)
         elif name == _DEPTHWISE and scheme.activations == "dynamic":
             # Quantizing theirs on the fly takes them off the fast path, which made MobileNetV2
             # nearly twice as slow.
             float_scheme = dataclasses.replace(scheme, activations="float")
             _add(job, float_scheme, where, operation(name), 8, known=known)
-        elif known or bits != 8:
+        elif known or bits != 8 or (name in _ONE_SCALE and scheme.activations == "dynamic"):
             _add(job, scheme, where, operation(name), bits, known=known)
     for kept_float in (operation.INPUT, operation.OUTPUT, operation.SOFTMAX):
         job.update_quantization_recipe(where, kept_float, algorithm_key=keep)
@@ -212,7 +219,8 @@ def _add(
     if known:
         algorithm = {"octav": names.OCTAV, "mse": names.MSE, "gptq": names.GPTQ}[scheme.algorithm]
     granularity = qtyping.QuantGranularity.CHANNELWISE
-    if scheme.sharing and bits == 8:
+    alone = scheme.activations == "dynamic" and operation.value in _ONE_SCALE
+    if bits == 8 and (scheme.sharing or alone):
         granularity = qtyping.QuantGranularity.TENSORWISE
     if scheme.block and bits == 4 and operation.value in _BLOCKWISE:
         granularity = qtyping.QuantGranularity(f"BLOCKWISE_{scheme.block}")
@@ -226,7 +234,7 @@ def _add(
 
 
 def run(job: Any, statistics: Any) -> bytes:
-    """The quantized file.
+    """The quantized file, in a form that every runtime computes alike.
 
     Args:
         job: configured.
@@ -239,7 +247,7 @@ def run(job: Any, statistics: Any) -> bytes:
         result = job.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
     if not result.quantized_model:
         raise StepError("litert-quantizer returned no model")
-    return bytes(result.quantized_model)
+    return with_asymmetric_inputs(bytes(result.quantized_model))
 
 
 @dataclass(frozen=True)
