@@ -68,7 +68,7 @@ def describe(metrics: Iterable[Any], conditions: Mapping[str, Any], threads: int
         frequency=values.get(f"{name}_current"),
         limit=values.get(f"{name}_limit"),
         temperature=max(heat, default=values.get("after_battery_temperature")),
-        load_other=values.get("cpu_load_other"),
+        load_other=_others(values) if "cpu_load_other" in values else None,
         load_stolen=values.get("cpu_load_stolen"),
         cpus=cpus,
         governors=tuple(sorted(set(map(str, governors.values()))))
@@ -162,7 +162,7 @@ def loaded(
         threads: how many it ran with.
         resolution: what one tick of the counter makes, CPUs.
     """
-    other = values.get("cpu_load_other", 0.0) + values.get("cpu_load_stolen", 0.0)
+    other = _others(values) + values.get("cpu_load_stolen", 0.0)
     sure = other - _LENIENT_TICKS * resolution
     if not cpus or sure <= _SHARE_OF_ROOM * max(0, cpus - threads) + _ALWAYS:
         return ""
@@ -186,6 +186,11 @@ def cpus_of(conditions: Mapping[str, Any]) -> tuple[int, ...]:
     """The CPUs that a trial could run on, as its result's conditions tell them; empty: not told."""
     cpus = conditions.get("cpus")
     return tuple(c for c in cpus if isinstance(c, int)) if isinstance(cpus, list | tuple) else ()
+
+
+def _others(values: Mapping[str, float]) -> float:
+    """The CPUs that other processes kept busy, without our own on the machine that it measures."""
+    return max(0.0, values.get("cpu_load_other", 0.0) - values.get("cpu_load_host", 0.0))
 
 
 def _resolution(metrics: Iterable[Any], name: str) -> float:

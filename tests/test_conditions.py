@@ -83,6 +83,14 @@ def test_load_counts_by_the_room_that_the_trial_leaves(
     assert bool(conditions.loaded(values, cpus, threads)) == is_loaded
 
 
+def test_the_host_s_own_process_is_none_of_the_others() -> None:
+    values = {"cpu_load_other": 0.25, "cpu_load_host": 0.2}
+    assert not conditions.loaded(values, 1)
+    assert conditions.loaded({**values, "cpu_load_host": 0.1}, 1)
+    metrics = [Metric(name, "CPUs", "a test", value) for name, value in values.items()]
+    assert conditions.describe(metrics, {}).load_other == pytest.approx(0.05)
+
+
 def test_load_of_a_few_ticks_is_none() -> None:
     """A trial of 20 ms has two ticks on each CPU: whoever runs when they fall has all the load."""
     told = {"cpus": [0, 1]}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from device_agent import system_files
-from device_agent.contract import Job, Result
+from device_agent.contract import Job, Metric, Result
 from harness.devices import agent_archive, agent_process, interrupt
 from harness.devices.base import (
     Cooldown,
@@ -75,10 +77,14 @@ class LocalDevice:
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`harness.devices.base.Device`."""
+        began, busy = time.monotonic(), time.process_time()
         result = agent_process.converse(
             self._command, job, on_event, timeout_seconds, self._environment
         )
-        return self._fitness.judge(result)
+        # To the agent this process is one of the others, and it is no load that a user could end.
+        share = (time.process_time() - busy) / max(time.monotonic() - began, 1e-9)
+        own = Metric("cpu_load_host", "CPUs", "process_time of the host's process", share, n=2)
+        return self._fitness.judge(replace(result, metrics=(*result.metrics, own)))
 
 
 def _state() -> str:
