@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 SUITE ?= suites/quickstart.toml
 
-.PHONY: quickstart test phones lint benchmark constraints clean
+.PHONY: quickstart test phones lint docs benchmark constraints clean
 
 quickstart: .venv/ready-to-run  ## compress, measure and report on this machine
 	$(BIN)/mobilebench run $(SUITE)
@@ -25,6 +25,9 @@ lint: .venv/ready-to-test  ## what CI checks before the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/ready-for-docs  ## the documentation as a site: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 benchmark: .venv/ready-to-test  ## the project's own benchmarks: minutes
 	$(BIN)/python benchmarks/fidelity.py
 	$(BIN)/python benchmarks/overhead.py
@@ -40,6 +43,10 @@ benchmark: .venv/ready-to-test  ## the project's own benchmarks: minutes
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress,dev]'
 	@touch $@ .venv/ready-to-run
 
+.venv/ready-for-docs: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
+	@touch $@
+
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { \
 		echo "MobileBench needs Python 3.11, 3.12 or 3.13 (TensorFlow has no wheel for others):"; \
@@ -51,4 +58,4 @@ constraints:  ## pin anew what pyproject.toml asks for (needs uv)
 		--no-annotate --no-header --no-emit-index-url --upgrade --output-file constraints.txt
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
