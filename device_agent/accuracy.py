@@ -38,9 +38,12 @@ def measure(runtime: runtimes.Runtime, job: Job, phase: Callable[[str, float], N
         )
 
     predictions: List[int] = []
+    clipped = 0
     next_event = time.monotonic()
     for number, sample in enumerate(inputs):
-        interpreter.set_tensor(detail["index"], tensors.to_input(sample[np.newaxis], detail))
+        taken, beyond = tensors.to_input(sample[np.newaxis], detail)
+        clipped += beyond
+        interpreter.set_tensor(detail["index"], taken)
         interpreter.invoke()
         values = interpreter.get_tensor(output["index"])
         if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -58,6 +61,7 @@ def measure(runtime: runtimes.Runtime, job: Job, phase: Callable[[str, float], N
         job.kind,
         metrics=(Metric("accuracy_top1", "1", "dataset labels", right, 1 / count, n=count),),
         predictions=tuple(predictions),
+        warnings=tensors.clipping_warnings(clipped, inputs.size, detail),
     )
 
 

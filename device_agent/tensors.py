@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -43,18 +43,50 @@ def _noise(generator: Any, detail: Dict[str, Any], rows: Optional[int]) -> Any:
     )
 
 
-def to_input(values: Any, detail: Dict[str, Any]) -> Any:
-    """One real-valued sample in the input's type: quantized where the model wants integers.
+def to_input(values: Any, detail: Dict[str, Any]) -> Tuple[Any, int]:
+    """Samples in the input's type, and how many of their values had to be clipped.
 
+    Whole numbers go into an integer input as they are. Real numbers are quantized for it:
     q = round(x / scale) + zero_point, clipped to the type's range (LiteRT's 8-bit
     quantization specification).
+
+    Raises:
+        AgentError: numbers that an integer input cannot hold: whole ones beyond its range, or
+            fractions where it has no scale.
     """
     kind = np.dtype(detail["dtype"])
     scale, zero_point = detail["quantization"]
-    if kind.kind in "iu" and scale:
-        limits = np.iinfo(kind)
-        values = np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max)
-    return values.astype(kind)
+    if kind.kind not in "iu":
+        return values.astype(kind), 0
+    limits = np.iinfo(kind)
+    if values.dtype.kind == "f" and scale:
+        levels = np.rint(values / scale) + zero_point
+        clipped = int(((levels < limits.min) | (levels > limits.max)).sum())
+        return np.clip(levels, limits.min, limits.max).astype(kind), clipped
+    if values.dtype.kind == "f" and (values != np.rint(values)).any():
+        raise AgentError(
+            "dataset_bad",
+            f"the data have fractions, and the model's input {detail['name']!r} takes {kind.name}",
+        )
+    if values.size and (values.min() < limits.min or values.max() > limits.max):
+        hint = "; give real numbers to have them quantized" if scale else ""
+        raise AgentError(
+            "dataset_bad",
+            f"the data have whole numbers beyond {limits.min} to {limits.max}, which the model's "
+            f"input {detail['name']!r} can hold{hint}",
+        )
+    return values.astype(kind), 0
+
+
+def clipping_warnings(clipped: int, count: int, detail: Dict[str, Any]) -> Tuple[str, ...]:
+    """A sentence if more than 1 % of all values were clipped."""
+    if 100 * clipped <= count:
+        return ()
+    said = (
+        f"at least {100 * clipped // count} % of the values in the data are beyond the range of "
+        f"the model's input {detail['name']!r} and were clipped: are they scaled as it expects?"
+    )
+    return (said,)
 
 
 def check_outputs(interpreter: Any) -> None:

@@ -84,7 +84,7 @@ def planned(manifest: Mapping[str, Any]) -> tuple[PlannedTrial, ...]:
 def _without_folders(suite: Suite) -> dict[str, Any]:
     document: dict[str, Any] = suite.model_dump(mode="json")
     for model in document["models"]:
-        for key in ("source", "student", "data"):
+        for key in ("source", "student", "data", "data_for"):
             model[key] = _without_folder(model[key])
         model["teachers"] = [_without_folder(teacher) for teacher in model["teachers"]]
         model["ready"] = {name: _without_folder(path) for name, path in model["ready"].items()}

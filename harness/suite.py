@@ -244,7 +244,7 @@ class Suite(_Table):
                 ) from error
         for name, path in model.ready.items():
             yield (
-                model.model_copy(update={"source": path}),
+                model.model_copy(update={"source": path, "data_for": model.source}),
                 parse_recipe({"name": name, "recipe": "as_is"}),
             )
 
@@ -306,6 +306,7 @@ def _resolve_paths(suite: Suite, folder: Path) -> Suite:
                 "student": resolve(model.student, ()),
                 "teachers": tuple(resolve(teacher, ()) for teacher in model.teachers),
                 "data": resolve(model.data, NAMED_DATASETS),
+                "data_for": resolve(model.data_for, ()),
                 "ready": {name: resolve(path, ()) for name, path in model.ready.items()},
             }
         )

@@ -206,7 +206,7 @@ def test_a_bad_model_leaves_the_others_unharmed(tmp_path: Path) -> None:
     [
         (None, "does not exist"),
         (b"hello", "gone.tflite"),
-        ("cut", "cannot be used"),
+        ("cut", "is torn: its FlatBuffer cannot be read"),
     ],
 )
 def test_a_model_file_that_is_none(tmp_path: Path, content: object, words: str) -> None:

@@ -25,6 +25,7 @@ from harness.errors import first_line
 from harness.models.array import Sample
 from harness.models.sources import check_tflite
 from harness.models.spec import ModelSpec
+from harness.tflite import interface
 
 
 class ModelBuilder:
@@ -221,11 +222,13 @@ class ModelBuilder:
     def _evaluation(self, made: Made) -> EvaluationSet | None:
         if self._made_of.samples.raw.evaluation is None:
             return None
-        data = self._made_of.samples.fitted(made.input_shape, made.classes)
+        content = self._cache.path(made.sha256).read_bytes()
+        (taken,) = interface.read(content, self._made_of.source.text).inputs
+        data = self._made_of.samples.fitted(made.input_shape, made.classes, taken)
         assert data.evaluation is not None
         return self._cache.evaluation(
             data.name,
-            f"{data.digest} {self._made_of.source.levels}",
+            f"{data.digest} {self._made_of.source.levels} {data.evaluation[0].dtype}",
             made.input_shape,
             data.evaluation,
         )

@@ -175,7 +175,7 @@ class Cache:
             name: the dataset's.
             digest: of the dataset.
             shape: of one sample, in the model's input format.
-            samples: float32 (count, *shape*) and class indices (count,).
+            samples: (count, *shape*), float32 or the input's integers, and class indices (count,).
         """
         address = key_of({"data": digest, "shape": shape})
         path = self.root / "evaluation" / f"{address}.npz"

@@ -9,12 +9,13 @@ from harness.compress.baseline import AsIs, Float32
 from harness.compress.cache import key_of, versions_of
 from harness.compress.distill import Distill
 from harness.compress.latency import Stopwatch
-from harness.compress.samples import Samples
+from harness.compress.samples import Integers, Samples
 from harness.compress.step import QuantizingStep, Step, TrainingStep
 from harness.models.datasets import load_dataset
 from harness.models.sources import Source, find_source, find_student, find_teachers
 from harness.models.spec import ModelSpec
 from harness.tflite import interface
+from harness.tflite.interface import Interface
 
 Steps = tuple[Step, ...]
 
@@ -54,8 +55,7 @@ class Ingredients:
         teachers = tuple(find_teachers(spec))
         for file in (source, *teachers):
             if file.kind == "tflite":
-                read = interface.read(file.path.read_bytes(), file.text)
-                interface.require_fixed(read, file.text)
+                interface.require_fixed(_interface(file), file.text)
         data = spec.data or (None if source.zoo is None else source.zoo.data)
         samples = Samples(
             load_dataset(data or "random", seed=seed),
@@ -63,6 +63,7 @@ class Ingredients:
             levels=source.levels,
             model=source.text,
             seed=seed,
+            integers=_integers(source, spec),
         )
         return cls(spec, source, student, teachers, samples, seed, stopwatch)
 
@@ -100,6 +101,21 @@ class Ingredients:
         if any(isinstance(step, QuantizingStep) for step in steps):
             packages.append("litert-quantizer")
         return versions_of(*packages)
+
+
+def _interface(file: Source) -> Interface:
+    return interface.read(file.path.read_bytes(), file.text)
+
+
+def _integers(source: Source, spec: ModelSpec) -> Integers:
+    """What integers in the data are: a model of real numbers takes them as such."""
+    if source.kind != "tflite" or not any(end.is_whole for end in _interface(source).inputs):
+        return "real"
+    if spec.data_for is None or spec.data_for == spec.source:
+        return "stored"
+    own = find_source(spec.data_for)
+    stored = own.kind == "tflite" and any(end.is_whole for end in _interface(own).inputs)
+    return "stored" if stored else "either"
 
 
 def trains_student(steps: Sequence[Step]) -> bool:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import numpy as np
 
 from harness.compress import check
-from harness.compress.tflite import Runner
+from harness.compress.tflite import Runner, Tensor
 from harness.errors import BadInputError
-from harness.models.array import Sample
+from harness.models.array import Array, Sample
 from harness.models.datasets import Dataset
 from harness.models.inputs import choose, fit_inputs
+from harness.tflite import interface
+from harness.tflite.interface import TensorInfo
+
+#: What integers in the data are: real numbers, to be quantized for an integer input; values that an
+#: integer input takes as they are; or either, as they fit.
+Integers = Literal["real", "stored", "either"]
+
+#: The share of values beyond a quantized input's range above which they cannot be meant as reals.
+_MOST_CLIPPED = 0.01
 
 
 class Samples:
@@ -21,15 +32,26 @@ class Samples:
         levels: whether its integers become 0..1.
         model: what error messages call it.
         seed: of noise, and of which samples are chosen.
+        integers: what the integers of the user's data are.
     """
 
-    def __init__(self, raw: Dataset, *, given: bool, levels: bool, model: str, seed: int) -> None:
+    def __init__(
+        self,
+        raw: Dataset,
+        *,
+        given: bool,
+        levels: bool,
+        model: str,
+        seed: int,
+        integers: Integers = "real",
+    ) -> None:
         self.raw = raw
         self.given = given
         self._levels = levels
         self._model = model
         self._seed = seed
-        self._fitted: tuple[tuple[tuple[int, ...], int | None], Dataset] | None = None
+        self._integers = integers
+        self._fitted: tuple[tuple[Any, ...], Dataset] | None = None
 
     @property
     def are_noise(self) -> bool:
@@ -49,12 +71,32 @@ class Samples:
             return True
         return raw.calibration_samples(1, 0) is not None
 
-    def fitted(self, input_shape: tuple[int, ...], classes: int | None) -> Dataset:
-        """The data in a model's format; student and model have the same, so one is kept."""
-        if self._fitted is None or self._fitted[0] != (input_shape, classes):
-            data = self.raw.for_model(input_shape, classes, scale=self._levels)
-            self._fitted = ((input_shape, classes), data)
+    def fitted(
+        self, input_shape: tuple[int, ...], classes: int | None, taken: TensorInfo | None = None
+    ) -> Dataset:
+        """The data in a model's format; student and model have the same, so one is kept.
+
+        Args:
+            input_shape: of one sample.
+            classes: of the model's answers.
+            taken: the input of a file, which may keep integers as they are.
+        """
+        stored = None if taken is None else self._stored(taken)
+        if self._fitted is None or self._fitted[0] != (input_shape, classes, stored):
+            data = self.raw.for_model(input_shape, classes, scale=self._levels, stored=stored)
+            self._fitted = ((input_shape, classes, stored), data)
         return self._fitted[1]
+
+    def _stored(self, taken: TensorInfo) -> np.dtype[Any] | None:
+        """The integer type in which integers go into an input as they are, or None."""
+        if self._integers == "real" or self._levels or self.raw.levels or not taken.is_whole:
+            return None
+        kind = np.dtype(taken.dtype)
+        labelled = self.raw.evaluation or self.raw.train
+        x = self.raw.calibration if labelled is None else labelled[0]
+        if self._integers == "either" and x is not None and _fits(x, taken, kind):
+            return None
+        return kind
 
     def require_fit(self, inputs: int, outputs: int) -> None:
         """Refuses data that no model with so many inputs and outputs can take.
@@ -85,9 +127,10 @@ class Samples:
         runner = Runner(content)
         if self.are_noise:
             return runner.noise(check.SAMPLES, self._seed)
-        chosen = self._chosen(runner, check.SAMPLES)
+        taken = interface.read(content, self._model).inputs
+        chosen = self._chosen(runner, taken, check.SAMPLES)
         if not chosen and self.raw.evaluation is not None:
-            evaluation = self.fitted(runner.input_shape, runner.classes).evaluation
+            evaluation = self.fitted(runner.input_shape, runner.classes, taken[0]).evaluation
             chosen = [] if evaluation is None else list(evaluation[0][: check.SAMPLES])
         return chosen or runner.noise(check.SAMPLES, self._seed)
 
@@ -100,9 +143,9 @@ class Samples:
         runner = Runner(content)
         if self.are_noise:
             return runner.noise(count, self._seed)
-        return self._chosen(runner, count)
+        return self._chosen(runner, interface.read(content, self._model).inputs, count)
 
-    def _chosen(self, runner: Runner, count: int) -> list[Sample]:
+    def _chosen(self, runner: Runner, taken: tuple[TensorInfo, ...], count: int) -> list[Sample]:
         self.require_fit(len(runner.inputs), len(runner.outputs))
         if runner.batch != 1:
             raise BadInputError(
@@ -111,15 +154,30 @@ class Samples:
             )
         named = self.raw.named
         if named is None:
-            data = self.fitted(runner.input_shape, runner.classes)
+            data = self.fitted(runner.input_shape, runner.classes, taken[0])
             chosen = data.calibration_samples(count, self._seed)
             return [] if chosen is None else list(chosen)
-        wanted = {
-            t.name: (t.sample_shape, np.float32 if t.scale else t.dtype) for t in runner.inputs
-        }
-        if len(wanted) == len(named) == 1:  # there is no other that could be meant
-            named = dict(zip(wanted, named.values(), strict=True))
+        if len(runner.inputs) == len(named) == 1:  # there is no other that could be meant
+            named = {runner.inputs[0].name: next(iter(named.values()))}
+
+        def kind(tensor: Tensor) -> Any:
+            """Real numbers are quantized when the model is run; integers may be as they go in."""
+            x = named.get(tensor.name)
+            stored = self._integers == "stored" and x is not None and x.dtype.kind in "biu"
+            return np.float32 if tensor.scale and not stored else tensor.dtype
+
+        wanted = {t.name: (t.sample_shape, kind(t)) for t in runner.inputs}
         chosen_by_input = choose(fit_inputs(named, wanted, self.raw.origin), count, self._seed)
         if len(wanted) == 1:
             return [next(iter(sample.values())) for sample in chosen_by_input]
         return list(chosen_by_input)
+
+
+def _fits(x: Array, taken: TensorInfo, kind: np.dtype[Any]) -> bool:
+    """Whether numbers, taken as real ones, are within a quantized input's range."""
+    if taken.quantization is None:
+        return False
+    scale, zero_point = taken.quantization.scale, taken.quantization.zero_point
+    limits = np.iinfo(kind)
+    low, high = ((n - zero_point) * scale for n in (limits.min - 0.5, limits.max + 0.5))
+    return float(((x < low) | (x > high)).mean()) <= _MOST_CLIPPED

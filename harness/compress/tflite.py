@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device_agent import delegation, indices
+from device_agent import delegation, indices, tensors
+from device_agent.runtime import AgentError
 from harness.compress.step import StepError, UnsupportedModelError
 from harness.models.array import Array, Sample
 
@@ -271,14 +272,17 @@ def _noise(generator: np.random.Generator, count: int, tensor: Tensor, rows: int
 
 
 def _encode(value: Array, tensor: Tensor) -> Array:
-    value = value.reshape(tensor.shape)
-    dtype = np.dtype(tensor.dtype)
-    if not np.issubdtype(dtype, np.integer):
-        return value.astype(dtype)
-    if tensor.scale:
-        value = np.rint(value / tensor.scale) + tensor.zero_point
-    limits = np.iinfo(dtype)
-    return np.clip(value, limits.min, limits.max).astype(dtype)
+    """As the device agent does it."""
+    detail = {
+        "name": tensor.name,
+        "dtype": tensor.dtype,
+        "quantization": (tensor.scale, tensor.zero_point),
+    }
+    try:
+        encoded: Array = tensors.to_input(value.reshape(tensor.shape), detail)[0]
+    except AgentError as error:
+        raise StepError(str(error)) from error
+    return encoded
 
 
 def _one_line(error: Exception) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 from harness.errors import BadInputError, did_you_mean, first_line
 from harness.models import images
 from harness.models.array import Array
-from harness.models.inputs import SEPARATOR, named_of
+from harness.models.inputs import SEPARATOR, named_of, whole
 from harness.models.labels import class_numbers
 from harness.models.spec import NAMED_DATASETS
 
@@ -66,7 +66,12 @@ class Dataset:
     named: Mapping[str, Array] | None = None
 
     def for_model(
-        self, input_shape: tuple[int, ...], classes: int | None, *, scale: bool = False
+        self,
+        input_shape: tuple[int, ...],
+        classes: int | None,
+        *,
+        scale: bool = False,
+        stored: np.dtype[Any] | None = None,
     ) -> Dataset:
         """The same data as a model takes them: float32, in the model's input shape.
 
@@ -75,14 +80,18 @@ class Dataset:
             classes: how many classes the model tells apart; None if it is no classifier.
             scale: whether integer images (0..255) become 0..1, as the zoo's models want them;
                 MNIST's always do, and a user's own model takes its own data as they are.
+            stored: the integer type in which integers go into the model as they are; None: they
+                are real numbers like any other.
 
         Raises:
-            BadInputError: samples of another shape, or labels that are not among the classes.
+            BadInputError: samples of another shape, labels that are not among the classes, or
+                integers beyond the range of ``stored``.
         """
         scale = scale or self.levels
 
         def fit(x: Array, key: str) -> Array:
-            return _as_input(x, input_shape, scale=scale, where=f"{self.origin}: {key}")
+            where = f"{self.origin}: {key}"
+            return _as_input(x, input_shape, scale=scale, stored=stored, where=where)
 
         def fit_labelled(pair: Labelled | None, key: str) -> Labelled | None:
             if pair is None:
@@ -316,8 +325,15 @@ def _check_samples(x: Array, where: str) -> None:
         raise BadInputError(f"{where} has NaN or infinite values: every value must be finite")
 
 
-def _as_input(x: Array, input_shape: tuple[int, ...], *, scale: bool, where: str) -> Array:
-    """Samples as float32 in the input's shape.
+def _as_input(
+    x: Array,
+    input_shape: tuple[int, ...],
+    *,
+    scale: bool,
+    stored: np.dtype[Any] | None,
+    where: str,
+) -> Array:
+    """Samples as float32 in the input's shape; integers in their own type, if there is one.
 
     Only what keeps the order of the values is reshaped: flattening, and axes of size 1.
     """
@@ -328,6 +344,8 @@ def _as_input(x: Array, input_shape: tuple[int, ...], *, scale: bool, where: str
         raise BadInputError(
             f"{where} has samples of shape {shape}, and the model takes {input_shape}"
         )
+    if stored is not None and not np.issubdtype(x.dtype, np.floating):
+        return whole(x, stored, where).reshape(len(x), *input_shape)
     with np.errstate(over="ignore"):
         values: Array = x.astype(np.float32)
     if not np.isfinite(values).all():

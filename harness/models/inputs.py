@@ -79,6 +79,24 @@ def choose(fitted: Mapping[str, Array], count: int, seed: int) -> list[dict[str,
     return [{name: values[i] for name, values in fitted.items()} for i in chosen]
 
 
+def whole(x: Array, kind: np.dtype[Any], where: str) -> Array:
+    """Whole numbers in an integer type.
+
+    Raises:
+        BadInputError: there are fractions, or numbers beyond the type's range.
+    """
+    if not (x == np.rint(x)).all():
+        raise BadInputError(f"{where} must hold whole numbers, since the model takes {kind}")
+    limits = np.iinfo(kind)
+    if x.min() < limits.min or x.max() > limits.max:
+        raise BadInputError(
+            f"{where} has whole numbers from {x.min():g} to {x.max():g}, and the model's input "
+            f"takes {kind}, {limits.min} to {limits.max}; give such numbers (real ones, float32, "
+            "are quantized if the input has a scale)"
+        )
+    return x.astype(kind)
+
+
 def columns(samples: Sequence[Sample], names: Sequence[str]) -> list[Array]:
     """For each input, the values of all samples: (samples, *shape*)."""
     named = [s if isinstance(s, Mapping) else {names[0]: s} for s in samples]
@@ -96,10 +114,7 @@ def _fit(x: Array, shape: tuple[int, ...], kind: np.dtype[Any], where: str) -> A
         if not np.isfinite(values).all():
             raise BadInputError(f"{where} has values beyond the range of {kind}; scale them")
         return values.reshape(len(x), *shape)
-    limits = np.iinfo(kind)
-    if not (x == np.rint(x)).all() or x.min() < limits.min or x.max() > limits.max:
-        raise BadInputError(f"{where} must hold whole numbers, since the model takes {kind}")
-    return x.astype(kind).reshape(len(x), *shape)
+    return whole(x, kind, where).reshape(len(x), *shape)
 
 
 def _told(wanted: Mapping[str, tuple[tuple[int, ...], Any]]) -> str:

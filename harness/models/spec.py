@@ -36,6 +36,8 @@ class ModelSpec(BaseModel):
         ready: further variants made elsewhere: a name and the path of a ``.tflite`` each,
             compared as they are.
         min_accuracy: the share of right answers that every variant must at least have, as 0.97.
+        data_for: the source that the data were made for, where that is another one; a suite sets
+            it for its ready files.
         max_accuracy_loss: how much less than the baseline's it may be, as 0.005 for half a point.
     """
 
@@ -48,6 +50,7 @@ class ModelSpec(BaseModel):
     teachers: tuple[str, ...] = ()
     recipes: tuple[str | dict[str, object], ...] = ()
     ready: dict[str, str] = Field(default_factory=dict)
+    data_for: str | None = None
     min_accuracy: float | None = Field(None, strict=True)
     max_accuracy_loss: float | None = Field(None, strict=True)
 

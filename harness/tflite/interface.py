@@ -12,6 +12,9 @@ from typing import Any
 from harness.errors import BadInputError
 from harness.models.sources import check_tflite
 
+#: The integers that NumPy has, too.
+_WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+
 
 @dataclass(frozen=True)
 class Quantization:
@@ -45,7 +48,7 @@ class TensorInfo:
     @property
     def is_whole(self) -> bool:
         """Whether it is stored as integers, be they quantized or not."""
-        return self.dtype.startswith(("int", "uint"))
+        return self.dtype in _WHOLE
 
     @property
     def shape_text(self) -> str:

@@ -202,13 +202,14 @@ def data(path: Path, **arrays: object) -> dict[str, str]:
     return {"dataset": str(path), "dataset_sha256": sha256(path)}
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int8])
 @pytest.mark.parametrize("model", ["small.tflite", "small_int8.tflite", "small_int8_input.tflite"])
 def test_predictions_agree_with_the_linux_agents(
     desktop: list[str], tmp_path: Path, model: str, kind: type
 ) -> None:
     generator = np.random.default_rng(1)
-    x = (generator.random((400, 8, 8, 1)) * (1 if kind != np.uint8 else 3)).astype(kind)
+    x = generator.random((400, 8, 8, 1))
+    x = (255 * x - 128 if kind == np.int8 else x).astype(kind)
     wanted = job(MODELS / model, "accuracy", **data(tmp_path / "d.npz", x=x, y=np.arange(400) % 10))
     java, events = converse(desktop, wanted)
     python, _ = converse([sys.executable, str(agent_archive.build(tmp_path))], wanted)
@@ -218,6 +219,27 @@ def test_predictions_agree_with_the_linux_agents(
     found = metrics(java)["accuracy_top1"]
     assert (found.value, found.n, found.resolution) == (right, 400, 1 / 400)
     assert events[-1].phase == "accuracy"
+
+
+def test_both_agents_take_integers_as_they_are_and_warn_of_clipping(
+    ask: Ask, tmp_path: Path
+) -> None:
+    model = MODELS / "small_int8_input.tflite"
+    generator = np.random.default_rng(3)
+    y = np.zeros(50, int)
+    for x in (
+        generator.integers(-128, 128, (50, 8, 8, 1)).astype(np.int16),
+        255 * generator.random((50, 8, 8, 1), dtype=np.float32),
+    ):
+        given = data(tmp_path / "d.npz", x=x, y=y)
+        java = ask(model, "accuracy", **given)
+        python = converse([sys.executable, "-m", "device_agent"], job(model, "accuracy", **given))[
+            0
+        ]
+        assert java.predictions == python.predictions
+        (said,) = python.warnings or ("",)
+        assert [w for w in java.warnings if "clipped" in w] == [w for w in (said,) if w]
+        assert ("clipped" in said) == (x.dtype == np.float32)
 
 
 GOOD_X = np.zeros((3, 8, 8, 1), np.float32)

@@ -295,7 +295,7 @@ def test_bad_input_is_found_before_anything_is_made(digits: Any, tmp_path: Path)
         (spec_of(digits, data=None), "int8", r"the model has no data: .*--data random\) to"),
         (spec_of(digits, data=only_test), "int8", "neither calibration nor training samples"),
         (spec_of(digits, source="gone.keras"), "float32", r"gone\.keras does not exist"),
-        (spec_of(digits, source=str(torn)), "as_is", r"torn\.tflite cannot be used"),
+        (spec_of(digits, source=str(torn)), "as_is", r"torn\.tflite is torn"),
         (spec_of(digits, data="gone.npz"), "float32", r"gone\.npz does not exist"),
         (ModelSpec(name="m", source="zoo:lenet"), "float32", "'lenet'; did you mean lenet-5"),
         (ModelSpec(name="m", source="zoo:mobilenet-v2"), "prune(0.5)", "schedule=once, epochs=0"),

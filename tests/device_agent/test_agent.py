@@ -184,6 +184,25 @@ def test_accuracy_quantizes_the_input_of_an_integer_model(tmp_path: Path) -> Non
     assert same > 0.6
 
 
+def test_accuracy_takes_an_integer_model_s_own_integers_as_they_are(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).random((40, 8, 8, 1), dtype=np.float32)
+    model = MODELS / "small_int8_input.tflite"
+    scale, zero_point = 0.003918354399502277, -128
+    levels = np.clip(np.rint(x / np.float32(scale)) + zero_point, -128, 127)
+    y = np.zeros(40, int)
+    real = ask(accuracy_job(model, npz(tmp_path / "a.npz", x=x, y=y)))
+    for kind in (np.int8, np.int16, np.int64):
+        own = ask(accuracy_job(model, npz(tmp_path / "b.npz", x=levels.astype(kind), y=y)))
+        assert isinstance(real, Result)
+        assert isinstance(own, Result)
+        assert own.predictions == real.predictions
+        assert own.warnings == ()
+    unscaled = ask(accuracy_job(model, npz(tmp_path / "c.npz", x=255 * x, y=y)))
+    assert isinstance(unscaled, Result)
+    (warning,) = unscaled.warnings
+    assert "% of the values in the data are beyond the range of the model's input" in warning
+
+
 GOOD_X = np.zeros((3, 8, 8, 1), np.float32)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from device_agent import indices, tensors
+from device_agent.runtime import AgentError
 
 
 class Graph:
@@ -92,3 +93,56 @@ def test_a_model_without_a_table(model_file: Path) -> None:
     interpreter = Interpreter(model_path=str(model_file))
     interpreter.allocate_tensors()
     assert indices.table_rows(interpreter) == {}
+
+
+def detail(kind: Any, scale: float = 0.0, zero_point: int = 0) -> dict[str, Any]:
+    return {"name": "x", "dtype": kind, "quantization": (scale, zero_point)}
+
+
+@pytest.mark.parametrize("given", ["bool", "uint8", "int8", "int16", "int32", "int64"])
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int16, np.int32, np.int64])
+@pytest.mark.parametrize("scale", [0.0, 1 / 255])
+def test_whole_numbers_go_into_an_integer_input_as_they_are(
+    given: str, kind: Any, scale: float
+) -> None:
+    values = np.array([0, 1, 1, 100]).astype(given)
+    taken, clipped = tensors.to_input(values, detail(kind, scale, 3))
+    assert taken.dtype == kind
+    assert taken.tolist() == values.astype(int).tolist()
+    assert clipped == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "scale", "words"),
+    [
+        (np.array([0, 256]), np.uint8, 0.5, "beyond 0 to 255"),
+        (np.array([0, 200], np.uint8), np.int8, 0.5, "give real numbers to have them quantized"),
+        (np.array([-1]), np.uint8, 0.0, "beyond 0 to 255"),
+        (np.array([40_000.0]), np.int16, 0.0, "beyond -32768 to 32767"),
+        (np.array([0.5]), np.int32, 0.0, "fractions"),
+        (np.array([np.nan]), np.int32, 0.0, "fractions"),
+    ],
+)
+def test_what_an_integer_input_cannot_hold(
+    values: Any, kind: Any, scale: float, words: str
+) -> None:
+    with pytest.raises(AgentError, match=words) as caught:
+        tensors.to_input(values, detail(kind, scale))
+    assert caught.value.code == "dataset_bad"
+
+
+def test_real_numbers_are_quantized_and_clipped_ones_counted() -> None:
+    values = np.array([0.0, 0.25, 1.0, 255.0, -3.0], np.float32)
+    taken, clipped = tensors.to_input(values, detail(np.int8, 1 / 255, -128))
+    assert taken.tolist() == [-128, -64, 127, 127, -128]
+    assert clipped == 2
+    assert tensors.to_input(values, detail(np.float32))[0].tolist() == values.tolist()
+
+
+def test_clipping_is_warned_of_above_one_percent() -> None:
+    assert tensors.clipping_warnings(1, 100, detail(np.int8)) == ()
+    (said,) = tensors.clipping_warnings(25, 200, detail(np.int8))
+    assert said == (
+        "at least 12 % of the values in the data are beyond the range of the model's input 'x' and "
+        "were clipped: are they scaled as it expects?"
+    )

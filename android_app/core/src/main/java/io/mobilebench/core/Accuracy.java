@@ -1,8 +1,10 @@
 package io.mobilebench.core;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 
 /** How often a classifier is right, on labelled samples that the host sent. */
 final class Accuracy {
@@ -30,10 +32,11 @@ final class Accuracy {
             int count = dataset.labels.length;
             long[] predictions = new long[count];
             int right = 0;
+            long clipped = 0;
             long nextEvent = System.nanoTime();
             for (int number = 0; number < count; number++) {
                 Elements target = new Elements(input.type, model.input(0));
-                convert(dataset.next(), dataset.type(), input, target);
+                clipped += convert(dataset.next(), dataset.type(), input, target);
                 model.invoke();
                 if (!Outputs.finite(output, model.output(0))) {
                     throw new AgentException(
@@ -58,7 +61,11 @@ final class Accuracy {
                     new long[0],
                     predictions,
                     Collections.<String, Object>emptyMap(),
-                    model.delegation().warnings);
+                    warnings(
+                            model.delegation().warnings,
+                            clipped,
+                            (long) count * input.elements(),
+                            input));
         }
     }
 
@@ -106,32 +113,76 @@ final class Accuracy {
     }
 
     /**
-     * One sample in the input's type: quantized where the model wants integers.
+     * One sample in the input's type. Whole numbers go into an integer input as they are; real
+     * ones are quantized for it.
      *
      * <p>q = round(x / scale) + zero_point, clipped to the type's range (LiteRT's 8-bit
      * quantization specification). Single-precision samples are divided in single precision,
      * as the Linux agent does it: the two must not round differently.
+     *
+     * @return how many values were clipped
+     * @throws AgentException numbers that an integer input cannot hold: whole ones beyond its
+     *     range, or fractions where it has no scale
      */
-    static void convert(
-            Elements sample, ElementType from, TensorInfo input, Elements target) {
+    static int convert(Elements sample, ElementType from, TensorInfo input, Elements target)
+            throws AgentException {
         int count = input.elements();
-        boolean single = from == ElementType.FLOAT32 || from == ElementType.FLOAT16;
-        boolean quantized = !input.type.isFloat() && input.scale != 0;
+        boolean whole = !input.type.isFloat() && input.type != ElementType.BOOL;
+        int clipped = 0;
         for (int index = 0; index < count; index++) {
-            if (!quantized) {
+            if (!whole) {
                 if (from.isFloat()) {
                     target.putReal(index, sample.real(index));
                 } else {
                     target.putWhole(index, sample.whole(index));
                 }
-                continue;
+            } else if (from.isFloat() && input.scale != 0) {
+                double level = level(sample.real(index), from, input);
+                double near = Math.min(Math.max(level, input.type.lowest()), input.type.highest());
+                clipped += near == level ? 0 : 1;
+                target.putWhole(index, (long) near);
+            } else {
+                requireHeld(sample.real(index), input);
+                target.putWhole(index, sample.whole(index));
             }
-            double value = sample.real(index);
-            double steps = single ? (float) value / input.scale : value / (double) input.scale;
-            double level = Math.rint(steps) + input.zeroPoint;
-            target.putWhole(
-                    index,
-                    (long) Math.min(Math.max(level, input.type.lowest()), input.type.highest()));
         }
+        return clipped;
+    }
+
+    private static double level(double value, ElementType from, TensorInfo input) {
+        boolean single = from == ElementType.FLOAT32 || from == ElementType.FLOAT16;
+        double steps = single ? (float) value / input.scale : value / (double) input.scale;
+        return Math.rint(steps) + input.zeroPoint;
+    }
+
+    private static void requireHeld(double value, TensorInfo input) throws AgentException {
+        if (value != Math.rint(value)) {
+            throw new AgentException(
+                    "dataset_bad",
+                    "the data have fractions, and the model's input '" + input.name + "' takes "
+                            + input.type.name().toLowerCase(Locale.ROOT));
+        }
+        if (value < input.type.lowest() || value > input.type.highest()) {
+            throw new AgentException(
+                    "dataset_bad",
+                    "the data have whole numbers beyond " + input.type.lowest() + " to "
+                            + input.type.highest() + ", which the model's input '" + input.name
+                            + "' can hold"
+                            + (input.scale == 0
+                                    ? ""
+                                    : "; give real numbers to have them quantized"));
+        }
+    }
+
+    /** A sentence more if more than 1 % of all values were clipped. */
+    static List<String> warnings(List<String> said, long clipped, long count, TensorInfo input) {
+        List<String> warnings = new ArrayList<>(said);
+        if (100 * clipped > count) {
+            warnings.add(
+                    "at least " + 100 * clipped / count + " % of the values in the data are beyond"
+                            + " the range of the model's input '" + input.name
+                            + "' and were clipped: are they scaled as it expects?");
+        }
+        return warnings;
     }
 }

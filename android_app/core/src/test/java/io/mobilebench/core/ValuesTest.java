@@ -1,10 +1,13 @@
 package io.mobilebench.core;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Collections;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -70,7 +73,8 @@ class ValuesTest {
         "INT16, -1.0, 0.0000305, 0, -32768",
     })
     void realValuesAreQuantized(
-            ElementType type, float value, float scale, int zeroPoint, long expected) {
+            ElementType type, float value, float scale, int zeroPoint, long expected)
+            throws Exception {
         TensorInfo input = new TensorInfo("in", type, new int[] {1}, scale, zeroPoint);
         Elements sample = new Elements(ElementType.FLOAT32, room(4).putFloat(0, value));
         Elements target = new Elements(type, room(8));
@@ -78,8 +82,65 @@ class ValuesTest {
         assertEquals(expected, target.whole(0));
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "UINT8, UINT8, 200, 0.00390625, 0", "UINT8, UINT8, 200, 0.0078125, 127",
+        "INT64, UINT8, 200, 0.00390625, 0", "INT8, INT8, -7, 0.5, 3", "INT16, INT16, -300, 0.1, 0",
+        "INT64, INT32, 70000, 0.0, 0", "INT32, INT8, -128, 0.5, -128", "BOOL, UINT8, 1, 0.5, 3"
+    })
+    void wholeNumbersGoIntoAnIntegerInputAsTheyAre(
+            ElementType from, ElementType to, long value, float scale, int zeroPoint)
+            throws Exception {
+        TensorInfo input = new TensorInfo("in", to, new int[] {1}, scale, zeroPoint);
+        Elements sample = new Elements(from, room(8));
+        sample.putWhole(0, value);
+        Elements target = new Elements(to, room(8));
+        assertEquals(0, Accuracy.convert(sample, from, input, target));
+        assertEquals(value, target.whole(0));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "INT64, UINT8, 256, 0.5, whole numbers beyond 0 to 255",
+        "INT64, UINT8, -1, 0, whole numbers beyond 0 to 255",
+        "UINT8, INT8, 128, 0.5, give real numbers to have them quantized",
+        "INT64, INT16, 40000, 0, whole numbers beyond -32768 to 32767",
+        "FLOAT32, INT32, 0.5, 0, the data have fractions",
+    })
+    void whatAnIntegerInputCannotHoldIsRefused(
+            ElementType from, ElementType to, double value, float scale, String words) {
+        TensorInfo input = new TensorInfo("in", to, new int[] {1}, scale, 0);
+        Elements sample = new Elements(from, room(8));
+        sample.putReal(0, value);
+        AgentException refused =
+                assertThrows(
+                        AgentException.class,
+                        () ->
+                                Accuracy.convert(
+                                        sample, from, input, new Elements(to, room(8))));
+        assertEquals("dataset_bad", refused.code);
+        assertTrue(refused.getMessage().contains(words), refused.getMessage());
+    }
+
     @Test
-    void bytesBecomeFloatsAsTheyAre() {
+    void clippedValuesAreWarnedOfAboveOnePercent() throws Exception {
+        TensorInfo input = new TensorInfo("x", ElementType.INT8, new int[] {2}, 0.5f, 0);
+        ByteBuffer values = room(8).putFloat(0, 100).putFloat(4, 1);
+        Elements target = new Elements(ElementType.INT8, room(8));
+        Elements sample = new Elements(ElementType.FLOAT32, values);
+        assertEquals(1, Accuracy.convert(sample, ElementType.FLOAT32, input, target));
+        List<String> none = Collections.emptyList();
+        assertTrue(Accuracy.warnings(none, 1, 100, input).isEmpty());
+        assertEquals(
+                Collections.singletonList(
+                        "at least 12 % of the values in the data are beyond the range of the"
+                                + " model's input 'x' and were clipped: are they scaled as it"
+                                + " expects?"),
+                Accuracy.warnings(none, 25, 200, input));
+    }
+
+    @Test
+    void bytesBecomeFloatsAsTheyAre() throws Exception {
         TensorInfo input = new TensorInfo("in", ElementType.FLOAT32, new int[] {1}, 0, 0);
         Elements sample = new Elements(ElementType.UINT8, room(1).put(0, (byte) 200));
         ByteBuffer target = room(4);
