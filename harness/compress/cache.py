@@ -52,6 +52,7 @@ _SOURCES = (
     "compress/**/*.py",
     "tflite/*.py",
     "models/zoo.py",
+    "models/copies.py",
     "models/training.py",
     "models/datasets.py",
     "models/inputs.py",

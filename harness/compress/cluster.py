@@ -39,7 +39,7 @@ class Cluster(TrainingStep):
         import numpy as np
 
         from harness.compress.prune import prunable
-        from harness.models.training import copy_of
+        from harness.models.copies import copy_of
 
         model = copy_of(state.model)
         kernels = prunable(model)

@@ -54,7 +54,7 @@ class Distill(TrainingStep):
 
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
-        from harness.models.training import copy_of
+        from harness.models.copies import copy_of
 
         teachers = workshop.teachers()
         loss = self.loss(teachers)

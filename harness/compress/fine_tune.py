@@ -24,7 +24,7 @@ class FineTune(TrainingStep):
     def train(self, state: State, workshop: Workshop) -> State:
         """See :meth:`TrainingStep.train`."""
         from harness.compress.importance import zero_share
-        from harness.models.training import copy_of
+        from harness.models.copies import copy_of
 
         model = copy_of(state.model)
         kernels, warnings = train_on(self, model, state, workshop.lessons)

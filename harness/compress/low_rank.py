@@ -60,6 +60,8 @@ class LowRank(TrainingStep):
         """The model with its layers split, and the rank of each that was."""
         import keras
 
+        from harness.models.copies import copy_of, require_alike, take_state
+
         halves: dict[str, tuple[Array, Array]] = {}
 
         def clone(layer: Any) -> Any:
@@ -70,16 +72,18 @@ class LowRank(TrainingStep):
             return _pair(layer, found[0].shape[-1])
 
         copy = keras.models.clone_model(model, clone_function=clone)
+        multiplied = copy_of(model)  # what the split model must compute
         for layer in model.layers:
-            if not layer.weights:
-                continue
-            there = copy.get_layer(layer.name)
             if layer.name in halves:
                 narrow, wide = halves[layer.name]
-                there.layers[0].set_weights([narrow])
-                there.layers[1].set_weights([wide, *layer.get_weights()[1:]])
-            else:
-                there.set_weights(layer.get_weights())
+                first, second = copy.get_layer(layer.name).layers
+                first.set_weights([narrow])
+                second.set_weights([wide, *layer.get_weights()[1:]])
+                kernel = multiplied.get_layer(layer.name).kernel
+                kernel.assign((narrow @ wide).reshape(kernel.shape))
+            elif not isinstance(layer, keras.layers.InputLayer):
+                take_state(copy.get_layer(layer.name), layer)
+        require_alike(copy, multiplied)
         return copy, {name: int(narrow.shape[-1]) for name, (narrow, _) in halves.items()}
 
     def _halves(self, layer: Any) -> tuple[Array, Array] | None:

@@ -95,7 +95,7 @@ class Prune(TrainingStep):
         from harness.compress import masks
         from harness.compress.importance import zero_share
         from harness.compress.schedule import Masking
-        from harness.models.training import copy_of
+        from harness.models.copies import copy_of
 
         model = copy_of(state.model)
         every = prunable(model)

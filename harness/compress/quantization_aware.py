@@ -54,7 +54,7 @@ class QuantizationAware(TrainingStep):
         """See :meth:`TrainingStep.train`."""
         from harness.compress.importance import zero_share
         from harness.compress.prune import prunable
-        from harness.models.training import copy_of
+        from harness.models.copies import copy_of
 
         rounded = with_rounded_activations(state.model)
         sharing = set() if state.codes is None else {id(kernel) for kernel in prunable(rounded)}
@@ -233,8 +233,10 @@ def _forward(model: Any, x: Any, rounding: Mapping[int, Callable[[Any], Any]]) -
 
 
 def _take_weights(model: Any, other: Any) -> None:
-    """Takes over the weights of layers of the same names."""
+    """Takes over the state of layers of the same names."""
+    from harness.models.copies import take_state
+
     sources = {layer.name: layer for layer in other.layers}
     for layer in model.layers:
-        if layer.weights and layer.name in sources:
-            layer.set_weights(sources[layer.name].get_weights())
+        if layer.name in sources:
+            take_state(layer, sources[layer.name])

@@ -155,11 +155,11 @@ def build_fresh(source: Source) -> Any:
 
     The caller has seeded Keras.
     """
-    import keras
+    from harness.models.copies import fresh_copy
 
     if source.zoo is not None:
         return source.zoo.build()
-    return keras.models.clone_model(load_keras(source))
+    return fresh_copy(load_keras(source))
 
 
 def load_keras(source: Source) -> Any:

@@ -297,15 +297,6 @@ def shifted(x: Array, largest: int, random: np.random.Generator) -> Array:
     return moved.reshape(x.shape)
 
 
-def copy_of(model: Any) -> Any:
-    """A model of the same architecture and weights that shares nothing with the first."""
-    import keras
-
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy
-
-
 def _last_layer(model: Any) -> Any:
     import keras
 

@@ -29,13 +29,16 @@ def lively(model: Any) -> Any:
     for weight in model.weights:
         if not str(weight.dtype).startswith("float"):
             continue
-        if weight.name in ("gamma", "moving_variance"):
+        if weight.name in ("gamma", "moving_variance", "variance"):
             value = random.uniform(0.5, 1.5, weight.shape)
         elif len(weight.shape) < 2 or weight.name == "alpha":
             value = random.normal(0, 0.2, weight.shape)
         else:
             value = random.normal(0, np.sqrt(2 / np.prod(weight.shape[:-1])), weight.shape)
         weight.assign(value)
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):  # it computes with what it makes of its weights
+            layer.finalize_state()
     return model
 
 

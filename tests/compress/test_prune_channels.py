@@ -78,7 +78,7 @@ def graph_of(*sizes: int) -> ChannelGraph:
 
 def test_dead_filters_go_first(convolutional: Any) -> None:
     """Where half of the filters compute nothing, half can go without a change."""
-    from harness.models.training import copy_of
+    from harness.models.copies import copy_of
 
     model = copy_of(convolutional)
     random = np.random.default_rng(0)
@@ -107,7 +107,8 @@ def test_norms_are_those_of_the_filters(convolutional: Any) -> None:
 def test_taylor_sees_what_a_channel_is_used_for(state: State, lessons: Any) -> None:
     """The derivative is that of the loss; a channel that nobody listens to has none."""
     from harness.compress.channels.rewrite import run_masked
-    from harness.models.training import copy_of, cross_entropy, logits_of
+    from harness.models.copies import copy_of
+    from harness.models.training import cross_entropy, logits_of
 
     model = copy_of(state.model)
     kernel = model.get_layer("digit").kernel

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from harness.errors import BadInputError
+from harness.models.copies import copy_of
 from harness.models.training import (
     Lessons,
     TrainingSettings,
-    copy_of,
     doubts,
     fit,
     logits_of,

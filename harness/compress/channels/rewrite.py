@@ -16,6 +16,7 @@ from harness.compress.channels.walk import call, layers_by_path, walk
 from harness.compress.step import StepError
 from harness.errors import first_line
 from harness.models.array import Array
+from harness.models.copies import noise_for, take_state
 
 #: How far the smaller model may be from the masked one, as a share of the largest output.
 _TOLERANCE = 1e-4
@@ -44,7 +45,11 @@ def shrink(model: Any, graph: ChannelGraph, keep: Array) -> Any:
         ) from error
     old = dict(layers_by_path(model))
     for path, layer in layers_by_path(smaller):
-        layer.set_weights(_cut_weights(old[path], layers.get(path), keep))
+        made = layers.get(path)
+        if made is None or made.rule is None or not made.rule.axes:
+            take_state(layer, old[path])
+        else:
+            layer.set_weights(_cut_weights(old[path], made, keep))
     return smaller
 
 
@@ -81,12 +86,7 @@ def deviation(model: Any, smaller: Any, graph: ChannelGraph, keep: Array, seed: 
     """
     import keras
 
-    random = np.random.default_rng(seed)
-    samples = []
-    for tensor in model.inputs:
-        shape = (2, *(n or 1 for n in tensor.shape[1:]))
-        values = random.random(shape) if "float" in str(tensor.dtype) else np.zeros(shape)
-        samples.append(keras.ops.convert_to_tensor(values, dtype=tensor.dtype))
+    samples = keras.tree.flatten(noise_for(model, (1, 1), seed))
     wanted = run_masked(model, graph, keep, samples)
     found = walk(smaller, samples, lambda operation, _, node, v: call(operation, node, v))
     worst = 0.0
@@ -142,10 +142,9 @@ def _with_last(shape: Any, channels: Array, keep: Array) -> Any:
     return shape if shape[-1] is None else (*shape[:-1], int(keep[channels].sum()))
 
 
-def _cut_weights(layer: Any, made: Call | None, keep: Array) -> list[Array]:
+def _cut_weights(layer: Any, made: Call, keep: Array) -> list[Array]:
+    assert made.rule is not None
     weights = [(weight.name, weight.numpy()) for weight in layer.weights]
-    if made is None or made.rule is None or not made.rule.axes:
-        return [value for _, value in weights]
     taken, given = keep[made.inputs[0]], keep[made.outputs[0]]
     masks = {
         "in": taken,
