@@ -39,12 +39,15 @@ def convert_keras(model: Any, scratch: Path) -> bytes:
         for tensor in model.inputs
     ]
     with tempfile.TemporaryDirectory(dir=scratch) as folder, _conversion():
-        model.export(
-            folder,
-            format="tf_saved_model",
-            verbose=False,
+        # Left to itself a layer that augments does so, and nothing random can be converted.
+        archive = keras.export.ExportArchive()
+        archive.track(model)
+        archive.add_endpoint(
+            "serve",
+            lambda given: model(given, training=False),
             input_signature=[signature] if several else signature,
         )
+        archive.write_out(folder, verbose=False)
         return _convert(folder)
 
 

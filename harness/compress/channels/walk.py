@@ -5,6 +5,7 @@ Nested models are entered, so whoever visits sees plain layers and operations on
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -62,11 +63,14 @@ def walk(
 
 
 def call(operation: Any, node: Any, inputs: Sequence[Any]) -> list[Any]:
-    """Runs one call of the graph on tensors; one tensor for each output."""
+    """Runs one call of the graph on tensors, without training; one tensor for each output."""
     import keras
 
     tensors = {id(t): value for t, value in zip(node.input_tensors, inputs, strict=True)}
     args, kwargs = node.arguments.fill_in(tensors)
+    takes = inspect.signature(operation.call).parameters
+    if "training" in takes and kwargs.get("training") is None:
+        kwargs["training"] = False  # layers that augment do it unless they are told not to
     flat: list[Any] = keras.tree.flatten(operation(*args, **kwargs))
     return flat
 
