@@ -30,9 +30,10 @@ from common import heading
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from device_agent.contract import PROTOCOL_VERSION, Job, Result
-from harness.devices.adb import AdbDevice, AdbServer
-from harness.devices.android import AndroidDevice
+from mobilebench.devices.adb.client import AdbDevice, AdbServer
+from mobilebench.devices.android.device import AndroidDevice
+from mobilebench_agent.contract import PROTOCOL_VERSION, Job, Result
+
 from tests.phone import apps, personalities, system
 from tests.phone.android import PACKAGE, Android, Package
 from tests.phone.server import QUIET, Server

@@ -29,17 +29,16 @@ from typing import Any
 
 import numpy as np
 from common import Journal, accuracy, heading
+from mobilebench.cache import cache_folder
+from mobilebench.cli.terminal import RunDisplay
+from mobilebench.compress.pipeline.cache import key_of, versions_of
+from mobilebench.compress.recipe import Recipe
+from mobilebench.compress.service import compress_variants
+from mobilebench.compress.step import TrainingStep
+from mobilebench.devices.local.device import LocalDevice
+from mobilebench.suite.schema import Suite, read_suite, validate
 from rich.console import Console
 from scipy import stats
-
-from harness.cache import cache_folder
-from harness.compress.cache import key_of, versions_of
-from harness.compress.recipe import Recipe
-from harness.compress.service import compress_variants
-from harness.compress.step import TrainingStep
-from harness.devices.local import LocalDevice
-from harness.suite import Suite, read_suite, validate
-from harness.terminal import RunDisplay
 
 SUITE = Path(__file__).parents[1] / "suites" / "article.toml"
 

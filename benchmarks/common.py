@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from device_agent.contract import PROTOCOL_VERSION, Job
-from harness import host
-from harness.devices.local import LocalDevice
+from mobilebench import host
+from mobilebench.devices.local.device import LocalDevice
+from mobilebench_agent.contract import PROTOCOL_VERSION, Job
 
 _BIN = Path(sys.executable).parent
 MOBILEBENCH = str(_BIN / "mobilebench")

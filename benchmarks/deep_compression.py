@@ -29,19 +29,19 @@ from typing import Any
 
 import numpy as np
 from common import Journal, accuracy, heading, sha256
+from mobilebench import host
+from mobilebench.cache import cache_folder
+from mobilebench.compress.pipeline.cache import key_of
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.service import compress_variants
+from mobilebench.devices.local.device import LocalDevice
+from mobilebench.models.array import Array
+from mobilebench.models.datasets import load_dataset
+from mobilebench.models.spec import ModelSpec
+from mobilebench.tflite import inspect as inspection
+from mobilebench.tflite.graph import UNPACKING, parse
+from mobilebench_agent.contract import PROTOCOL_VERSION, Job
 from scipy import stats
-
-from device_agent.contract import PROTOCOL_VERSION, Job
-from harness import host, inspection
-from harness.cache import cache_folder
-from harness.compress.cache import key_of
-from harness.compress.recipe import parse_recipe
-from harness.compress.service import compress_variants
-from harness.devices.local import LocalDevice
-from harness.models.array import Array
-from harness.models.datasets import load_dataset
-from harness.models.spec import ModelSpec
-from harness.tflite.graph import UNPACKING, parse
 
 #: What may be added to the error, as a share.
 TOLERANCE = 0.001

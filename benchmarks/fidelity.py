@@ -17,11 +17,10 @@ import tempfile
 from pathlib import Path
 
 from common import LITERT_BENCHMARK, heading, sha256, zoo
-
-from device_agent.contract import PROTOCOL_VERSION, Job
-from harness.analysis import estimates
-from harness.cache import cache_folder
-from harness.devices.local import LocalDevice
+from mobilebench.analysis import estimates
+from mobilebench.cache import cache_folder
+from mobilebench.devices.local.device import LocalDevice
+from mobilebench_agent.contract import PROTOCOL_VERSION, Job
 
 
 def ours(device: LocalDevice, model: Path, runs: int, warmup: int) -> float:

@@ -30,23 +30,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from common import Journal, heading
+from mobilebench import host
+from mobilebench.analysis import pareto
+from mobilebench.analysis.summarise import summarise
+from mobilebench.cli.terminal import RunDisplay
+from mobilebench.compress.pipeline.cache import key_of
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.service import compress_variants
+from mobilebench.models.datasets import load_dataset
+from mobilebench.models.spec import ModelSpec
+from mobilebench.runs import run
+from mobilebench.store.folder import RunFolder
+from mobilebench.suite.schema import validate
 from rich.console import Console
 
-from harness import host, run
-from harness.analysis import pareto
-from harness.analysis.summarise import summarise
-from harness.compress.cache import key_of
-from harness.compress.recipe import parse_recipe
-from harness.compress.service import compress_variants
-from harness.models.datasets import load_dataset
-from harness.models.spec import ModelSpec
-from harness.store import RunFolder
-from harness.suite import validate
-from harness.terminal import RunDisplay
-
 if TYPE_CHECKING:
-    from harness.analysis.estimates import Estimate
-    from harness.analysis.summary import Comparison, Variant
+    from mobilebench.analysis.estimates import Estimate
+    from mobilebench.analysis.summary import Comparison, Variant
 
 CONVERTER = "plain int8, TensorFlow's converter"
 LITERT = "plain int8, litert-quantizer's static_wi8_ai8"
@@ -290,7 +290,7 @@ def costs(variant: Variant) -> list[float | None]:
     ]
 
 
-def standing(variants: Sequence[Variant]) -> list[str]:
+def status(variants: Sequence[Variant]) -> list[str]:
     """Of each variant: on the frontier, or the number of one that dominates it."""
     table = [costs(variant) for variant in variants]
     said = []
@@ -325,7 +325,7 @@ def show(comparison: Comparison) -> None:
     print(f"\n## {comparison.model}\n")
     print("| | variant | accuracy, % | Δ points | file, KB | xz, KB | speed-up | |")
     print("|--:|---|---|---|--:|--:|---|---|")
-    said = standing(comparison.variants)
+    said = status(comparison.variants)
     for number, (variant, where) in enumerate(zip(comparison.variants, said, strict=True), 1):
         size, download = ((e.value or math.nan) / 1000 for e in (variant.size, variant.xz_size))
         change = percent(variant.accuracy_change, 2, sign="+")

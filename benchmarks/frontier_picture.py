@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
-
-from harness.analysis import pareto
-from harness.report.drawing import BLUE, FAINT, INK, PAPER, STYLE, VERMILLION
-from harness.report.labels import Place, place_labels
+from mobilebench.analysis import pareto
+from mobilebench.report.figures.drawing import BLUE, FAINT, INK, PAPER, STYLE, VERMILLION
+from mobilebench.report.figures.labels import Place, place_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from harness.analysis.summary import Comparison, Variant
+    from mobilebench.analysis.summary import Comparison, Variant
 
 #: What the stand-ins for a page's colours are on a white sheet.
 _ON_PAPER = {INK: "#1a1a1a", FAINT: "#767676", PAPER: "#ffffff"}

@@ -32,15 +32,18 @@ from typing import Any
 
 import numpy as np
 from common import Journal, heading, zoo
+from mobilebench import host
+from mobilebench.analysis import gating
+from mobilebench.analysis.gating import Series, Verdict
+from mobilebench.analysis.trial import describe
+from mobilebench.analysis.verdicts import logarithms, pairs
+from mobilebench.runs import calibrate as calibration
+from mobilebench.runs import gate
+from mobilebench.runs import pair as arms
+from mobilebench.runs.run import Quiet
+from mobilebench.store.folder import RunFolder
+from mobilebench.suite import policy
 from scipy import stats
-
-from harness import arms, calibration, gate, host, policy
-from harness.analysis import gating
-from harness.analysis.gating import Series, Verdict
-from harness.analysis.trial import describe
-from harness.analysis.verdicts import logarithms, pairs
-from harness.run import Quiet
-from harness.store import RunFolder
 
 MODELS = {"lenet-5": "float32", "mobilenet-v2": "int8"}
 LAYERS = 100

@@ -18,8 +18,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from common import LITERT_BENCHMARK, MOBILEBENCH, heading, zoo
-
-from harness.store import RunFolder, TrialRecord
+from mobilebench.records.trial import TrialRecord
+from mobilebench.store.folder import RunFolder
 
 SUITE = {
     "mobilenet-v2": ["float32", "float16", "dynamic_int8", "weight_only_int8", "int8"],

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from harness.store import PARTS, SAMPLES, TRIALS, RunFolder, TrialRecord
-from harness.timings import Timings, to_part
+from mobilebench.records.timings import Timings
+from mobilebench.records.trial import TrialRecord
+from mobilebench.store.folder import PARTS, SAMPLES, TRIALS, RunFolder
+from mobilebench.store.samples import to_part
 
 BLOCKS = 6
 RUNTIMES = ("cpu-1", "cpu-4")
@@ -34,8 +35,8 @@ _CHILD = """
 import resource, sys, time
 from pathlib import Path
 start = time.perf_counter()
-from harness.report import build
-from harness.store import RunFolder
+from mobilebench.report import build
+from mobilebench.store.folder import RunFolder
 loaded = time.perf_counter()
 build(RunFolder.open(Path(sys.argv[1])))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import pytest
-
-from harness.analysis.advice import advise
-from harness.analysis.estimates import Estimate, Interval
-from harness.analysis.summary import Comparison, Energy, Latency, Memory, Variant
+from mobilebench.analysis.advice import advise
+from mobilebench.analysis.estimates import Estimate, Interval
+from mobilebench.analysis.summary import Comparison, Energy, Latency, Memory, Variant
 
 MISSING = Estimate.missing("not measured")
 

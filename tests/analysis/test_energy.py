@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.analysis import energy
-from harness.analysis.battery import CurrentProfile
+from mobilebench.analysis import energy
+from mobilebench.records.battery_current import CurrentProfile
 
 SECOND = 10**9
 IDLE, LOAD = 2.0, 5.0

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.analysis import estimates
+from mobilebench.analysis import estimates
 
 NUMBERS = st.lists(st.floats(1e-3, 1e9), min_size=1, max_size=40)
 

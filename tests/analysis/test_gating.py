@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mobilebench.analysis import gating, verdicts
+from mobilebench.analysis.gating import Decision, Look, Series, Verdict, decide, holm, sign_flip_p
+from mobilebench.records.trial import TrialRecord
 from scipy import stats
-
-from harness.analysis import gating, verdicts
-from harness.analysis.gating import Decision, Look, Series, Verdict, decide, holm, sign_flip_p
-from harness.store import TrialRecord
 
 SIX_AND_TWELVE = (Look(6, 0.02), Look(12, 0.03))
 

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mobilebench.analysis import modes
+from mobilebench.analysis.modes import Modes, critical_dip, dip, two_modes
 from scipy.optimize import linprog
-
-from harness.analysis import modes
-from harness.analysis.modes import Modes, critical_dip, dip, two_modes
 
 DISTINCT = st.lists(st.integers(1, 400), min_size=3, max_size=12, unique=True)
 

@@ -1,7 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.analysis.pareto import front
+from mobilebench.analysis.pareto import front
 
 ROWS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(0, 8)), max_size=30)
 

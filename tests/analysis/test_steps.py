@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mobilebench.analysis import steps
+from mobilebench.analysis.steps import find_steps
 from scipy import stats
-
-from harness.analysis import steps
-from harness.analysis.steps import find_steps
 
 # The annual flow of the Nile at Aswan, 1871 to 1970, 10^8 m³ (Cobb, Biometrika 65, 1978): the
 # textbook's step, at the year 1899.

@@ -2,10 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from harness.analysis import summarise
-from harness.store import TrialRecord
-from harness.timings import Timings
+from mobilebench.analysis import summarise
+from mobilebench.records.timings import Timings
+from mobilebench.records.trial import TrialRecord
 
 BASE, SMALL = "float32", "int8"
 

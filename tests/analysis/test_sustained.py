@@ -7,9 +7,8 @@ import numpy.typing as npt
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
-from harness.analysis import sustained
-from harness.analysis.sustained import THROTTLED, Trace
+from mobilebench.analysis import sustained
+from mobilebench.analysis.sustained import THROTTLED, Trace
 
 #: A minute of the simulations, ns.
 MINUTE = 1_000_000

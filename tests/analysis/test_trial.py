@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.analysis.trial import describe
+from mobilebench.analysis.trial import describe
 
 SAMPLES = st.lists(st.integers(1, 10**10), min_size=1, max_size=200).map(
     lambda values: np.array(values, dtype=np.int64)

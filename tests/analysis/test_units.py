@@ -1,8 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.analysis import units
+from mobilebench.analysis import units
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.android import shipped_apk as android_apk
 
 from app_build import parts, programs
 from app_build.desktop import compile_java, desktop_command, java_sources, library_jars
 from app_build.errors import BuildError
-from harness.devices import android_apk
 from tests.conftest import MODELS
 from tests.phone import needs
 

@@ -11,11 +11,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.android import shipped_apk as android_apk
 
 from app_build import build, parts, programs
 from app_build.desktop import compile_java, java_sources, library_jars
 from app_build.errors import BuildError
-from harness.devices import android_apk
 from tests.android_app import robolectric
 from tests.phone import needs
 

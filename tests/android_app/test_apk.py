@@ -8,12 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.agent import process as agent_process
+from mobilebench.devices.android import shipped_apk as android_apk
+from mobilebench_agent import contract
+from mobilebench_agent.contract import Job
 
 from app_build import archive, binaries, build, parts, places, programs, toolchain
 from app_build.errors import BuildError
-from device_agent import contract
-from device_agent.contract import Job
-from harness.devices import agent_process, android_apk
 from tests.conftest import sha256
 from tests.phone import needs
 

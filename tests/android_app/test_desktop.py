@@ -10,16 +10,18 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import mobilebench
 import numpy as np
 import pytest
+from mobilebench.compress.pipeline.pack import PACKERS, Packing
+from mobilebench.devices.agent import archive as agent_archive
+from mobilebench.devices.agent import process as agent_process
+from mobilebench.devices.android import shipped_apk as android_apk
+from mobilebench.devices.base import TrialError
+from mobilebench_agent.contract import Event, Job, Metric, Result
+from mobilebench_agent.environment import Environment
 
-import harness
 from app_build import parts
-from device_agent.contract import Event, Job, Metric, Result
-from device_agent.surroundings import Surroundings
-from harness.compress.pack import PACKERS, Packing
-from harness.devices import agent_archive, agent_process, android_apk
-from harness.devices.base import TrialError
 from tests.conftest import MODELS, sha256
 
 Ask = Callable[..., Result]
@@ -58,7 +60,7 @@ def test_it_greets_and_says_that_it_is_virtual(desktop: list[str]) -> None:
     hello = agent_process.greet(desktop, 20, os.environ)
     assert hello.device["virtual"] is True
     assert (hello.runtime, hello.runtime_version) == ("tensorflow-lite", parts.TFLITE.version)
-    assert hello.agent == harness.__version__
+    assert hello.agent == mobilebench.__version__
 
 
 def test_latency_has_raw_samples_and_the_linux_agents_metrics(
@@ -70,7 +72,7 @@ def test_latency_has_raw_samples_and_the_linux_agents_metrics(
     assert [event.phase for event in events] == ["load", "warmup", "measure"]
     python, _ = converse([sys.executable, str(agent_archive.build(tmp_path))], job(model_file))
     # What is around a trial the app asks Android, of which there is none here.
-    around = {metric.name for metric in Surroundings(Path("/")).end()}
+    around = {metric.name for metric in Environment(Path("/")).end()}
     told = {m.name: m.unit for m in python.metrics if m.name not in around}
     assert {m.name: m.unit for m in result.metrics} == told
     assert result.delegation == python.delegation

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-import harness
+import mobilebench
+
 from app_build import build, parts
 
 APP = Path(__file__).parents[2] / "android_app"
@@ -19,8 +20,8 @@ def test_ids_levels_and_versions() -> None:
     assert setting("namespace") == setting("applicationId") == build.PACKAGE
     assert int(setting("minSdk")) == build.MIN_SDK
     assert int(setting("targetSdk")) == int(setting("compileSdk")) == build.TARGET_SDK
-    assert setting("versionName") == build.version() == harness.__version__
-    assert int(setting("versionCode")) == build.version_code(harness.__version__)
+    assert setting("versionName") == build.version() == mobilebench.__version__
+    assert int(setting("versionCode")) == build.version_code(mobilebench.__version__)
 
 
 def test_abis() -> None:
@@ -54,5 +55,5 @@ def test_they_say_that_they_are_not_built_in_ci() -> None:
 
 def test_versions() -> None:
     java = (APP / "core/src/main/java/io/mobilebench/core/Version.java").read_text("utf-8")
-    assert f'AGENT = "{harness.__version__}"' in java
+    assert f'AGENT = "{mobilebench.__version__}"' in java
     assert build.version_code("1.2.3") == 10203

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress.artifact import Outcome, Progress
-from harness.compress.recipe import parse_recipe
-from harness.compress.service import compress_variants
-from harness.compress.step import State, Workshop
-from harness.compress.teachers import keras_teacher
-from harness.models.sources import build_fresh, find_source, load_keras
-from harness.models.spec import ModelSpec
+from mobilebench.compress.artifact import Outcome, Progress
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.service import compress_variants
+from mobilebench.compress.step import State, StepContext
+from mobilebench.compress.training.teachers import keras_teacher
+from mobilebench.models.sources import build_fresh, find_source, load_keras
+from mobilebench.models.spec import ModelSpec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -75,10 +74,9 @@ def compress(
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
     import keras
-
-    from harness.compress.convert import convert_keras
-    from harness.models.datasets import load_dataset
-    from harness.models.training import Lessons, TrainingSettings, fit
+    from mobilebench.compress.pipeline.convert import convert_keras
+    from mobilebench.models.datasets import load_dataset
+    from mobilebench.models.training import TrainingData, TrainingSettings, fit
 
     folder = tmp_path_factory.mktemp("digits")
     data = load_dataset("mnist-subset").for_model((784,), 10, scale=True)
@@ -93,10 +91,10 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
     )
     keras.utils.set_random_seed(0)
     model = dense(32, "digits_32")
-    lessons = Lessons(
+    training_data = TrainingData(
         data.train[0][:TRAIN], data.train[1][:TRAIN], TrainingSettings(learning_rate=5e-3), 0
     )
-    fit(model, lessons, epochs=6)
+    fit(model, training_data, epochs=6)
     model.save(folder / "digits.keras")
     dense(16, "digits_16").save(folder / "student.keras")
     (folder / "digits.tflite").write_bytes(convert_keras(model, folder))
@@ -110,13 +108,13 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
 
 
 @pytest.fixture
-def lessons(digits: Digits) -> Any:
-    from harness.models.datasets import load_dataset
-    from harness.models.training import Lessons, TrainingSettings
+def training_data(digits: Digits) -> Any:
+    from mobilebench.models.datasets import load_dataset
+    from mobilebench.models.training import TrainingData, TrainingSettings
 
     data = load_dataset(str(digits.data))
     assert data.train is not None
-    return Lessons(*data.train, TrainingSettings(learning_rate=5e-3), seed=0)
+    return TrainingData(*data.train, TrainingSettings(learning_rate=5e-3), seed=0)
 
 
 @pytest.fixture
@@ -126,10 +124,10 @@ def state(digits: Digits) -> State:
 
 
 @pytest.fixture
-def workshop(digits: Digits, lessons: Any, state: State) -> Workshop:
+def context(digits: Digits, training_data: Any, state: State) -> StepContext:
     """What its steps work with, itself as the teacher."""
-    return Workshop(
-        lessons,
+    return StepContext(
+        training_data,
         lambda: build_fresh(find_source(str(digits.student))),
         teachers=lambda: [keras_teacher(state.model, "teacher")],
     )

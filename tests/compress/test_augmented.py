@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mobilebench.compress.pipeline.convert import answers_of, convert_keras
+from mobilebench.models.spec import ModelSpec
+from mobilebench.tflite.graph import parse
+from mobilebench.tflite.interpreter import Runner
 
-from harness.compress.convert import answers_of, convert_keras
-from harness.compress.tflite import Runner
-from harness.models.spec import ModelSpec
-from harness.tflite.graph import parse
 from tests.compress.conftest import compress
 
 pytestmark = pytest.mark.tensorflow
@@ -73,9 +73,8 @@ RECIPES = (
 def test_every_recipe_works(tmp_path: Path) -> None:
     """Augmentation alone and in a pipeline, and statistics without which nothing is right."""
     import keras
-
-    from harness.models.datasets import load_dataset
-    from harness.models.training import Lessons, TrainingSettings, fit
+    from mobilebench.models.datasets import load_dataset
+    from mobilebench.models.training import TrainingData, TrainingSettings, fit
 
     data = load_dataset("mnist-subset").for_model((28, 28, 1), 10, scale=True)
     assert data.train is not None
@@ -107,7 +106,7 @@ def test_every_recipe_works(tmp_path: Path) -> None:
         )
 
     model = build(8)
-    fit(model, Lessons(x, y, TrainingSettings(learning_rate=3e-3), 0), epochs=4)
+    fit(model, TrainingData(x, y, TrainingSettings(learning_rate=3e-3), 0), epochs=4)
     model.save(tmp_path / "model.keras")
     build(4).save(tmp_path / "student.keras")
     spec = ModelSpec(

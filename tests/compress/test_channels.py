@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness import inspection
-from harness.compress.channels.cost import cost_of
-from harness.compress.channels.graph import ChannelGraph, channel_graph
-from harness.compress.channels.rewrite import deviation, run_masked, shrink
-from harness.compress.convert import convert_keras
-from harness.compress.step import StepError
-from harness.models.zoo import ZOO
+from mobilebench.compress.channels.cost import cost_of
+from mobilebench.compress.channels.graph import ChannelGraph, channel_graph
+from mobilebench.compress.channels.rewrite import deviation, run_masked, shrink
+from mobilebench.compress.pipeline.convert import convert_keras
+from mobilebench.errors import StepError
+from mobilebench.models.zoo import ZOO
+from mobilebench.tflite import inspect as inspection
 
 pytestmark = pytest.mark.tensorflow
 

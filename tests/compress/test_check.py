@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress import check
-from harness.compress.step import StepError
-from harness.compress.tflite import Runner
-from harness.models.datasets import load_dataset
+from mobilebench.compress.checks import check
+from mobilebench.errors import StepError
+from mobilebench.models.datasets import load_dataset
+from mobilebench.tflite.interpreter import Runner
 
 pytestmark = pytest.mark.tensorflow
 
@@ -38,8 +37,8 @@ def test_a_sound_model(sound: check.Examination) -> None:
 def test_nan_weights_are_caught(
     digits: Any, samples: list[Any], tmp_path: Path, broken: float
 ) -> None:
-    from harness.compress.convert import convert_keras
-    from harness.models.sources import find_source, load_keras
+    from mobilebench.compress.pipeline.convert import convert_keras
+    from mobilebench.models.sources import find_source, load_keras
 
     model = load_keras(find_source(str(digits.model)))
     weights = model.get_weights()

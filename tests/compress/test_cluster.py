@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress.cluster import Cluster, share
-from harness.compress.fine_tune import FineTune
-from harness.compress.prune import Prune, prunable
-from harness.compress.step import State, StepError, Workshop
+from mobilebench.compress.step import State, StepContext
+from mobilebench.compress.steps.cluster import Cluster, share
+from mobilebench.compress.steps.fine_tune import FineTune
+from mobilebench.compress.steps.prune import Prune
+from mobilebench.errors import StepError
+from mobilebench.models.kernels import prunable
 
 
 def values(model: Any) -> list[int]:
@@ -44,9 +45,9 @@ def test_few_values_are_kept_exactly() -> None:
 
 
 @pytest.mark.tensorflow
-def test_shared_values_are_trained_together(state: State, workshop: Workshop) -> None:
-    still = Cluster(clusters=8, epochs=0).train(state, workshop)
-    moved = Cluster(clusters=8, epochs=2).train(state, workshop)
+def test_shared_values_are_trained_together(state: State, context: StepContext) -> None:
+    still = Cluster(clusters=8, epochs=0).train(state, context)
+    moved = Cluster(clusters=8, epochs=2).train(state, context)
     assert values(still.model) == values(moved.model) == [8, 8]
     for old, new, codes in zip(
         prunable(still.model), prunable(moved.model), moved.codes or (), strict=True
@@ -58,11 +59,11 @@ def test_shared_values_are_trained_together(state: State, workshop: Workshop) ->
 
 @pytest.mark.tensorflow
 def test_zeros_of_pruning_stay_and_retraining_keeps_the_sharing(
-    state: State, workshop: Workshop
+    state: State, context: StepContext
 ) -> None:
-    pruned = Prune(sparsity=0.8, epochs=1).train(state, workshop)
-    shared = Cluster(clusters=6, epochs=1).train(pruned, workshop)
-    tuned = FineTune(epochs=1).train(shared, workshop)
+    pruned = Prune(sparsity=0.8, epochs=1).train(state, context)
+    shared = Cluster(clusters=6, epochs=1).train(pruned, context)
+    tuned = FineTune(epochs=1).train(shared, context)
     for model in (shared.model, tuned.model):
         assert max(values(model)) <= 6
         for kernel, kept in zip(prunable(model), pruned.kept or (), strict=True):
@@ -70,14 +71,14 @@ def test_zeros_of_pruning_stay_and_retraining_keeps_the_sharing(
 
 
 @pytest.mark.tensorflow
-def test_a_seed_gives_the_same_values(state: State, workshop: Workshop) -> None:
-    first, second = (Cluster(clusters=8, epochs=1).train(state, workshop) for _ in range(2))
+def test_a_seed_gives_the_same_values(state: State, context: StepContext) -> None:
+    first, second = (Cluster(clusters=8, epochs=1).train(state, context) for _ in range(2))
     for a, b in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.tensorflow
-def test_sharing_twice_is_an_error(state: State, workshop: Workshop) -> None:
-    once = Cluster(clusters=8, epochs=0).train(state, workshop)
+def test_sharing_twice_is_an_error(state: State, context: StepContext) -> None:
+    once = Cluster(clusters=8, epochs=0).train(state, context)
     with pytest.raises(StepError, match="no layer has more than 16 values"):
-        Cluster(epochs=0).train(once, workshop)
+        Cluster(epochs=0).train(once, context)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness.compress.recipe import parse_recipe
-from harness.compress.service import compress_variants
-from harness.models.spec import ModelSpec
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.service import compress_variants
+from mobilebench.models.spec import ModelSpec
 
 pytestmark = pytest.mark.tensorflow
 

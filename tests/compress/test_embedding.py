@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress import check
-from harness.compress.embedding import with_lookups
-from harness.compress.quantize import (
+from mobilebench.compress.checks import check
+from mobilebench.compress.quantizer.embedding import with_lookups
+from mobilebench.compress.quantizer.scheme import layers_of
+from mobilebench.compress.step import QuantizingStep
+from mobilebench.compress.steps.quantize import (
     DynamicInt4,
     DynamicInt8,
     Float16,
@@ -18,9 +19,7 @@ from harness.compress.quantize import (
     WeightOnlyInt4,
     WeightOnlyInt8,
 )
-from harness.compress.scheme import layers_of
-from harness.compress.step import QuantizingStep
-from harness.compress.tflite import Runner
+from mobilebench.tflite.interpreter import Runner
 
 WORDS, LENGTH = 500, 12
 
@@ -28,8 +27,7 @@ WORDS, LENGTH = 500, 12
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     import keras
-
-    from harness.compress.convert import convert_keras
+    from mobilebench.compress.pipeline.convert import convert_keras
 
     keras.utils.set_random_seed(5)
     layers = keras.layers

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress import hybrid, scheme
-from harness.compress.quantize import (
+from mobilebench.compress.quantizer import hybrid, scheme
+from mobilebench.compress.step import QuantizingStep
+from mobilebench.compress.steps.quantize import (
     DynamicInt4,
     DynamicInt8,
     Float16,
@@ -18,11 +18,11 @@ from harness.compress.quantize import (
     Int16x8,
     WeightOnlyInt8,
 )
-from harness.compress.step import QuantizingStep
-from harness.compress.tflite import Runner
-from harness.models.datasets import load_dataset, noise
-from harness.tflite.file import builtin, dump, load
-from harness.tflite.graph import parse
+from mobilebench.models.datasets import load_dataset, noise
+from mobilebench.tflite.file import builtin, dump, load
+from mobilebench.tflite.graph import parse
+from mobilebench.tflite.interpreter import Runner
+
 from tests.compress.conftest import compress, spec_of
 
 FULLY_CONNECTED, FLOAT32, INT8 = 9, 0, 9
@@ -169,8 +169,7 @@ def test_after_any_step_the_delegate_changes_no_answer(digits: Any, tmp_path: Pa
 def test_tables_and_matrices_have_one_scale(step: QuantizingStep, tmp_path: Path) -> None:
     """Older runtimes read one, and answer with zeros where there are several."""
     import keras
-
-    from harness.compress.convert import convert_keras
+    from mobilebench.compress.pipeline.convert import convert_keras
 
     keras.utils.set_random_seed(0)
     rows = keras.Input((4,))

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress.convert import convert_keras
-from harness.compress.low_rank import LowRank
-from harness.compress.step import State, StepError, Workshop
-from harness.compress.tflite import Runner
+from mobilebench.compress.pipeline.convert import convert_keras
+from mobilebench.compress.step import State, StepContext
+from mobilebench.compress.steps.low_rank import LowRank
+from mobilebench.errors import StepError
+from mobilebench.tflite.interpreter import Runner
 
 pytestmark = pytest.mark.tensorflow
 
@@ -43,7 +43,7 @@ def thin(model: Any, rank: int) -> None:
 def test_a_kernel_of_that_rank_is_split_without_loss(step: LowRank, tmp_path: Any) -> None:
     model = convolutions()
     thin(model, 3)
-    split = step.train(State(model), Workshop(None, lambda: None))
+    split = step.train(State(model), StepContext(None, lambda: None))
     assert split.findings["ranks"] == {"point": 3, "second": 3, "out": 3}
     assert split.model.count_params() < model.count_params()
     samples = np.random.default_rng(1).normal(size=(4, 8, 8, 16)).astype(np.float32)
@@ -54,7 +54,7 @@ def test_a_kernel_of_that_rank_is_split_without_loss(step: LowRank, tmp_path: An
 
 
 def test_more_energy_never_takes_a_lower_rank(state: State) -> None:
-    none = Workshop(None, lambda: None)
+    none = StepContext(None, lambda: None)
     ranks = [
         LowRank(energy=energy, epochs=0).train(state, none).findings["ranks"]["hidden"]
         for energy in (0.3, 0.5, 0.6)
@@ -62,10 +62,10 @@ def test_more_energy_never_takes_a_lower_rank(state: State) -> None:
     assert ranks == sorted(ranks)
 
 
-def test_training_on_learns(state: State, workshop: Workshop) -> None:
-    cut = LowRank(rank=8, epochs=0).train(state, workshop)
-    tuned = LowRank(rank=8, epochs=2).train(state, workshop)
-    x, y = workshop.lessons.x, workshop.lessons.y  # type: ignore[union-attr]
+def test_training_on_learns(state: State, context: StepContext) -> None:
+    cut = LowRank(rank=8, epochs=0).train(state, context)
+    tuned = LowRank(rank=8, epochs=2).train(state, context)
+    x, y = context.training_data.x, context.training_data.y  # type: ignore[union-attr]
 
     def right(model: Any) -> float:
         return float((np.asarray(model(x)).argmax(-1) == y).mean())
@@ -75,4 +75,4 @@ def test_training_on_learns(state: State, workshop: Workshop) -> None:
 
 def test_a_rank_that_saves_nothing_is_an_error(state: State) -> None:
     with pytest.raises(StepError, match="split nothing"):
-        LowRank(rank=100, epochs=0).train(state, Workshop(None, lambda: None))
+        LowRank(rank=100, epochs=0).train(state, StepContext(None, lambda: None))

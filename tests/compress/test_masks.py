@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from harness.compress.masks import BLOCKS, fits, follows, leave_out
-from harness.compress.schedule import Masking, cubic
+from mobilebench.compress.pruning.masks import BLOCKS, fits, follows, leave_out
+from mobilebench.compress.pruning.schedule import Masking, cubic
 
 SHAPES = [(16, 32), (32, 16), (3, 3, 16, 48), (64, 10)]
 

@@ -5,9 +5,8 @@ import lzma
 from pathlib import Path
 
 import pyarrow
-
-from harness.compress.cache import Cache
-from harness.compress.pack import Downloads, measure, pack_gzip, pack_xz, pack_zstd
+from mobilebench.compress.pipeline.cache import Cache
+from mobilebench.compress.pipeline.pack import Downloads, measure, pack_gzip, pack_xz, pack_zstd
 
 
 def test_packed_files_unpack_to_the_same(model_file: Path) -> None:

@@ -9,34 +9,33 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress.artifact import Outcome, Progress
-from harness.compress.build import ModelBuilder
-from harness.compress.cache import Cache
-from harness.compress.channels.allocation import Curve, by_layer, by_sensitivity, over_all
-from harness.compress.channels.graph import ChannelGraph, Pool, channel_graph
-from harness.compress.channels.importance import norm_importance, taylor_importance
-from harness.compress.distill import Distill
-from harness.compress.fine_tune import FineTune
-from harness.compress.latency import NotMeasuredError, Stopwatch
-from harness.compress.prune import Prune
-from harness.compress.prune_channels import PruneChannels
-from harness.compress.recipe import parse_recipe
-from harness.compress.service import compress_variants
-from harness.compress.step import Bench, State, StepError, Workshop, unreported
-from harness.compress.teachers import keras_teacher
-from harness.errors import BadInputError
-from harness.models.sources import build_fresh, find_source
-from harness.models.spec import ModelSpec
+from mobilebench.compress.artifact import Outcome, Progress
+from mobilebench.compress.channels.allocation import Curve, by_layer, by_sensitivity, over_all
+from mobilebench.compress.channels.graph import ChannelGraph, Pool, channel_graph
+from mobilebench.compress.channels.importance import norm_importance, taylor_importance
+from mobilebench.compress.pipeline.build import ModelBuilder
+from mobilebench.compress.pipeline.cache import Cache
+from mobilebench.compress.pipeline.latency import LatencyProbe, NotMeasuredError
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.service import compress_variants
+from mobilebench.compress.step import DeviceLatency, State, StepContext, unreported
+from mobilebench.compress.steps.distill import Distill
+from mobilebench.compress.steps.fine_tune import FineTune
+from mobilebench.compress.steps.prune import Prune
+from mobilebench.compress.steps.prune_channels import PruneChannels
+from mobilebench.compress.training.teachers import keras_teacher
+from mobilebench.errors import BadInputError, StepError
+from mobilebench.models.sources import build_fresh, find_source
+from mobilebench.models.spec import ModelSpec
 
 pytestmark = pytest.mark.tensorflow
 
-NONE = Workshop(None, lambda: None)
+NONE = StepContext(None, lambda: None)
 
 
 @pytest.fixture
-def workshop(digits: Any, lessons: Any) -> Workshop:
-    return Workshop(lessons, lambda: build_fresh(find_source(str(digits.student))))
+def context(digits: Any, training_data: Any) -> StepContext:
+    return StepContext(training_data, lambda: build_fresh(find_source(str(digits.student))))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +77,7 @@ def graph_of(*sizes: int) -> ChannelGraph:
 
 def test_dead_filters_go_first(convolutional: Any) -> None:
     """Where half of the filters compute nothing, half can go without a change."""
-    from harness.models.copies import copy_of
+    from mobilebench.models.copies import copy_of
 
     model = copy_of(convolutional)
     random = np.random.default_rng(0)
@@ -104,11 +103,11 @@ def test_norms_are_those_of_the_filters(convolutional: Any) -> None:
             np.testing.assert_allclose(scores[pool.channels], wanted / wanted.mean(), rtol=1e-5)
 
 
-def test_taylor_sees_what_a_channel_is_used_for(state: State, lessons: Any) -> None:
+def test_taylor_sees_what_a_channel_is_used_for(state: State, training_data: Any) -> None:
     """The derivative is that of the loss; a channel that nobody listens to has none."""
-    from harness.compress.channels.rewrite import run_masked
-    from harness.models.copies import copy_of
-    from harness.models.training import cross_entropy, logits_of
+    from mobilebench.compress.channels.rewrite import run_masked
+    from mobilebench.models.copies import copy_of
+    from mobilebench.models.training import cross_entropy, logits_of
 
     model = copy_of(state.model)
     kernel = model.get_layer("digit").kernel
@@ -117,11 +116,11 @@ def test_taylor_sees_what_a_channel_is_used_for(state: State, lessons: Any) -> N
     kernel.assign(deaf)
     graph = channel_graph(model)
     (pool,) = graph.pools
-    scores = taylor_importance(model, graph, lessons, None)[pool.channels]
+    scores = taylor_importance(model, graph, training_data, None)[pool.channels]
     assert scores[3] == 0
     assert (scores > 0).mean() > 0.5, "the others, but for dead ReLUs"
     with logits_of(model):  # rank correlation with what removing each one really costs
-        x, y = lessons.x[:500], lessons.y[:500].astype(np.int32)
+        x, y = training_data.x[:500], training_data.y[:500].astype(np.int32)
 
         def loss(without: int | None) -> float:
             keep = np.ones(graph.count, np.bool_)
@@ -172,22 +171,22 @@ def test_sensitive_layers_give_less() -> None:
 # The step.
 
 
-def test_channels_are_gone_and_the_rest_learns_on(state: State, workshop: Workshop) -> None:
+def test_channels_are_gone_and_the_rest_learns_on(state: State, context: StepContext) -> None:
     before = [weight.copy() for weight in state.model.get_weights()]
     once = PruneChannels(sparsity=0.5, epochs=0).train(state, NONE)
-    pruned = PruneChannels(sparsity=0.5, epochs=2).train(state, workshop)
+    pruned = PruneChannels(sparsity=0.5, epochs=2).train(state, context)
     assert widths(pruned.model) == [16, 10]
     assert pruned.findings["channels_by_layer"] == {"hidden": [32, 16], "digit": [10, 10]}
     assert pruned.findings["parameters"] == pruned.model.count_params() == 785 * 16 + 17 * 10
     assert pruned.findings["macs"] * 2 == pruned.findings["macs_before"] == 784 * 32 + 32 * 10
     assert pruned.findings["masked_error"] < 1e-5
-    lessons: Any = workshop.lessons
+    training_data: Any = context.training_data
 
     def accuracy(model: Any) -> float:
-        return float((np.asarray(model(lessons.x)).argmax(1) == lessons.y).mean())
+        return float((np.asarray(model(training_data.x)).argmax(1) == training_data.y).mean())
 
     assert accuracy(pruned.model) > accuracy(once.model)
-    again = PruneChannels(sparsity=0.5, epochs=2).train(state, workshop)
+    again = PruneChannels(sparsity=0.5, epochs=2).train(state, context)
     for weight, other in zip(pruned.model.weights, again.model.weights, strict=True):
         np.testing.assert_array_equal(weight, other)
     for weight, now in zip(before, state.model.get_weights(), strict=True):
@@ -197,10 +196,10 @@ def test_channels_are_gone_and_the_rest_learns_on(state: State, workshop: Worksh
 @pytest.mark.parametrize("scope", ["layer", "global", "sensitivity"])
 @pytest.mark.parametrize("goal", ["max_parameters", "max_macs"])
 def test_targets_are_met_and_not_by_far(
-    convolutional: Any, lessons: Any, scope: str, goal: str
+    convolutional: Any, training_data: Any, scope: str, goal: str
 ) -> None:
     step = PruneChannels.model_validate({goal: 0.3, "scope": scope, "epochs": 0})
-    found = step.train(State(convolutional), Workshop(lessons, lambda: None)).findings
+    found = step.train(State(convolutional), StepContext(training_data, lambda: None)).findings
     quantity = goal.removeprefix("max_")
     assert 0.2 < found[quantity] / found[f"{quantity}_before"] <= 0.3
 
@@ -226,9 +225,9 @@ def test_goals_that_cannot_be_met(state: State, step: PruneChannels, message: st
         step.train(state, NONE)
 
 
-def test_training_that_changes_nothing(state: State, workshop: Workshop) -> None:
+def test_training_that_changes_nothing(state: State, context: StepContext) -> None:
     with pytest.raises(StepError, match="training changed nothing"):
-        PruneChannels(sparsity=0.5, epochs=1, learning_rate=1e-50).train(state, workshop)
+        PruneChannels(sparsity=0.5, epochs=1, learning_rate=1e-50).train(state, context)
 
 
 @pytest.mark.parametrize(
@@ -239,11 +238,13 @@ def test_training_that_changes_nothing(state: State, workshop: Workshop) -> None
     ],
 )
 def test_too_few_samples_to_rank_by(
-    state: State, lessons: Any, settings: dict[str, Any], sentence: str
+    state: State, training_data: Any, settings: dict[str, Any], sentence: str
 ) -> None:
-    few = replace(lessons, x=lessons.x[:49], y=lessons.y[:49])
+    few = replace(training_data, x=training_data.x[:49], y=training_data.y[:49])
     with pytest.raises(StepError, match=sentence):
-        PruneChannels(sparsity=0.5, epochs=0, **settings).train(state, Workshop(few, lambda: None))
+        PruneChannels(sparsity=0.5, epochs=0, **settings).train(
+            state, StepContext(few, lambda: None)
+        )
 
 
 def test_models_without_a_channel_to_spare() -> None:
@@ -291,17 +292,17 @@ def test_a_layer_that_keras_cannot_build_again() -> None:
     assert "\n" not in str(error.value)
 
 
-def test_it_goes_with_the_other_steps(state: State, workshop: Workshop) -> None:
+def test_it_goes_with_the_other_steps(state: State, context: StepContext) -> None:
     """Distil, narrow, zero weights, train on: the teacher stays, zeros stay zeros."""
-    taught = replace(workshop, teachers=lambda: [keras_teacher(state.model, "teacher")])
+    taught = replace(context, teachers=lambda: [keras_teacher(state.model, "teacher")])
     student = Distill(epochs=1).train(state, taught)
-    narrow = PruneChannels(sparsity=0.5, epochs=1).train(student, workshop)
+    narrow = PruneChannels(sparsity=0.5, epochs=1).train(student, context)
     assert widths(narrow.model) == [8, 10]
     assert narrow.loss is student.loss
     narrower = PruneChannels(sparsity=0.25, epochs=0).train(narrow, NONE)
     assert widths(narrower.model) == [6, 10]
-    sparse = Prune(sparsity=0.5, epochs=1).train(narrower, workshop)
-    tuned = FineTune(epochs=1).train(sparse, workshop)
+    sparse = Prune(sparsity=0.5, epochs=1).train(narrower, context)
+    tuned = FineTune(epochs=1).train(sparse, context)
     assert tuned.findings["zeros"] == pytest.approx(0.5, abs=1e-3)
 
 
@@ -366,7 +367,7 @@ def test_files_are_made_of_it(digits: Any, tmp_path: Path) -> None:
         )
 
 
-# Latency. The searches stand on a stopwatch that reads sizes: it is as good as a quiet device.
+# Latency. The searches stand on a latency_probe that reads sizes: it is as good as a quiet device.
 
 
 def by_size(files: Sequence[Path]) -> list[float]:
@@ -375,9 +376,9 @@ def by_size(files: Sequence[Path]) -> list[float]:
 
 def test_latency_is_searched_for(state: State) -> None:
     whole = state.model.count_params()
-    bench = Bench("a phone", lambda model: model.count_params() / whole)
+    device_latency = DeviceLatency("a phone", lambda model: model.count_params() / whole)
     step = PruneChannels(max_latency=0.6, epochs=0)
-    pruned = step.train(state, Workshop(None, lambda: None, bench))
+    pruned = step.train(state, StepContext(None, lambda: None, device_latency))
     assert widths(pruned.model) == [19, 10]
     found = pruned.findings
     assert found["share"] == 13 / 32
@@ -391,9 +392,9 @@ def test_latency_is_searched_for(state: State) -> None:
         again.train(state, NONE).model.weights, pruned.model.weights, strict=True
     ):
         np.testing.assert_array_equal(weight, other)
-    stubborn = Bench("a phone", lambda _model: 0.7)
+    stubborn = DeviceLatency("a phone", lambda _model: 0.7)
     with pytest.raises(StepError, match=r"cannot be met: .* 70\.0% of the latency on a phone rem"):
-        step.train(state, Workshop(None, lambda: None, stubborn))
+        step.train(state, StepContext(None, lambda: None, stubborn))
 
 
 def test_the_host_measures_for_the_child(digits: Any, tmp_path: Path) -> None:
@@ -415,7 +416,7 @@ def test_the_host_measures_for_the_child(digits: Any, tmp_path: Path) -> None:
             seed=0,
             cache=tmp_path,
             on_progress=told.append,
-            stopwatch=Stopwatch("a phone", measure),
+            latency_probe=LatencyProbe("a phone", measure),
         )
 
     (failure,) = made().failures
@@ -435,7 +436,7 @@ def test_the_host_measures_for_the_child(digits: Any, tmp_path: Path) -> None:
             seed=0,
             cache=Cache(tmp_path, tmp_path),
             report=lambda *_: None,
-            stopwatch=None if device is None else Stopwatch(device, measure),
+            latency_probe=None if device is None else LatencyProbe(device, measure),
         )
 
     assert builder("a phone").find(recipe) is not None, "it comes from the cache"

@@ -5,28 +5,29 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress.cluster import Cluster
-from harness.compress.convert import convert_keras
-from harness.compress.fine_tune import FineTune
-from harness.compress.importance import zero_share
-from harness.compress.prune import Prune, prunable
-from harness.compress.quantization_aware import (
+from mobilebench.compress.pipeline.convert import convert_keras
+from mobilebench.compress.pruning.importance import zero_share
+from mobilebench.compress.step import State, StepContext
+from mobilebench.compress.steps.cluster import Cluster
+from mobilebench.compress.steps.fine_tune import FineTune
+from mobilebench.compress.steps.prune import Prune
+from mobilebench.compress.steps.quantization_aware import (
     QuantizationAware,
     round_weights,
     with_rounded_activations,
 )
-from harness.compress.quantize import DynamicInt4, DynamicInt8, Int8
-from harness.compress.step import State, StepError, Workshop
-from harness.compress.tflite import Runner
-from harness.tflite.graph import parse
+from mobilebench.compress.steps.quantize import DynamicInt4, DynamicInt8, Int8
+from mobilebench.errors import StepError
+from mobilebench.models.kernels import prunable
+from mobilebench.tflite.graph import parse
+from mobilebench.tflite.interpreter import Runner
 
 pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture
-def workshop(lessons: Any) -> Workshop:
-    return Workshop(lessons, lambda: None)
+def context(training_data: Any) -> StepContext:
+    return StepContext(training_data, lambda: None)
 
 
 def small_convolutional() -> Any:
@@ -100,12 +101,11 @@ def test_what_is_fused_is_rounded_once() -> None:
 
 
 def test_training_with_rounding_helps_where_bits_are_few(
-    digits: Any, lessons: Any, workshop: Workshop
+    digits: Any, training_data: Any, context: StepContext
 ) -> None:
     """A network so narrow that 4 bits cost it something (0.08 of a loss of 0.6, seen once)."""
     import keras
-
-    from harness.models.training import fit
+    from mobilebench.models.training import fit
 
     keras.utils.set_random_seed(0)
     narrow = keras.Sequential(
@@ -116,12 +116,12 @@ def test_training_with_rounding_helps_where_bits_are_few(
             keras.layers.Dense(10, activation="softmax", name="digit"),
         ]
     )
-    fit(narrow, lessons, epochs=6)
+    fit(narrow, training_data, epochs=6)
     before = [weight.copy() for weight in narrow.get_weights()]
-    x, y = lessons.x, lessons.y
+    x, y = training_data.x, training_data.y
 
     def loss_after(step: Any) -> float:
-        content = convert_keras(step.train(State(narrow), workshop).model, digits.folder)
+        content = convert_keras(step.train(State(narrow), context).model, digits.folder)
         small = Int8(weight_bits=4).quantize(content, list(x[:100])).content
         given = Runner(small).run(list(x))
         return float(-np.log(given[np.arange(len(x)), y] + 1e-6).mean())
@@ -131,51 +131,51 @@ def test_training_with_rounding_helps_where_bits_are_few(
         np.testing.assert_array_equal(weight, now)
 
 
-def test_it_is_deterministic_and_leaves_a_plain_model(state: State, workshop: Workshop) -> None:
-    first, second = (QuantizationAware(epochs=1).train(state, workshop) for _ in range(2))
+def test_it_is_deterministic_and_leaves_a_plain_model(state: State, context: StepContext) -> None:
+    first, second = (QuantizationAware(epochs=1).train(state, context) for _ in range(2))
     assert [layer.name for layer in first.model.layers] == ["hidden", "digit"]
     assert first.findings == {"rounded_kernels": 2}
     for one, other in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_pruned_weights_stay_zero(state: State, workshop: Workshop) -> None:
-    pruned = Prune(sparsity=0.8, epochs=1).train(state, workshop)
-    aware = QuantizationAware(epochs=1).train(pruned, workshop)
+def test_pruned_weights_stay_zero(state: State, context: StepContext) -> None:
+    pruned = Prune(sparsity=0.8, epochs=1).train(state, context)
+    aware = QuantizationAware(epochs=1).train(pruned, context)
     assert aware.findings["zeros"] == pytest.approx(0.8, abs=1e-3)
     for kernel, kept in zip(prunable(aware.model), pruned.kept or (), strict=True):
         assert (kernel.numpy()[~kept] == 0).all()
     assert zero_share([kernel.numpy() for kernel in prunable(aware.model)]) >= 0.8 - 1e-3
 
 
-def test_normalizations_learn_their_statistics(lessons: Any) -> None:
+def test_normalizations_learn_their_statistics(training_data: Any) -> None:
     import keras
 
     keras.utils.set_random_seed(0)
     model = small_convolutional()
     random = np.random.default_rng(0)
     x = random.normal(3, 2, size=(256, 8, 8, 2)).astype(np.float32)
-    own = replace(lessons, x=x, y=(x.mean((1, 2, 3)) > 3).astype(np.int64))
-    trained = QuantizationAware(epochs=2).train(State(model), Workshop(own, lambda: None)).model
+    own = replace(training_data, x=x, y=(x.mean((1, 2, 3)) > 3).astype(np.int64))
+    trained = QuantizationAware(epochs=2).train(State(model), StepContext(own, lambda: None)).model
     assert trained.get_layer("normalization").moving_mean.numpy().any()
     assert np.isfinite(trained(x)).all()
 
 
-def test_what_cannot_be_trained_so(state: State, workshop: Workshop) -> None:
+def test_what_cannot_be_trained_so(state: State, context: StepContext) -> None:
     import keras
 
     with pytest.raises(StepError, match="training changed nothing"):
-        QuantizationAware(epochs=1, learning_rate=1e-50).train(state, workshop)
+        QuantizationAware(epochs=1, learning_rate=1e-50).train(state, context)
     plain = keras.Sequential([keras.Input((784,)), keras.layers.Softmax()])
     with pytest.raises(StepError, match="no Dense or convolution layer"):
-        QuantizationAware(epochs=1).train(State(plain), workshop)
+        QuantizationAware(epochs=1).train(State(plain), context)
 
 
 def test_shared_values_stay_shared_in_the_file(
-    digits: Any, state: State, workshop: Workshop
+    digits: Any, state: State, context: StepContext
 ) -> None:
-    clustered = Cluster(clusters=8, epochs=1).train(state, workshop)
-    trained = QuantizationAware(epochs=1).train(clustered, workshop)
+    clustered = Cluster(clusters=8, epochs=1).train(state, context)
+    trained = QuantizationAware(epochs=1).train(clustered, context)
     made = DynamicInt8().quantize(convert_keras(trained.model, digits.folder)).content
     kernels = [o.inputs[1] for o in parse(made, "made").operators if o.kind == "FULLY_CONNECTED"]
     assert [kernel.scales for kernel in kernels if kernel] == [1, 1]

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress import check, likeness, observe, scheme
-from harness.compress.cluster import share
-from harness.compress.quantize import (
+from mobilebench.compress.checks import check, similarity
+from mobilebench.compress.quantizer import observe, scheme
+from mobilebench.compress.step import QuantizingStep
+from mobilebench.compress.steps.cluster import share
+from mobilebench.compress.steps.quantize import (
     DynamicInt4,
     DynamicInt8,
     Float16,
@@ -22,11 +23,11 @@ from harness.compress.quantize import (
     WeightOnlyInt4,
     WeightOnlyInt8,
 )
-from harness.compress.step import QuantizingStep, StepError
-from harness.compress.tflite import Runner
-from harness.models.datasets import load_dataset, noise
-from harness.tflite.file import dump, load
-from harness.tflite.graph import Tensor, parse
+from mobilebench.errors import StepError
+from mobilebench.models.datasets import load_dataset, noise
+from mobilebench.tflite.file import dump, load
+from mobilebench.tflite.graph import Tensor, parse
+from mobilebench.tflite.interpreter import Runner
 
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
 
@@ -39,7 +40,7 @@ def samples() -> list[Any]:
 def noise_of(content: bytes, wanted: bytes) -> float:
     """The signal-to-noise ratio on samples that nothing was calibrated with."""
     fresh = list(noise((32, 8, 8, 1), seed=4))
-    return likeness.signal_to_noise(Runner(wanted).run(fresh), Runner(content).run(fresh))
+    return similarity.signal_to_noise(Runner(wanted).run(fresh), Runner(content).run(fresh))
 
 
 @pytest.mark.parametrize(
@@ -275,8 +276,8 @@ def test_what_a_library_leaves_undone_is_an_error(model_file: Path) -> None:
 def test_quantizing_a_file_imports_no_tensorflow(model_file: Path) -> None:
     code = (
         "import sys\n"
-        "from harness.compress.quantize import Int8\n"
-        "from harness.models.datasets import noise\n"
+        "from mobilebench.compress.steps.quantize import Int8\n"
+        "from mobilebench.models.datasets import noise\n"
         f"content = open({str(model_file)!r}, 'rb').read()\n"
         "Int8(min_snr=30).quantize(content, list(noise((8, 8, 8, 1), 0)), print)\n"
         "print('tensorflow' in sys.modules)"
@@ -320,8 +321,7 @@ def test_trained_models_keep_their_accuracy(digits: Any) -> None:
 @pytest.mark.tensorflow
 def test_several_inputs_and_outputs(tmp_path: Path) -> None:
     import keras
-
-    from harness.compress.convert import _convert
+    from mobilebench.compress.pipeline.convert import _convert
 
     first, second = keras.Input((8, 8, 2), name="image"), keras.Input((5,), name="numbers")
     seen = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, activation="relu")(first))
@@ -348,7 +348,7 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
     for step in (Int8(samples=32), Int8(min_snr=45), DynamicInt8(), Float16()):
         made = step.quantize(content, samples)
         found = Runner(made.content).run(samples)
-        assert likeness.signal_to_noise(wanted, found) > 25, step
+        assert similarity.signal_to_noise(wanted, found) > 25, step
     with pytest.raises(StepError, match="no values for input 'numbers'"):
         Int8(samples=32).quantize(content, [{"image": s["image"]} for s in samples])
     still = [{**s, "image": samples[0]["image"]} for s in samples]

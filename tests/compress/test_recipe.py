@@ -6,11 +6,11 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.compress.distill import Distill, Student
-from harness.compress.fine_tune import FineTune
-from harness.compress.prune import Prune
-from harness.compress.quantize import (
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.steps.distill import Distill, Student
+from mobilebench.compress.steps.fine_tune import FineTune
+from mobilebench.compress.steps.prune import Prune
+from mobilebench.compress.steps.quantize import (
     DynamicInt4,
     DynamicInt8,
     Float16,
@@ -18,9 +18,8 @@ from harness.compress.quantize import (
     Int16x8,
     WeightOnlyInt8,
 )
-from harness.compress.recipe import parse_recipe
-from harness.compress.sparse import Sparse
-from harness.errors import BadInputError
+from mobilebench.compress.steps.sparse import Sparse
+from mobilebench.errors import BadInputError
 
 
 def test_text_and_table_are_one_recipe() -> None:
@@ -232,6 +231,8 @@ def test_bad_recipes(source: str | dict, sentence: str) -> None:
 
 def test_importing_recipes_is_light() -> None:
     heavy = "numpy tensorflow keras litert_quantizer ai_edge_litert"
-    code = f"import harness.compress.recipe, sys; print(set('{heavy}'.split()) & set(sys.modules))"
+    code = (
+        f"import mobilebench.compress.recipe, sys; print(set('{heavy}'.split()) & set(sys.modules))"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"

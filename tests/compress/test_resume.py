@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mobilebench.compress.artifact import Outcome, Progress
+from mobilebench.compress.pipeline import worker
+from mobilebench.compress.step import State
+from mobilebench.compress.training import keras_models
+from mobilebench.compress.training.state_file import read_state, write_state
+from mobilebench.models.spec import ModelSpec
 
-from harness.compress import keras_models, worker
-from harness.compress.artifact import Outcome, Progress
-from harness.compress.state_file import read_state, write_state
-from harness.compress.step import State
-from harness.models.spec import ModelSpec
 from tests.compress.conftest import compress as compress_any
 from tests.compress.conftest import spec_of
 
@@ -50,7 +51,7 @@ def test_an_interrupted_command_goes_on_after_the_last_finished_step(
     def command(cache: str, into: str) -> subprocess.Popen[bytes]:
         (tmp_path / cache).mkdir(exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-c", "from harness.cli import main; main()", "compress",
+            [sys.executable, "-c", "from mobilebench.cli.main import main; main()", "compress",
              str(digits.model), f"{FIRST} → fine_tune(150)", "--data", str(digits.data),
              "--into", str(tmp_path / into)],
             env={**os.environ, "MOBILEBENCH_CACHE": str(tmp_path / cache)},

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mobilebench.compress.checks.samples import Samples
+from mobilebench.compress.pipeline.build_inputs import BuildInputs
+from mobilebench.errors import BadInputError
+from mobilebench.models.datasets import load_dataset
+from mobilebench.models.spec import ModelSpec
+from mobilebench.tflite import interface
 
-from harness.compress.ingredients import Ingredients
-from harness.compress.samples import Samples
-from harness.errors import BadInputError
-from harness.models.datasets import load_dataset
-from harness.models.spec import ModelSpec
-from harness.tflite import interface
 from tests.conftest import MODELS
 
 
@@ -60,7 +60,7 @@ def evaluated(tmp_path: Path, x: Any, source: Path, data_for: Path | None = None
         data=str(tmp_path / "data.npz"),
         data_for=None if data_for is None else str(data_for),
     )
-    samples = Ingredients.gather(spec, 0).samples
+    samples = BuildInputs.gather(spec, 0).samples
     content = source.read_bytes()
     checked = samples.to_check(content)
     (taken,) = interface.read(content, "m").inputs

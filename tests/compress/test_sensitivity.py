@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from harness.compress.importance import magnitude, taylor, zero_share
-from harness.compress.prune import Prune, prunable
-from harness.compress.sensitivity import LEVELS, LayerCurve, Scan, held_out, scan
-from harness.compress.step import State, StepError, Workshop
+from mobilebench.compress.pruning.importance import magnitude, taylor, zero_share
+from mobilebench.compress.pruning.sensitivity import LEVELS, LayerCurve, Scan, held_out, scan
+from mobilebench.compress.step import State, StepContext
+from mobilebench.compress.steps.prune import Prune
+from mobilebench.errors import StepError
+from mobilebench.models.kernels import prunable
 
 
 def curve(losses: list[float], weights: int = 100) -> LayerCurve:
@@ -51,18 +52,18 @@ def test_a_fragile_layer_is_spared() -> None:
 
 
 @pytest.mark.tensorflow
-def test_a_scan_leaves_the_model_as_it_was(state: State, lessons: Any) -> None:
+def test_a_scan_leaves_the_model_as_it_was(state: State, training_data: Any) -> None:
     kernels = prunable(state.model)
     before = [kernel.numpy() for kernel in kernels]
     told: list[tuple[int, int]] = []
-    lessons = replace(lessons, on_epoch=lambda done, total: told.append((done, total)))
-    found = scan(state.model, kernels, magnitude(kernels)(), lessons)
+    training_data = replace(training_data, on_epoch=lambda done, total: told.append((done, total)))
+    found = scan(state.model, kernels, magnitude(kernels)(), training_data)
     for old, kernel in zip(before, kernels, strict=True):
         np.testing.assert_array_equal(old, kernel.numpy())
     assert told == [(0, 2), (1, 2)]
     assert [layer.weights for layer in found.layers] == [784 * 32, 320]
     assert found.samples == 200
-    x, y = held_out(lessons)
+    x, y = held_out(training_data)
     right = np.asarray(state.model(x)).argmax(axis=1) == y
     for layer in found.layers:
         assert layer.accuracies[0] == pytest.approx(right.mean())
@@ -77,9 +78,9 @@ def test_a_scan_leaves_the_model_as_it_was(state: State, lessons: Any) -> None:
 
 
 @pytest.mark.tensorflow
-def test_rates_by_sensitivity_are_kept_and_told(state: State, lessons: Any) -> None:
+def test_rates_by_sensitivity_are_kept_and_told(state: State, training_data: Any) -> None:
     step = Prune(sparsity=0.8, scope="sensitivity", epochs=2)
-    pruned = step.train(state, Workshop(lessons, lambda: None))
+    pruned = step.train(state, StepContext(training_data, lambda: None))
     document = pruned.findings["sensitivity"]
     assert document["levels"] == list(LEVELS)
     assert pruned.findings["zeros"] == pytest.approx(0.8, abs=1e-3)
@@ -89,22 +90,22 @@ def test_rates_by_sensitivity_are_kept_and_told(state: State, lessons: Any) -> N
         )
     hidden, digit = (layer["rate"] for layer in document["layers"])
     assert hidden > digit
-    again = step.train(state, Workshop(lessons, lambda: None))
+    again = step.train(state, StepContext(training_data, lambda: None))
     for a, b in zip(pruned.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.tensorflow
-def test_taylor_knows_what_the_data_never_use(state: State, lessons: Any) -> None:
+def test_taylor_knows_what_the_data_never_use(state: State, training_data: Any) -> None:
     kernels = prunable(state.model)
-    first, last = taylor(state.model, kernels, lessons, None)()
-    always_black = (lessons.x == 0).all(axis=0)
+    first, last = taylor(state.model, kernels, training_data, None)()
+    always_black = (training_data.x == 0).all(axis=0)
     assert always_black.any()
     assert (first[always_black] == 0).all()
     assert (first >= 0).all()
     assert (last > 0).any()
     # By hand, on one batch that is all of the data.
-    few = replace(lessons, x=lessons.x[:64], y=lessons.y[:64])
+    few = replace(training_data, x=training_data.x[:64], y=training_data.y[:64])
     _, found = taylor(state.model, kernels, few, None)()
     hidden = np.maximum(few.x @ kernels[0].numpy() + state.model.get_weights()[1], 0)
     error = np.asarray(state.model(few.x)) - np.eye(10)[few.y]
@@ -113,19 +114,21 @@ def test_taylor_knows_what_the_data_never_use(state: State, lessons: Any) -> Non
 
 
 @pytest.mark.tensorflow
-def test_taylor_prunes_better_than_magnitude_at_once(state: State, lessons: Any) -> None:
+def test_taylor_prunes_better_than_magnitude_at_once(state: State, training_data: Any) -> None:
     def loss_after(importance: Any) -> float:
         step = Prune(sparsity=0.8, importance=importance, schedule="once", epochs=0)
-        pruned = step.train(state, Workshop(lessons, lambda: None))
+        pruned = step.train(state, StepContext(training_data, lambda: None))
         assert zero_share([k.numpy() for k in prunable(pruned.model)]) == pytest.approx(
             0.8, abs=1e-3
         )
-        said = np.asarray(pruned.model(lessons.x))[np.arange(len(lessons.y)), lessons.y]
+        said = np.asarray(pruned.model(training_data.x))[
+            np.arange(len(training_data.y)), training_data.y
+        ]
         return float(-np.log(said + 1e-9).mean())
 
     assert loss_after("taylor") < loss_after("magnitude")
     gradual = Prune(sparsity=0.8, importance="taylor", epochs=2)
-    made = gradual.train(state, Workshop(lessons, lambda: None))
+    made = gradual.train(state, StepContext(training_data, lambda: None))
     assert made.findings["zeros"] == pytest.approx(0.8, abs=1e-3)
 
 
@@ -141,24 +144,24 @@ def test_taylor_prunes_better_than_magnitude_at_once(state: State, lessons: Any)
         (Prune(sparsity=0.995, scope="sensitivity", epochs=1), r"up to 0\.99, not 0\.995"),
     ],
 )
-def test_too_little_to_go_by(state: State, lessons: Any, step: Prune, sentence: str) -> None:
+def test_too_little_to_go_by(state: State, training_data: Any, step: Prune, sentence: str) -> None:
     count = {"sensitivity": 199, "global": 49}[step.scope] if step.epochs == 0 else 2000
-    few = replace(lessons, x=lessons.x[:count], y=lessons.y[:count])
+    few = replace(training_data, x=training_data.x[:count], y=training_data.y[:count])
     with pytest.raises(StepError, match=sentence):
-        step.train(state, Workshop(few, lambda: None))
+        step.train(state, StepContext(few, lambda: None))
 
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("pattern", ["1x4", "1x16", "16x1", "2:4"])
-def test_patterns_hold_after_retraining(state: State, lessons: Any, pattern: Any) -> None:
-    from harness.compress.fine_tune import FineTune
-    from harness.compress.masks import fits, follows
+def test_patterns_hold_after_retraining(state: State, training_data: Any, pattern: Any) -> None:
+    from mobilebench.compress.pruning.masks import fits, follows
+    from mobilebench.compress.steps.fine_tune import FineTune
 
     half = pattern == "2:4"
     step = Prune(sparsity=None if half else 0.75, scope="layer", pattern=pattern, epochs=2)
-    workshop = Workshop(lessons, lambda: None)
-    pruned = step.train(state, workshop)
-    tuned = FineTune(epochs=1).train(pruned, workshop)
+    context = StepContext(training_data, lambda: None)
+    pruned = step.train(state, context)
+    tuned = FineTune(epochs=1).train(pruned, context)
     left_dense = []
     for kernel in prunable(tuned.model):
         if fits(kernel.shape, pattern):
@@ -177,4 +180,4 @@ def test_a_layer_is_never_emptied(state: State) -> None:
     state.model.layers[-1].kernel.assign(state.model.layers[-1].kernel.numpy() * 1e-6)
     step = Prune(sparsity=0.9, schedule="once", epochs=0)
     with pytest.raises(StepError, match="leaves nothing of layer digits_32/digit; use scope=layer"):
-        step.train(state, Workshop(None, lambda: None))
+        step.train(state, StepContext(None, lambda: None))

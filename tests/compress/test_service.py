@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mobilebench.compress.artifact import Progress
+from mobilebench.compress.checks import requirements
+from mobilebench.compress.pipeline import worker
+from mobilebench.compress.pipeline.cache import Cache, key_of, prepare
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.service import _table, compress_variants
+from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.models.spec import ModelSpec
 
-from harness.compress import requirements, worker
-from harness.compress.artifact import Progress
-from harness.compress.cache import Cache, key_of, prepare
-from harness.compress.recipe import parse_recipe
-from harness.compress.service import _table, compress_variants
-from harness.errors import BadInputError, InvalidRunError
-from harness.models.spec import ModelSpec
 from tests.compress.conftest import compress, spec_of
 
 pytestmark = pytest.mark.tensorflow
@@ -198,7 +199,7 @@ def test_a_long_recipe_needs_no_name(digits: Any, tmp_path: Path) -> None:
 def test_edited_code_makes_things_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     before = key_of({"a": 1})
     assert before == key_of({"a": 1})
-    monkeypatch.setattr("harness.compress.cache._code", lambda: "edited")
+    monkeypatch.setattr("mobilebench.compress.pipeline.cache._code", lambda: "edited")
     assert key_of({"a": 1}) != before
 
 
@@ -269,7 +270,7 @@ def test_ready_files_of_other_shapes(digits: Any, tmp_path: Path) -> None:
 
 
 def test_saved_models(digits: Any, tmp_path: Path) -> None:
-    from harness.models.sources import find_source, load_keras
+    from mobilebench.models.sources import find_source, load_keras
 
     model = load_keras(find_source(str(digits.model)))
     model.export(str(tmp_path / "saved"), verbose=False)
@@ -391,7 +392,7 @@ def test_an_interrupt_kills_the_child_and_leaves_nothing_half(digits: Any, tmp_p
         assert hashlib.sha256(kept.read_bytes()).hexdigest() == kept.stem
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     commands = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
-    assert not any("harness.compress.worker" in command for command in commands)
+    assert not any("mobilebench.compress.pipeline.worker" in command for command in commands)
 
 
 def test_names_must_tell_variants_apart(digits: Any, tmp_path: Path) -> None:

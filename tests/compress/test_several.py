@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from device_agent import contract, indices
-from device_agent.contract import Job, Result
-from harness.compress import worker
-from harness.compress.artifact import Outcome
-from harness.compress.recipe import parse_recipe
-from harness.compress.service import compress_variants
-from harness.compress.step import StepError
-from harness.compress.tflite import Runner
-from harness.devices import agent_archive
-from harness.models.spec import ModelSpec
+from mobilebench.compress.artifact import Outcome
+from mobilebench.compress.pipeline import worker
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.service import compress_variants
+from mobilebench.devices.agent import archive as agent_archive
+from mobilebench.errors import StepError
+from mobilebench.models.spec import ModelSpec
+from mobilebench.tflite.interpreter import Runner
+from mobilebench_agent import contract, indices
+from mobilebench_agent.contract import Job, Result
 
 pytestmark = pytest.mark.tensorflow
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from harness.compress.check import compare_encoded, examine
-from harness.compress.quantize import (
+from mobilebench.compress.checks.check import compare_encoded, examine
+from mobilebench.compress.sparsity.format import encode, fits
+from mobilebench.compress.steps.quantize import (
     DynamicInt4,
     DynamicInt8,
     Float16,
@@ -18,10 +18,9 @@ from harness.compress.quantize import (
     Int16x8,
     WeightOnlyInt8,
 )
-from harness.compress.sparse import Sparse
-from harness.compress.sparse_format import encode, fits
-from harness.compress.step import StepError
-from harness.compress.tflite import Runner
+from mobilebench.compress.steps.sparse import Sparse
+from mobilebench.errors import StepError
+from mobilebench.tflite.interpreter import Runner
 
 BLOCKS = [(1, 1), (1, 4), (1, 16), (16, 1)]
 
@@ -98,7 +97,7 @@ def dense_layers(width: int, kept: float, block: int, outputs: int = 10) -> Any:
 
 
 def convert(model: Any, folder: Any) -> bytes:
-    from harness.compress.convert import convert_keras
+    from mobilebench.compress.pipeline.convert import convert_keras
 
     return convert_keras(model, folder)
 

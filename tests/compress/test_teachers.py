@@ -7,22 +7,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress.cluster import Cluster
-from harness.compress.distill import Distill
-from harness.compress.low_rank import LowRank
-from harness.compress.prune import Prune, prunable
-from harness.compress.recipe import parse_recipe
-from harness.compress.service import compress_variants
-from harness.compress.step import State, StepError, Workshop
-from harness.compress.teachers import (
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.service import compress_variants
+from mobilebench.compress.step import State, StepContext
+from mobilebench.compress.steps.cluster import Cluster
+from mobilebench.compress.steps.distill import Distill
+from mobilebench.compress.steps.low_rank import LowRank
+from mobilebench.compress.steps.prune import Prune
+from mobilebench.compress.training.teachers import (
     Teacher,
     keras_teacher,
     similarity_loss,
     soft_labels,
     tflite_teacher,
 )
-from harness.models.spec import ModelSpec
+from mobilebench.errors import StepError
+from mobilebench.models.kernels import prunable
+from mobilebench.models.spec import ModelSpec
 
 pytestmark = pytest.mark.tensorflow
 
@@ -33,10 +34,10 @@ def probabilities(teacher: Teacher, x: Any, temperature: float = 1.0) -> Any:
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_a_file_teaches_what_its_model_does(
-    digits: Any, state: State, lessons: Any, temperature: float
+    digits: Any, state: State, training_data: Any, temperature: float
 ) -> None:
     file = tflite_teacher(digits.tflite.read_bytes(), "file")
-    x = lessons.x[:50]
+    x = training_data.x[:50]
     np.testing.assert_allclose(
         probabilities(file, x, temperature),
         probabilities(keras_teacher(state.model, "model"), x, temperature),
@@ -63,42 +64,42 @@ def test_likeness_does_not_ask_for_the_same_width_or_scale() -> None:
     assert float(similarity_loss(seen, other)) > 1e-3
 
 
-def test_features_move_what_is_learned(workshop: Workshop, state: State) -> None:
-    plain = Distill(epochs=1).train(state, workshop)
-    seen = Distill(epochs=1, features=100.0).train(state, workshop)
+def test_features_move_what_is_learned(context: StepContext, state: State) -> None:
+    plain = Distill(epochs=1).train(state, context)
+    seen = Distill(epochs=1, features=100.0).train(state, context)
     pairs = zip(plain.model.get_weights(), seen.model.get_weights(), strict=True)
     assert any((a != b).any() for a, b in pairs)
 
 
-def test_a_layer_split_in_two_is_looked_at_as_a_whole(workshop: Workshop, state: State) -> None:
-    split = LowRank(rank=4, epochs=0).train(state, workshop)
-    later = replace(workshop, begins=False)
+def test_a_layer_split_in_two_is_looked_at_as_a_whole(context: StepContext, state: State) -> None:
+    split = LowRank(rank=4, epochs=0).train(state, context)
+    later = replace(context, begins=False)
     plain = Distill(epochs=1).train(split, later)
     seen = Distill(epochs=1, features=100.0).train(split, later)
     pairs = zip(plain.model.get_weights(), seen.model.get_weights(), strict=True)
     assert any((a != b).any() for a, b in pairs)
 
 
-def test_nobody_looks_where_only_the_samples_are(workshop: Workshop, state: State) -> None:
+def test_nobody_looks_where_only_the_samples_are(context: StepContext, state: State) -> None:
     import keras
 
     bare = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, "softmax")])
     with pytest.raises(StepError, match="cannot look into the student"):
-        Distill(epochs=1, features=1.0).train(state, replace(workshop, student=lambda: bare))
+        Distill(epochs=1, features=1.0).train(state, replace(context, student=lambda: bare))
 
 
-def test_nobody_looks_into_a_file(digits: Any, workshop: Workshop, state: State) -> None:
+def test_nobody_looks_into_a_file(digits: Any, context: StepContext, state: State) -> None:
     file = tflite_teacher(digits.tflite.read_bytes(), "old.tflite")
     with pytest.raises(StepError, match=r"cannot look into old\.tflite"):
-        Distill(epochs=1, features=1.0).train(state, replace(workshop, teachers=lambda: [file]))
+        Distill(epochs=1, features=1.0).train(state, replace(context, teachers=lambda: [file]))
 
 
 def test_later_in_a_recipe_the_network_so_far_learns_and_keeps_what_was_decided(
-    workshop: Workshop, state: State
+    context: StepContext, state: State
 ) -> None:
-    pruned = Prune(sparsity=0.9, epochs=1).train(state, workshop)
-    shared = Cluster(clusters=8, epochs=1).train(pruned, workshop)
-    taught = Distill(epochs=2).train(shared, replace(workshop, begins=False))
+    pruned = Prune(sparsity=0.9, epochs=1).train(state, context)
+    shared = Cluster(clusters=8, epochs=1).train(pruned, context)
+    taught = Distill(epochs=2).train(shared, replace(context, begins=False))
     for kernel, kept in zip(prunable(taught.model), pruned.kept or (), strict=True):
         weights = kernel.numpy()
         assert (weights[~kept] == 0).all()

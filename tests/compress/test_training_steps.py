@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.compress.distill import Distill, Student, distillation_loss
-from harness.compress.fine_tune import FineTune
-from harness.compress.importance import zero_share
-from harness.compress.prune import Prune, prunable
-from harness.compress.step import State, StepError, TrainingStep, Workshop
+from mobilebench.compress.pruning.importance import zero_share
+from mobilebench.compress.step import State, StepContext, TrainingStep
+from mobilebench.compress.steps.distill import Distill, Student, distillation_loss
+from mobilebench.compress.steps.fine_tune import FineTune
+from mobilebench.compress.steps.prune import Prune
+from mobilebench.errors import StepError
+from mobilebench.models.kernels import prunable
 
 pytestmark = pytest.mark.tensorflow
 
@@ -18,12 +19,14 @@ def zeros(model: Any) -> list[float]:
     return [zero_share([kernel.numpy()]) for kernel in prunable(model)]
 
 
-def test_gradual_pruning_reaches_its_goal_and_zeros_stay(state: State, workshop: Workshop) -> None:
+def test_gradual_pruning_reaches_its_goal_and_zeros_stay(
+    state: State, context: StepContext
+) -> None:
     before = [w.copy() for w in state.model.get_weights()]
-    pruned = Prune(sparsity=0.8, epochs=3).train(state, workshop)
+    pruned = Prune(sparsity=0.8, epochs=3).train(state, context)
     assert pruned.findings["zeros"] == pytest.approx(0.8, abs=1e-4)
     assert all((b != 0).all() for b in pruned.model.get_weights()[1::2]), "biases are left alone"
-    tuned = FineTune(epochs=2).train(pruned, workshop)
+    tuned = FineTune(epochs=2).train(pruned, context)
     assert tuned.findings["zeros"] >= 0.8 - 1e-4
     for kernel, old, kept in zip(
         prunable(tuned.model), prunable(pruned.model), pruned.kept or (), strict=True
@@ -34,15 +37,15 @@ def test_gradual_pruning_reaches_its_goal_and_zeros_stay(state: State, workshop:
         np.testing.assert_array_equal(weight, now)  # the model before is as it was
 
 
-def test_pruning_goes_on_from_pruning(state: State, workshop: Workshop) -> None:
-    first = Prune(sparsity=0.5, epochs=1).train(state, workshop)
-    second = Prune(sparsity=0.9, epochs=2).train(first, workshop)
+def test_pruning_goes_on_from_pruning(state: State, context: StepContext) -> None:
+    first = Prune(sparsity=0.5, epochs=1).train(state, context)
+    second = Prune(sparsity=0.9, epochs=2).train(first, context)
     assert second.findings["zeros_before"] == pytest.approx(0.5, abs=1e-4)
     assert second.findings["zeros"] == pytest.approx(0.9, abs=1e-4)
     for kernel, kept in zip(prunable(second.model), first.kept or (), strict=True):
         assert (kernel.numpy()[~kept] == 0).all()
     with pytest.raises(StepError, match=r"pruned nothing: 50\.0% of the weights are zero already"):
-        Prune(sparsity=0.4, epochs=1).train(first, workshop)
+        Prune(sparsity=0.4, epochs=1).train(first, context)
 
 
 @pytest.mark.parametrize(
@@ -56,23 +59,23 @@ def test_pruning_goes_on_from_pruning(state: State, workshop: Workshop) -> None:
     ids=lambda step: step.name,
 )
 def test_training_that_changes_nothing_is_an_error(
-    state: State, workshop: Workshop, step: TrainingStep
+    state: State, context: StepContext, step: TrainingStep
 ) -> None:
     with pytest.raises(StepError, match="training changed nothing"):
-        step.train(state, workshop)
+        step.train(state, context)
 
 
-def test_a_step_that_diverges_fails_in_one_sentence(state: State, workshop: Workshop) -> None:
+def test_a_step_that_diverges_fails_in_one_sentence(state: State, context: StepContext) -> None:
     import tensorflow as tf
 
     broken = State(state.model, loss=lambda z, _y, _x: tf.reduce_sum(z) * np.float32("inf"))
     for step in (FineTune(epochs=1), Prune(sparsity=0.5, epochs=1)):
         with pytest.raises(StepError, match="training diverged in epoch 1 of 1"):
-            step.train(broken, workshop)
+            step.train(broken, context)
 
 
 def test_scopes_differ(state: State) -> None:
-    none = Workshop(None, lambda: None)
+    none = StepContext(None, lambda: None)
     layer = Prune(sparsity=0.7, scope="layer", schedule="once", epochs=0).train(state, none)
     whole = Prune(sparsity=0.7, schedule="once", epochs=0).train(state, none)
     assert zeros(layer.model) == pytest.approx([0.7, 0.7], abs=0.01)
@@ -82,7 +85,7 @@ def test_scopes_differ(state: State) -> None:
 
 
 def test_threshold(state: State) -> None:
-    none = Workshop(None, lambda: None)
+    none = StepContext(None, lambda: None)
     step = Prune(threshold=0.05, schedule="once", epochs=0)
     pruned = step.train(state, none)
     for kernel, old in zip(prunable(pruned.model), prunable(state.model), strict=True):
@@ -123,41 +126,43 @@ def test_distillation_loss_by_hand() -> None:
     assert float(found) == pytest.approx(wanted, rel=1e-5)
 
 
-def test_distilled_students_follow_their_teacher(state: State, workshop: Workshop) -> None:
-    assert workshop.lessons is not None
-    teacher = np.asarray(state.model(workshop.lessons.x))
-    alone = Student(epochs=5).train(state, workshop)
-    distilled = Distill(T=2.0, alpha=1.0, epochs=5).train(state, workshop)
+def test_distilled_students_follow_their_teacher(state: State, context: StepContext) -> None:
+    assert context.training_data is not None
+    teacher = np.asarray(state.model(context.training_data.x))
+    alone = Student(epochs=5).train(state, context)
+    distilled = Distill(T=2.0, alpha=1.0, epochs=5).train(state, context)
 
     def distance(model: Any) -> float:
-        said = np.asarray(model(workshop.lessons.x))  # type: ignore[union-attr]
+        said = np.asarray(model(context.training_data.x))  # type: ignore[union-attr]
         return float((teacher * (np.log(teacher + 1e-9) - np.log(said + 1e-9))).sum(axis=1).mean())
 
     assert distance(distilled.model) < distance(alone.model)
     assert distilled.findings["parameters"] < distilled.findings["parameters_before"]
     assert alone.loss is None
     assert distilled.loss is not None
-    pruned = Prune(sparsity=0.5, epochs=2).train(distilled, workshop)
+    pruned = Prune(sparsity=0.5, epochs=2).train(distilled, context)
     assert pruned.loss is distilled.loss, "retraining keeps the teacher"
-    assert np.asarray(pruned.model(workshop.lessons.x)).sum(axis=1) == pytest.approx(1, abs=1e-4)
+    assert np.asarray(pruned.model(context.training_data.x)).sum(axis=1) == pytest.approx(
+        1, abs=1e-4
+    )
 
 
-def test_a_student_must_fit(state: State, workshop: Workshop) -> None:
+def test_a_student_must_fit(state: State, context: StepContext) -> None:
     import keras
 
     def wrong() -> Any:
         return keras.Sequential([keras.Input((784,)), keras.layers.Dense(7)])
 
     with pytest.raises(StepError, match=r"student's output shape is \(7,\), the model's \(10,\)"):
-        Student(epochs=1).train(state, Workshop(workshop.lessons, wrong))
+        Student(epochs=1).train(state, StepContext(context.training_data, wrong))
 
 
 def test_large_samples_come_in_smaller_batches() -> None:
-    from harness.models.training import Lessons, TrainingSettings
+    from mobilebench.models.training import TrainingData, TrainingSettings
 
     def batch(count: int, *shape: int) -> int:
         x = np.broadcast_to(np.float32(0), (count, *shape))
-        return Lessons(x, np.zeros(count, int), TrainingSettings(batch=64), seed=0).batch
+        return TrainingData(x, np.zeros(count, int), TrainingSettings(batch=64), seed=0).batch
 
     assert batch(1000, 28, 28, 1) == 64
     assert batch(10, 28, 28, 1) == 10

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mobilebench.devices.agent import archive as agent_archive
+from mobilebench_agent import contract
+from mobilebench_agent.contract import Error, Event, Hello, Job, Message, Result
 
-from device_agent import contract
-from device_agent.contract import Error, Event, Hello, Job, Message, Result
-from harness.devices import agent_archive
 from tests.conftest import MODELS, sha256
 from tests.tflite.files import open_shape
 
@@ -348,4 +348,4 @@ def test_on_an_old_board(model_file: Path) -> None:
 
 def test_the_agent_needs_nothing_of_the_host() -> None:
     folder = Path(contract.__file__).parent
-    assert not [file for file in folder.glob("*.py") if "harness" in file.read_text("utf-8")]
+    assert not [file for file in folder.glob("*.py") if "mobilebench." in file.read_text("utf-8")]

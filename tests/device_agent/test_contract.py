@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from device_agent import contract
-from device_agent.contract import Metric, Result
+from mobilebench_agent import contract
+from mobilebench_agent.contract import Metric, Result
 
 GOLDEN = Path(__file__).parents[1] / "contract"
 VALID = (GOLDEN / "valid.jsonl").read_text("utf-8").splitlines()

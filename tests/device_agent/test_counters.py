@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mobilebench_agent import clocks, contract, heat, load, memory, system_files
+from mobilebench_agent.contract import Metric
+from mobilebench_agent.environment import Environment
 
-from device_agent import clocks, contract, heat, load, memory, system_files
-from device_agent.contract import Metric
-from device_agent.surroundings import Surroundings
 from tests.device_agent.conftest import plant
 
 
@@ -252,7 +252,7 @@ def test_memory_that_cannot_be_believed_has_a_reason(hostile: Path, tmp_path: Pa
 
 
 def test_a_trials_surroundings_are_messages_of_the_protocol(laptop: Path) -> None:
-    around = Surroundings(laptop)
+    around = Environment(laptop)
     moment = values(around.moment())
     assert (moment["cpu2_frequency_current"], moment["zone1_temperature"]) == (2400e6, 88.0)
     metrics = around.end()
@@ -270,7 +270,7 @@ def test_a_trials_surroundings_are_messages_of_the_protocol(laptop: Path) -> Non
 
 @pytest.mark.parametrize("system", ["hostile", "nowhere"])
 def test_nothing_breaks_the_surroundings(system: str, hostile: Path, tmp_path: Path) -> None:
-    around = Surroundings(hostile if system == "hostile" else tmp_path / "nowhere")
+    around = Environment(hostile if system == "hostile" else tmp_path / "nowhere")
     metrics = (*around.end(), *around.moment())
     assert all(m.reason for m in metrics if not m.name.startswith(("cgroup", "thermal")))
     assert not [m.name for m in metrics if m.value is not None]
@@ -299,7 +299,7 @@ def test_what_may_not_be_read_is_unavailable(forbidden: Path) -> None:
                 os.setgroups([])
                 os.setresgid(65534, 65534, 65534)
                 os.setresuid(65534, 65534, 65534)
-            around = Surroundings(forbidden)
+            around = Environment(forbidden)
             found = values([*around.end(), *around.moment()])
             os.write(writing, json.dumps(found).encode())
         finally:
@@ -316,5 +316,5 @@ def test_a_recorded_tree_is_named_in_every_source(
     phone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(system_files.ROOT_VARIABLE, str(phone))
-    around = Surroundings(system_files.root())
+    around = Environment(system_files.root())
     assert all(str(phone) in metric.source for metric in around.end())

@@ -1,6 +1,6 @@
 """Which nodes a delegate took."""
 
-from device_agent.delegation import describe
+from mobilebench_agent.delegation import describe
 
 
 def node(index: int, name: str, inputs: list[int], outputs: list[int]) -> dict[str, object]:

@@ -1,8 +1,7 @@
 """Which inferences of a long loop are kept."""
 
 import pytest
-
-from device_agent import latency
+from mobilebench_agent import latency
 
 
 class Clock:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mobilebench.compress.pipeline.pack import PACKERS
+from mobilebench_agent.contract import Error
+from mobilebench_agent.packing import unpacked
+from mobilebench_agent.runtime import AgentError
 
-from device_agent.contract import Error
-from device_agent.packing import unpacked
-from device_agent.runtime import AgentError
-from harness.compress.pack import PACKERS
 from tests.conftest import MODELS, sha256
 from tests.device_agent.test_agent import ask, job, metrics
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from mobilebench_agent import power
 
-from device_agent import power
-from tests import power_trees as trees
+from tests.support import power_trees as trees
 
 
 def test_rapl_adds_packages_and_memory_and_leaves_parts_out(tmp_path: Path) -> None:

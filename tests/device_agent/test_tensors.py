@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from device_agent import indices, tensors
-from device_agent.runtime import AgentError
+from mobilebench_agent import indices, tensors
+from mobilebench_agent.runtime import AgentError
 
 
 class Graph:

@@ -1,7 +1,7 @@
 """Readings of counters, one trace for each."""
 
-from device_agent.contract import Metric
-from device_agent.traces import Traces
+from mobilebench_agent.contract import Metric
+from mobilebench_agent.traces import Traces
 
 
 def test_readings_become_one_trace_a_counter() -> None:

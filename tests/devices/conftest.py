@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.adb.client import AdbDevice, AdbError, AdbServer
 
-from harness.devices.adb import AdbDevice, AdbError, AdbServer
 from tests.phone import apps, needs, personalities, system
 from tests.phone.android import Android
 from tests.phone.phone import Phone

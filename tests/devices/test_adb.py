@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from harness.devices.adb import (
+from mobilebench.devices.adb.client import (
     AdbDevice,
     AdbError,
     AdbServer,
@@ -18,9 +17,10 @@ from harness.devices.adb import (
     UnauthorizedError,
     parse_address,
 )
-from harness.devices.base import TrialError
-from harness.devices.remote_store import FOLDER, RemoteStore, sha256_of
-from harness.errors import BadInputError
+from mobilebench.devices.adb.remote_store import FOLDER, RemoteStore, sha256_of
+from mobilebench.devices.base import TrialError
+from mobilebench.errors import BadInputError
+
 from tests.devices.conftest import Connect
 from tests.phone import apps, personalities
 from tests.phone.android import Android

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.devices import adb_parse
-from harness.devices.adb_parse import Battery, Install, Start, Thermal
+from mobilebench.devices.adb import parse as adb_parse
+from mobilebench.devices.adb.parse import Battery, Install, Start, Thermal
 
 DUMPS = Path(__file__).parent / "dumps"
 

@@ -9,10 +9,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-
-from device_agent.contract import Event, Job, Result
-from harness.devices import agent_process
-from harness.devices.base import TrialError
+from mobilebench.devices.agent import process as agent_process
+from mobilebench.devices.base import TrialError
+from mobilebench_agent.contract import Event, Job, Result
 
 JOB = Job(1, "run.local.00003", "latency", "m.tflite", "0" * 64)
 HELLO = '{"type":"hello","protocol":1,"agent":"0","runtime":"r","runtime_version":"1","device":{}}'

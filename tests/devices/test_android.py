@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.adb.client import AdbDevice, AdbServer
+from mobilebench.devices.android.device import AndroidDevice
+from mobilebench.errors import BadInputError
+from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job, Result
 
 from app_build.errors import BuildError
-from device_agent.contract import PROTOCOL_VERSION, Event, Job, Result
-from harness.devices.adb import AdbDevice, AdbServer
-from harness.devices.android import AndroidDevice
-from harness.errors import BadInputError
 from tests.conftest import sha256
 from tests.devices.conftest import Connect
 from tests.phone import apps, needs, personalities

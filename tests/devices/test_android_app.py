@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.android import shipped_apk as android_apk
+from mobilebench.devices.android.app import Apk
+from mobilebench.devices.android.device import AndroidDevice
+from mobilebench.errors import BadInputError
 
-from harness.devices import android_apk
-from harness.devices.android import AndroidDevice
-from harness.devices.app import Apk
-from harness.errors import BadInputError
 from tests.devices.conftest import Connect
 from tests.phone.android import PACKAGE, Android, Package
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.android.device import AndroidDevice
+from mobilebench.devices.base import InvalidTrialError, TrialError
+from mobilebench.errors import InvalidRunError
+from mobilebench_agent.contract import Event, Result
 
-from device_agent.contract import Event, Result
-from harness.devices.android import AndroidDevice
-from harness.devices.base import InvalidTrialError, TrialError
-from harness.errors import InvalidRunError
 from tests.conftest import sha256
 from tests.devices.conftest import Connect
 from tests.devices.test_android import make, plan

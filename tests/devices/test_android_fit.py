@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.android.device import AndroidDevice
+from mobilebench.devices.base import Cooldown, InvalidTrialError
+from mobilebench.errors import InvalidRunError
+from mobilebench_agent import contract
+from mobilebench_agent.contract import Event, Metric, Result
 
 from app_build.errors import BuildError
-from device_agent import contract
-from device_agent.contract import Event, Metric, Result
-from harness.devices.android import AndroidDevice
-from harness.devices.base import Cooldown, InvalidTrialError
-from harness.errors import InvalidRunError
 from tests.devices.conftest import Connect
 from tests.devices.test_android import make, plan
 from tests.phone import apps, needs, personalities

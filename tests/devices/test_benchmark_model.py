@@ -13,19 +13,19 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from mobilebench.cli.main import main
+from mobilebench.devices.android.app import Apk
+from mobilebench.devices.base import TrialError
+from mobilebench.devices.benchmark_model.output import arguments, parse_output, result_of
+from mobilebench.errors import BadInputError
+from mobilebench.runs import gate
+from mobilebench.runs.run import Quiet
+from mobilebench.runs.summaries import summary_of
+from mobilebench.store.folder import RunFolder
+from mobilebench.suite.policy import Policy
+from mobilebench.suite.schema import validate
+from mobilebench_agent.contract import Job
 
-from device_agent.contract import Job
-from harness import gate
-from harness.cli import main
-from harness.devices.app import Apk
-from harness.devices.base import TrialError
-from harness.devices.benchmark_model import arguments, parse_output, result_of
-from harness.errors import BadInputError
-from harness.policy import Policy
-from harness.report import summary_of
-from harness.run import Quiet
-from harness.store import RunFolder
-from harness.suite import validate
 from tests.conftest import MODELS
 from tests.devices.conftest import Connect
 from tests.devices.test_adb_parse import dump

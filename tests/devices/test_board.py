@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.adb.client import AdbDevice, AdbServer
+from mobilebench.devices.base import TrialError
+from mobilebench.devices.linux.board import BoardDevice
+from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job, Result
 
-from device_agent.contract import PROTOCOL_VERSION, Event, Job, Result
-from harness.devices.adb import AdbDevice, AdbServer
-from harness.devices.base import TrialError
-from harness.devices.board import BoardDevice
-from harness.errors import BadInputError, InvalidRunError
 from tests.conftest import sha256
 from tests.devices.conftest import Connect
 from tests.phone.phone import Phone

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mobilebench.devices import discovery
+from mobilebench.devices.adb.client import AdbDevice, AdbServer, LinkLostError
+from mobilebench.devices.android.app import Apk
+from mobilebench.devices.android.device import AndroidDevice
+from mobilebench.devices.discovery import Found, choose, discover, merge, open_device, plugged
+from mobilebench.devices.linux.board import BoardDevice
+from mobilebench.errors import BadInputError
 
-from harness.devices import discovery
-from harness.devices.adb import AdbDevice, AdbServer, LinkLostError
-from harness.devices.android import AndroidDevice
-from harness.devices.app import Apk
-from harness.devices.board import BoardDevice
-from harness.devices.discovery import Found, choose, discover, merge, open_device, plugged
-from harness.errors import BadInputError
 from tests.devices.conftest import Connect
 from tests.phone import apps, personalities
 from tests.phone.android import PACKAGE, Android, Package

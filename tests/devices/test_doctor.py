@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.adb.client import AdbDevice, AdbServer
+from mobilebench.devices.adb.parse import parse_battery, parse_locked, parse_thermal
+from mobilebench.devices.android.app import Apk
+from mobilebench.devices.android.doctor import Check, examine, record, repair
 
-from harness.devices.adb import AdbDevice, AdbServer
-from harness.devices.adb_parse import parse_battery, parse_locked, parse_thermal
-from harness.devices.app import Apk
-from harness.devices.doctor import Check, examine, record, repair
 from tests.devices.conftest import Connect
 from tests.phone.android import PACKAGE, Android, Package
 

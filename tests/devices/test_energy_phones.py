@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mobilebench.devices.adb.client import AdbDevice, AdbServer
+from mobilebench.devices.android.app import Apk
+from mobilebench.devices.android.device import AndroidDevice
+from mobilebench.errors import BadInputError
+from mobilebench.store.folder import RunFolder
 
 from app_build.errors import BuildError
-from harness.devices.adb import AdbDevice, AdbServer
-from harness.devices.android import AndroidDevice
-from harness.devices.app import Apk
-from harness.errors import BadInputError
-from harness.store import RunFolder
 from tests.conftest import MODELS
 from tests.devices.conftest import Connect
 from tests.phone import battery, needs, personalities
@@ -55,7 +55,7 @@ missing = "fail"
 
 def mobilebench(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from harness.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-m", "mobilebench", *map(str, arguments)],
         capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
 

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mobilebench.analysis.gating import Verdict
+from mobilebench.devices import discovery
+from mobilebench.devices.android.app import Apk
+from mobilebench.devices.android.device import AndroidDevice
+from mobilebench.records import conditions
+from mobilebench.runs import gate
+from mobilebench.runs import pair as arms
+from mobilebench.runs.run import Quiet
+from mobilebench.suite import policy
 
-from harness import arms, conditions, gate, policy
-from harness.analysis.gating import Verdict
-from harness.devices import discovery
-from harness.devices.android import AndroidDevice
-from harness.devices.app import Apk
-from harness.run import Quiet
 from tests.conftest import MODELS
 from tests.devices.conftest import Connect
 from tests.phone.android import PACKAGE, Android, Package

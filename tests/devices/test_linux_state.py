@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-
-from device_agent.contract import Metric, Result
-from device_agent.surroundings import Surroundings
-from harness.devices import cooling, linux_state
-from harness.devices.base import Cooldown, InvalidTrialError
-from harness.devices.linux_state import Fitness, LinuxState, parse
-from harness.devices.local import LocalDevice
-from harness.errors import InvalidRunError
+from mobilebench.devices import cooldown as cooling
+from mobilebench.devices.base import Cooldown, InvalidTrialError
+from mobilebench.devices.linux import state as linux_state
+from mobilebench.devices.linux.state import Fitness, LinuxState, parse
+from mobilebench.devices.local.device import LocalDevice
+from mobilebench.errors import InvalidRunError
+from mobilebench_agent.contract import Metric, Result
+from mobilebench_agent.environment import Environment
 
 RESULT = Result("r.1", "latency", samples_ns=(5,))
 
@@ -74,7 +74,7 @@ def test_a_tree(tmp_path: Path) -> None:
 
 def test_what_it_tells_has_the_agents_names(tmp_path: Path) -> None:
     write(tmp_path, WELL)
-    told = {m.name: (m.unit, m.value) for m in Surroundings(tmp_path).end()}
+    told = {m.name: (m.unit, m.value) for m in Environment(tmp_path).end()}
     state = parse(reader(tmp_path)())
     for metric in (*state.metrics("before"), *state.metrics("after")):
         assert told[metric.name] == (metric.unit, metric.value)
@@ -132,7 +132,7 @@ SPOILT = [
 
 def after(root: Path, files: Mapping[str, str] = {}, kind: str = "latency") -> Result:
     """The result of a trial during which those files changed, as the agent tells it."""
-    around = Surroundings(root)
+    around = Environment(root)
     write(root, files)
     return Result("r.1", kind, metrics=around.end())
 

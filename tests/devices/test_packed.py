@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mobilebench.compress.pipeline.pack import PACKERS
+from mobilebench.devices.android.app import Apk
+from mobilebench.devices.base import TrialError
+from mobilebench_agent.contract import PROTOCOL_VERSION, Job
 
-from device_agent.contract import PROTOCOL_VERSION, Job
-from harness.compress.pack import PACKERS
-from harness.devices.app import Apk
-from harness.devices.base import TrialError
 from tests.conftest import MODELS, sha256
 from tests.devices.conftest import Connect
 from tests.devices.test_android import make

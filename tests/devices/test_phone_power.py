@@ -1,8 +1,7 @@
 """What a phone says of its power counters."""
 
 import pytest
-
-from harness.devices.phone_power import parse_rails
+from mobilebench.devices.android.phone_power import parse_rails
 
 #: As published by users of Pixel phones (adb shell cat …/energy_value); [S], not recorded by us.
 RAILS = """t=349894

@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from mobilebench.cli.main import main
+from mobilebench.devices import discovery
+from mobilebench.devices.android.app import Apk
+from mobilebench.devices.android.device import AndroidDevice
+from mobilebench.errors import InterruptedRunError, InvalidRunError
+from mobilebench.records.trial import PlannedTrial, TrialRecord
+from mobilebench.runs import run as runs
+from mobilebench.runs.summaries import summary_of
+from mobilebench.store.folder import RunFolder
+from mobilebench.suite.schema import Suite
 
-from harness import report
-from harness import run as runs
-from harness.cli import main
-from harness.devices import discovery
-from harness.devices.android import AndroidDevice
-from harness.devices.app import Apk
-from harness.errors import InterruptedRunError, InvalidRunError
-from harness.plan import PlannedTrial
-from harness.store import RunFolder, TrialRecord
-from harness.suite import Suite
 from tests.conftest import MODELS
 from tests.devices.conftest import Connect
 from tests.devices.test_adb import wait_for_state
@@ -361,7 +361,7 @@ def test_a_phone_that_heats_up(phones: list[Android], tmp_path: Path, times: int
     assert len(raw) == len(samples) + min(times, 2)
     assert trials[3].state == ("valid" if times == 1 else "invalid")
     assert runs.exit_code(folder) == (0 if times == 1 else 4)
-    words = " ".join(report.summary_of(folder).warnings)
+    words = " ".join(summary_of(folder).warnings)
     assert ("had to be repeated" if times == 1 else "1 of 8 trials are INVALID") in words
 
 
@@ -432,8 +432,9 @@ def test_the_host_is_killed_then_resumed(phones: list[Android], tmp_path: Path) 
     file = tmp_path / "suite.json"
     file.write_text(suite(pixel.phone.serial, blocks=5).model_dump_json())
     script = (
-        "import sys; from pathlib import Path; from harness import run; "
-        "from harness.suite import Suite; from harness.terminal import RunDisplay; "
+        "import sys; from pathlib import Path; from mobilebench.runs import run; "
+        "from mobilebench.suite.schema import Suite; "
+        "from mobilebench.cli.terminal import RunDisplay; "
         "from rich.console import Console\n"
         "with RunDisplay(Console(stderr=True)) as display: run.start("
         "Suite.model_validate_json(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), [], display)"

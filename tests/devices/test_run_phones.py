@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mobilebench.devices.android.app import Apk
+from mobilebench.store.folder import RunFolder
 
 from app_build.errors import BuildError
-from harness.devices.app import Apk
-from harness.store import RunFolder
 from tests.conftest import MODELS
 from tests.devices.conftest import Connect
 from tests.phone import apps, needs, personalities, system
@@ -46,7 +46,7 @@ source = "{MODELS / "not_a_number.tflite"}"
 
 def mobilebench(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from harness.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-m", "mobilebench", *map(str, arguments)],
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
@@ -189,7 +189,7 @@ def test_watch_runs_the_suite_on_each_phone_as_it_is_plugged_in(
 ) -> None:
     results = tmp_path / "results"
     with subprocess.Popen(
-        [sys.executable, "-c", "from harness.cli import main; main()", "watch", str(suite),
+        [sys.executable, "-c", "from mobilebench.cli.main import main; main()", "watch", str(suite),
          "--results", str(results)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip

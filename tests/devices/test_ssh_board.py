@@ -5,12 +5,12 @@ import signal
 from pathlib import Path
 
 import pytest
+from mobilebench.devices.base import TrialError
+from mobilebench.devices.discovery import open_device
+from mobilebench.devices.linux.ssh_board import SshBoardDevice
+from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job
 
-from device_agent.contract import PROTOCOL_VERSION, Event, Job
-from harness.devices.base import TrialError
-from harness.devices.discovery import open_device
-from harness.devices.ssh_board import SshBoardDevice
-from harness.errors import BadInputError, InvalidRunError
 from tests.conftest import sha256
 from tests.phone import needs
 from tests.phone.ssh import HOST, ssh_program

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from click.testing import CliRunner
-
-from harness.cli import main
+from mobilebench.cli.main import main
 
 #: No terminal, 120 columns where a width is asked for, no colours, and no zone but UTC.
 _ENVIRONMENT = {

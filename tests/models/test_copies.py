@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.errors import BadInputError
+from mobilebench.errors import BadInputError
 
 pytestmark = pytest.mark.tensorflow
 
@@ -141,8 +140,7 @@ KINDS: list[Callable[[], Any]] = [
 @pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
 def test_a_copy_answers_as_its_original(make: Callable[[], Any]) -> None:
     import keras
-
-    from harness.models.copies import copy_of
+    from mobilebench.models.copies import copy_of
 
     model = make()
     copy = copy_of(model)
@@ -163,8 +161,7 @@ def test_a_copy_answers_as_its_original(make: Callable[[], Any]) -> None:
 
 def test_what_cannot_be_copied_is_refused() -> None:
     import keras
-
-    from harness.models.copies import copy_of
+    from mobilebench.models.copies import copy_of
 
     @keras.saving.register_keras_serializable("tests")
     class Hidden(keras.layers.Layer):  # type: ignore[misc]
@@ -196,7 +193,7 @@ def test_what_cannot_be_copied_is_refused() -> None:
 
 
 def test_a_fresh_copy_keeps_what_was_adapted_and_nothing_else() -> None:
-    from harness.models.copies import fresh_copy
+    from mobilebench.models.copies import fresh_copy
 
     model = plain()
     copy = fresh_copy(model)

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.errors import BadInputError
-from harness.models import datasets, images
-from harness.models.datasets import load_dataset
-from harness.models.inputs import choose, fit_inputs
-from harness.models.spec import NAMED_DATASETS
+from mobilebench.errors import BadInputError
+from mobilebench.models import datasets, images
+from mobilebench.models.datasets import load_dataset
+from mobilebench.models.inputs import choose, fit_inputs
+from mobilebench.models.spec import NAMED_DATASETS
 
 X = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
 Y = np.array([0, 1, 2, 0, 1, 2])

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.errors import BadInputError
-from harness.models.labels import class_numbers
+from mobilebench.errors import BadInputError
+from mobilebench.models.labels import class_numbers
 
 ONE_HOT = np.eye(4)[[0, 2, 1, 3, 3]]
 

@@ -3,11 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from harness.errors import BadInputError
-from harness.models.sources import find_source, find_student, load_keras
-from harness.models.spec import ModelSpec
-from harness.models.zoo import ZOO
+from mobilebench.errors import BadInputError
+from mobilebench.models.sources import find_source, find_student, load_keras
+from mobilebench.models.spec import ModelSpec
+from mobilebench.models.zoo import ZOO
 
 
 def test_zoo_models_are_told_apart() -> None:

@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.errors import BadInputError
-from harness.models.copies import copy_of
-from harness.models.training import (
-    Lessons,
+from mobilebench.errors import BadInputError
+from mobilebench.models.copies import copy_of
+from mobilebench.models.training import (
+    TrainingData,
     TrainingSettings,
     doubts,
     fit,
@@ -26,10 +25,10 @@ def layers_of(*layers: Any) -> Any:
     return keras.Sequential([keras.Input((4,)), *layers])
 
 
-def lessons(seed: int = 0) -> Lessons:
+def training_data(seed: int = 0) -> TrainingData:
     random = np.random.default_rng(0)
     x = random.normal(size=(200, 4)).astype(np.float32)
-    return Lessons(x, x.argmax(axis=1), TrainingSettings(batch=32, learning_rate=0.01), seed)
+    return TrainingData(x, x.argmax(axis=1), TrainingSettings(batch=32, learning_rate=0.01), seed)
 
 
 def test_it_learns_and_one_seed_gives_one_model() -> None:
@@ -39,14 +38,14 @@ def test_it_learns_and_one_seed_gives_one_model() -> None:
     trained = []
     for seed in (0, 0, 1):
         model = copy_of(start)
-        fit(model, lessons(seed), epochs=20)
+        fit(model, training_data(seed), epochs=20)
         trained.append(model.get_weights())
     for first, again in zip(trained[0], trained[1], strict=True):
         np.testing.assert_array_equal(first, again)
     assert (trained[0][0] != trained[2][0]).any()
-    right = np.asarray(model(lessons().x)).argmax(axis=1) == lessons().y
+    right = np.asarray(model(training_data().x)).argmax(axis=1) == training_data().y
     assert right.mean() > 0.9
-    assert (np.asarray(start(lessons().x)).argmax(axis=1) == lessons().y).mean() < 0.6
+    assert (np.asarray(start(training_data().x)).argmax(axis=1) == training_data().y).mean() < 0.6
 
 
 def test_logits_are_those_before_the_softmax() -> None:
@@ -56,7 +55,7 @@ def test_logits_are_those_before_the_softmax() -> None:
     for end in ([Dense(3, "softmax")], [Dense(3), Softmax()], [Dense(3), Activation("softmax")]):
         model = layers_of(*end)
         for wrapped in (model, keras.Sequential([keras.Input((4,)), model])):
-            x = lessons().x[:5] * 100  # probabilities underflow, logits do not
+            x = training_data().x[:5] * 100  # probabilities underflow, logits do not
             probabilities = np.asarray(wrapped(x))
             with logits_of(wrapped) as logits:
                 found = np.asarray(logits(x))
@@ -70,10 +69,12 @@ def test_logits_within_logits() -> None:
 
     for end in ([Dense(3, "softmax")], [Dense(3), Softmax()]):
         model = layers_of(*end)
-        probabilities = np.asarray(model(lessons().x))
+        probabilities = np.asarray(model(training_data().x))
         with logits_of(model) as outer, logits_of(model) as inner:
-            np.testing.assert_array_equal(np.asarray(outer(lessons().x)), inner(lessons().x))
-        np.testing.assert_array_equal(np.asarray(model(lessons().x)), probabilities)
+            np.testing.assert_array_equal(
+                np.asarray(outer(training_data().x)), inner(training_data().x)
+            )
+        np.testing.assert_array_equal(np.asarray(model(training_data().x)), probabilities)
 
 
 def test_a_training_that_diverges_says_so() -> None:
@@ -84,10 +85,10 @@ def test_a_training_that_diverges_says_so() -> None:
         return tf.reduce_sum(logits) * np.float32("nan")
 
     with pytest.raises(BadInputError, match=r"diverged in epoch 1 of 3: .* which was 0\.01"):
-        fit(layers_of(Dense(4)), lessons(), epochs=3, loss=loss)
-    x = lessons().x
+        fit(layers_of(Dense(4)), training_data(), epochs=3, loss=loss)
+    x = training_data().x
     x[0, 0] = np.nan  # a batch or two, and everything after them
-    broken = Lessons(x, lessons().y, lessons().settings, 0)
+    broken = TrainingData(x, training_data().y, training_data().settings, 0)
     with pytest.raises(BadInputError, match="diverged in epoch 1 of 2"):
         fit(layers_of(Dense(4)), broken, epochs=2)
 
@@ -107,16 +108,18 @@ def test_normalizations_learn_too() -> None:
 
     model = layers_of(BatchNormalization(), Dense(4, "softmax"))
     before = [w.copy() for w in model.get_weights()]
-    fit(model, lessons(), epochs=1)
+    fit(model, training_data(), epochs=1)
     assert all((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
 
 
 def test_fewer_samples_than_a_batch() -> None:
     from keras.layers import Dense
 
-    few = Lessons(lessons().x[:5], lessons().y[:5], TrainingSettings(), 0)
+    few = TrainingData(training_data().x[:5], training_data().y[:5], TrainingSettings(), 0)
     seen: list[tuple[int, int]] = []
-    few = Lessons(few.x, few.y, few.settings, 0, lambda done, total: seen.append((done, total)))
+    few = TrainingData(
+        few.x, few.y, few.settings, 0, lambda done, total: seen.append((done, total))
+    )
     fit(layers_of(Dense(4, "softmax")), few, epochs=2)
     assert seen == [(1, 2), (2, 2)]
 
@@ -124,15 +127,15 @@ def test_fewer_samples_than_a_batch() -> None:
 def test_fewer_samples_than_classes_teach_nobody() -> None:
     from keras.layers import Dense
 
-    few = Lessons(lessons().x[:3], lessons().y[:3], TrainingSettings(), 0)
+    few = TrainingData(training_data().x[:3], training_data().y[:3], TrainingSettings(), 0)
     with pytest.raises(BadInputError, match="are 3 training samples for 4 classes, which is too"):
         fit(layers_of(Dense(4, "softmax")), few, epochs=1)
 
 
 def test_what_few_samples_may_not_teach_is_told() -> None:
-    x, y = lessons().x[:30], np.arange(30) % 3
-    assert doubts(Lessons(x, y, TrainingSettings(batch=30), 0), 3) == ()
-    by_heart, unlearned = doubts(Lessons(x, y, TrainingSettings(batch=31), 0), 4)
+    x, y = training_data().x[:30], np.arange(30) % 3
+    assert doubts(TrainingData(x, y, TrainingSettings(batch=30), 0), 3) == ()
+    by_heart, unlearned = doubts(TrainingData(x, y, TrainingSettings(batch=31), 0), 4)
     assert by_heart.startswith("trained on 30 samples only, less than a batch of 31")
     assert unlearned.startswith("the training data have no sample of class 3")
 
@@ -140,7 +143,9 @@ def test_what_few_samples_may_not_teach_is_told() -> None:
 def test_samples_beyond_all_scale_are_named_where_training_diverges() -> None:
     from keras.layers import Dense
 
-    huge = Lessons(lessons().x * np.float32(1e37), lessons().y, lessons().settings, 0)
+    huge = TrainingData(
+        training_data().x * np.float32(1e37), training_data().y, training_data().settings, 0
+    )
     with pytest.raises(BadInputError, match=r"or scale the samples, which reach \d"):
         fit(layers_of(Dense(4)), huge, epochs=1)
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness.models.datasets import load_dataset
-from harness.models.zoo import ZOO
+from mobilebench.models.datasets import load_dataset
+from mobilebench.models.zoo import ZOO
 
 #: Parameters, where a paper or a benchmark's reference implementation states them.
 PARAMETERS = {

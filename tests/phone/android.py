@@ -30,7 +30,7 @@ _MISSING = (
 
 @dataclass
 class State:
-    """What a person or the surroundings can change on a phone."""
+    """What a person or the environment can change on a phone."""
 
     level: int = 84
     temperature: int = 287  # 0.1 °C

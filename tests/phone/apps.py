@@ -10,9 +10,10 @@ import sys
 import textwrap
 from collections.abc import Callable
 
+from mobilebench.devices.agent import archive as agent_archive
+
 from app_build import places
 from app_build.desktop import desktop_command
-from harness.devices import agent_archive
 from tests.phone.phone import Phone
 
 App = Callable[[Phone], list[str]]

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from tests import power_trees as trees
 from tests.phone import apps
 from tests.phone.phone import Phone
+from tests.support import power_trees as trees
 
 #: Of the phone at rest, and for one core that works; of the charger.
 IDLE_WATTS, WORK_WATTS, CHARGER_WATTS = 0.9, 3.5, 5.0

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from harness.devices.adb import VIRTUAL
+from mobilebench.devices.adb.client import VIRTUAL
+
 from tests.phone.android import Android, State
 from tests.phone.apps import App
 from tests.phone.phone import Make, Phone

@@ -8,7 +8,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from harness.devices.adb import adb_program
+from mobilebench.devices.adb.client import adb_program
 
 #: No USB, no emulators, no network discovery: a developer's own phone is never touched.
 QUIET = {"ADB_USB": "0", "ADB_EMU": "0", "ADB_MDNS": "0", "ADB_MDNS_AUTO_CONNECT": "0"}

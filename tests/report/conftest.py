@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-
-from harness.store import RunFolder, TrialRecord
-from harness.timings import Timings
+from mobilebench.records.timings import Timings
+from mobilebench.records.trial import TrialRecord
+from mobilebench.store.folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,11 +3,9 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-
-from harness.errors import BadInputError
-from harness.report import build
-from harness.report.build import PAGE, TABLE, TEXT
-from harness.store import TRIALS, RunFolder
+from mobilebench.errors import BadInputError
+from mobilebench.report import build
+from mobilebench.store.folder import PAGE, TABLE, TEXT, TRIALS, RunFolder
 
 HOSTILE = "</style><script>alert(1)</script> | `x` \x1b[31m \u202e ${7*7} {{7*7}} $x^2$"
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mobilebench import report
+from mobilebench.analysis.disturbance import Load, load
+from mobilebench.analysis.summary import Comparison, Summary
+from mobilebench.records.conditions import describe
+from mobilebench.runs import history
+from mobilebench.runs.compare import compare
+from mobilebench.runs.summaries import summary_of
+from mobilebench.store.folder import TRIALS, RunFolder
 from rich.console import Console
 
-from harness import history, report
-from harness.analysis.disturbance import Load, load
-from harness.analysis.summary import Comparison, Summary
-from harness.compare import compare
-from harness.conditions import describe
-from harness.store import TRIALS, RunFolder
 from tests.report.conftest import build_run
 
 CLAIM = "no speed-up, ranking or verdict is drawn from"
@@ -51,7 +53,7 @@ def run(tmp_path: Path) -> RunFolder:
 
 def test_nothing_is_concluded_where_all_is_disturbed(run: RunFolder) -> None:
     disturb(run, lambda _: 1.9)
-    summary = report.summary_of(run)
+    summary = summary_of(run)
     (said,) = summary.disturbed
     assert said.startswith("Disturbed by load: in ")
     assert "other processes kept 1.9 of 2 CPUs busy. Latency is shown, but" in said
@@ -84,7 +86,7 @@ def test_nothing_is_concluded_where_all_is_disturbed(run: RunFolder) -> None:
 
 def test_one_disturbed_variant_is_left_out_of_the_ranking(run: RunFolder) -> None:
     disturb(run, lambda r: 1.9 if (r.model, r.recipe) == ("digits", "distill → int8") else 0.1)
-    summary = report.summary_of(run)
+    summary = summary_of(run)
     digits, mobilenet = summary.comparisons
     assert summary.disturbed[0].endswith(
         f"{CLAIM} that of digits · distill → int8; run again on a quiet machine."
@@ -99,7 +101,7 @@ def test_one_disturbed_variant_is_left_out_of_the_ranking(run: RunFolder) -> Non
 
 def test_a_disturbed_baseline_has_no_variant_beside_it(run: RunFolder) -> None:
     disturb(run, lambda r: 1.9 if (r.model, r.recipe) == ("digits", "float32") else 0.1)
-    digits, mobilenet = report.summary_of(run).comparisons
+    digits, mobilenet = summary_of(run).comparisons
     assert all(v.speedup.value is None for v in digits.variants)
     assert named(digits)["int8"].speedup.reason.startswith("the baseline was disturbed by load: ")
     assert named(mobilenet)["int8"].speedup.value
@@ -111,8 +113,8 @@ def test_a_disturbed_baseline_has_no_variant_beside_it(run: RunFolder) -> None:
     [lambda r: 1.9 if r.block == 3 and r.recipe != "dynamic_int8" else 0.1, lambda _: None],
 )
 def test_one_trial_of_six_withholds_nothing(tmp_path: Path, busy: Any) -> None:
-    quiet = report.summary_of(build_run(tmp_path / "quiet"))
-    found = report.summary_of(disturb(build_run(tmp_path / "run"), busy))
+    quiet = summary_of(build_run(tmp_path / "quiet"))
+    found = summary_of(disturb(build_run(tmp_path / "run"), busy))
     assert not found.disturbed
     assert [c.advice for c in found.comparisons] == [c.advice for c in quiet.comparisons]
 

@@ -2,9 +2,9 @@ import re
 from dataclasses import replace
 
 import pytest
-
-from harness.analysis.estimates import Estimate
-from harness.report import figures, summary_of
+from mobilebench.analysis.estimates import Estimate
+from mobilebench.report.figures import tradeoffs as figures
+from mobilebench.runs.summaries import summary_of
 
 
 @pytest.fixture(scope="module")

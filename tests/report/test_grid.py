@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from harness.report import summary_of, table
-from harness.report.grid import overviews
+from mobilebench.report import table
+from mobilebench.report.tables.grid import overviews
+from mobilebench.runs.summaries import summary_of
 
 
 def test_one_place_needs_no_overview(finished_run):

@@ -1,7 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.report.labels import Place, place_labels
+from mobilebench.report.figures.labels import Place, place_labels
 
 FRAME = (0.0, 0.0, 300.0, 200.0)
 POINTS = st.lists(st.builds(Place, st.floats(20, 280), st.floats(20, 180)), min_size=1, max_size=12)

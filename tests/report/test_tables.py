@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from mobilebench.analysis import summarise
+from mobilebench.analysis.rows import frame
+from mobilebench.errors import BadInputError
+from mobilebench.report import table, terminal
+from mobilebench.report.exports.document import document
+from mobilebench.report.tables.grid import comparison_grid
+from mobilebench.runs.summaries import summary_of
 from rich.console import Console
-
-from harness.analysis import summarise
-from harness.errors import BadInputError
-from harness.report import document, frame, summary_of, table, terminal
-from harness.report.grid import comparison_grid
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from harness.tflite.file import dump, load
+from mobilebench.tflite.file import dump, load
 
 
 def changed(content: bytes, change: Callable[[Any], None]) -> bytes:

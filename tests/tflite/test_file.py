@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from harness.compress.tflite import Runner
-from harness.errors import BadInputError
-from harness.tflite.file import dump, load
-from harness.tflite.graph import parse
+from mobilebench.errors import BadInputError
+from mobilebench.tflite.file import dump, load
+from mobilebench.tflite.graph import parse
+from mobilebench.tflite.interpreter import Runner
 
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-
-from harness.tflite.graph import Tensor
+from mobilebench.tflite.graph import Tensor
 
 
 def test_packed_integers_are_unpacked_with_their_sign() -> None:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mobilebench.errors import BadInputError
+from mobilebench.tflite import interface
+from mobilebench.tflite.interface import Interface, Quantization, TensorInfo
 
-from harness.errors import BadInputError
-from harness.tflite import interface
-from harness.tflite.interface import Interface, Quantization, TensorInfo
 from tests.conftest import MODELS
 from tests.tflite.files import with_input
 
@@ -35,7 +35,7 @@ def test_a_real_file() -> None:
 
 def test_no_runtime_and_no_tensorflow_are_loaded() -> None:
     code = (
-        "import sys; from harness.tflite import interface\n"
+        "import sys; from mobilebench.tflite import interface\n"
         f"interface.read(open({str(MODELS / 'small.tflite')!r}, 'rb').read(), 'm')\n"
         "print([m for m in sys.modules if m.endswith(('tensorflow', '.interpreter'))])"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 SOURCES = Path(__file__).resolve().parents[2]
 
 #: From here the APK travels in the Python package.
-SHIPPED = SOURCES.parent / "harness" / "devices" / "apk" / "mobilebench-agent.apk"
+SHIPPED = SOURCES.parent / "harness/mobilebench/devices/android/apk/mobilebench-agent.apk"
 
 
 def cache() -> Path:

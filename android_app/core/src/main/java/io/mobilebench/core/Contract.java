@@ -12,7 +12,7 @@ import java.util.Map;
 /**
  * The device protocol: one JSON object a line, read by {@link #decode}, which trusts nothing.
  *
- * <p>The same messages as {@code device_agent/contract.py}; both read the golden messages in
+ * <p>The same messages as {@code device_agent/mobilebench_agent/contract.py}; both read the golden messages in
  * {@code tests/contract/}.
  */
 public final class Contract {

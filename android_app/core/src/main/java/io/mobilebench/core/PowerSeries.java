@@ -8,7 +8,7 @@ import java.util.Map;
 
 /** The readings of one power counter, with the device's own times. */
 public final class PowerSeries {
-    /** What a counter counts; {@code device_agent/contract.py} says what each means. */
+    /** What a counter counts; {@code device_agent/mobilebench_agent/contract.py} says what each means. */
     static final List<String> QUANTITIES =
             Collections.unmodifiableList(
                     Arrays.asList(

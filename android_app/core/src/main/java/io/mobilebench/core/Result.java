@@ -21,7 +21,7 @@ public final class Result extends Message {
      */
     public final long[] startsNs;
     public final List<Trace> traces;
-    /** What held during the trial and is no number; see {@code device_agent/contract.py}. */
+    /** What held during the trial and is no number; see {@code device_agent/mobilebench_agent/contract.py}. */
     public final Map<String, Object> conditions;
     /** The class chosen for each sample of an accuracy trial, in order. */
     public final long[] predictions;

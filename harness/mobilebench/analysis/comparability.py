@@ -1,0 +1,84 @@
+"""Which stored runs may be set beside each other: all but the models must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mobilebench.records.device import AGENT
+
+#: What of a device must agree, and how it is called.
+_DEVICE = {
+    "kind": "kind of device",
+    "virtual": "virtual or real device",
+    "runtime": "runtime",
+    "runtime_version": "runtime version",
+    "agent": "agent version",
+}
+#: What of the facts that a device tells of itself; a name is not enough, and a serial too much.
+_FACTS = {
+    "model": "phone model",
+    "soc": "processor",
+    "android": "Android version",
+    "build": "Android build",
+    "cpu": "processor",
+    "cores": "number of cores",
+    "machine": "architecture",
+    "system": "operating system",
+}
+#: How often a variant was run changes its interval, not what it is an interval of.
+_NOT_PROTOCOL = ("blocks", "timeout_seconds", "cooldown_seconds", "sustained_minutes")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What of a run is not compared, and why."""
+
+    run: str
+    what: str
+    reason: str
+
+
+def setting(
+    device: Mapping[str, Any], runtime: Mapping[str, Any], protocol: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All that must agree, by the name that a person is told.
+
+    Args:
+        device: its facts, as a manifest has them.
+        runtime: accelerator, threads, delegate.
+        protocol: of the suite.
+    """
+    info = device.get("info", {})
+    minutes = protocol.get("sustained_minutes")
+    return {
+        "mode": f"sustained, {minutes:g} min" if minutes else "burst",
+        # Runs from before there was a choice do not name it.
+        "executor": device.get("executor", AGENT),
+        **{title: device.get(key) for key, title in _DEVICE.items()},
+        **{title: info[key] for key, title in _FACTS.items() if info.get(key) is not None},
+        # No CPUs asked for is what runs had before they could be.
+        **{
+            f"runtime's {key}": value
+            for key, value in runtime.items()
+            if key != "name" and (key != "cpus" or value)
+        },
+        **{
+            f"protocol's {key}": value
+            for key, value in protocol.items()
+            if key not in _NOT_PROTOCOL
+        },
+    }
+
+
+def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """In what two settings differ, a phrase each; empty where they may be compared.
+
+    A run that is older than a setting had it switched off.
+    """
+    return [
+        f"another {name} ({other.get(name) or 'none'}, not {base.get(name) or 'none'})"
+        for name in dict.fromkeys((*base, *other))
+        if (base.get(name) or None) != (other.get(name) or None)
+    ]

@@ -1,0 +1,78 @@
+"""How noisy a device is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from mobilebench.cli.options import (
+    Command,
+    allow_option,
+    cpus_option,
+    device_option,
+    energy_option,
+    results_option,
+    unplugged_option,
+)
+from mobilebench.devices.checks import DeviceCheck
+
+
+@click.command(cls=Command)
+@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@click.option("--seconds", type=float, help="Seconds measured a trial.")
+@click.option("--threads", type=int, help="Threads.")
+@cpus_option
+@device_option
+@allow_option
+@energy_option
+@unplugged_option
+@results_option
+@click.option("--json", "as_json", is_flag=True, help="Print the noise as JSON.")
+def calibrate(
+    model: Path,
+    seconds: float | None,
+    threads: int | None,
+    cpus: tuple[int, ...] | None,
+    devices: tuple[str, ...],
+    allow: tuple[DeviceCheck, ...],
+    energy: bool | None,
+    unplugged: bool,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Measure how much a model differs from itself here: the noise below which no gate judges.
+
+    It is kept for this device, runtime, threads, CPUs and file; later gates with MODEL as their
+    baseline take twice the noise as their margin where that is wider than the policy's.
+
+    \b
+    Examples:
+      mobilebench calibrate main.tflite
+      mobilebench calibrate main.tflite --device R5CT1234ABC
+      mobilebench calibrate main.tflite --threads 2 --cpus 4,5
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from mobilebench.cli.terminal import RunDisplay
+    from mobilebench.runs import calibrate as calibration
+    from mobilebench.runs import pair as arms
+    from mobilebench.runs import selection
+
+    specs = selection.choose_devices(devices, allow, None, unplugged)
+    given = arms.settings(seconds, threads, None, specs, True if unplugged else energy, cpus)
+    suite = arms.suite_of_files(model, model, None, given)
+    with RunDisplay(Console(stderr=True)) as display:
+        display.prepare()
+        command = ["mobilebench", *sys.argv[1:]]
+        folder, noises = calibration.calibrate(suite, results, command, display)
+    if as_json:
+        document = {"folder": str(folder.path), "noise": [asdict(noise) for noise in noises]}
+        click.echo(json.dumps(document, indent=2))
+        return
+    for noise in noises:
+        click.echo(calibration.sentence(noise))

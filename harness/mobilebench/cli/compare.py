@@ -1,0 +1,41 @@
+"""Stored runs beside each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from mobilebench.cli.options import Command, html_option, require_folder_of, show_page
+
+
+@click.command(cls=Command)
+@click.argument(
+    "runs", nargs=-1, required=True, metavar="RUN RUN...", type=click.Path(path_type=Path)
+)
+@html_option
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+def compare(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
+    """Show stored runs beside the first one: advice, never a verdict.
+
+    What is not comparable (another device, kind, runtime version or protocol) is refused, with the
+    reason; exit code 2 if that is all of it.
+
+    \b
+    Examples:
+      mobilebench compare results/20260131T120000Z-suite results/20260207T120000Z-suite
+      mobilebench compare results/RUN1 results/RUN2 --html compare.html
+    """
+    from mobilebench.files import write_atomically
+    from mobilebench.report.exports import compare as compare_outputs
+    from mobilebench.runs import compare as comparing
+
+    require_folder_of(html)
+    comparison = comparing.compare(runs)
+    if html is not None:
+        write_atomically(html, compare_outputs.html(comparison).encode())
+    if as_json:
+        click.echo(json.dumps(comparison.as_json(), indent=2, ensure_ascii=False))
+        return
+    show_page(compare_outputs.terminal(comparison), html)

@@ -1,0 +1,192 @@
+"""A verdict on a candidate, for people and for CI."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from mobilebench.cli.options import (
+    Command,
+    allow_option,
+    cpus_option,
+    device_option,
+    energy_option,
+    require_folder_of,
+    results_option,
+    silence,
+    unplugged_option,
+)
+from mobilebench.devices.checks import DeviceCheck
+from mobilebench.errors import BadInputError, InvalidRunError, MobileBenchError
+
+if TYPE_CHECKING:
+    from mobilebench.runs.verdict import GateResult
+
+_GATE_EXIT_CODES = """\b
+Exit codes:
+  0    PASS: the candidate is not worse than the margins allow
+  1    FAIL: some metric is worse than its margin
+  2    wrong usage or bad input; nothing was measured
+  3    INCONCLUSIVE: too noisy to tell
+  4    INVALID: a trial failed, the device was unfit, lost or busy with other work, or the
+       candidate has other inputs or outputs than the baseline
+  70   a fault of MobileBench itself: no verdict
+  130  interrupted; go on with --resume"""
+
+
+@click.command(cls=Command, epilog=_GATE_EXIT_CODES)
+@click.argument("suite", required=False, metavar="[SUITE.toml]", type=click.Path(path_type=Path))
+@click.option("--baseline", type=click.Path(path_type=Path), help="The .tflite known to be good.")
+@click.option("--candidate", type=click.Path(path_type=Path), help="The .tflite to be judged.")
+@click.option("--data", help="Labelled data: an .npz or .py file, or a set by name.")
+@click.option("--policy", type=click.Path(path_type=Path), help="Margins, as a TOML file.")
+@click.option("--seconds", type=float, help="Seconds measured a trial.")
+@click.option("--threads", type=int, help="Threads.")
+@cpus_option
+@click.option("--seed", type=int, help="Seed of inputs and order.")
+@device_option
+@allow_option
+@energy_option
+@unplugged_option
+@results_option
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Finish the gate in that folder, or show its verdict again.",
+)
+@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
+@click.option(
+    "--summary",
+    type=click.Path(path_type=Path),
+    help="Append Markdown to this file, as to $GITHUB_STEP_SUMMARY.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def gate(
+    suite: Path | None,
+    baseline: Path | None,
+    candidate: Path | None,
+    data: str | None,
+    policy: Path | None,
+    seconds: float | None,
+    threads: int | None,
+    cpus: tuple[int, ...] | None,
+    seed: int | None,
+    devices: tuple[str, ...],
+    allow: tuple[DeviceCheck, ...],
+    energy: bool | None,
+    unplugged: bool,
+    results: Path,
+    resume: Path | None,
+    junit: Path | None,
+    summary: Path | None,
+    as_json: bool,
+) -> None:
+    """Say whether a candidate is as good as its baseline: PASS, FAIL, INCONCLUSIVE or INVALID.
+
+    Both are measured in one session, in blocks of random order. In a suite, each model's first
+    recipe is the baseline and all its other variants are candidates.
+
+    \b
+    Examples:
+      mobilebench gate --baseline main.tflite --candidate branch.tflite
+      mobilebench gate --baseline main.tflite --candidate branch.tflite --data eval.npz \\
+          --policy policy.toml --junit gate.xml --summary "$GITHUB_STEP_SUMMARY"
+      mobilebench gate suite.toml --device R5CT1234ABC
+      mobilebench gate suite.toml --device 192.168.1.7:5555 --unplugged
+      mobilebench gate suite.toml --threads 2 --cpus 4,5
+      mobilebench gate --resume results/20260131T120000Z-gate-branch
+    """
+    from rich.console import Console
+
+    from mobilebench.cli.terminal import RunDisplay
+    from mobilebench.report.write import build_gate
+    from mobilebench.runs import gate as gates
+    from mobilebench.runs import pair as arms
+    from mobilebench.runs import selection
+    from mobilebench.suite.policy import read_policy
+
+    def measured() -> GateResult:
+        if resume is not None:
+            if any((suite, baseline, candidate, data, policy, devices, allow, cpus)):
+                raise BadInputError("--resume goes on with the gate's own suite; give it alone")
+            with RunDisplay(Console(stderr=True)) as display:
+                return gates.resume(resume, display)
+        rules = read_policy(policy)
+        specs = selection.choose_devices(devices, allow, None, unplugged)
+        given = arms.settings(seconds, threads, seed, specs, True if unplugged else energy, cpus)
+        if suite is not None and not (baseline or candidate or data):
+            chosen = arms.suite_of_file(suite, given)
+        elif suite is None and baseline and candidate:
+            chosen = arms.suite_of_files(baseline, candidate, data, given)
+        else:
+            raise BadInputError(
+                "give --baseline and --candidate, or a suite file alone, which names its own models"
+            )
+        with RunDisplay(Console(stderr=True)) as display:
+            display.prepare()
+            command = ["mobilebench", *sys.argv[1:]]
+            return gates.start(chosen, rules, results, command, display)
+
+    require_folder_of(junit, summary)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = resume or results
+    try:
+        result = measured()
+        folder = result.folder
+        build_gate(result)
+        _write_files(result, junit, summary)
+        _show(result, as_json)
+    except MobileBenchError:
+        raise
+    except Exception as error:
+        # CI must not take an earlier file, or none, for what this gate said.
+        gates.record_fault(folder, error)
+        fault = gates.fault(folder, error)
+        with contextlib.suppress(Exception):
+            _write_files(fault, junit, summary)
+        if as_json:
+            with contextlib.suppress(Exception):
+                _show(fault, as_json)
+        raise
+    raise SystemExit(result.exit_code)
+
+
+def _write_files(result: GateResult, junit: Path | None, summary: Path | None) -> None:
+    from mobilebench.report.exports import gate as gate_outputs
+
+    if junit:
+        _write(junit, gate_outputs.junit(result), "w")
+    if summary:
+        _write(summary, gate_outputs.github(result), "a")
+
+
+def _show(result: GateResult, as_json: bool) -> None:
+    from mobilebench.cli.terminal import output
+    from mobilebench.report.exports import gate as gate_outputs
+    from mobilebench.runs import verdict as gate_verdict
+
+    try:
+        if as_json:
+            click.echo(json.dumps(gate_verdict.document(result), indent=2, ensure_ascii=False))
+        else:
+            output().print(gate_outputs.terminal(result))
+            if result.folder.is_dir():
+                output().print(f"Run: {result.folder}", soft_wrap=True, highlight=False)
+    except BrokenPipeError:
+        # Whoever reads no further still wants the verdict's exit code.
+        silence()
+
+
+def _write(path: Path, text: str, mode: Literal["w", "a"]) -> None:
+    try:
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InvalidRunError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,98 @@
+"""What is in a model, and what changed between two."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mobilebench.cli.options import Command
+from mobilebench.errors import BadInputError
+
+if TYPE_CHECKING:
+    from mobilebench.compress.artifact import Progress
+
+
+@click.command(cls=Command)
+@click.argument("model")
+@click.argument("other", required=False)
+@click.option(
+    "--time",
+    "timed",
+    is_flag=True,
+    help="Time each operator that multiplies, alone, on this machine.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
+    """Show a model's layers: shapes, weights, work, zeros, and how they are stored.
+
+    MODEL is a .tflite file, or what becomes one: a .keras file, a SavedModel folder, zoo:NAME.
+    With OTHER it shows what is different there, layer by layer.
+
+    \b
+    Examples:
+      mobilebench inspect model.tflite
+      mobilebench inspect model.tflite --time
+      mobilebench inspect model.keras pruned.tflite
+      mobilebench inspect zoo:lenet-5 --json
+    """
+    from rich.console import Console
+
+    from mobilebench.cli.terminal import RunDisplay, output, quiet_libraries
+    from mobilebench.tflite import inspect as inspection
+    from mobilebench.tflite import interface
+    from mobilebench.tflite.inspect import alone, show
+
+    if timed and other is not None:
+        raise BadInputError("--time looks at one model; leave OTHER out")
+    with RunDisplay(Console(stderr=True)) as display:
+        if any(m and not m.endswith(".tflite") for m in (model, other)):
+            display.prepare()
+        contents = [(m, _tflite(m, display.compressing)) for m in filter(None, (model, other))]
+    first, *rest = (inspection.read(content, Path(name).name) for name, content in contents)
+    times = None
+    if timed:
+        interface.require_fixed(interface.read(contents[0][1], model), model)
+        chosen = {la.index: la.operator for la in first.layers if la.macs}
+        with quiet_libraries() as console, RunDisplay(console) as display:
+            times = alone.time_alone(contents[0][1], chosen, display.timing)
+    if not rest:
+        if as_json:
+            document = {**first.as_json(), "time_alone_ns": times}
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        else:
+            output().print(show.one(first, times))
+        return
+    changed = inspection.changes(first, rest[0])
+    if as_json:
+        from dataclasses import asdict
+
+        both = {
+            "before": first.as_json(),
+            "after": rest[0].as_json(),
+            "changes": [asdict(change) for change in changed if change.is_one],
+        }
+        click.echo(json.dumps(both, indent=2, ensure_ascii=False))
+    else:
+        output().print(show.two(first, rest[0], changed))
+
+
+def _tflite(model: str, on_progress: Callable[[Progress], None]) -> bytes:
+    """The file itself, or the float32 file that the model becomes without compression."""
+    from mobilebench.runs.compress_files import make_files
+
+    path = Path(model)
+    if path.suffix == ".tflite":
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise BadInputError(f"model {model} cannot be read: {error.strerror}") from error
+    with tempfile.TemporaryDirectory() as folder:
+        made = make_files(model, ["float32"], {}, 0, Path(folder), on_progress)
+        if made.failures:
+            raise BadInputError(f"model {model}: {made.failures[0].reason}")
+        return made.files[0][0].read_bytes()

@@ -1,0 +1,219 @@
+"""What the commands share: their errors, their common options, and how a run is shown."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from mobilebench import crash
+from mobilebench.devices.checks import DeviceCheck
+from mobilebench.errors import BadInputError, MobileBenchError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mobilebench.store.folder import RunFolder
+
+_INTERRUPTED = 130
+
+
+@contextlib.contextmanager
+def errors_as_sentences(context: click.Context) -> Iterator[None]:
+    """Whatever goes wrong inside ends in one sentence and an exit code, never in a traceback.
+
+    What nobody expected ends with :data:`mobilebench.crash.EXIT_CODE`: 1 is the FAIL of a gate.
+    """
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
+        raise
+    except MobileBenchError as error:
+        click.echo(f"mobilebench: {error}", err=True)
+        context.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("mobilebench: interrupted", err=True)
+        context.exit(_INTERRUPTED)
+    except BaseException as error:  # libraries' panics are no Exception
+        if isinstance(error, BrokenPipeError) and _reader_has_gone():
+            silence()
+            context.exit(0)
+        crash.tell(error)
+        context.exit(crash.EXIT_CODE)
+
+
+class Command(click.Command):
+    """A command whose errors are one sentence and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Runs the command."""
+        with errors_as_sentences(context):
+            return super().invoke(context)
+
+
+class Group(click.Group):
+    """The group of all commands: their options are read with the same care as they are run."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Reads a command's options and runs it."""
+        with errors_as_sentences(context):
+            return super().invoke(context)
+
+
+def cpu_list(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """An option's callback: the CPUs of ``4,5`` or ``4-7``, as the kernel lists them.
+
+    Raises:
+        click.BadParameter: it is no such list.
+    """
+    if value is None:
+        return None
+    cpus: list[int] = []
+    for part in value.split(","):
+        first, _, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()) or len(first + last) > 8:
+            raise click.BadParameter(f"{value!r} is no list of CPUs, as 4,5 or 4-7")
+        cpus += range(int(first), int(last or first) + 1)
+    return tuple(cpus)
+
+
+data_option = click.option(
+    "--data", help="Data of a model: an .npz or .py file, or a set by name, as mnist-subset."
+)
+student_option = click.option(
+    "--student", help="The smaller model that distill trains: zoo:NAME or a .keras file."
+)
+teacher_option = click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    help="Whom distill learns from instead of MODEL: zoo:NAME, a .keras or .tflite file; "
+    "may be repeated.",
+)
+seed_option = click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of training and calibration."
+)
+cpus_option = click.option(
+    "--cpus",
+    callback=cpu_list,
+    metavar="LIST",
+    help="Keep every trial to these CPUs, as 4,5 or 4-7: to one cluster of a phone or board.",
+)
+device_option = click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="ID",
+    help="Where to measure: a serial, adb://HOST:PORT/SERIAL, all, or local; may be repeated.",
+)
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice(get_args(DeviceCheck)),
+    help="Measure although this check fails; every result says so. May be repeated; "
+    "without --device it means --device all.",
+)
+energy_option = click.option(
+    "--energy/--no-energy",
+    default=None,
+    help="Measure energy per inference, too, in long windows of rest and load; instead of the "
+    "suite's choice.",
+)
+unplugged_option = click.option(
+    "--unplugged",
+    is_flag=True,
+    help="Measure energy on phones that run on their battery, over wireless adb: as --energy, and "
+    "a phone that is plugged in is refused.",
+)
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="The folder in which the run gets its own.",
+)
+html_option = click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures."
+)
+
+
+def require_folder_of(*paths: Path | None) -> None:
+    """Refuses to begin where a file could not be written in the end.
+
+    Raises:
+        BadInputError: the folder of one of them does not exist.
+    """
+    for path in filter(None, paths):
+        if not path.absolute().parent.is_dir():
+            raise BadInputError(f"cannot write {path}: its folder does not exist")
+
+
+def show_page(table: RenderableType, html: Path | None) -> None:
+    """Prints what was found over stored runs, and where its page is."""
+    from mobilebench.cli.terminal import output
+
+    console = output()
+    console.print(table)
+    if html is not None:
+        console.print(f"Page: {html}", soft_wrap=True, highlight=False)
+
+
+def show_run(folder: RunFolder, as_json: bool = False) -> int:
+    """Writes the report, prints the table or the document, and returns the exit code."""
+    from rich.console import Console
+
+    from mobilebench import report as reports
+    from mobilebench.cli.terminal import RunDisplay, output
+    from mobilebench.runs import history
+    from mobilebench.runs.run import exit_code
+    from mobilebench.runs.summaries import summary_of
+
+    with RunDisplay(Console(stderr=True)) as display:
+        display.prepare("report")
+        summary = summary_of(folder)
+        page = reports.build(folder, summary, histories=history.before(folder, summary))
+    code = exit_code(folder)
+    try:
+        if as_json:
+            document = {"folder": str(folder.path), "report": str(page), "exit_code": code}
+            document |= reports.document(summary)
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        else:
+            console = output()
+            console.print(reports.terminal(summary))
+            console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    except BrokenPipeError:
+        silence()
+    return code
+
+
+def conclude(folder: RunFolder, as_json: bool) -> None:
+    """Shows a run that has ended, and exits with its code unless all went well."""
+    code = show_run(folder, as_json)
+    if code:
+        raise SystemExit(code)
+
+
+def silence() -> None:
+    """The reader of our output has gone, as `| head` does: there is nobody left to tell."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _reader_has_gone() -> bool:
+    """Whether it is our output that nobody reads: other broken pipes are faults."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(events & select.POLLERR for _, events in poll.poll(0))
+    except (AttributeError, OSError, ValueError):
+        # Without poll (on Windows), or without a stream, it cannot be told.
+        return not hasattr(select, "poll")

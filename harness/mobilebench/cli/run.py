@@ -1,0 +1,160 @@
+"""Compress, measure and report."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mobilebench.cli.options import (
+    Command,
+    allow_option,
+    conclude,
+    cpus_option,
+    data_option,
+    device_option,
+    energy_option,
+    results_option,
+    student_option,
+    teacher_option,
+    unplugged_option,
+)
+from mobilebench.devices.checks import DeviceCheck
+from mobilebench.errors import BadInputError
+
+_EXIT_CODES = """\b
+Exit codes:
+  0    every trial is valid
+  1    some variants or trials failed; the report says which and why
+  2    wrong usage or bad input; nothing was measured
+  4    some trial stayed invalid (throttled, plugged in meanwhile, …), or the run cannot go on
+  130  interrupted; resume it with --resume"""
+
+
+@click.command(cls=Command, epilog=_EXIT_CODES)
+@click.argument(
+    "what", nargs=-1, metavar="[SUITE.toml | MODEL...]", type=click.Path(path_type=Path)
+)
+@data_option
+@student_option
+@teacher_option
+@click.option("--recipe", "recipes", multiple=True, help="A recipe for MODEL; may be repeated.")
+@click.option("--blocks", type=int, help="Fresh processes a variant, instead of the suite's.")
+@click.option("--seconds", type=float, help="Seconds measured a trial, instead of the suite's.")
+@click.option(
+    "--sustained-minutes",
+    type=float,
+    metavar="N",
+    help="Sustained mode: N minutes without a pause a trial, once a variant unless --blocks says "
+    "otherwise; tells each minute's median and when the device throttles.",
+)
+@click.option("--threads", type=int, help="Threads, instead of the suite's runtimes.")
+@cpus_option
+@click.option("--seed", type=int, help="Seed, instead of the suite's.")
+@device_option
+@allow_option
+@click.option(
+    "--executor",
+    type=click.Choice(["agent", "benchmark_model"]),
+    default="agent",
+    show_default=True,
+    help="Who measures: the app or agent, or TensorFlow's own program, for a cross-check in a run "
+    "of its own. Without --device the latter means --device all.",
+)
+@click.option(
+    "--binary",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="benchmark_model, built for the device; it is pushed there.",
+)
+@energy_option
+@unplugged_option
+@results_option
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Finish the run in that folder.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def run(
+    what: tuple[Path, ...],
+    data: str | None,
+    student: str | None,
+    teachers: tuple[str, ...],
+    recipes: tuple[str, ...],
+    blocks: int | None,
+    seconds: float | None,
+    sustained_minutes: float | None,
+    threads: int | None,
+    cpus: tuple[int, ...] | None,
+    seed: int | None,
+    devices: tuple[str, ...],
+    allow: tuple[DeviceCheck, ...],
+    executor: str,
+    binary: Path | None,
+    energy: bool | None,
+    unplugged: bool,
+    results: Path,
+    resume: Path | None,
+    as_json: bool,
+) -> None:
+    """Compress, measure and report: a suite, or model files.
+
+    Without an argument it runs the quickstart suite. Of several model files the first is the
+    baseline, the others are ready .tflite files to compare with it.
+
+    \b
+    Examples:
+      mobilebench run suites/quickstart.toml
+      mobilebench run suite.toml --blocks 12 --results /data/results
+      mobilebench run model.keras --recipe float32 --recipe int8 --data data.npz
+      mobilebench run old.tflite new.tflite --data eval.npz --json
+      mobilebench run suite.toml --device all
+      mobilebench run suite.toml --device R5CT1234ABC --allow battery
+      mobilebench run suite.toml --sustained-minutes 10
+      mobilebench run suite.toml --executor benchmark_model --binary benchmark_model_arm64
+      mobilebench run suite.toml --device 192.168.1.7:5555 --unplugged
+      mobilebench run suite.toml --threads 2 --cpus 4,5
+      mobilebench run --resume results/20260131T120000Z-quickstart
+    """
+    from rich.console import Console
+
+    from mobilebench.cli.terminal import RunDisplay
+    from mobilebench.runs import run as runs
+    from mobilebench.runs import selection
+    from mobilebench.suite.choose import choose_suite
+
+    overrides = {
+        "blocks": blocks,
+        "seconds": seconds,
+        "sustained_minutes": sustained_minutes,
+        "threads": threads,
+        "cpus": cpus,
+        "seed": seed,
+        "energy": True if unplugged else energy,
+    }
+    given: dict[str, Any] = {name: v for name, v in overrides.items() if v is not None}
+    # A job that a CI system cancels must leave a run that can be resumed, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if (executor == "benchmark_model") != (binary is not None):
+        raise BadInputError("--executor benchmark_model and --binary PATH go together")
+    if resume is not None:
+        if any((what, data, student, teachers, recipes, given, devices, allow, binary)):
+            raise BadInputError("--resume goes on with the run's own suite; give it alone")
+        with RunDisplay(Console(stderr=True)) as display:
+            folder = runs.resume(resume, display)
+    else:
+        if binary and (energy or unplugged):
+            raise BadInputError("benchmark_model measures no energy: leave --binary out")
+        chosen = selection.choose_devices(devices, allow, binary, unplugged)
+        if chosen:
+            given["devices"] = chosen
+        suite = choose_suite(what, data, recipes, given, student, teachers)
+        with RunDisplay(Console(stderr=True)) as display:
+            display.prepare()
+            folder = runs.start(suite, results, ["mobilebench", *sys.argv[1:]], display)
+    conclude(folder, as_json)

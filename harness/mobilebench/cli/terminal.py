@@ -1,0 +1,365 @@
+"""What a person sees in the terminal while a run goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from mobilebench_agent.contract import Event
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from mobilebench.compress.artifact import Failure
+from mobilebench.compress.artifact import Progress as CompressProgress
+from mobilebench.records.device import DeviceFacts
+from mobilebench.records.trial import ATTEMPTS, PlannedTrial, TrialRecord
+from mobilebench.suite.schema import MeasuringProtocol, Suite
+
+if TYPE_CHECKING:
+    from mobilebench.devices.android.doctor import Check
+    from mobilebench.devices.discovery import Found
+
+#: What a trial takes beside its timed loops: a process, a model, a few inferences (seconds).
+_AROUND_A_TRIAL = 0.2
+#: Seconds over which the speed is taken that a time left comes from; a trial may last a minute.
+_SPEED_OVER = 300.0
+
+
+def output() -> Console:
+    """The output stream; wide enough for the tables where no terminal sets a width."""
+    console = _Console()
+    return console if console.is_terminal else _Console(width=100)
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[Console]:
+    """The error stream for us alone: what C++ libraries write there meanwhile is not shown."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as file:
+            sys.stderr.flush()
+            os.dup2(nowhere, 2)
+            yield Console(file=file)
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # Rich would end the program with 1: it is for the command to say what the run was.
+        raise BrokenPipeError
+
+
+@dataclass
+class _Lane:
+    """One device's bar: how long its trials take in all, how many are left, what it does."""
+
+    task: TaskID
+    total: float
+    left: int
+    done: float = 0.0
+    current: str = ""
+    cooling: bool = False
+    timing_since: float | None = None
+
+
+class _Time(ProgressColumn):
+    """The time left where it can be told; else, and at the end, the time that it took."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """See :class:`rich.progress.ProgressColumn`."""
+        if task.finished:
+            return Text(f"in {_clock(task.finished_time)}", "cyan")
+        left = None if task.fields.get("uneven") else task.time_remaining
+        if left is None:
+            return Text(f"{_clock(task.elapsed)} so far", "cyan")
+        return Text(f"{_clock(left)} left", "cyan")
+
+
+def _clock(seconds: float | None) -> str:
+    return str(timedelta(seconds=int(seconds or 0)))
+
+
+class RunDisplay:
+    """Progress with the time left, on the error stream: the output stream is for results."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            _Time(),
+            console=console,
+            expand=True,
+            speed_estimate_period=_SPEED_OVER,
+        )
+        self._preparing: TaskID | None = None
+        self._compressing: TaskID | None = None
+        self._step: TaskID | None = None
+        self._step_name, self._step_done = "", 0.0
+        self._lanes: dict[str, _Lane] = {}
+        self._device_of: dict[str, str] = {}
+        self._protocol = MeasuringProtocol()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._progress.live.is_started:
+            return
+        # An error is told on a clean line, not below a bar that stands still for ever.
+        self._progress.live.transient = error is not None or self._preparing is not None
+        self._progress.stop()
+
+    def prepare(self, what: str = "prepare") -> None:
+        """Shows that something goes on until there is more to say; it leaves no trace."""
+        if self._console.is_terminal:
+            self._preparing = self._begin(None)
+            text = f"[bold]{what:9}[/] {_fit('')}"
+            self._progress.update(self._preparing, description=text)
+
+    def compressing(self, progress: CompressProgress) -> None:
+        """Shows the variant that is being made, and below it how far its step is."""
+        if self._compressing is None:
+            # Some variants take seconds and some hours: no time left can be told of all.
+            self._compressing = self._begin(progress.total, uneven=True)
+        what = f"{progress.model} · {progress.recipe}" if progress.recipe else progress.model
+        text = (
+            f"[bold]compress[/]  {_fit(what)}"
+            if progress.done < progress.total
+            else (f"[bold]compress[/]  {_fit(_counted(progress.total, 'variant'))}")
+        )
+        self._progress.update(
+            self._compressing, description=text, completed=progress.done, total=progress.total
+        )
+        if progress.step in ("done", "failed"):
+            self._end_step()
+        else:
+            self._show_step(progress.step, progress.fraction)
+
+    def _show_step(self, step: str, fraction: float | None) -> None:
+        """A bar that begins anew with each step, so that the time left is that step's."""
+        name = step if fraction is None else step.rpartition(" ")[0]
+        if self._step is None or name != self._step_name or (fraction or 0) < self._step_done:
+            self._end_step()
+            self._step_name = name
+            self._step = self._progress.add_task("", total=None if fraction is None else 1.0)
+        self._step_done = fraction or 0
+        total = None if fraction is None else 1.0
+        text = f"[dim]          {_fit_end(step)}[/]"
+        self._progress.update(self._step, description=text, completed=fraction or 0, total=total)
+
+    def _end_step(self) -> None:
+        if self._step is not None:
+            self._progress.remove_task(self._step)
+        self._step = None
+
+    def timing(self, done: int, total: int) -> None:
+        """Shows how many operators are timed."""
+        if self._compressing is None:
+            self._compressing = self._begin(total)
+        text = f"[bold]time[/]      {_fit(_counted(total, 'operator'))}"
+        self._progress.update(self._compressing, description=text, completed=done, total=total)
+
+    def not_made(self, failure: Failure) -> None:
+        """Says why a variant is missing."""
+        self._complain("not made", f"{failure.model} · {failure.recipe}", failure.reason)
+
+    def measuring(self, plan: Sequence[PlannedTrial], finished: Set[str], suite: Suite) -> None:
+        """Shows that trials begin: a bar a device."""
+        self._protocol = suite.protocol
+        for device in dict.fromkeys(trial.device for trial in plan):
+            trials = [trial for trial in plan if trial.device == device]
+            left = [trial for trial in trials if trial.trial not in finished]
+            total = sum(self._seconds(trial.kind) for trial in trials)
+            done = total - sum(self._seconds(trial.kind) for trial in left)
+            self._lanes[device] = _Lane(self._begin(total), total, len(left), done)
+            self._device_of.update({trial.trial: device for trial in trials})
+            self._progress.update(self._lanes[device].task, completed=done)
+
+    def on_trial(self, trial: PlannedTrial) -> None:
+        """Shows the trial that starts."""
+        self._lanes[trial.device].timing_since = None
+        block = f" block {trial.block + 1}" if trial.kind in ("latency", "energy") else ""
+        self._describe(trial.device, f"{trial.kind}{block} · {trial.model} · {trial.recipe}")
+
+    def on_event(self, event: Event) -> None:
+        """Shows how far a long trial is."""
+        device = self._device_of[event.trial]
+        lane = self._lanes[device]
+        if event.phase.startswith("cooling: "):
+            if not lane.cooling and not self._console.is_terminal:
+                # Where no bar moves, one line says why nothing else does.
+                self._console.print(f"{device} · {event.phase}", highlight=False, soft_wrap=True)
+            lane.cooling = True
+            self._show(device, event.phase)
+            return
+        if lane.cooling:
+            lane.cooling = False
+            self._show(device, lane.current)
+        if event.phase == "measure" and self._protocol.sustained_minutes is not None:
+            self._show_minutes(device, lane, self._protocol.sustained_minutes)
+        elif event.done:
+            current = lane.current
+            self._describe(device, f"{event.done:3.0%} {current.partition('% ')[2] or current}")
+
+    def _show_minutes(self, device: str, lane: _Lane, minutes: float) -> None:
+        """A device says nothing while it is timing: what moves is this computer's clock."""
+        lane.timing_since = lane.timing_since or time.monotonic()
+        elapsed = min(time.monotonic() - lane.timing_since, 60 * minutes)
+        self._show(device, f"{elapsed / 60:.1f} of {minutes:g} min · {lane.current}")
+        self._progress.update(lane.task, completed=lane.done + elapsed)
+
+    def on_record(self, record: TrialRecord) -> None:
+        """Counts a trial, and says at once if it failed or has to be repeated."""
+        lane = self._lanes[record.device]
+        what = f"{record.kind} · {record.model} · {record.recipe}"
+        if len(self._lanes) > 1:
+            what = f"{record.device} · {what}"
+        if record.state == "invalid":
+            self._complain(f"invalid, attempt {record.attempt} of {ATTEMPTS}", what, record.reason)
+        if not record.is_final:
+            return
+        lane.left -= 1
+        lane.done += self._seconds(record.kind)
+        self._progress.update(lane.task, completed=lane.done)
+        if not lane.left:
+            self._describe(record.device, "done")
+            self._progress.update(lane.task, completed=lane.total)
+        if record.state == "failed" and record.code != "skipped":
+            self._complain("failed", what, record.reason)
+
+    def _begin(self, total: float | None, *, uneven: bool = False) -> TaskID:
+        # Started with its first task: bad input is told without an empty bar above it.
+        self._progress.start()
+        if self._preparing is not None:
+            self._progress.remove_task(self._preparing)
+            self._preparing = None
+        return self._progress.add_task("", total=total, uneven=uneven)
+
+    def _complain(self, word: str, what: str, reason: str) -> None:
+        self._console.print(Text.assemble((word, "bold red"), f" {what}: {reason}"), soft_wrap=True)
+
+    def _describe(self, device: str, what: str) -> None:
+        self._lanes[device].current = what
+        self._show(device, what)
+
+    def _show(self, device: str, what: str) -> None:
+        text = f"{device} · {what}" if len(self._lanes) > 1 else what
+        task = self._lanes[device].task
+        self._progress.update(task, description=f"[bold]measure[/]   {_fit(text)}")
+
+    def _seconds(self, kind: str) -> float:
+        # The trial that tells how much warm-up a gate needs is timed as any other.
+        of = "latency" if kind == "warmup" else kind
+        return _AROUND_A_TRIAL + self._protocol.expected_seconds(of)
+
+
+#: Columns that a bar's description takes.
+_WIDTH = 36
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _fit(text: str, width: int = _WIDTH) -> str:
+    """The text in exactly that width, so that the bars below each other stand still."""
+    from rich.markup import escape
+
+    cut = text if len(text) <= width else text[: width - 1] + "…"
+    return escape(cut.ljust(width))
+
+
+def _fit_end(text: str) -> str:
+    """The text likewise, but with its end kept: how many passes are done stands there."""
+    head, space, passes = text.rpartition(" ")
+    if space and "/" in passes and len(text) > _WIDTH:
+        room = _WIDTH - len(passes) - 2
+        text = f"{head[:room]}… {passes}"
+    return _fit(text)
+
+
+def device_table(local: DeviceFacts | None, found: Sequence[Found], power: str = "") -> Table:
+    """The devices, for a person; ``power``: what tells energy on this machine."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("device", "kind", "what it is", "state", "battery", "app", "energy by"):
+        table.add_column(column, overflow="fold")
+    if local is not None:
+        info = local.info
+        table.add_row(
+            local.name,
+            local.kind,
+            f"{info.get('cpu') or info.get('machine')}, {info.get('cores')} cores, "
+            f"{local.runtime} {local.runtime_version}",
+            "ready",
+            "",
+            "",
+            power,
+        )
+    for device in found:
+        what = ", ".join(
+            filter(
+                None,
+                (
+                    device.model,
+                    f"Android {device.android}" if device.android else "",
+                    device.soc,
+                    "virtual: test equipment" if device.virtual else "",
+                    f"also {', '.join(device.also)}" if device.also else "",
+                ),
+            )
+        )
+        heat = "" if device.temperature is None else f", {device.temperature:g} °C"
+        thermal = f", thermal status {device.thermal}" if device.thermal else ""
+        table.add_row(
+            device.serial,
+            device.kind,
+            what,
+            "ready" if device.ready else f"[red]{device.advice or device.state}[/]",
+            "" if device.battery is None else f"{device.battery} %{heat}{thermal}",
+            "" if device.app is None else str(device.app),
+            device.power,
+        )
+    return table
+
+
+def check_table(checks: Sequence[Check]) -> Table:
+    """What a doctor found, for a person."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for check in checks:
+        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
+        fix = " [dim](--repair does it)[/]" if check.can_repair and not check.ok else ""
+        advice = "" if check.ok or not check.repair else f"\n→ {check.repair}{fix}"
+        table.add_row(mark, check.name, f"{check.sentence}{advice}")
+    return table

@@ -1,0 +1,48 @@
+"""Run a suite on each phone as it comes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mobilebench.cli.options import Command, allow_option, results_option, show_run
+from mobilebench.devices.checks import DeviceCheck
+from mobilebench.errors import InterruptedRunError, MobileBenchError
+
+
+@click.command(cls=Command)
+@click.argument("suite", metavar="SUITE.toml", type=click.Path(path_type=Path))
+@allow_option
+@results_option
+def watch(suite: Path, allow: tuple[DeviceCheck, ...], results: Path) -> None:
+    """Run a suite on each phone as it is plugged in, until Ctrl-C.
+
+    \b
+    Examples:
+      mobilebench watch suite.toml
+      mobilebench watch suite.toml --results /data/results
+    """
+    from rich.console import Console
+
+    from mobilebench.cli.terminal import RunDisplay
+    from mobilebench.runs import run as runs
+    from mobilebench.runs import selection
+    from mobilebench.suite.choose import choose_suite
+
+    choose_suite([suite], None, [], {})  # a typo is told now, not when a phone is plugged in
+    click.echo("waiting for a phone; Ctrl-C ends", err=True)
+    for serial in selection.plugged_in():
+        click.echo(f"{serial} is ready", err=True)
+        try:
+            specs = selection.choose_devices([serial], allow)
+            chosen = choose_suite([suite], None, [], {"devices": specs})
+            with RunDisplay(Console(stderr=True)) as display:
+                folder = runs.start(chosen, results, ["mobilebench", *sys.argv[1:]], display)
+            show_run(folder)
+        except InterruptedRunError:
+            raise
+        except MobileBenchError as error:
+            click.echo(f"mobilebench: {error}", err=True)
+        click.echo("waiting for a phone; Ctrl-C ends", err=True)

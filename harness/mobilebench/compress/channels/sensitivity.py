@@ -1,0 +1,64 @@
+"""How much each pool of channels matters: the loss without a part of it, nothing retrained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mobilebench.compress.channels.allocation import Curve, one_pool
+from mobilebench.compress.channels.graph import ChannelGraph
+from mobilebench.compress.channels.importance import in_parts
+from mobilebench.compress.channels.rewrite import run_masked
+from mobilebench.errors import StepError
+from mobilebench.models.array import Array
+from mobilebench.models.training import Loss, TrainingData, cross_entropy, logits_of
+
+#: Shares of a pool that are taken away, one after the other.
+SHARES = (0.25, 0.5, 0.75, 0.9)
+#: Training samples that the loss is taken over, at most; and bytes of them.
+_SAMPLES = 256
+_BYTES = 32 * 2**20
+
+
+def scan(
+    model: Any, graph: ChannelGraph, scores: Array, training_data: TrainingData, loss: Loss | None
+) -> tuple[Curve, ...]:
+    """A curve for each pool, in their order.
+
+    Args:
+        model: the model that ``graph`` was read from: a classifier.
+        graph: its channels.
+        scores: (channels,) importance: which of a pool go first.
+        training_data: training data, of which a seeded few hundred samples are used.
+        loss: cross-entropy with the labels unless given.
+
+    Raises:
+        StepError: the loss is not finite.
+    """
+    import tensorflow as tf
+
+    count = max(1, min(_SAMPLES, len(training_data.x), _BYTES // max(1, training_data.x[0].nbytes)))
+    samples, classes = training_data.some(count)
+    parts = [
+        (tf.constant(samples[part]), tf.constant(classes[part].astype(np.int32)))
+        for part in in_parts(samples)
+    ]
+
+    def measured(keep: Array) -> float:
+        total = 0.0
+        for x, labels in parts:
+            logits = run_masked(model, graph, keep, [x])[0]
+            total += len(x) * float((loss or cross_entropy)(logits, labels, x))
+        return float(total / count)
+
+    curves = []
+    with logits_of(model):
+        whole = measured(np.ones(graph.count, np.bool_))
+        for number, pool in enumerate(graph.pools):
+            losses = [measured(one_pool(graph, scores, pool, share)) - whole for share in SHARES]
+            if not np.isfinite(losses).all():
+                raise StepError("the loss is not finite, so no sensitivity can be told")
+            curves.append(Curve((0.0, *SHARES), (0.0, *(max(0.0, value) for value in losses))))
+            training_data.on_epoch(number + 1, len(graph.pools))
+    return tuple(curves)

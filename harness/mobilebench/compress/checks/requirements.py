@@ -1,0 +1,137 @@
+"""What a recipe needs of its model, asked before anything is made."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from mobilebench.compress.pipeline.build_inputs import BuildInputs, essential, trains_student
+from mobilebench.compress.pipeline.cache import Cache
+from mobilebench.compress.recipe import Recipe
+from mobilebench.compress.step import EncodingStep, QuantizingStep, TrainingStep
+from mobilebench.compress.steps.baseline import AsIs, Float32
+from mobilebench.errors import BadInputError, StepError, UnsupportedModelError
+from mobilebench.tflite.interpreter import Runner
+
+#: How steps that usually retrain do without training data.
+_WITHOUT_DATA = {
+    "prune": "; prune(…, schedule=once, epochs=0) needs none",
+    "prune_channels": "; prune_channels(…, epochs=0) needs none, with a norm as importance",
+    "cluster": "; cluster(…, epochs=0) needs none",
+    "low_rank": "; low_rank(…, epochs=0) needs none",
+}
+
+
+def require(recipe: Recipe, made_of: BuildInputs, cache: Cache) -> None:
+    """Refuses a recipe that cannot be applied to this model, before anything is made.
+
+    Raises:
+        BadInputError: the recipe needs training code, data, a student or a package that
+            are not there.
+    """
+    where = f"model {made_of.spec.name!r}: recipe {recipe.text!r}"
+    ready = made_of.source.kind == "tflite"
+    model = _ready_model(made_of, where) if ready else None
+    if trains_student(recipe.steps) and made_of.student is None:
+        raise BadInputError(
+            f"{where} trains a student, and the model has none; "
+            "set student (--student) to zoo:NAME or to a .keras file"
+        )
+    for step in recipe.steps:
+        if isinstance(step, AsIs) and not ready:
+            raise BadInputError(
+                f"{where} is for ready .tflite files; use float32 for {made_of.spec.source}"
+            )
+        if isinstance(step, Float32) and model and not model.has_float32_weights():
+            raise BadInputError(
+                f"{where}: the weights of {made_of.spec.source} are not float32; use as_is"
+            )
+        if isinstance(step, TrainingStep):
+            _require_training(made_of, step, where)
+        if isinstance(step, QuantizingStep) and step.calibration_count:
+            _require_calibration(made_of, where)
+    if cache.find(made_of.key(essential(recipe.steps))) is None:
+        _require_packages(recipe, made_of, cache, where)
+
+
+def _ready_model(made_of: BuildInputs, where: str) -> Runner | None:
+    """The ready .tflite, loaded; None if only this machine's runtime cannot run it.
+
+    That costs its own variants, which fail when they are made, and not the others.
+    """
+    _require_runtime(where)
+    try:
+        return Runner(made_of.source.path.read_bytes())
+    except UnsupportedModelError:
+        return None
+    except StepError as error:
+        raise BadInputError(f"model {made_of.source.text} cannot be used: {error}") from error
+
+
+def _require_training(made_of: BuildInputs, step: TrainingStep, where: str) -> None:
+    if not made_of.source.trainable:
+        what = "SavedModel" if made_of.source.kind == "saved_model" else ".tflite file"
+        raise BadInputError(
+            f"{where} retrains, and a {what} cannot be retrained; "
+            "give a .keras file, or recipes that only quantize"
+        )
+    ends = made_of.source.ends
+    if step.needs_training_data and ends != (1, 1):
+        raise BadInputError(f"{where}: {one_of_each(step, made_of.source.text, ends)}")
+    if step.needs_training_data and made_of.samples.raw.train is None:
+        does, hint = "ranks by training data", ""
+        if step.epochs:
+            does, hint = "retrains", _WITHOUT_DATA.get(step.name, "")
+        raise BadInputError(
+            f"{where} {does}, and data {made_of.samples.raw.origin} has no training samples{hint}"
+        )
+    if step.needs_device and made_of.latency_probe is None:
+        raise BadInputError(f"{where} measures latency, and there is no device to measure on")
+
+
+def _require_calibration(made_of: BuildInputs, where: str) -> None:
+    if not made_of.samples.given:
+        raise BadInputError(
+            f"{where} calibrates, and the model has no data: give samples with data (--data), "
+            'or write data = "random" (--data random) to calibrate on noise'
+        )
+    if not made_of.samples.can_calibrate:
+        raise BadInputError(
+            f"{where} calibrates, and data {made_of.samples.raw.origin} has neither "
+            "calibration nor training samples"
+        )
+
+
+def _require_packages(recipe: Recipe, made_of: BuildInputs, cache: Cache, where: str) -> None:
+    _require_runtime(where)
+    file_steps = [s for s in recipe.steps if isinstance(s, QuantizingStep | EncodingStep)]
+    float_steps = recipe.steps[: len(recipe.steps) - len(file_steps)]
+    needs = []
+    if made_of.source.kind != "tflite" and cache.find(made_of.key(essential(float_steps))) is None:
+        needs.append(("tensorflow", "TensorFlow"))
+    if any(isinstance(step, QuantizingStep) for step in file_steps):
+        needs.append(("litert_quantizer", "litert-quantizer"))
+    for package, name in needs:
+        if not _is_installed(package):
+            raise BadInputError(f"{where} needs {name}: pip install 'mobilebench[compress]'")
+
+
+def _require_runtime(where: str) -> None:
+    if not _is_installed("ai_edge_litert"):
+        raise BadInputError(f"{where} needs the LiteRT runtime: pip install 'mobilebench[agent]'")
+
+
+def one_of_each(step: TrainingStep, model: str, ends: tuple[int, int]) -> str:
+    """Why a step that learns is not for a model with several inputs or outputs."""
+    return (
+        f"step {step.text()} learns from labels, which takes one input and one output, and "
+        f"{model} has {_counted(ends[0], 'input')} and {_counted(ends[1], 'output')}"
+        + (_WITHOUT_DATA.get(step.name, "") if step.epochs else "")
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

@@ -1,0 +1,243 @@
+"""The variants of one model, made one from the other and kept in the cache.
+
+Each step of a recipe makes a .tflite that is checked and kept, so a recipe that begins like
+another continues from there: the base model is trained and converted once, and every quantizer
+starts from a float32 file that is there already. Training steps go on from the Keras model of
+the step before, which is kept for this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mobilebench.compress.artifact import Artifact, EvaluationSet
+from mobilebench.compress.checks import check
+from mobilebench.compress.checks.requirements import require
+from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps, essential
+from mobilebench.compress.pipeline.cache import Cache, Made
+from mobilebench.compress.pipeline.latency import LatencyProbe
+from mobilebench.compress.recipe import Recipe
+from mobilebench.compress.step import EncodingStep, Quantized, QuantizingStep, State
+from mobilebench.compress.training.keras_models import KerasModels, Report
+from mobilebench.errors import StepError, first_line
+from mobilebench.models.array import Sample
+from mobilebench.models.sources import check_tflite
+from mobilebench.models.spec import ModelSpec
+from mobilebench.tflite import interface
+from mobilebench.tflite.interpreter import Runner
+
+
+class ModelBuilder:
+    """Makes the variants of one model.
+
+    Raises:
+        BadInputError: the model, its student or its data do not exist or are not sound.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        *,
+        seed: int,
+        cache: Cache,
+        report: Report,
+        latency_probe: LatencyProbe | None = None,
+    ) -> None:
+        self._made_of = BuildInputs.gather(spec, seed, latency_probe)
+        self._cache = cache
+        self._report = report
+        self._keras = KerasModels(self._made_of, cache, report)
+        self._failures: dict[Steps, StepError] = {}
+
+    def require(self, recipe: Recipe) -> None:
+        """See :func:`mobilebench.compress.checks.requirements.require`."""
+        require(recipe, self._made_of, self._cache)
+
+    def find(self, recipe: Recipe) -> Made | None:
+        """The variant from the cache, if it was made before."""
+        return self._cache.find(self._made_of.key(essential(recipe.steps)))
+
+    def build(self, recipe: Recipe) -> Artifact:
+        """The variant, from the cache or made now.
+
+        Raises:
+            BadInputError: the data do not fit the model.
+            StepError: a step failed; its ``step`` attribute has the step's text.
+        """
+        made = self._make(essential(recipe.steps))
+        downloads = self._cache.find_downloads(made.sha256)
+        if downloads is None:
+            downloads = self._cache.measure_downloads(
+                made.sha256,
+                lambda done, total: self._report("measure the download", 100 * done / total, 100),
+            )
+        warnings = list(made.warnings)
+        if self._made_of.source.zoo is not None and self._made_of.source.zoo.training is None:
+            warnings.append("random weights: speed and size are right, the answers mean nothing")
+        return Artifact(
+            model=self._made_of.spec.name,
+            recipe=recipe.name,
+            sha256=made.sha256,
+            path=self._cache.path(made.sha256),
+            bytes=made.bytes,
+            gzip_bytes=downloads.gzip,
+            zstd_bytes=downloads.zstd,
+            xz_bytes=downloads.xz,
+            evaluation=self._evaluation(made),
+            warnings=tuple(warnings),
+            provenance={**made.provenance, "recipe": recipe.text, "steps": list(made.steps)},
+        )
+
+    def _make(self, steps: Steps) -> Made:
+        key = self._made_of.key(steps)
+        found = self._cache.find(key)
+        if found is not None:
+            return found
+        if steps in self._failures:
+            raise self._failures[steps]
+        before = self._make(steps[:-1]) if steps else None
+        label = steps[-1].text() if steps else "convert"
+        try:
+            content, findings, warnings = (
+                self._base() if before is None else self._apply(steps, before)
+            )
+        except StepError as error:
+            error.step = label
+            self._failures[steps] = error
+            raise
+        runner = Runner(content)
+        entry = {"step": label, "settings": steps[-1].model_dump() if steps else {}, **findings}
+        return self._cache.keep(
+            key,
+            content,
+            input_shape=runner.input_shape,
+            classes=runner.classes,
+            warnings=(*(before.warnings if before else ()), *warnings),
+            steps=(*(before.steps if before else ()), entry),
+            provenance={
+                "key": key,
+                "source": self._made_of.source.name,
+                "source_sha256": self._made_of.source.digest,
+                "student": None if self._made_of.student is None else self._made_of.student.name,
+                "data": self._made_of.samples.raw.name,
+                "data_sha256": self._made_of.samples.raw.digest,
+                "seed": self._made_of.seed,
+                "versions": self._made_of.versions(steps),
+            },
+        )
+
+    def _base(self) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
+        """The model as a .tflite before any step."""
+        if self._made_of.source.kind == "tflite":
+            content = self._made_of.source.path.read_bytes()
+            check_tflite(content, self._made_of.source.text)
+            examination = self._examine(content, self._made_of.samples.to_check(content))
+            return content, examination.findings(), check.base_warnings(examination)
+        if self._made_of.source.kind == "saved_model":
+            from mobilebench.compress.pipeline.convert import SavedModel
+
+            model = SavedModel(self._made_of.source.path)
+            self._report("convert", 0, 0)
+            content = model.convert(self._cache.scratch)
+            samples = self._made_of.samples.to_check(content)
+            examination = self._examine(content, samples)
+            moved = check.compare_conversion(model.run(samples), examination)
+            findings = {**examination.findings(), **moved}
+            return content, findings, check.base_warnings(examination)
+        state = self._keras.after(())
+        content, examination, moved = self._export(state)
+        findings = {**state.findings, **examination.findings(), **moved}
+        return content, findings, (*state.warnings, *check.base_warnings(examination))
+
+    def _apply(self, steps: Steps, before: Made) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
+        """The last step's .tflite, with what was found and what to warn of."""
+        step = steps[-1]
+        start = self._cache.path(before.sha256).read_bytes()
+        warnings: tuple[str, ...] = ()
+        findings: dict[str, Any] = {}
+        if isinstance(step, QuantizingStep):
+            self._report(step.text(), 0, 0)
+            samples = self._made_of.samples.to_check(start)
+            calibration: list[Sample] = []
+            if step.calibration_count:
+                calibration = self._made_of.samples.to_calibrate(start, step.calibration_count)
+                findings["calibration_samples"] = len(calibration)
+                if self._made_of.samples.are_noise:
+                    warnings = ("calibrated with random data",)
+            quantized = self._quantize(step, start, calibration)
+            content = quantized.content
+            findings |= quantized.findings
+            warnings += quantized.warnings
+            examination = self._examine(content, samples)
+            compared, poor = check.compare_quantized(self._examine(start, samples), examination)
+        elif isinstance(step, EncodingStep):
+            self._report(step.text(), 0, 0)
+            samples = self._made_of.samples.to_check(start)
+            encoded = step.encode(start)
+            content, dense = encoded.content, self._examine(start, samples)
+            examination = self._examine(content, samples)
+            plain = tuple(Runner(file, delegate=False).run(samples) for file in (start, content))
+            compared, poor = check.compare_encoded(
+                dense, examination, (plain[0], plain[1]), encoded.sparse_kernels
+            )
+            findings = encoded.findings
+            compared |= {"zeros_in_file": dense.zero_share}  # a sparse tensor cannot be read back
+        else:
+            state = self._keras.after(steps)
+            content, examination, moved = self._export(state)
+            compared, poor = check.compare_trained(
+                self._examine(start, self._made_of.samples.to_check(start)), examination
+            )
+            poor = (*poor, *state.warnings, *_check_zeros(state, examination))
+            findings = {**state.findings, **moved}
+        return content, {**findings, **examination.findings(), **compared}, (*warnings, *poor)
+
+    def _examine(self, content: bytes, samples: Sequence[Sample]) -> check.Examination:
+        return check.examine(content, samples, labelled=self._made_of.samples.have_labels)
+
+    def _quantize(
+        self, step: QuantizingStep, content: bytes, samples: Sequence[Sample]
+    ) -> Quantized:
+        try:
+            return step.quantize(
+                content, samples, lambda done, total: self._report(step.text(), done, total)
+            )
+        except (StepError, MemoryError):
+            raise
+        except Exception as error:  # litert-quantizer has no error class of its own
+            first = first_line(error)
+            raise StepError(f"litert-quantizer failed: {first}") from error
+
+    def _export(self, state: State) -> tuple[bytes, check.Examination, dict[str, Any]]:
+        from mobilebench.compress.pipeline.convert import answers_of, convert_keras
+
+        self._report("convert", 0, 0)
+        content = convert_keras(state.model, self._cache.scratch)
+        samples = self._made_of.samples.to_check(content)
+        examination = self._examine(content, samples)
+        moved = check.compare_conversion(answers_of(state.model, samples), examination)
+        return content, examination, moved
+
+    def _evaluation(self, made: Made) -> EvaluationSet | None:
+        if self._made_of.samples.raw.evaluation is None:
+            return None
+        content = self._cache.path(made.sha256).read_bytes()
+        (taken,) = interface.read(content, self._made_of.source.text).inputs
+        data = self._made_of.samples.fitted(made.input_shape, made.classes, taken)
+        assert data.evaluation is not None
+        return self._cache.evaluation(
+            data.name,
+            f"{data.digest} {self._made_of.source.levels} {data.evaluation[0].dtype}",
+            made.input_shape,
+            data.evaluation,
+        )
+
+
+def _check_zeros(state: State, examination: check.Examination) -> tuple[str, ...]:
+    """Holds the file against the sparsity that was asked for, or kept; returns warnings."""
+    if state.kept is None:
+        return ()
+    weights = sum(kept.size for kept in state.kept)
+    zeros = weights - sum(int(kept.sum()) for kept in state.kept)
+    return check.compare_zeros(zeros / weights, weights, examination)

@@ -1,0 +1,274 @@
+"""The cache of artifacts: what was made once from the same things is not made again.
+
+A key names everything that an artifact depends on. Files appear by renaming, so that a reader
+sees a whole file or none, and two runs may share the folder.
+
+    artifacts/KEY.json      what was made, and how
+    tflite/SHA256.tflite    the files
+    downloads/SHA256.json   how large each is when packed
+    evaluation/DIGEST.npz   labelled samples, ready for a device
+    models/KEY.keras        Keras models: trained base models, and states after training steps
+    logs/                   what TensorFlow printed, where a run died
+
+A .tflite is named by its hash; beside the other files lies FILE.sha256. What is not as its hash
+says is made anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobilebench.compress.artifact import EvaluationSet
+from mobilebench.compress.pipeline.pack import Downloads, measure
+from mobilebench.compress.step import unreported
+from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.models.array import Array
+
+if TYPE_CHECKING:
+    from mobilebench.compress.step import Report
+
+#: Counted up whenever the same key would mean something else.
+FORMAT = 1
+
+#: How the names of folders with files in the making begin, and when such a folder is forgotten.
+MAKING = "making-"
+_STALE_SECONDS = 2 * 24 * 3600
+_OLD_LOG_SECONDS = 7 * 24 * 3600
+
+#: What else decides what is made from the same things: the code, edited or not.
+_SOURCES = (
+    "compress/**/*.py",
+    "tflite/*.py",
+    "models/zoo.py",
+    "models/copies.py",
+    "models/training.py",
+    "models/datasets.py",
+    "models/inputs.py",
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """One .tflite in the cache, before a model's and a recipe's name are put on it.
+
+    ``classes`` and ``input_shape`` are the model's; ``steps`` is what was done and found, step
+    by step.
+    """
+
+    sha256: str
+    bytes: int
+    input_shape: tuple[int, ...]
+    classes: int | None
+    warnings: tuple[str, ...] = ()
+    steps: tuple[dict[str, Any], ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+class Cache:
+    """One cache folder.
+
+    Args:
+        root: made if need be.
+        scratch: a folder on the same disk for files in the making.
+    """
+
+    def __init__(self, root: Path, scratch: Path) -> None:
+        self.root = root
+        self.scratch = scratch
+        for name in ("artifacts", "tflite", "downloads", "evaluation", "models"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+
+    def find(self, key: str) -> Made | None:
+        """What was made under this key, if its file is still there and whole."""
+        try:
+            document = json.loads((self.root / "artifacts" / f"{key}.json").read_text("utf-8"))
+            made = Made(
+                **{
+                    **document,
+                    "input_shape": tuple(document["input_shape"]),
+                    "warnings": tuple(document["warnings"]),
+                    "steps": tuple(document["steps"]),
+                }
+            )
+            content = self.path(made.sha256).read_bytes()
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return made if hashlib.sha256(content).hexdigest() == made.sha256 else None
+
+    def keep(
+        self,
+        key: str,
+        content: bytes,
+        *,
+        input_shape: tuple[int, ...],
+        classes: int | None,
+        warnings: tuple[str, ...],
+        steps: tuple[dict[str, Any], ...],
+        provenance: dict[str, Any],
+    ) -> Made:
+        """Keeps a .tflite under a key."""
+        made = Made(
+            sha256=hashlib.sha256(content).hexdigest(),
+            bytes=len(content),
+            input_shape=input_shape,
+            classes=classes,
+            warnings=warnings,
+            steps=steps,
+            provenance=provenance,
+        )
+        self._write(self.path(made.sha256), content)
+        document = json.dumps(made.__dict__, ensure_ascii=False, allow_nan=False, indent=1)
+        self._write(self.root / "artifacts" / f"{key}.json", document.encode())
+        return made
+
+    def path(self, sha256: str) -> Path:
+        """Where the .tflite of that hash is."""
+        return self.root / "tflite" / f"{sha256}.tflite"
+
+    def find_downloads(self, sha256: str) -> Downloads | None:
+        """The packed sizes of the .tflite of that hash, if they were measured before."""
+        try:
+            known = Downloads(**json.loads(self._downloads(sha256).read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+        return known if all(isinstance(size, int) for size in vars(known).values()) else None
+
+    def measure_downloads(self, sha256: str, report: Report = unreported) -> Downloads:
+        """The packed sizes of the .tflite of that hash, measured now and kept."""
+        measured = measure(self.path(sha256).read_bytes(), report)
+        self._write(self._downloads(sha256), json.dumps(vars(measured)).encode())
+        return measured
+
+    def _downloads(self, sha256: str) -> Path:
+        return self.root / "downloads" / f"{sha256}.json"
+
+    def find_model(self, key: str) -> Path | None:
+        """The Keras model of that key, if its file is there and whole."""
+        path = self.root / "models" / f"{key}.keras"
+        return path if self._sealed(path) else None
+
+    def keep_model(self, key: str, write: Callable[[Path], None]) -> Path:
+        """Keeps the Keras model that ``write`` writes to a file, and returns where."""
+        temporary = self.scratch / f"{key}.keras"
+        write(temporary)
+        path = self.root / "models" / temporary.name
+        self._keep_sealed(temporary, path)
+        return path
+
+    def evaluation(
+        self, name: str, digest: str, shape: tuple[int, ...], samples: tuple[Array, Array]
+    ) -> EvaluationSet:
+        """Labelled samples as a file; ``digest`` and ``shape`` say what is in it.
+
+        Args:
+            name: the dataset's.
+            digest: of the dataset.
+            shape: of one sample, in the model's input format.
+            samples: (count, *shape*), float32 or the input's integers, and class indices (count,).
+        """
+        address = key_of({"data": digest, "shape": shape})
+        path = self.root / "evaluation" / f"{address}.npz"
+        sha256 = self._sealed(path)
+        if sha256 is None:
+            x, y = samples
+            temporary = self.scratch / path.name
+            with temporary.open("wb") as file:
+                np.savez(file, x=x, y=y)
+            sha256 = self._keep_sealed(temporary, path)
+        return EvaluationSet(name, path, sha256, len(samples[1]))
+
+    def _keep_sealed(self, temporary: Path, path: Path) -> str:
+        """Keeps a file with its SHA-256 beside it, and returns that."""
+        sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        self._rename(temporary, path)
+        self._write(_seal(path), sha256.encode())
+        return sha256
+
+    @staticmethod
+    def _sealed(path: Path) -> str | None:
+        """The file's SHA-256 if it is the one beside it, else None."""
+        try:
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            return sha256 if _seal(path).read_bytes() == sha256.encode() else None
+        except OSError:
+            return None
+
+    def _write(self, path: Path, content: bytes) -> None:
+        temporary = self.scratch / path.name
+        try:
+            temporary.write_bytes(content)
+        except OSError as error:
+            raise InvalidRunError(f"could not write to {path.parent}: {error.strerror}") from error
+        self._rename(temporary, path)
+
+    @staticmethod
+    def _rename(temporary: Path, path: Path) -> None:
+        try:
+            os.replace(temporary, path)
+        except OSError as error:
+            raise InvalidRunError(f"could not write {path}: {error.strerror}") from error
+
+
+def _seal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def prepare(root: Path) -> None:
+    """Makes the folder, and clears away old logs and what a killed run left in the making.
+
+    Raises:
+        BadInputError: it cannot be written.
+    """
+    try:
+        (root / "logs").mkdir(parents=True, exist_ok=True)
+        for leftover in root.glob(f"{MAKING}*"):
+            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)
+        for log in root.glob("logs/*.log"):
+            if time.time() - log.stat().st_mtime > _OLD_LOG_SECONDS:
+                log.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadInputError(
+            f"cannot write the cache {root}: {error.strerror}; choose another folder"
+        ) from error
+
+
+def key_of(parts: Mapping[str, Any]) -> str:
+    """The name of everything that something depends on."""
+    known = {"format": FORMAT, "code": _code(), **parts}
+    text = json.dumps(known, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@functools.cache
+def _code() -> str:
+    """A hash of the code that makes things: an edited technique makes them anew."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[2]
+    for path in sorted(path for pattern in _SOURCES for path in package.glob(pattern)):
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """The installed versions, without importing anything."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,95 @@
+"""Latency for steps that aim at one: the host measures, on whatever device it has.
+
+Compression knows no devices. Its child process writes files and asks; the host, which holds the
+devices, answers with medians of fresh processes, as in any run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mobilebench.compress.step import DeviceLatency, unreported
+from mobilebench.errors import StepError
+
+if TYPE_CHECKING:
+    from mobilebench.compress.step import Report
+
+#: How many networks are held against the whole one, at most, to find the one of a latency: a
+#: bisection over 32 widths, and then perhaps the narrowest.
+MOST_COMPARISONS = 6
+
+
+class NotMeasuredError(Exception):
+    """The device gave no latency: why, in one sentence."""
+
+
+class Measure(Protocol):
+    """How somebody measures."""
+
+    def __call__(self, files: Sequence[Path], report: Report = unreported, /) -> Sequence[float]:
+        """The latency of each .tflite in seconds, measured in turn so that they can be compared.
+
+        Args:
+            files: to measure.
+            report: told how many processes have ended, of how many.
+
+        Raises:
+            NotMeasuredError: there is none.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LatencyProbe:
+    """Somebody who can measure.
+
+    Attributes:
+        device: what is measured on, down to its runtime: whatever latency depends on.
+        measure: measures.
+    """
+
+    device: str
+    measure: Measure
+
+
+def device_latency_for(
+    latency_probe: LatencyProbe, model: Any, scratch: Path, report: Callable[[int], None]
+) -> DeviceLatency:
+    """Measures models against the Keras model of a step's beginning, each as float32 .tflite.
+
+    Args:
+        latency_probe: who measures.
+        model: the Keras model before the step.
+        scratch: a folder for the files.
+        report: told how many models have been measured.
+    """
+    from mobilebench.compress.pipeline.convert import convert_keras
+
+    def write(candidate: Any) -> Path:
+        content = convert_keras(candidate, scratch)
+        path = scratch / f"{hashlib.sha256(content).hexdigest()}.tflite"
+        path.write_bytes(content)
+        return path
+
+    whole: list[Path] = []
+    done = 0
+
+    def relative(candidate: Any) -> float:
+        nonlocal done
+        report(done)
+        whole.extend([] if whole else [write(model)])
+        file = write(candidate)
+        try:
+            before, after = latency_probe.measure([whole[0], file])
+        except NotMeasuredError as error:
+            raise StepError(f"no latency on {latency_probe.device}: {error}") from error
+        finally:
+            file.unlink()
+        done += 1
+        return after / before
+
+    return DeviceLatency(latency_probe.device, relative)

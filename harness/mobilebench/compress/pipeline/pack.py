@@ -1,0 +1,91 @@
+"""The size of a model as a download: what gzip, zstd and xz make of the runnable file.
+
+A file on a device is as large as it is, but an app store, an update or a web page sends it packed.
+gzip is what HTTP and app packages do everywhere; zstd unpacks faster and packs better; xz packs
+best. Each at the highest of its usual levels, so that equal files have equal sizes everywhere.
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mobilebench.compress.step import unreported
+
+if TYPE_CHECKING:
+    from mobilebench.compress.step import Report
+
+Packing = Literal["gzip", "xz", "zstd"]
+
+#: Bytes after which it is told how far the slowest is.
+_PART = 2**18
+_GZIP_LEVEL, _ZSTD_LEVEL, _XZ_LEVEL = 9, 19, 9
+_XZ_DICTIONARY, _XZ_SMALLEST_DICTIONARY = 64 << 20, 4 << 10
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """The packed sizes in bytes."""
+
+    gzip: int
+    zstd: int
+    xz: int
+
+
+def pack_gzip(content: bytes, _report: Report = unreported) -> bytes:
+    """gzip, level 9 (RFC 1952), without a time."""
+    return gzip.compress(content, _GZIP_LEVEL, mtime=0)
+
+
+def pack_zstd(content: bytes, _report: Report = unreported) -> bytes:
+    """Zstandard, level 19 (RFC 8878)."""
+    import pyarrow
+
+    packed: bytes = pyarrow.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(
+        content, asbytes=True
+    )
+    return packed
+
+
+def pack_xz(content: bytes, report: Report = unreported) -> bytes:
+    """xz, level 9; ``report`` is told how many bytes are done, of how many.
+
+    That level names a dictionary of 64 MiB; here it is no larger than the content. Nothing packs
+    worse by that, and whoever unpacks it needs no more memory than that.
+    """
+    dictionary = min(max(len(content), _XZ_SMALLEST_DICTIONARY), _XZ_DICTIONARY)
+    chain = [{"id": lzma.FILTER_LZMA2, "preset": _XZ_LEVEL, "dict_size": dictionary}]
+    packer = lzma.LZMACompressor(filters=chain)
+    packed = []
+    for start in range(0, len(content), _PART):
+        report(start, len(content))
+        packed.append(packer.compress(content[start : start + _PART]))
+    packed.append(packer.flush())
+    report(len(content), len(content))
+    return b"".join(packed)
+
+
+PACKERS: dict[Packing, tuple[Callable[[bytes, Report], bytes], str]] = {
+    "gzip": (pack_gzip, ".gz"),
+    "xz": (pack_xz, ".xz"),
+    "zstd": (pack_zstd, ".zst"),
+}
+"""What packs, and how names of packed files end."""
+
+
+def measure(content: bytes, report: Report = unreported) -> Downloads:
+    """What each makes of a file; side by side, since xz takes seconds for 10 MB.
+
+    ``report`` is told how much xz has done, the slowest, as :func:`pack_xz` tells it.
+    """
+    with ThreadPoolExecutor(3) as threads:
+        packed = (
+            threads.submit(pack_gzip, content),
+            threads.submit(pack_zstd, content),
+            threads.submit(pack_xz, content, report),
+        )
+        return Downloads(*(len(one.result()) for one in packed))

@@ -1,0 +1,180 @@
+"""The child process that compresses: a request on stdin, JSON lines on stdout.
+
+It exists so that TensorFlow's memory and threads are gone before anything is measured, and so
+that a converter that aborts takes a variant with it, not the run. It ends when its parent does.
+
+    {"type": "progress", "variant": 0, "step": "prune(0.8)", "done": 3.4, "of": 15}
+    {"type": "measure", "variant": 0, "files": ["/…/a.tflite", …]}
+    {"type": "artifact", "variant": 0, "cached": false, "artifact": {…}}
+    {"type": "failure", "variant": 1, "step": "int8", "reason": "…"}
+    {"type": "bad_input", "message": "…"}        {"type": "invalid", "message": "…"}
+    {"type": "end"}
+
+To ``measure`` it gets one line on stdin: {"seconds": [0.0031, …]} or {"reason": "…"}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebench.compress.artifact import Artifact
+from mobilebench.compress.pipeline.build import ModelBuilder
+from mobilebench.compress.pipeline.cache import Cache
+from mobilebench.compress.pipeline.latency import LatencyProbe, NotMeasuredError
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.step import unreported
+from mobilebench.errors import BadInputError, InvalidRunError, StepError, first_line
+from mobilebench.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from mobilebench.compress.step import Report
+
+Send = Callable[[dict[str, Any]], None]
+#: Waits for the next line that the parent says.
+Receive = Callable[[], dict[str, Any]]
+
+#: Seconds between two lines of progress within one step.
+_PROGRESS_INTERVAL = 0.2
+
+
+def main() -> None:
+    """Serves one request."""
+    lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print goes to the log
+
+    def send(message: dict[str, Any]) -> None:
+        lines.write(json.dumps(message, ensure_ascii=False, allow_nan=False) + "\n")
+        lines.flush()
+
+    request = json.loads(sys.stdin.readline())
+    answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(answers.put,), daemon=True).start()
+    work(request, send, answers.get)
+    lines.flush()
+    os._exit(0)  # TensorFlow's own shutdown takes a second
+
+
+def work(request: dict[str, Any], send: Send, receive: Receive) -> None:
+    """Makes the variants of a request, and sends what comes of each.
+
+    Args:
+        request: ``variants`` (number, model, recipe), ``seed``, ``cache``, ``scratch``, and
+            ``device``, the name of what latency can be measured on, or None.
+        send: takes one message.
+        receive: gives one answer.
+    """
+    try:
+        _work(request, send, receive)
+    except BadInputError as error:
+        send({"type": "bad_input", "message": str(error)})
+    except InvalidRunError as error:
+        send({"type": "invalid", "message": str(error)})
+    send({"type": "end"})
+
+
+def _work(request: dict[str, Any], send: Send, receive: Receive) -> None:
+    cache = Cache(Path(request["cache"]), Path(request["scratch"]))
+    reporter = _Reporter(send)
+
+    def measure(files: Sequence[Path], _report: Report = unreported, /) -> list[float]:
+        paths = [str(file) for file in files]
+        send({"type": "measure", "variant": reporter.variant, "files": paths})
+        answer = receive()
+        if "reason" in answer:
+            raise NotMeasuredError(answer["reason"])
+        return [float(seconds) for seconds in answer["seconds"]]
+
+    device = request.get("device")
+    latency_probe = None if device is None else LatencyProbe(device, measure)
+    # By source, too: a variant that was made elsewhere bears its model's name.
+    builders: dict[str, ModelBuilder] = {}
+    variants = []
+    for entry in request["variants"]:
+        spec = ModelSpec.model_validate(entry["model"])
+        recipe = parse_recipe(entry["recipe"])
+        key = spec.model_dump_json()
+        if key not in builders:
+            builders[key] = ModelBuilder(
+                spec,
+                seed=request["seed"],
+                cache=cache,
+                report=reporter,
+                latency_probe=latency_probe,
+            )
+        builders[key].require(recipe)
+        variants.append((int(entry["number"]), key, recipe))
+    for number, model, recipe in variants:
+        reporter.variant = number
+        cached = builders[model].find(recipe) is not None
+        if not cached:
+            reporter("start", 0, 0)
+        try:
+            artifact = builders[model].build(recipe)
+        except StepError as error:
+            step = error.step or recipe.text
+            send({"type": "failure", "variant": number, "step": step, "reason": str(error)})
+        except (BadInputError, InvalidRunError):
+            raise
+        except Exception as error:  # a library's own fault costs this variant, not the others
+            import traceback
+
+            traceback.print_exc()
+            first = first_line(error)
+            reason = f"{type(error).__name__}: {first}"
+            send({"type": "failure", "variant": number, "step": reporter.step, "reason": reason})
+        else:
+            send(
+                {
+                    "type": "artifact",
+                    "variant": number,
+                    "cached": cached,
+                    "artifact": _document(artifact),
+                }
+            )
+
+
+class _Reporter:
+    """Sends progress of the variant under way, not more often than anyone can read."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._last = 0.0
+        self.variant = -1
+        self.step = ""
+
+    def __call__(self, step: str, done: float, total: int) -> None:
+        now = time.monotonic()
+        if step == self.step and now - self._last < _PROGRESS_INTERVAL:
+            return
+        self._last, self.step = now, step
+        self._send(
+            {"type": "progress", "variant": self.variant, "step": step, "done": done, "of": total}
+        )
+
+
+def _document(artifact: Artifact) -> dict[str, Any]:
+    document = asdict(artifact)
+    document["path"] = str(artifact.path)
+    if artifact.evaluation is not None:
+        document["evaluation"]["path"] = str(artifact.evaluation.path)
+    return document
+
+
+def _listen(put: Callable[[dict[str, Any]], None]) -> None:
+    """The parent holds our stdin open for as long as it lives: we end with it."""
+    for line in sys.stdin:
+        put(json.loads(line))
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What a weight is worth: how much the network would miss it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mobilebench.errors import StepError
+from mobilebench.models.array import Array
+from mobilebench.models.training import Loss, TrainingData
+
+#: Batches over which gradients are gathered, each time that weights are ranked.
+_BATCHES = 16
+#: Samples below which a gradient says more of the samples than of the network.
+LEAST_SAMPLES = 50
+
+#: One array a kernel, of its shape: the larger, the more important. Asked anew as weights change.
+Scores = Callable[[], list[Array]]
+
+
+def magnitude(kernels: Sequence[Any]) -> Scores:
+    """The weights' magnitudes (Han et al. 2015)."""
+    return lambda: [np.abs(kernel.numpy()) for kernel in kernels]
+
+
+def taylor(
+    model: Any, kernels: Sequence[Any], training_data: TrainingData, loss: Loss | None
+) -> Scores:
+    """By how much the loss would change, to first order: the sum over batches of abs(w · ∂L/∂w).
+
+    The criterion of Molchanov et al. 2017 (ICLR, section 2.2), for single weights. A weight that
+    the data never use, such as one of a pixel that is always black, is worth nothing however
+    large it is.
+
+    Args:
+        model: the Keras classifier.
+        kernels: its variables to rank.
+        training_data: data; the same batches each time, chosen by the seed.
+        loss: of the logits; cross-entropy unless given.
+
+    Raises:
+        StepError: too few samples.
+    """
+    import tensorflow as tf
+
+    from mobilebench.models.training import cross_entropy, logits_of
+
+    require_samples(training_data, "importance=taylor")
+    loss = loss or cross_entropy
+    batch = training_data.batch
+    count = min(_BATCHES, len(training_data.x) // batch)
+    chosen = np.random.default_rng(training_data.seed).permutation(len(training_data.x))[
+        : count * batch
+    ]
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def worth(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape, logits_of(model) as logits:
+            value = loss(logits(x, training=False), y, x)
+        gradients = tape.gradient(value, [kernel.value for kernel in kernels])
+        return [tf.abs(k * g) for k, g in zip(kernels, gradients, strict=True)]
+
+    def scores() -> list[Array]:
+        batches = [
+            worth(
+                tf.constant(training_data.x[part]),
+                tf.constant(training_data.y[part].astype(np.int32)),
+            )
+            for part in chosen.reshape(count, batch)
+        ]
+        return [
+            np.sum([found.numpy() for found in of], axis=0) for of in zip(*batches, strict=True)
+        ]
+
+    return scores
+
+
+def require_samples(training_data: TrainingData, what: str) -> None:
+    """Refuses to rank by a handful of samples.
+
+    Raises:
+        StepError: there are fewer than ``LEAST_SAMPLES``.
+    """
+    if len(training_data.x) < LEAST_SAMPLES:
+        raise StepError(
+            f"{what} needs at least {LEAST_SAMPLES} training samples, and there are "
+            f"{len(training_data.x)}"
+        )
+
+
+def zero_share(weights: Sequence[Array]) -> float:
+    """The share of zeros among all weights."""
+    return sum(int((w == 0).sum()) for w in weights) / sum(w.size for w in weights)

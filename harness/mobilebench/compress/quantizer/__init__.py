@@ -1,0 +1,1 @@
+"""What quantizing steps are made of: schemes, observed ranges, fragile layers."""

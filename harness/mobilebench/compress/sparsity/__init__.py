@@ -1,0 +1,1 @@
+"""The sparse format of a ``.tflite`` file, and the graph that uses it."""

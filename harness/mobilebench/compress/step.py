@@ -1,0 +1,251 @@
+"""What a compression step is. Each technique declares its own, in its own file.
+
+Importing a step's file imports neither TensorFlow nor NumPy: a recipe is read long before
+anything is compressed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    #: Told how much is done, of how much.
+    Report = Callable[[int, int], None]
+
+    from mobilebench.compress.training.teachers import Teacher
+    from mobilebench.models.array import Array, Sample
+    from mobilebench.models.training import Loss, TrainingData
+
+#: How a quantizing step chooses its scales.
+Algorithm = Literal["min_max", "octav", "mse", "gptq"]
+
+Ranges = Literal["extremes", "average"]
+
+
+def unreported(_done: int, _total: int) -> None:
+    """Where nobody wants to know how much is done."""
+
+
+class Step(BaseModel):
+    """One step of a recipe with its settings.
+
+    Class attributes:
+        name: how recipes call it.
+        leading: the setting that may be written without its name: ``prune(0.8)``.
+        position: ``alone``, ``first`` (starts a network of its own), ``middle``, ``last`` (makes
+            the final .tflite), ``end`` (after that, another way to store it).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: ClassVar[str]
+    leading: ClassVar[str] = ""
+    position: ClassVar[str] = "middle"
+
+    @classmethod
+    def settings(cls) -> list[str]:
+        """What can be set: the leading setting first, last what every training step has."""
+        shared = TrainingStep.model_fields
+        return sorted(cls.model_fields, key=lambda name: (name != cls.leading, name in shared))
+
+    def text(self) -> str:
+        """The step as a recipe would have it: short, defaults left out."""
+        given = []
+        for setting in self.settings():
+            value = getattr(self, setting)
+            if value != type(self).model_fields[setting].default:
+                written = _written(value)
+                given.append(written if setting == self.leading else f"{setting}={written}")
+        return f"{self.name}({', '.join(given)})" if given else self.name
+
+
+def epochs_field(default: int, least: int = 0) -> Any:
+    """How long a step trains: a setting of its own default, and at least 1 where it must."""
+    return Field(
+        default,
+        ge=least,
+        le=10_000,
+        description=f"passes over the training data, {least} to 10000",
+    )
+
+
+class TrainingStep(Step):
+    """A step that changes the Keras model, and needs TensorFlow."""
+
+    epochs: int = epochs_field(5)
+    learning_rate: float | None = Field(
+        None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
+    )
+
+    def train(self, state: State, context: StepContext) -> State:
+        """The model after this step; the one before stays as it is.
+
+        Raises:
+            StepError: the step had no effect.
+        """
+        raise NotImplementedError
+
+    @property
+    def needs_training_data(self) -> bool:
+        """Whether it looks at training data, be it only to judge by them."""
+        return self.epochs > 0
+
+    @property
+    def needs_device(self) -> bool:
+        """Whether it measures latency, so that what it makes depends on a device."""
+        return False
+
+    @property
+    def needs_student(self) -> bool:
+        """Whether it trains the model's student, where it begins a recipe."""
+        return False
+
+
+class QuantizingStep(Step):
+    """A step from a float32 .tflite to a smaller one, which needs no TensorFlow."""
+
+    position: ClassVar[str] = "last"
+
+    def quantize(
+        self, content: bytes, samples: Sequence[Sample] = (), report: Report = unreported
+    ) -> Quantized:
+        """The quantized file.
+
+        Args:
+            content: a float32 .tflite.
+            samples: ``calibration_count`` of them or fewer; none if it needs none.
+            report: told how much is done, of how much; for what takes its time.
+
+        Raises:
+            StepError: nothing was quantized, or the model or the samples are not fit for it.
+        """
+        raise NotImplementedError
+
+    @property
+    def calibration_count(self) -> int:
+        """How many samples it observes activations on: 0 needs none."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoding step made.
+
+    Attributes:
+        content: the file.
+        findings: for the provenance.
+        sparse_kernels: how many kernels the runtime computes with as they are stored; a delegate
+            leaves their layers alone.
+    """
+
+    content: bytes
+    findings: dict[str, Any]
+    sparse_kernels: int = 0
+
+
+class EncodingStep(Step):
+    """A step that stores the same numbers in another way; it needs no TensorFlow.
+
+    It stands at the very end, after a quantizing step if there is one.
+    """
+
+    position: ClassVar[str] = "end"
+
+    def encode(self, content: bytes) -> Encoded:
+        """The same model in less room.
+
+        Raises:
+            StepError: there is nothing to gain.
+        """
+        raise NotImplementedError
+
+
+class BaselineStep(Step):
+    """No compression: what every other variant is compared with."""
+
+    position: ClassVar[str] = "alone"
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What a quantizing step delivers: the file, and what to say of it."""
+
+    content: bytes
+    findings: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """A Keras model on its way through a recipe.
+
+    Attributes:
+        model: the Keras model. Steps copy it, they never change it.
+        kept: for each prunable kernel, which weights pruning kept; None before pruning.
+        codes: for each prunable kernel, which weights share a value, 0 for those that are zero;
+            None before clustering.
+        loss: what retraining minimizes: None for cross-entropy with the labels, or the
+            distillation loss once the recipe has distilled.
+        findings: what the last step has to say for the provenance.
+        warnings: what it has to say to the user.
+    """
+
+    model: Any
+    kept: tuple[Array, ...] | None = None
+    loss: Loss | None = None
+    findings: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    codes: tuple[Array, ...] | None = None
+
+    def masks(self) -> tuple[Array, ...] | None:
+        """For each prunable kernel, which weights may be anything but zero; None for all."""
+        if self.codes is not None:
+            return tuple(codes > 0 for codes in self.codes)
+        return self.kept
+
+
+@dataclass(frozen=True)
+class DeviceLatency:
+    """Where a step can have latency measured.
+
+    Attributes:
+        device: what it is measured on.
+        relative_latency: of a Keras model: its latency as a share of that of the model before
+            the step; raises StepError.
+    """
+
+    device: str
+    relative_latency: Callable[[Any], float]
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What training steps work with.
+
+    Attributes:
+        training_data: data, settings and seed; None where the step needs no data.
+        student: makes the model's student with fresh weights.
+        device_latency: where latency is measured, for steps that say that they need a device.
+        teachers: whom to learn from: the model as it was before the recipe, unless the suite
+            names others.
+        begins: whether the step is the recipe's first.
+    """
+
+    training_data: TrainingData | None
+    student: Callable[[], Any]
+    device_latency: DeviceLatency | None = None
+    teachers: Callable[[], Sequence[Teacher]] = tuple
+    begins: bool = True
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, str) and not value.isidentifier():
+        return repr(value)  # such as '2:4', which reads as text only in quotes
+    return str(value)

@@ -1,0 +1,1 @@
+"""Training on: Keras models between steps, retraining, teachers."""

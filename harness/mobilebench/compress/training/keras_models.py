@@ -1,0 +1,180 @@
+"""The Keras models of a recipe: trained, compressed while they are trained, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from mobilebench.compress.checks.requirements import one_of_each
+from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps
+from mobilebench.compress.pipeline.cache import Cache
+from mobilebench.compress.pipeline.latency import device_latency_for
+from mobilebench.compress.step import DeviceLatency, State, StepContext, TrainingStep
+from mobilebench.compress.steps.distill import Distill
+from mobilebench.compress.training.state_file import read_state, write_state
+from mobilebench.compress.training.teachers import Teacher, keras_teacher, tflite_teacher
+from mobilebench.errors import BadInputError, StepError, first_line
+from mobilebench.models.sources import Source, build_fresh, load_keras
+from mobilebench.models.spec import ModelSpec
+from mobilebench.models.training import TrainingData, fit
+
+#: Told what is under way: ``train``, ``convert``, a step's text; with passes done and in all.
+Report = Callable[[str, float, int], None]
+
+
+class KerasModels:
+    """The model before any step, and after each chain of training steps.
+
+    Args:
+        made_of: the model, its data, its student and teachers.
+        cache: keeps what is trained here.
+        report: told how it goes.
+    """
+
+    def __init__(self, made_of: BuildInputs, cache: Cache, report: Report) -> None:
+        self._made_of = made_of
+        self._cache = cache
+        self._report = report
+        self._states: dict[Steps, State] = {}
+
+    def after(self, steps: Steps) -> State:
+        """The Keras model after these steps.
+
+        Raises:
+            BadInputError: the data do not fit the model.
+            StepError: the last step failed.
+        """
+        if steps not in self._states:
+            self._states[steps] = self._find(steps) or self._keep(steps, self._make(steps))
+        return self._states[steps]
+
+    def _find(self, steps: Steps) -> State | None:
+        """The state that was kept after these steps, if it is there, whole, and can be read."""
+        path = self._cache.find_model(self._made_of.key(steps))
+        if path is None:
+            return None
+        if steps:
+            self._report(f"{steps[-1].text()}: from the cache", 0, 0)
+        try:
+            state = read_state(path)
+        except Exception:  # Keras raises whatever it stumbles over; the state is made anew
+            return None
+        distilled = [step for step in steps if isinstance(step, Distill)]
+        return replace(state, loss=distilled[-1].loss(self._taught_by())) if distilled else state
+
+    def _keep(self, steps: Steps, state: State) -> State:
+        """Keeps what took its time, and gives it as it will be found.
+
+        So a recipe that was interrupted cannot end otherwise than one that was not. A model that
+        Keras cannot write and read again stays in memory.
+        """
+        if not steps and self._made_of.source.zoo is None:
+            return state  # it is on disk already, as the user's own
+        try:
+            key = self._made_of.key(steps)
+            kept = self._cache.keep_model(key, lambda path: write_state(state, path))
+            found = replace(read_state(kept), loss=state.loss)
+        except Exception as error:  # Keras raises whatever it stumbles over
+            lost = (
+                "this Keras model could not be kept, so an interrupted recipe trains it again: "
+                + first_line(error)
+            )
+            return replace(state, warnings=(*state.warnings, lost))
+        return found
+
+    def _make(self, steps: Steps) -> State:
+        if not steps:
+            return State(self._base_model())
+        step = steps[-1]
+        assert isinstance(step, TrainingStep)
+        before = self.after(steps[:-1])
+        self._report(step.text(), 0, step.epochs)
+        training_data = self._lessons(before.model, step) if step.needs_training_data else None
+        device_latency = (
+            self._device_latency(before.model, step.text()) if step.needs_device else None
+        )
+        try:
+            begins = len(steps) == 1
+            context = StepContext(
+                training_data, self._fresh_student, device_latency, self._taught_by, begins
+            )
+            return step.train(before, context)
+        except BadInputError as error:  # it does not suit this step; others it may
+            raise StepError(str(error)) from error
+
+    def _base_model(self) -> Any:
+        import keras
+
+        if self._made_of.source.zoo is None:
+            return load_keras(self._made_of.source)
+        keras.utils.set_random_seed(self._made_of.seed)
+        model = build_fresh(self._made_of.source)
+        settings = self._made_of.source.zoo.training
+        if settings is not None:
+            if self._made_of.samples.raw.train is None:
+                raise BadInputError(
+                    f"model {self._made_of.spec.name!r} is trained here, and data "
+                    f"{self._made_of.samples.raw.origin} has no training samples"
+                )
+            self._report("train", 0, settings.epochs)
+            fit(model, self._lessons(model), epochs=settings.epochs)
+        return model
+
+    def _fresh_student(self) -> Any:
+        import keras
+
+        assert self._made_of.student is not None
+        keras.utils.set_random_seed(self._made_of.seed)
+        return build_fresh(self._made_of.student)
+
+    def _device_latency(self, model: Any, label: str) -> DeviceLatency:
+        assert self._made_of.latency_probe is not None
+        return device_latency_for(
+            self._made_of.latency_probe,
+            model,
+            self._cache.scratch,
+            lambda done: self._report(f"{label}: measuring", done, 0),
+        )
+
+    def _taught_by(self) -> list[Teacher]:
+        """Whom distillation learns from."""
+        if not self._made_of.teachers:
+            return [keras_teacher(self.after(()).model, self._made_of.source.name)]
+        return [self._teacher(source) for source in self._made_of.teachers]
+
+    def _teacher(self, source: Source) -> Teacher:
+        if source.kind == "tflite":
+            return tflite_teacher(source.path.read_bytes(), source.name)
+        spec = ModelSpec(name=source.name, source=source.text, data=self._made_of.spec.data)
+        others = BuildInputs.gather(spec, self._made_of.seed)
+        model = KerasModels(others, self._cache, self._report).after(()).model
+        own = self.after(()).model
+        if model.input_shape != own.input_shape or model.output_shape != own.output_shape:
+            raise StepError(
+                f"{source.name} cannot teach {self._made_of.source.name}: its input and output are "
+                f"{model.input_shape[1:]} and {model.output_shape[1:]}, not "
+                f"{own.input_shape[1:]} and {own.output_shape[1:]}"
+            )
+        return keras_teacher(model, source.name)
+
+    def _lessons(self, model: Any, step: TrainingStep | None = None) -> TrainingData:
+        label = "train" if step is None else step.text()
+        ends = len(model.inputs), len(model.outputs)
+        if step is not None and ends != (1, 1):
+            raise StepError(one_of_each(step, self._made_of.source.name, ends))
+        data = self._made_of.samples.fitted(tuple(model.input_shape[1:]), _classes(model))
+        assert data.train is not None
+        x, y = data.train
+        return TrainingData(
+            x,
+            y,
+            self._made_of.source.settings,
+            self._made_of.seed,
+            lambda done, total: self._report(label, done, total),
+        )
+
+
+def _classes(model: Any) -> int | None:
+    shape = model.output_shape
+    return int(shape[-1]) if len(shape) == 2 and shape[-1] is not None else None

@@ -1,0 +1,106 @@
+"""Training within a recipe: what every step that learns has in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mobilebench.errors import BadInputError, StepError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mobilebench.compress.step import State, TrainingStep
+    from mobilebench.models.array import Array
+    from mobilebench.models.training import Forward, Loss, Masking, TrainingData
+
+
+def retrain(
+    step: TrainingStep,
+    model: Any,
+    training_data: TrainingData | None,
+    *,
+    loss: Loss | None,
+    kernels: Sequence[Any] = (),
+    masking: Masking | None = None,
+    codes: Sequence[Array] | None = None,
+    forward: Forward | None = None,
+) -> tuple[str, ...]:
+    """Trains a Keras model in place for a step's epochs; with none it stays as it is.
+
+    The other arguments are those of ``mobilebench.models.training.fit``.
+
+    Returns:
+        warnings: what the data may not teach.
+
+    Raises:
+        StepError: there are no data or too few, the model is no classifier, training diverged, or
+            every weight is what it was before.
+    """
+    from mobilebench.models.training import doubts, fit
+
+    if not step.epochs:
+        return ()
+    if training_data is None:
+        raise StepError("there is no training data")
+    try:
+        learned = fit(
+            model,
+            training_data,
+            epochs=step.epochs,
+            learning_rate=step.learning_rate,
+            loss=loss,
+            kernels=kernels,
+            masking=masking,
+            codes=codes,
+            forward=forward,
+        )
+    except BadInputError as error:  # it does not suit this step; others it may
+        raise StepError(str(error)) from error
+    if not learned:
+        raise StepError(
+            "training changed nothing: every weight is what it was before; "
+            "raise learning_rate, or see whether all layers are frozen"
+        )
+    return doubts(training_data, int(model.output_shape[-1]))
+
+
+def train_on(
+    step: TrainingStep,
+    model: Any,
+    state: State,
+    training_data: TrainingData | None,
+    *,
+    loss: Loss | None = None,
+    forward: Forward | None = None,
+) -> tuple[list[Any], tuple[str, ...]]:
+    """Trains a copy of a state's model in place, with all that was decided before.
+
+    Zeros of pruning stay zeros, weights that share a value go on sharing it, and unless another
+    loss is given, what was distilled goes on learning from its teachers.
+
+    Args:
+        step: says how long, and how fast.
+        model: of the state's architecture.
+        state: what was decided.
+        training_data: data, settings and seed.
+        loss: instead of the state's.
+        forward: how the logits are computed, if not simply by the model.
+
+    Returns:
+        the kernels of which something was decided, and warnings.
+    """
+    from mobilebench.models.kernels import prunable
+
+    masks = state.masks()
+    kernels = [] if masks is None else prunable(model)
+    warnings = retrain(
+        step,
+        model,
+        training_data,
+        loss=loss or state.loss,
+        kernels=kernels,
+        masking=None if masks is None else lambda _done: masks,
+        codes=state.codes,
+        forward=forward,
+    )
+    return kernels, warnings

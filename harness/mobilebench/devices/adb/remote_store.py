@@ -1,0 +1,101 @@
+"""Files on a device, named by their SHA-256: what is there is what was meant, or it is not used.
+
+A name and a size prove nothing: a stale model of the same size would be measured in its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import shlex
+from pathlib import Path
+
+from mobilebench.devices.adb.client import AdbDevice, AdbError
+from mobilebench.devices.base import TrialError
+
+#: The shell may write here and apps may read, on every Android since 5.
+FOLDER = "/data/local/tmp/mobilebench"
+
+#: A slow phone on a bad cable still takes a megabyte a second.
+_SLOWEST = 1 << 20
+_LEAST_SECONDS = 60.0
+
+
+class RemoteStore:
+    """The folder on one device. What was seen there is believed until :meth:`forget`."""
+
+    def __init__(self, device: AdbDevice) -> None:
+        self._device = device
+        self._seen: dict[str, str] = {}
+
+    def forget(self) -> None:
+        """After a lost link: whatever is there must be looked at again."""
+        self._seen.clear()
+
+    def put(self, file: Path, sha256: str, *, executable: bool = False) -> str:
+        """Sees that the file is on the device, and returns its path there.
+
+        Args:
+            file: here.
+            sha256: of its content.
+            executable: whether the device may run it.
+
+        Raises:
+            TrialError: ``storage_full``; ``push_failed`` with adb's reason; ``model_corrupt``:
+                what arrived is not what was sent.
+            LinkLostError, DeadlineError: the device is gone, or too slow.
+        """
+        if sha256 in self._seen:
+            return self._seen[sha256]
+        suffix = file.suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,10}", file.suffix) else ""
+        path = f"{FOLDER}/{sha256}{suffix}"
+        limit = _LEAST_SECONDS + file.stat().st_size / _SLOWEST
+        if self._hash(path, limit, prepare=True) != sha256:
+            self._send(file, sha256, path, limit, "755" if executable else "644")
+        self._seen[sha256] = path
+        return path
+
+    def _send(self, file: Path, sha256: str, path: str, limit: float, mode: str) -> None:
+        part = f"{path}.part-{secrets.token_hex(4)}"
+        try:
+            self._device.push(file, part, limit)
+            found = self._hash(part, limit)
+            if found != sha256:
+                raise TrialError(
+                    "model_corrupt", f"{file.name} arrived on the device as another file"
+                )
+            quoted = f"{shlex.quote(part)} && mv -f {shlex.quote(part)} {shlex.quote(path)}"
+            moved = self._device.script(f"chmod {mode} {quoted}")
+            if moved.code:
+                raise TrialError("push_failed", f"cannot store {path}: {moved.said}")
+        except (AdbError, TrialError) as error:
+            self._remove(part)
+            if type(error) is not AdbError:
+                raise
+            code = "storage_full" if "No space left" in str(error) else "push_failed"
+            raise TrialError(code, f"cannot send {file.name} to the device: {error}") from error
+        except BaseException:
+            self._remove(part)
+            raise
+
+    def _hash(self, path: str, limit: float, prepare: bool = False) -> str:
+        script = f"sha256sum -b {shlex.quote(path)} 2>/dev/null"
+        if prepare:
+            # Leftovers of a host that was killed; a younger one may still be under way.
+            old = f"find {FOLDER} -name '*.part-*' -mmin +60 -exec rm -f {{}} +"
+            script = f"mkdir -p {FOLDER} && chmod 755 {FOLDER}; {old}; {script}"
+        words = self._device.script(script, seconds=limit).output.split()
+        return words[0] if words else ""
+
+    def _remove(self, part: str) -> None:
+        try:
+            self._device.shell("rm", "-f", part, seconds=2)
+        except AdbError:
+            return  # It is gone with the link; adbd removes what was cut off.
+
+
+def sha256_of(file: Path) -> str:
+    """The hash of a file here."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""The one conversation with an agent, whatever carries it."""

@@ -1,0 +1,133 @@
+"""An agent in a process of its own, spoken to over its standard streams.
+
+The same for an agent on this machine and for one behind a remote shell: the command differs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO
+
+from mobilebench_agent.contract import Hello, Job, Result
+
+from mobilebench.devices.agent.conversation import Conversation
+from mobilebench.devices.base import OnEvent, TrialError
+
+
+def greet(command: Sequence[str], timeout_seconds: float, env: Mapping[str, str]) -> Hello:
+    """Starts the agent, reads its greeting, and ends it.
+
+    Raises:
+        TrialError: it did not greet; ``runtime_missing`` if it has nothing to run models with.
+    """
+    with _agent(command, env) as agent:
+        return Conversation(agent, timeout_seconds).greet()
+
+
+def converse(
+    command: Sequence[str],
+    job: Job,
+    on_event: OnEvent,
+    timeout_seconds: float,
+    env: Mapping[str, str],
+) -> Result:
+    """One job, one fresh process, one result.
+
+    Raises:
+        TrialError: anything but a whole valid result of this very trial.
+    """
+    with _agent(command, env) as agent:
+        conversation = Conversation(agent, timeout_seconds)
+        conversation.greet()
+        return conversation.carry_out(job, on_event)
+
+
+class AgentDiedError(TrialError):
+    """The process ended without an answer; ``exit_code`` is negative for a signal."""
+
+    def __init__(self, reason: str, exit_code: int | None) -> None:
+        super().__init__("agent_died", reason)
+        self.exit_code = exit_code
+
+
+class _Agent:
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        self._process = process
+        self._errors = errors
+
+    def fileno(self) -> int:
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def send(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line)
+        self._process.stdin.close()
+
+    def died(self) -> TrialError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        code = self._process.returncode
+        if code is not None and code < 0:
+            how = f"was killed by {_signal_name(-code)}"
+            if -code == signal.SIGKILL:
+                how += " (out of memory?)"
+        else:
+            how = f"ended with exit code {code}"
+        last = self._last_words()
+        return AgentDiedError(f"the agent {how}{': ' + last if last else ''}", code)
+
+    def _last_words(self) -> str:
+        self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, self._errors.tell() - 2000))
+        lines = self._errors.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has a number only
+        return f"signal {number}"
+
+
+@contextlib.contextmanager
+def _agent(command: Sequence[str], env: Mapping[str, str]) -> Iterator[_Agent]:
+    with tempfile.TemporaryFile() as errors:
+        try:
+            # A session of its own: Ctrl-C is for the host, which then ends the agent itself.
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=dict(env),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise TrialError(
+                "agent_died", f"cannot start the agent with {command[0]}: {error.strerror}"
+            ) from error
+        try:
+            yield _Agent(process, errors)
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+    try:
+        # It has said its last message, or we have lost patience: a moment to leave by itself.
+        process.wait(timeout=0.5)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

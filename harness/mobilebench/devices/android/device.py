@@ -1,0 +1,355 @@
+"""An Android phone as a device: the app is started for each trial and spoken to over adb."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from mobilebench_agent.contract import Event, Hello, Job, Result
+
+from mobilebench.devices.adb.client import AdbDevice, AdbError, LinkLostError
+from mobilebench.devices.adb.link import Link
+from mobilebench.devices.adb.parse import DeviceLine, parse_properties, parse_start
+from mobilebench.devices.adb.remote_store import RemoteStore
+from mobilebench.devices.adb.stream import AdbStream, Deadline
+from mobilebench.devices.agent.conversation import Conversation
+from mobilebench.devices.android import app, app_end, phone_state
+from mobilebench.devices.android.app import Apk
+from mobilebench.devices.android.phone_state import Limits, PhoneState, PreflightProblem
+from mobilebench.devices.base import (
+    Cooldown,
+    InvalidTrialError,
+    OnEvent,
+    OnWait,
+    PreflightResult,
+    TrialError,
+)
+from mobilebench.devices.cooldown import pause, tell
+from mobilebench.devices.validity import ensure_valid, overlooked, spoilt
+from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.records.device import AGENT, DeviceFacts
+
+_GREETING_SECONDS = 60.0
+_START_SECONDS = 60.0
+_SOCKET_SECONDS = 15.0
+
+_POLL_SECONDS = 2.0
+_WAKE_SECONDS = 0.5
+
+
+class AndroidDevice:
+    """A phone with the benchmark app.
+
+    Args:
+        name: how tables call it.
+        device: where it is.
+        apk: the app that belongs on it; None to use what is installed.
+        limits: what it must keep to while something is measured.
+        allowed: checks that may fail (``PreflightProblem.check``); every result says so.
+        wait_seconds: how long a lost phone is waited for.
+        cool_seconds: how long a hot phone is waited for before a run.
+        unplugged: it must run on its battery, and be reached without a cable.
+    """
+
+    kind = "android"
+    executor = AGENT
+
+    def __init__(
+        self,
+        name: str,
+        device: AdbDevice,
+        apk: Apk | None,
+        limits: Limits | None = None,
+        allowed: frozenset[str] = frozenset(),
+        wait_seconds: float = 120.0,
+        cool_seconds: float = 600.0,
+        unplugged: bool = False,
+    ) -> None:
+        self._name = name
+        self._device = device
+        self._apk = apk
+        self._limits = limits or Limits()
+        self._allowed = allowed
+        self._cool = cool_seconds
+        self._unplugged = unplugged
+        self._store = RemoteStore(device)
+        self._link = Link(name, device, wait_seconds, self._store.forget, self._has_started)
+        self._sdk = 0
+        self._known_unfit: tuple[PreflightProblem, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return self._name
+
+    def probe(self) -> DeviceFacts:
+        """Looks at the phone, installs the app, greets it; see ``mobilebench.devices.base.Device``.
+
+        Raises:
+            BadInputError: no such phone, no app on it, or the app cannot run models.
+            InvalidRunError: the phone is not fit to be measured; the message names every reason.
+        """
+        if self._unplugged and not DeviceLine(self._device.serial, "device").over_network:
+            raise BadInputError(
+                f"device {self._name!r} ({self._device.serial}) is on a cable, which charges it: "
+                "connect it over the air for --unplugged (adb tcpip 5555; adb connect "
+                "ADDRESS:5555, or the phone's wireless debugging), and pull the cable"
+            )
+        self._link.require()
+        try:
+            properties = self._look()
+            if self._apk is not None:
+                app.ensure_installed(self._device, self._apk)
+            self._fit(Cooldown(seconds=self._cool), _nobody)
+            hello = self._greet()
+        except InvalidTrialError as error:
+            raise InvalidRunError(error.reason) from error
+        except (TrialError, AdbError, BadInputError) as error:
+            raise BadInputError(
+                f"device {self._name!r} ({self._device.serial}): {error}"
+            ) from error
+        return DeviceFacts(
+            self._name,
+            self.kind,
+            hello.agent,
+            hello.runtime,
+            hello.runtime_version,
+            virtual=self._device.is_virtual() or hello.device.get("virtual") is True,
+            info={**hello.device, **describe(properties), "serial": self._device.serial},
+            executor=self.executor,
+        )
+
+    def push(self, file: Path, sha256: str) -> str:
+        """Sends the file unless it is there; see :class:`mobilebench.devices.base.Device`."""
+        return self._link.keep(lambda: self._store.put(file, sha256))
+
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
+        """Waits until the phone is fit and cool; see :class:`mobilebench.devices.base.Device`."""
+        state = self._link.keep(
+            lambda: self._fit(cooldown, on_wait), lambda: on_wait("waiting for the phone")
+        )
+        warnings = overlooked(self._found(state), self._allowed)
+        if cooldown.celsius is not None and state.battery.temperature is None:
+            warnings += ("not cooled down: it does not tell its battery's temperature",)
+        return PreflightResult(warnings=warnings)
+
+    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        """One trial in a fresh process; see :class:`mobilebench.devices.base.Device`.
+
+        Raises:
+            InvalidRunError: the phone did not come back.
+        """
+        result = self._link.keep(
+            lambda: self._trial(job, on_event, timeout_seconds),
+            lambda: on_event(Event(job.trial, "reconnect")),
+        )
+        notes = self._link.notes()
+        return replace(result, warnings=result.warnings + notes) if notes else result
+
+    # Before and after.
+
+    def _has_started(self) -> bool:
+        """Whether Android's services answer: adb is there long before them."""
+        if self._device.shell("getprop", "sys.boot_completed").output.strip() != "1":
+            return False
+        return phone_state.read(self._device).battery.level is not None
+
+    def _look(self) -> dict[str, str]:
+        properties = parse_properties(self._device.shell("getprop").output)
+        if properties.get("sys.boot_completed") != "1":
+            raise BadInputError("it is still starting: try again in a minute")
+        sdk = properties.get("ro.build.version.sdk", "")
+        self._sdk = int(sdk) if sdk.isascii() and sdk.isdigit() else 0
+        self._known_unfit = tuple(unfit_build(properties))
+        return properties
+
+    def _fit(self, cooldown: Cooldown, on_wait: OnWait) -> PhoneState:
+        """Waits until the phone is fit and cool; ``on_wait`` is called meanwhile and may raise.
+
+        Raises:
+            InvalidRunError: it is not fit, and waiting does not help.
+            InvalidTrialError: ``too_hot``: waiting took too long.
+        """
+        end = time.monotonic() + cooldown.seconds
+        woken = False
+        while True:
+            state = phone_state.read(self._device)
+            reasons = [
+                *(unfit for unfit in self._found(state) if unfit.check not in self._allowed),
+                *phone_state.too_warm(state, cooldown),
+            ]
+            if not reasons:
+                return state
+            if not woken and any(reason.check in ("screen", "lock") for reason in reasons):
+                # It wakes a screen and passes a lock without a secret; else its owner must.
+                woken = True
+                self._device.script("input keyevent KEYCODE_WAKEUP; wm dismiss-keyguard")
+                pause(_WAKE_SECONDS, lambda: on_wait("waking the screen"))
+                continue
+            sentences = "; ".join(reason.sentence for reason in reasons)
+            unfit = f"device {self._name!r} ({self._device.serial}) is not fit: {sentences}"
+            if not all(reason.passes for reason in reasons):
+                raise InvalidRunError(unfit)
+            if time.monotonic() >= end:
+                raise InvalidTrialError("too_hot", unfit)
+            short = ", ".join(dict.fromkeys(reason.short for reason in reasons))
+            pause(_POLL_SECONDS, partial(tell, on_wait, short, end))
+
+    def _found(self, state: PhoneState) -> tuple[PreflightProblem, ...]:
+        found = (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))
+        return (*found, *phone_state.plugged(state)) if self._unplugged else found
+
+    def _trial(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        before = phone_state.read(self._device)
+        try:
+            result = self._measure(job, on_event, timeout_seconds)
+        except TrialError as error:
+            if error.code == "disturbed":
+                raise InvalidTrialError(error.code, error.reason) from error
+            raise
+        after = phone_state.read(self._device)
+        result = replace(result, metrics=result.metrics + phone_state.metrics(before, after))
+        found = (
+            *phone_state.plug_changed(before, after),
+            *phone_state.unfit(after, self._sdk, self._limits),
+            *spoilt(result),
+        )
+        warnings = result.warnings + overlooked(found, self._allowed)
+        result = replace(result, warnings=warnings)
+        ensure_valid(result, found, self._allowed)
+        return result
+
+    # The app.
+
+    def _greet(self) -> Hello:
+        with self._app(_GREETING_SECONDS) as conversation:
+            return conversation.greet()
+
+    def _measure(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        with self._app(timeout_seconds) as conversation:
+            conversation.greet()
+            return conversation.carry_out(job, on_event)
+
+    @contextmanager
+    def _app(self, timeout_seconds: float) -> Iterator[Conversation]:
+        """A fresh process of the app, and the conversation with it."""
+        name = f"mobilebench-{secrets.token_hex(8)}"
+        self._start(name)
+        try:
+            with self._connect(name) as stream:
+                wire = _Wire(self._device, self._link, stream)
+                try:
+                    yield Conversation(wire, timeout_seconds)
+                except TrialError as error:
+                    if error.code in ("timeout", "protocol_violation"):
+                        self._link.ensure_alive()
+                    if error.code == "timeout" and app_end.hangs(self._device, wire.pids):
+                        raise TrialError(
+                            "app_hung", f"the app does not respond, says Android; {error.reason}"
+                        ) from error
+                    raise
+        except (TrialError, KeyboardInterrupt):
+            with suppress(AdbError):
+                self._device.shell("am", "force-stop", app.PACKAGE, seconds=2)
+            raise
+
+    def _start(self, socket_name: str) -> None:
+        words = ["am", "start", "-W", "-S", "-n", app.ACTIVITY, "--es", "socket", socket_name]
+        done = self._device.shell(*words, seconds=_START_SECONDS)
+        start = parse_start(f"{done.output}\n{done.errors}")
+        if start.status == "timeout":
+            raise TrialError("start_failed", "the app did not come to the screen in time")
+        if start.status != "ok":
+            raise TrialError("start_failed", f"the app did not start: {start.reason}")
+        if start.activity and not start.activity.startswith(f"{app.PACKAGE}/"):
+            raise TrialError(
+                "start_failed", f"{start.activity} came to the screen in the app's place"
+            )
+
+    def _connect(self, name: str) -> AdbStream:
+        """A stream to the app's abstract socket, by way of the adb server.
+
+        The server opens it directly, so that no port has to be forwarded, found free, and given
+        back; and it is the same for a server on another machine.
+        """
+        deadline = Deadline(_SOCKET_SECONDS, "connecting to the app")
+        while True:
+            try:
+                return self._device.open(f"localabstract:{name}", deadline)
+            except LinkLostError:
+                raise
+            except AdbError as error:
+                if time.monotonic() < deadline.end - 1:
+                    time.sleep(0.02)
+                    continue
+                self._link.ensure_alive()
+                raise TrialError(
+                    "start_failed", f"the app did not open its socket: {error}"
+                ) from error
+
+
+def _nobody(_: str) -> None:
+    """Nobody is told what is waited for."""
+
+
+class _Wire:
+    """The stream to the app, for a conversation."""
+
+    def __init__(self, device: AdbDevice, link: Link, stream: AdbStream) -> None:
+        self._device = device
+        self._link = link
+        self._stream = stream
+        self.pids: frozenset[int] = frozenset()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def send(self, line: bytes) -> None:
+        # While it lives: later Android is asked how these very processes ended.
+        self.pids = app_end.running(self._device)
+        # The stream stays open: adb knows no half-closed one.
+        self._stream.send(line, Deadline(10, "sending the job"))
+
+    def died(self) -> TrialError:
+        self._link.ensure_alive()
+        found = app_end.explain(self._device, self.pids)
+        if found is None:
+            raise LinkLostError("the connection to the app broke, and the app is alive")
+        return found
+
+
+def describe(properties: dict[str, str]) -> dict[str, str]:
+    """What a phone's properties say for a person: model, Android, processor."""
+    named = {
+        "manufacturer": "ro.product.manufacturer",
+        "model": "ro.product.model",
+        "android": "ro.build.version.release",
+        "sdk": "ro.build.version.sdk",
+        "abi": "ro.product.cpu.abi",
+        "build": "ro.build.fingerprint",
+    }
+    facts = {name: properties[key] for name, key in named.items() if properties.get(key)}
+    maker = properties.get("ro.soc.manufacturer", "")
+    chip = properties.get("ro.soc.model") or properties.get("ro.board.platform", "")
+    if chip:
+        facts["soc"] = f"{maker} {chip}".strip()
+    return facts
+
+
+def unfit_build(properties: dict[str, str]) -> Iterator[PreflightProblem]:
+    """What kind of system a user's phone does not have."""
+    emulated = {"ro.kernel.qemu": "1", "ro.boot.qemu": "1"}
+    if any(properties.get(key) == value for key, value in emulated.items()) or properties.get(
+        "ro.hardware"
+    ) in ("goldfish", "ranchu", "cuttlefish"):
+        yield PreflightProblem("emulator", "it is an emulator")
+    if properties.get("ro.debuggable") == "1" or properties.get("ro.build.type") in (
+        "eng",
+        "userdebug",
+    ):
+        yield PreflightProblem("debuggable", "its system is a debuggable build, which is slower")

@@ -1,0 +1,124 @@
+"""What every device can do, and how a trial on it can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mobilebench_agent.contract import Event, Job, Metric, Result
+
+from mobilebench.records.device import DeviceFacts
+
+#: Reasons that the host adds to the agent's own (``mobilebench_agent.contract.ERROR_CODES``).
+HOST_CODES = (
+    "timeout",  # no answer within the trial's time
+    "agent_died",  # the process ended without a result
+    "protocol_violation",  # what it said is no message of ours, or of another trial
+    "link_lost",  # the device went away in the middle, and again when it was repeated
+    "adb_failed",  # adb or the device refused something, with its reason
+    "push_failed",  # a file could not be sent
+    "storage_full",  # no space for it on the device
+    "start_failed",  # the app did not start
+    "app_crashed",  # it ended by an exception or a signal
+    "app_hung",  # Android says that it does not respond
+    "skipped",  # not started: earlier trials of the same variant failed
+)
+
+#: Why a trial that has a result, or was about to have one, does not count.
+INVALID_CODES = (
+    "throttled",  # heat, the power supply or a CPU quota slowed the device down meanwhile
+    "capped",  # its processor's frequency was limited
+    "plug_changed",  # it was plugged in or unplugged meanwhile
+    "disturbed",  # the app did not stay in front
+    "too_hot",  # it did not cool down in time, and the trial was not started
+    "device_unfit",  # battery low, locked, … after the trial
+)
+
+#: Told of each event, and once in a while of the latest one again: it may raise to end the trial.
+OnEvent = Callable[[Event], None]
+
+
+class TrialError(Exception):
+    """One trial has no result: a code and a sentence. Other trials go on."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class InvalidTrialError(TrialError):
+    """The trial does not count, because of the device's state: one of ``INVALID_CODES``.
+
+    ``result`` is what was measured all the same; None if the trial was not started. ``heat``: it
+    is nothing but heat, or what the device did against it.
+    """
+
+    def __init__(
+        self, code: str, reason: str, result: Result | None = None, heat: bool = False
+    ) -> None:
+        super().__init__(code, reason)
+        self.result = result
+        self.heat = heat
+
+
+@dataclass(frozen=True)
+class Cooldown:
+    """How cool a device must be before a trial.
+
+    Attributes:
+        celsius: at most so many degrees; None: no more than that it is not throttled, and on
+            phones the battery's own limit.
+        seconds: how long that is waited for.
+    """
+
+    celsius: float | None = None
+    seconds: float = 600.0
+
+
+@dataclass(frozen=True)
+class PreflightResult:
+    """What was found when a device was looked at before a trial: it goes to the trial's record."""
+
+    metrics: tuple[Metric, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+#: Told in a few words what is waited for; it may raise to end the waiting.
+OnWait = Callable[[str], None]
+
+
+class Device(Protocol):
+    """Somewhere a model can run."""
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+
+    def probe(self) -> DeviceFacts:
+        """Greets the agent.
+
+        Raises:
+            BadInputError: there is no such device, or no runtime on it.
+        """
+
+    def push(self, file: Path, sha256: str) -> str:
+        """Puts a file where the device's agent can read it and returns its path there."""
+
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
+        """Sees before a trial that the device is fit, and waits until it is cool enough.
+
+        Raises:
+            InvalidTrialError: ``too_hot``: it did not cool down in time.
+            InvalidRunError: it is unfit in a way that waiting does not change.
+        """
+
+    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        """Carries out one trial in a fresh process.
+
+        Raises:
+            InvalidTrialError: there is a result, and it does not count.
+            TrialError: there is no valid result, whatever the reason.
+        """

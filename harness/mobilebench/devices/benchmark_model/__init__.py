@@ -1,0 +1,1 @@
+"""TensorFlow's own program in the agent's place, for cross-checks."""

@@ -1,0 +1,128 @@
+"""Phones and boards on which TensorFlow's ``benchmark_model`` measures, in our agent's place.
+
+For cross-checks: their results stand apart. A native program in a shell runs in another environment
+than an app, and both can differ by a factor of two (TensorFlow issues 53179 and 63111).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Hello, Job, Result
+
+from mobilebench.devices.adb.client import AdbDevice
+from mobilebench.devices.adb.remote_store import RemoteStore, sha256_of
+from mobilebench.devices.android.device import AndroidDevice
+from mobilebench.devices.base import OnEvent, TrialError
+from mobilebench.devices.benchmark_model.output import arguments, result_of
+from mobilebench.devices.linux.board import BoardDevice
+from mobilebench.errors import BadInputError
+from mobilebench.records.device import BENCHMARK_MODEL
+
+#: A shell's codes for a program that it cannot run: no permission or no such format, not there.
+_NO_PROGRAM = (126, 127)
+
+
+class UpstreamPhone(AndroidDevice):
+    """A phone with the program in place of the app; fit or not, waited for or not, as with the app.
+
+    Args:
+        name: how tables call it.
+        device: where it is.
+        binary: ``benchmark_model``, built for it.
+        allowed: checks that may fail; every result says so.
+
+    Raises:
+        BadInputError: there is no such file.
+    """
+
+    executor = BENCHMARK_MODEL
+
+    def __init__(
+        self, name: str, device: AdbDevice, binary: Path, allowed: Iterable[str] = ()
+    ) -> None:
+        super().__init__(name, device, None, allowed=frozenset(allowed))
+        self._program = _Program(device, self._store, binary)
+
+    def _greet(self) -> Hello:
+        return self._program.greet()
+
+    def _measure(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        return self._program.measure(job, on_event, timeout_seconds)
+
+
+class UpstreamBoard(BoardDevice):
+    """A board that speaks adb, with the program in place of the agent.
+
+    Args:
+        name: how tables call it.
+        device: where it is.
+        binary: ``benchmark_model``, built for it.
+        cache: as of :class:`BoardDevice`.
+        allowed: checks that may fail; every result says so.
+
+    Raises:
+        BadInputError: there is no such file.
+    """
+
+    executor = BENCHMARK_MODEL
+
+    def __init__(
+        self,
+        name: str,
+        device: AdbDevice,
+        binary: Path,
+        cache: Path,
+        allowed: Iterable[str] = (),
+    ) -> None:
+        super().__init__(name, device, cache, allowed=frozenset(allowed))
+        self._program = _Program(device, self._store, binary)
+
+    def _greet(self) -> Hello:
+        return self._program.greet()
+
+    def _measure(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        return self._program.measure(job, on_event, timeout_seconds)
+
+
+class _Program:
+    """The program on a device, one process a trial."""
+
+    def __init__(self, device: AdbDevice, store: RemoteStore, binary: Path) -> None:
+        if not binary.is_file():
+            raise BadInputError(f"there is no file {binary}")
+        self._device = device
+        self._store = store
+        self._binary = binary
+        self._sha256 = sha256_of(binary)
+
+    def greet(self) -> Hello:
+        """What stands for an agent's greeting; the program tells no version of itself."""
+        done = self._device.shell(self._path(), "--help")
+        # It knows no --help and may fail for want of a model, but it must start.
+        if done.code in _NO_PROGRAM or done.code > 128:
+            raise TrialError(
+                "runtime_missing", f"{self._binary.name} does not run there: {done.said}"
+            )
+        version = f"sha256:{self._sha256[:16]}"
+        return Hello(PROTOCOL_VERSION, BENCHMARK_MODEL, BENCHMARK_MODEL, version)
+
+    def measure(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        """One trial.
+
+        Raises:
+            TrialError: it failed, or what it said is not what it says when all is well.
+            LinkLostError, DeadlineError: the device is gone, or too slow.
+        """
+        program, words = self._path(), arguments(job)
+        on_event(Event(job.trial, "measure"))
+        done = self._device.shell(program, *words, seconds=timeout_seconds)
+        if done.code:
+            raise TrialError(
+                "agent_died", f"{BENCHMARK_MODEL} ended with exit code {done.code}: {done.said}"
+            )
+        return result_of(job, f"{done.output}\n{done.errors}")
+
+    def _path(self) -> str:
+        return self._store.put(self._binary, self._sha256, executable=True)

@@ -1,0 +1,183 @@
+"""What TensorFlow's own ``benchmark_model`` is asked, and what it says.
+
+It reports a mean, a spread and, in newer builds, a median, and keeps no single sample.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mobilebench_agent.contract import Job, Metric, Result
+
+from mobilebench.devices.base import TrialError
+from mobilebench.records.device import BENCHMARK_MODEL
+
+_NUMBER = r"(\d+(?:\.\d+)?(?:e\+?\d{1,2})?)"
+_COUNT = re.compile(
+    rf"^(?:[A-Z]+: |[A-Z] tflite\s*: )?count=(\d+) first={_NUMBER} curr={_NUMBER} min={_NUMBER} "
+    rf"max={_NUMBER} avg={_NUMBER} std={_NUMBER}"
+    rf"(?: p5={_NUMBER} median={_NUMBER} p95={_NUMBER})?$",
+    re.MULTILINE,
+)
+_ONLY_ONE = re.compile(rf"^(?:[A-Z]+: |[A-Z] tflite\s*: )?count=1 curr={_NUMBER}", re.MULTILINE)
+_SUMMARY = re.compile(
+    rf"Inference timings in us: Init: {_NUMBER}, First inference: {_NUMBER}, "
+    rf"Warmup \(avg\): {_NUMBER}, Inference \(avg\): {_NUMBER}$",
+    re.MULTILINE,
+)
+_DELEGATED = re.compile(
+    r"Replacing (\d{1,6}) out of (\d{1,6}) node\(s\) with delegate \(([^)]{1,80})\) node, "
+    r"yielding (\d{1,6}) partitions"
+)
+
+_EXPLICIT = re.compile(
+    r"Explicitly applied \w{1,40} delegate, and the model graph will be (completely|partially) "
+)
+#: It prints whole microseconds, and six digits of a mean.
+_RESOLUTION_NS = 1000.0
+
+#: Both lines are rounded to six digits.
+_ROUNDING = 0.001
+
+
+@dataclass(frozen=True)
+class UpstreamTimings:
+    """What ``benchmark_model`` said; times in nanoseconds. None: this build does not tell.
+
+    Attributes:
+        count: timed inferences.
+        mean, sd, minimum, maximum, median, p05, p95: of the timed inferences.
+        initialization, first_inference, warmup_mean: before them.
+        delegated: how many of all ``nodes`` a delegate took, in how many ``partitions``.
+    """
+
+    count: int
+    mean: float
+    sd: float
+    minimum: float
+    maximum: float
+    median: float | None
+    p05: float | None
+    p95: float | None
+    initialization: float
+    first_inference: float
+    warmup_mean: float
+    delegated: int | None = None
+    nodes: int | None = None
+    partitions: int | None = None
+
+
+def arguments(job: Job) -> tuple[str, ...]:
+    """How the program is told what to do.
+
+    Raises:
+        TrialError: ``bad_job``: it measures latency alone; ``cpus_unavailable``.
+    """
+    if job.kind != "latency":
+        raise TrialError("bad_job", f"{BENCHMARK_MODEL} measures latency, not {job.kind}")
+    if job.cpus:
+        raise TrialError("cpus_unavailable", f"{BENCHMARK_MODEL} cannot be kept to some CPUs")
+    words = [
+        f"--graph={job.model}",
+        f"--num_threads={job.threads}",
+        # Never beside an accelerator: XNNPACK would take what that left.
+        f"--use_xnnpack={str(job.xnnpack and job.accelerator == 'cpu').lower()}",
+        f"--warmup_runs={job.warmup_runs}",
+        f"--warmup_min_secs={job.warmup_seconds:g}",
+        f"--num_runs={job.runs}",
+        f"--min_secs={job.seconds:g}",
+        f"--max_secs={job.max_seconds:g}",
+    ]
+    if job.accelerator != "cpu":
+        words.append(f"--use_{job.accelerator}=true")
+    return tuple(words)
+
+
+def result_of(job: Job, output: str) -> Result:
+    """The trial's result, as far as the program tells: no sample, but a mean and a spread.
+
+    Raises:
+        TrialError: ``protocol_violation``; ``accelerator_unavailable``: it does not say that the
+            accelerator took anything.
+    """
+    told = parse_output(output)
+    if job.accelerator != "cpu" and not (told.delegated or _EXPLICIT.search(output)):
+        raise TrialError(
+            "accelerator_unavailable",
+            f"{BENCHMARK_MODEL} does not say that {job.accelerator} took any part of the model",
+        )
+    known = {
+        "latency_mean": (told.mean, "avg", told.count),
+        "latency_sd": (told.sd, "std", told.count),
+        "latency_minimum": (told.minimum, "min", told.count),
+        "latency_maximum": (told.maximum, "max", told.count),
+        "latency_median": (told.median, "median", told.count),
+        "latency_p05": (told.p05, "p5", told.count),
+        "latency_p95": (told.p95, "p95", told.count),
+        "initialization_time": (told.initialization, "Init", 1),
+        "first_inference": (told.first_inference, "First inference", 1),
+    }
+    delegation = {"nodes": told.nodes, "delegated": told.delegated, "partitions": told.partitions}
+    return Result(
+        job.trial,
+        job.kind,
+        metrics=tuple(_metric(name, *values) for name, values in known.items()),
+        delegation=delegation if told.nodes else {},
+    )
+
+
+def _metric(name: str, value: float | None, word: str, n: int) -> Metric:
+    source = f"{BENCHMARK_MODEL}: {word}"
+    if value is None:
+        return Metric.unavailable(name, "ns", source, "this build does not print it")
+    return Metric(name, "ns", source, value, _RESOLUTION_NS, n)
+
+
+def parse_output(text: str) -> UpstreamTimings:
+    """Reads its output: older builds without percentiles, and any of its log prefixes.
+
+    Raises:
+        TrialError: ``protocol_violation``; a line is missing, twice there, or contradicts another.
+    """
+    text = "\n".join(line.strip() for line in text.splitlines())
+    summaries = _SUMMARY.findall(text)
+    if len(summaries) != 1:
+        raise TrialError(
+            "protocol_violation", f"benchmark_model printed {len(summaries)} summaries, not one"
+        )
+    init, first, warmup, mean = (float(word) * 1000 for word in summaries[0])
+    counts = _COUNT.findall(text)
+    if counts:
+        # The warm-up prints such a line, too; the measuring comes last.
+        words = counts[-1]
+        count = int(words[0])
+        _, _, least, most, average, sd = (float(word) * 1000 for word in words[1:7])
+        p05, median, p95 = (float(word) * 1000 if word else None for word in words[7:10])
+    elif singles := _ONLY_ONE.findall(text):
+        count, sd = 1, 0.0
+        least = most = average = float(singles[-1]) * 1000
+        p05 = median = p95 = average
+    else:
+        raise TrialError("protocol_violation", "benchmark_model printed no counted inferences")
+    low, high = mean * (1 - _ROUNDING), mean * (1 + _ROUNDING)
+    if count < 1 or not (low <= average <= high and least <= high and most >= low):
+        raise TrialError("protocol_violation", "benchmark_model's lines contradict each other")
+    delegated = _DELEGATED.findall(text)
+    taken, nodes, _, partitions = delegated[-1] if delegated else (None, None, "", None)
+    return UpstreamTimings(
+        count=count,
+        mean=mean,
+        sd=sd,
+        minimum=least,
+        maximum=most,
+        median=median,
+        p05=p05,
+        p95=p95,
+        initialization=init,
+        first_inference=first,
+        warmup_mean=warmup,
+        delegated=int(taken) if taken else None,
+        nodes=int(nodes) if nodes else None,
+        partitions=int(partitions) if partitions else None,
+    )

@@ -1,0 +1,90 @@
+"""This machine as a device: the agent in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from mobilebench_agent import system_files
+from mobilebench_agent.contract import Job, Metric, Result
+
+from mobilebench.devices import interrupt
+from mobilebench.devices.agent import archive as agent_archive
+from mobilebench.devices.agent import process as agent_process
+from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
+from mobilebench.devices.linux.state import Fitness, script
+from mobilebench.errors import BadInputError
+from mobilebench.records.device import DeviceFacts
+
+_GREETING_SECONDS = 60.0
+
+
+class LocalDevice:
+    """Runs the agent with a Python interpreter of this machine, by default the host's own."""
+
+    kind = "local"
+
+    def __init__(
+        self,
+        name: str,
+        python: str | None,
+        cache: Path,
+        allowed: frozenset[str] = frozenset(),
+    ) -> None:
+        self._name = name
+        self._python = python or sys.executable
+        self._command = (self._python, str(agent_archive.build(cache)))
+        # Byte code of the agent or its runtime must not be written while something is measured.
+        self._fitness = Fitness(name, _state, allowed, "--device local")
+        self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return self._name
+
+    def probe(self) -> DeviceFacts:
+        """Greets the agent; see :class:`mobilebench.devices.base.Device`."""
+        try:
+            hello = agent_process.greet(self._command, _GREETING_SECONDS, self._environment)
+        except TrialError as error:
+            raise BadInputError(
+                f"device {self._name!r} ({self._python}): {error.reason}"
+            ) from error
+        return DeviceFacts(
+            self._name,
+            self.kind,
+            hello.agent,
+            hello.runtime,
+            hello.runtime_version,
+            virtual=hello.device.get("virtual") is True,
+            info=hello.device,
+        )
+
+    def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002 (the file is here already)
+        """The file's own path: nothing has to travel."""
+        return str(file.resolve())
+
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
+        """Sees that it is fit and cool; see :class:`mobilebench.devices.base.Device`."""
+        return self._fitness.preflight(cooldown, on_wait)
+
+    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        """One trial in a fresh process; see :class:`mobilebench.devices.base.Device`."""
+        began, busy = time.monotonic(), time.process_time()
+        result = agent_process.converse(
+            self._command, job, on_event, timeout_seconds, self._environment
+        )
+        # To the agent this process is one of the others, and it is no load that a user could end.
+        share = (time.process_time() - busy) / max(time.monotonic() - began, 1e-9)
+        own = Metric("cpu_load_host", "CPUs", "process_time of the host's process", share, n=2)
+        return self._fitness.judge(replace(result, metrics=(*result.metrics, own)))
+
+
+def _state() -> str:
+    # Where the agent looks, too.
+    command = ["/bin/sh", "-c", script(str(system_files.root()))]
+    return interrupt.communicate(command, 30).stdout.decode("utf-8", "replace")

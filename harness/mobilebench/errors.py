@@ -1,0 +1,59 @@
+"""Errors that a user reads: one sentence each, with the exit code it stands for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MobileBenchError(Exception):
+    """What went wrong, where, and what to do, in one sentence."""
+
+    exit_code = 1
+
+
+class BadInputError(MobileBenchError):
+    """A wrong argument, file or setting: nothing was measured, nothing was written."""
+
+    exit_code = 2
+
+
+class InvalidRunError(MobileBenchError):
+    """The run cannot be trusted or cannot go on: device lost or unfit, disk full."""
+
+    exit_code = 4
+
+
+class InterruptedRunError(MobileBenchError):
+    """The user stopped the run; what was finished is kept and the rest can be done later."""
+
+    exit_code = 130
+
+
+class StepError(Exception):
+    """A step that did nothing, broke the model, or could not be done: why, in one sentence.
+
+    ``step`` is the step's text, once it is known.
+    """
+
+    step: str | None = None
+
+
+class UnsupportedModelError(StepError):
+    """A sound file that this machine's runtime has no kernels for."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says, in one line; its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """``did you mean NAME? `` with the nearest of the known names; nothing where none is near."""
+    near = nearest(wrong, known)
+    return f"did you mean {near}? " if near else ""
+
+
+def nearest(wrong: str, known: Iterable[str]) -> str | None:
+    """Which known name a misspelt one was probably to be."""
+    return next(iter(difflib.get_close_matches(wrong, list(known), 1)), None)

@@ -1,0 +1,242 @@
+"""Where a model comes from, and how it becomes a Keras model or a .tflite file.
+
+:func:`find_source` and :func:`find_student` look and hash without TensorFlow; loading needs it,
+except for a ready ``.tflite``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mobilebench.errors import BadInputError, first_line
+from mobilebench.models.keras_file import count_ends
+from mobilebench.models.spec import ModelSpec
+from mobilebench.models.training import TrainingSettings
+from mobilebench.models.zoo import ZOO, ZooModel, zoo_model
+
+Kind = Literal["zoo", "keras", "saved_model", "tflite"]
+
+#: Bytes 4 to 8 of a .tflite file.
+_TFLITE_IDENTIFIER = b"TFL3"
+#: Keras on a class that was never registered.
+_UNKNOWN_CLASS = re.compile(r"Could not locate class '([^']+)'")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that exists.
+
+    Attributes:
+        text: as the suite names it.
+        kind: decides what can be done with it: only ``zoo`` and ``keras`` can be retrained.
+        digest: SHA-256 of the file or folder, or of what defines a zoo model.
+        zoo: the zoo's entry, for kind ``zoo``.
+    """
+
+    text: str
+    kind: Kind
+    digest: str
+    zoo: ZooModel | None = None
+
+    @property
+    def name(self) -> str:
+        """What results call it: no folder of the user's."""
+        return self.text if self.kind == "zoo" else self.path.name
+
+    @property
+    def path(self) -> Path:
+        """The file or folder, for every kind but ``zoo``."""
+        return Path(self.text)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether steps that retrain can start from it."""
+        return self.kind in ("zoo", "keras")
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """How many inputs and outputs it has, as far as can be told without TensorFlow."""
+        return count_ends(self.path) if self.kind == "keras" else (1, 1)
+
+    @property
+    def levels(self) -> bool:
+        """Whether integers become 0..1 for it: a user's own model takes its data as they are."""
+        return self.zoo is not None and self.zoo.levels
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """How it is trained; a user's own model has the defaults."""
+        known = None if self.zoo is None else self.zoo.training
+        return known or TrainingSettings()
+
+
+def find_source(text: str) -> Source:
+    """The model that a suite names.
+
+    Raises:
+        BadInputError: no such model, or a file that is not what its name says.
+    """
+    if text.startswith("zoo:"):
+        name = text.removeprefix("zoo:")
+        entry = zoo_model(name)
+        digest = hashlib.sha256(f"zoo {name} {entry.training}".encode()).hexdigest()
+        return Source(text, "zoo", digest, entry)
+    path = Path(text)
+    if not path.exists():
+        name = path.name.lower().removeprefix("zoo:")
+        hint = f"; did you mean zoo:{name}? It" if name in ZOO else "; it"
+        raise BadInputError(
+            f"model {text} does not exist{hint} must be zoo:NAME, a .keras file, "
+            "a SavedModel folder or a .tflite file"
+        )
+    if path.is_dir():
+        if not (path / "saved_model.pb").is_file():
+            raise BadInputError(f"model folder {text} is no SavedModel: it has no saved_model.pb")
+        return Source(text, "saved_model", _folder_digest(path))
+    content = _read(path)
+    digest = hashlib.sha256(content).hexdigest()
+    if path.suffix == ".tflite":
+        check_tflite(content, text)
+        return Source(text, "tflite", digest)
+    if path.suffix == ".keras":
+        if not zipfile.is_zipfile(path):
+            raise BadInputError(f"model {text} is torn or no .keras file: it is no zip archive")
+        return Source(text, "keras", digest)
+    raise BadInputError(
+        f"model {text} has an unknown format; it must be a .keras file, "
+        "a SavedModel folder or a .tflite file"
+    )
+
+
+def find_student(spec: ModelSpec, source: Source) -> Source | None:
+    """The architecture that ``distill`` and ``student`` train, or None if there is none.
+
+    Raises:
+        BadInputError: the suite names one that does not exist or cannot be trained.
+    """
+    text = spec.student
+    if text is None:
+        own = None if source.zoo is None else source.zoo.student
+        text = None if own is None else f"zoo:{own}"
+    if text is None:
+        return None
+    student = find_source(text)
+    if not student.trainable:
+        raise BadInputError(
+            f"model {spec.name!r}: student {text} cannot be trained; "
+            "it must be zoo:NAME or a .keras file"
+        )
+    return student
+
+
+def find_teachers(spec: ModelSpec) -> tuple[Source, ...]:
+    """The models that ``distill`` learns from instead of the model itself; none if it is that.
+
+    Raises:
+        BadInputError: the suite names one that does not exist, or a SavedModel.
+    """
+    teachers = tuple(find_source(text) for text in spec.teachers)
+    for teacher in teachers:
+        if teacher.kind == "saved_model":
+            raise BadInputError(
+                f"model {spec.name!r}: teacher {teacher.text} is a SavedModel; "
+                "give zoo:NAME, a .keras or a .tflite file"
+            )
+    return teachers
+
+
+def build_fresh(source: Source) -> Any:
+    """A Keras model of the source's architecture with fresh random weights.
+
+    The caller has seeded Keras.
+    """
+    from mobilebench.models.copies import fresh_copy
+
+    if source.zoo is not None:
+        return source.zoo.build()
+    return fresh_copy(load_keras(source))
+
+
+def load_keras(source: Source) -> Any:
+    """The model of a ``.keras`` file. Code stored inside the file is never run.
+
+    Raises:
+        BadInputError: the file needs such code or custom classes, or is torn.
+    """
+    import keras
+
+    try:
+        model = keras.models.load_model(source.path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever the file's contents provoke
+        text = str(error)
+        if "unsafe" in text or "safe_mode" in text:
+            raise BadInputError(
+                f"model {source.text} stores Python code (a Lambda layer), which is not run for "
+                "safety; replace that layer or give a SavedModel or a .tflite file"
+            ) from error
+        if "register_keras_serializable" in text or "Could not locate" in text:
+            found = _UNKNOWN_CLASS.search(text)
+            what = f"class {found[1]!r}" if found else "a class"
+            raise BadInputError(
+                f"model {source.text} uses {what} of its own, whose code a .keras file does not "
+                "hold; export the model as a SavedModel or a .tflite file"
+            ) from error
+        raise BadInputError(
+            f"model {source.text} cannot be loaded by Keras: {first_line(error)}"
+        ) from error
+    if not getattr(model, "inputs", None):  # a Sequential that was never built has none
+        raise BadInputError(
+            f"model {source.text} has no defined input: begin it with keras.Input and save it again"
+        )
+    for tensor in model.inputs:
+        if None in tensor.shape[1:]:
+            raise BadInputError(
+                f"model {source.text} has an open shape {tuple(tensor.shape)} at input "
+                f"{tensor.name!r}; every dimension but the batch must be fixed"
+            )
+    return _flat(model)
+
+
+def _flat(model: Any) -> Any:
+    """The same layers with a tensor or a list of them at either end, whatever it was built with."""
+    import keras
+
+    structures = [getattr(model, end, None) for end in ("input", "output")]  # Sequential has none
+    if not any(isinstance(end, dict | list | tuple) for end in structures):
+        return model
+    ends = [e[0] if len(e) == 1 else list(e) for e in (model.inputs, model.outputs)]
+    return keras.Model(*ends, name=model.name)
+
+
+def check_tflite(content: bytes, where: str) -> None:
+    """Refuses what is no .tflite file.
+
+    Raises:
+        BadInputError: the file is empty, torn, or something else.
+    """
+    if content[4:8] != _TFLITE_IDENTIFIER:
+        raise BadInputError(
+            f"model {where} is no .tflite file: "
+            + ("it is empty" if not content else "it lacks the identifier TFL3")
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"model {path} cannot be read: {error.strerror}") from error
+
+
+def _folder_digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        content = _read(file)
+        digest.update(f"{file.relative_to(path).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""What a suite says of a model: where it comes from, and which data belong to it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+#: Data that are asked for by name; anything else is a path.
+NAMED_DATASETS = (
+    "mnist-subset",
+    "spoken-digits",
+    "sms-spam",
+    "mnist",
+    "fashion-mnist",
+    "random",
+)
+
+#: The keys that ask for accuracy.
+REQUIREMENTS = ("min_accuracy", "max_accuracy_loss")
+
+
+class ModelSpec(BaseModel):
+    """One model of a suite.
+
+    Attributes:
+        name: how tables call it.
+        source: ``zoo:NAME``, or the path of a ``.keras`` file, a SavedModel folder or a
+            ``.tflite`` file.
+        data: one of ``NAMED_DATASETS`` (``random`` is seeded noise: enough to calibrate an
+            architecture, no accuracy), the path of an ``.npz`` file, or of a Python file with
+            ``get_calibration_data()`` and ``get_evaluation_data()``. Zoo models bring their own.
+        student: ``zoo:NAME`` or the path of a ``.keras`` file: the smaller architecture that
+            ``distill`` and ``student`` train. Its weights are not used.
+        teachers: ``zoo:NAME``, ``.keras`` or ``.tflite`` files: trained models that ``distill``
+            learns from, all together, instead of the model itself.
+        recipes: recipes for this model alone, instead of the suite's.
+        ready: further variants made elsewhere: a name and the path of a ``.tflite`` each,
+            compared as they are.
+        min_accuracy: the share of right answers that every variant must at least have, as 0.97.
+        data_for: the source that the data were made for, where that is another one; a suite sets
+            it for its ready files.
+        max_accuracy_loss: how much less than the baseline's it may be, as 0.005 for half a point.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+    source: str = Field(min_length=1)
+    data: str | None = None
+    student: str | None = None
+    teachers: tuple[str, ...] = ()
+    recipes: tuple[str | dict[str, object], ...] = ()
+    ready: dict[str, str] = Field(default_factory=dict)
+    data_for: str | None = None
+    min_accuracy: float | None = Field(None, strict=True)
+    max_accuracy_loss: float | None = Field(None, strict=True)
+
+    @field_validator(*REQUIREMENTS)
+    @classmethod
+    def _is_share(cls, share: float | None, info: ValidationInfo) -> float | None:
+        # No samples can show an accuracy of 1, or that nothing at all is lost.
+        if share is not None and not 0 < share < 1:
+            example = "0.97 for 97 %" if info.field_name == "min_accuracy" else "0.01 for a point"
+            raise ValueError(f"is a share between 0 and 1: write {example}")
+        return share

@@ -1,0 +1,1 @@
+"""The things that travel from room to room: plain, typed values."""

@@ -1,0 +1,31 @@
+"""What a number belongs to: one variant of a model, on one device, with one runtime."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where variants may be compared: one model on one device with one runtime."""
+
+    model: str
+    device: str
+    runtime: str
+
+
+class Key(NamedTuple):
+    """One row of a summary; trials, samples and estimates are found by it."""
+
+    model: str
+    recipe: str
+    device: str
+    runtime: str
+
+    @property
+    def place(self) -> Place:
+        """The key without its recipe."""
+        return Place(self.model, self.device, self.runtime)
+
+    def __str__(self) -> str:
+        """For a sentence."""
+        return " · ".join(self)

@@ -1,0 +1,1 @@
+"""Pictures, each as SVG."""

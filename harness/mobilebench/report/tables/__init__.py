@@ -1,0 +1,1 @@
+"""The comparison tables, before any format and in each."""

@@ -1,0 +1,1 @@
+"""What happens when: plan, run, gate, calibrate, compare, history."""

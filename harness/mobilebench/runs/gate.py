@@ -1,0 +1,275 @@
+"""The gate: both arms in one session, a verdict, and a second look where the first gives none."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mobilebench import crash
+from mobilebench.analysis import disturbance, gating, verdicts
+from mobilebench.analysis.gating import Look, Verdict
+from mobilebench.analysis.verdicts import Comparison, Place
+from mobilebench.errors import BadInputError, InvalidRunError, MobileBenchError
+from mobilebench.files import write_atomically
+from mobilebench.records.device import AGENT
+from mobilebench.runs import calibrate as calibration
+from mobilebench.runs import gate_interface
+from mobilebench.runs import pair as arms
+from mobilebench.runs import run as runs
+from mobilebench.runs.verdict import VERDICT, GateResult, document
+from mobilebench.store.folder import RunFolder
+from mobilebench.suite.policy import Policy
+from mobilebench.suite.schema import Suite
+
+
+def start(
+    suite: Suite, policy: Policy, results: Path, command: Sequence[str], watcher: runs.Watcher
+) -> GateResult:
+    """Runs each model's baseline and candidates on each device and runtime, and judges.
+
+    Args:
+        suite: the first recipe of a model is its baseline; every other variant is a candidate.
+        policy: what is looked at, and how much worse it may get.
+        results: where the run gets its folder.
+        command: how it was asked for; kept in the manifest.
+        watcher: told how it goes.
+
+    Returns:
+        The result; INVALID with the reason if a candidate has other inputs or outputs than its
+        baseline (nothing was written then), or the run could not go on (what was finished is kept).
+
+    Raises:
+        BadInputError: there is nothing to compare; nothing was written.
+        InterruptedRunError: by Ctrl-C; the gate can be resumed.
+    """
+    arms.ensure_bursts(suite)
+    if suite.executor != AGENT:
+        raise BadInputError(
+            f"a gate judges by samples, and {suite.executor} keeps none: leave 'executor' out"
+        )
+    folder = results
+
+    def shape(manifest: dict[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
+        nonlocal folder
+        folder = results / manifest["run"]
+        return _gated(manifest, files, suite, policy)
+
+    try:
+        gate_interface.ensure_ready_files_fit(suite)
+        return _conclude(runs.start(suite, results, command, watcher, shape), watcher)
+    except gate_interface.OtherInterfaceError as error:
+        return GateResult(suite.name, results / suite.name, (), (), invalid=str(error))
+    except InvalidRunError as error:
+        return _invalid(folder, error)
+    except Exception as error:
+        record_fault(folder, error)
+        raise
+
+
+def resume(path: Path, watcher: runs.Watcher) -> GateResult:
+    """Finishes an earlier gate, or says again what it said.
+
+    Raises:
+        BadInputError: there is no gate's run, or its device has changed since.
+    """
+    if "gate" not in RunFolder.open(path).manifest():
+        raise BadInputError(f"{path} is the run of no gate: go on with mobilebench run --resume")
+    try:
+        return _conclude(runs.resume(path, watcher), watcher)
+    except InvalidRunError as error:
+        return _invalid(path, error)
+    except Exception as error:
+        record_fault(path, error)
+        raise
+
+
+def fault(path: Path, error: BaseException) -> GateResult:
+    """What a gate says that ended in an unexpected exception: INVALID, and a fault of ours."""
+    return GateResult(path.name, path, (), (), invalid=crash.reason(error), fault=True)
+
+
+def record_fault(path: Path, error: Exception) -> None:
+    """Keeps with the run, if it was begun, that its gate ended in an unexpected exception."""
+    if isinstance(error, MobileBenchError):
+        return
+    # Whatever is broken may be broken here, too; the exception itself is told in any case.
+    with contextlib.suppress(Exception):
+        _keep(RunFolder.open(path), fault(path, error))
+
+
+def _invalid(path: Path, error: InvalidRunError) -> GateResult:
+    """No verdict, and why; kept with the run, if there is one and its disk takes it."""
+    result = GateResult(path.name, path, (), (), invalid=str(error))
+    with contextlib.suppress(BadInputError, InvalidRunError):
+        _keep(RunFolder.open(path), result)
+    return result
+
+
+def stored(folder: RunFolder) -> GateResult | None:
+    """What a gate's folder says; None if it is no gate's, or the gate has not come to its end."""
+    manifest = folder.manifest()
+    if "gate" not in manifest:
+        return None
+    if manifest.get("state") == "finished":
+        return judge(folder)
+    try:
+        told = json.loads((folder.path / VERDICT).read_text("utf-8"))
+        reason = str(told["invalid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return GateResult(folder.path.name, folder.path, (), (), invalid=reason) if reason else None
+
+
+def _keep(folder: RunFolder, result: GateResult) -> None:
+    text = json.dumps(document(result), indent=1, ensure_ascii=False)
+    write_atomically(folder.path / VERDICT, f"{text}\n".encode())
+
+
+def judge(folder: RunFolder) -> GateResult:
+    """What the trials in a gate's folder say, whatever there is of them."""
+    manifest = folder.manifest()
+    gate = manifest["gate"]
+    looks = tuple(Look(**look) for look in gate["looks"])
+    comparisons = verdicts.judge(
+        [Place(**place) for place in gate["places"]],
+        manifest,
+        folder.trials(),
+        folder.samples(),
+        Policy.model_validate(gate["policy"]),
+        looks,
+        {Place(**entry["place"]): entry["noise"] for entry in gate["noise"]},
+    )
+    load = disturbance.described(manifest, folder.trials())
+    warnings = _warnings(manifest, comparisons)
+    if tolerated := disturbance.tolerated(load):
+        warnings.insert(0, tolerated)
+    return GateResult(
+        manifest["run"],
+        folder.path,
+        comparisons,
+        looks,
+        tuple(warnings),
+        disturbed=disturbance.banners(manifest, load),
+    )
+
+
+def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
+    result = judge(folder)
+    manifest = folder.manifest()
+    blocks = 1 + max((trial["block"] for trial in manifest["plan"]), default=-1)
+    if _undecided(result) and blocks < result.looks[-1].blocks:
+        policy = Policy.model_validate(manifest["gate"]["policy"])
+        kinds = _kinds(policy, bool(manifest["suite"]["protocol"].get("energy")))
+        plan = arms.plan(manifest, result.looks[-1].blocks, kinds)
+        with folder.locked():
+            folder.write_manifest({**manifest, "plan": plan, "state": "running"})
+        try:
+            runs.resume(folder.path, watcher)
+        except BadInputError as error:
+            raise InvalidRunError(
+                f"the second look could not begin: {error}; "
+                f"go on with: mobilebench gate --resume {folder.path}"
+            ) from error
+        result = judge(folder)
+    _keep(folder, result)
+    return result
+
+
+def _undecided(result: GateResult) -> bool:
+    """Whether more blocks could change the overall verdict: what has failed stays failed."""
+    if result.verdict in (Verdict.FAIL, Verdict.INVALID):
+        return False
+    return any(
+        finding.verdict == Verdict.INCONCLUSIVE and finding.p_fail is not None
+        for comparison in result.comparisons
+        for finding in comparison.findings
+    )
+
+
+def _gated(
+    manifest: dict[str, Any], files: Mapping[str, Path], suite: Suite, policy: Policy
+) -> dict[str, Any]:
+    """The manifest with the plan of the first look, and all that the verdict will need."""
+    places = _places(manifest, suite)
+    if not places:
+        raise BadInputError(
+            "there is nothing to compare: every model has one variant only; "
+            "add a recipe or a ready file to the suite"
+        )
+    made = {(entry["model"], entry["recipe"]): entry["sha256"] for entry in manifest["artifacts"]}
+    if not any({(p.model, p.baseline), (p.model, p.candidate)} <= made.keys() for p in places):
+        first = manifest["failures"][0]
+        raise BadInputError(
+            f"there is nothing to compare: {first['model']} · {first['recipe']}: {first['reason']}"
+        )
+    warnings = gate_interface.compare_made(places, manifest, files)
+    kinds = _kinds(policy, suite.protocol.energy)
+    tested = len(places) * sum(kind in kinds for kind in verdicts.REPLICATED)
+    looks = gating.plan_looks(tested, max(gating.FIRST_BLOCKS, suite.protocol.blocks))
+    noise = [
+        {"place": asdict(place), "noise": found.metrics}
+        for place in places
+        if (found := _noise(manifest, place, made.get((place.model, place.baseline), "")))
+    ]
+    return {
+        **manifest,
+        "plan": arms.plan(manifest, looks[0].blocks, kinds),
+        "warnings": [*manifest["warnings"], *warnings],
+        "gate": {
+            "policy": policy.model_dump(),
+            "looks": [asdict(look) for look in looks],
+            "places": [asdict(place) for place in places],
+            "noise": noise,
+        },
+    }
+
+
+def _places(manifest: Mapping[str, Any], suite: Suite) -> list[Place]:
+    baselines = {entry["name"]: entry["baseline"] for entry in manifest["models"]}
+    return [
+        Place(model.name, device.name, runtime.name, baselines[model.name], recipe.name)
+        for model, recipe in suite.variants()
+        if recipe.name != baselines[model.name]
+        for device in suite.devices
+        for runtime in suite.runtimes
+    ]
+
+
+def _kinds(policy: Policy, energy: bool) -> tuple[str, ...]:
+    """The kinds of trials that the policy asks for; delegated nodes are told by any.
+
+    Energy takes long: it is measured if the suite asks for it as well.
+    """
+    kinds = ("latency", "memory", "accuracy", *(["energy"] if energy else []))
+    chosen = tuple(kind for kind in kinds if getattr(policy, kind).enabled)
+    return chosen or ("latency",)
+
+
+def _noise(manifest: Mapping[str, Any], place: Place, artifact: str) -> calibration.Noise | None:
+    device = next(d for d in manifest["devices"] if d["name"] == place.device)
+    runtime = next(r for r in manifest["runtimes"] if r["name"] == place.runtime)
+    return calibration.known(device, runtime, artifact)
+
+
+def _warnings(manifest: Mapping[str, Any], comparisons: Sequence[Comparison]) -> list[str]:
+    warnings = [
+        f"{device['name']} is virtual: its times are not a phone's latency."
+        for device in manifest["devices"]
+        if device.get("virtual")
+    ]
+    bare = {
+        (c.model, c.device, c.runtime): None
+        for c in comparisons
+        for f in c.findings
+        if f.metric in verdicts.REPLICATED and f.effect.value is not None and f.noise is None
+    }
+    warnings += [
+        f"The noise of {model} on {device} · {runtime} is not known, so the margin is the "
+        "policy's alone: mobilebench calibrate measures it."
+        for model, device, runtime in bare
+    ]
+    return [*warnings, *manifest.get("warnings", ())]

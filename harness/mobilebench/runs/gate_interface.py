@@ -1,0 +1,82 @@
+"""Whether a gate's candidates can stand in their baseline's place: the same inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mobilebench.analysis.verdicts import Place
+from mobilebench.compress.pipeline.build_inputs import essential
+from mobilebench.errors import InvalidRunError
+from mobilebench.models.sources import find_source
+from mobilebench.suite.schema import Suite
+from mobilebench.tflite import interface
+from mobilebench.tflite.interface import Interface
+
+
+class OtherInterfaceError(InvalidRunError):
+    """A candidate takes or gives something else than its baseline; nothing was written."""
+
+
+def ensure_ready_files_fit(suite: Suite) -> None:
+    """Compares the ready files of each model, before anything is made.
+
+    Raises:
+        BadInputError: a file is not there, no ``.tflite``, or has an input of an open shape.
+        OtherInterfaceError: a candidate takes or gives something else than its baseline.
+    """
+    baselines: dict[str, tuple[str, Interface | None]] = {}
+    for model, recipe in suite.variants():
+        ready = None
+        if model.source.endswith(".tflite") and not essential(recipe.steps):
+            ready = interface.read(find_source(model.source).path.read_bytes(), model.source)
+            interface.require_fixed(ready, model.source)
+        name, baseline = baselines.setdefault(model.name, (recipe.name, ready))
+        if baseline is not None and ready is not None:
+            _ensure_fit(f"{model.name} · {recipe.name}", name, baseline, ready)
+
+
+def compare_made(
+    places: Iterable[Place], manifest: Mapping[str, Any], files: Mapping[str, Path]
+) -> list[str]:
+    """Compares all that was made.
+
+    Args:
+        places: which variants are compared.
+        manifest: of the run.
+        files: the run's files, by name.
+
+    Returns:
+        warnings: where float32 became integers, or the other way round.
+
+    Raises:
+        OtherInterfaceError: a candidate takes or gives something else than its baseline.
+    """
+    made = {
+        (entry["model"], entry["recipe"]): interface.read(
+            files[f"{entry['sha256']}.tflite"].read_bytes(), entry["recipe"]
+        )
+        for entry in manifest["artifacts"]
+    }
+    warnings: dict[str, None] = {}
+    for place in places:
+        baseline = made.get((place.model, place.baseline))
+        candidate = made.get((place.model, place.candidate))
+        if baseline is None or candidate is None:
+            continue
+        name = f"{place.model} · {place.candidate}"
+        _ensure_fit(name, place.baseline, baseline, candidate)
+        converted = interface.conversions(baseline, candidate)
+        if converted:
+            warnings[f"{name}: {'; '.join(converted)}: an app must convert these values."] = None
+    return list(warnings)
+
+
+def _ensure_fit(name: str, baseline_name: str, baseline: Interface, candidate: Interface) -> None:
+    found = interface.differences(baseline, candidate)
+    if found:
+        raise OtherInterfaceError(
+            f"{name} cannot take the place of its baseline {baseline_name}, so nothing was "
+            f"measured: {'; '.join(found)}"
+        )

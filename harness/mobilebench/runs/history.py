@@ -1,0 +1,261 @@
+"""One variant in one place over many stored runs, and where its numbers changed for good.
+
+Advice, as all that compares sessions. Only runs that may be compared with the newest one are in a
+series; the others are refused with the reason. A run's numbers are read from its ``summary.csv``,
+so that hundreds of runs take a second; where that is older than the trials, they are summarised
+anew.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebench.analysis.comparability import Refusal, differences
+from mobilebench.analysis.estimates import Interval
+from mobilebench.analysis.rows import frame
+from mobilebench.analysis.steps import Step, find_steps
+from mobilebench.errors import BadInputError, MobileBenchError
+from mobilebench.runs.stored import Key, StoredRun, is_current, number, read_stored, run_folders
+from mobilebench.store.folder import MANIFEST, RunFolder
+from mobilebench.text import plain
+
+if TYPE_CHECKING:
+    from mobilebench.analysis.summary import Summary
+
+#: What can be followed, and the column of ``summary.csv`` that has it (in its base unit).
+METRICS = {
+    "latency": "latency_ns",
+    "p90": "latency_p90_ns",
+    "p99": "latency_p99_ns",
+    "memory": "memory_peak_bytes",
+    "size": "size_bytes",
+    "accuracy": "accuracy",
+}
+
+#: A picture of fewer runs shows nothing that the runs' own reports do not.
+ENOUGH_TO_SHOW = 3
+
+#: Of a run's own report: so many of the runs before it are looked at, the latest ones.
+_MOST_BEFORE = 300
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run's number: ``created`` is its UTC time, ``value`` in the metric's base unit."""
+
+    run: str
+    created: str
+    artifact: str
+    value: float
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One variant on one device and runtime, oldest run first; ``steps`` are indices into it."""
+
+    model: str
+    recipe: str
+    device: str
+    runtime: str
+    metric: str
+    virtual: bool
+    points: tuple[Point, ...]
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What it is, and where it was measured."""
+        return plain(f"{self.model} · {self.recipe} on {self.device} · {self.runtime}")
+
+    @property
+    def levels(self) -> list[tuple[int, int]]:
+        """The first and the last run of each level (indices, both included)."""
+        edges = [0, *(step.index for step in self.steps), len(self.points)]
+        return [(a, b - 1) for a, b in itertools.pairwise(edges)]
+
+
+@dataclass(frozen=True)
+class History:
+    """The series of some runs, and what was left out of them."""
+
+    series: tuple[Series, ...]
+    refusals: tuple[Refusal, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """For a machine: a step tells its run and its change beside what :class:`Step` has."""
+        return {
+            "series": [
+                {
+                    **asdict(series),
+                    "steps": [
+                        {
+                            **asdict(step),
+                            "run": series.points[step.index].run,
+                            "change": step.change,
+                        }
+                        for step in series.steps
+                    ],
+                }
+                for series in self.series
+            ],
+            "refusals": [asdict(refusal) for refusal in self.refusals],
+        }
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which series: each name must agree where it is given."""
+
+    model: str | None = None
+    recipe: str | None = None
+    device: str | None = None
+    runtime: str | None = None
+
+    def holds(self, key: Key) -> bool:
+        """Whether a series of that name is wanted."""
+        wanted = (self.model, self.recipe, self.device, self.runtime)
+        return all(w is None or plain(w) == name for w, name in zip(wanted, key, strict=True))
+
+
+def history(paths: Sequence[Path], metric: str = "latency", wanted: Wanted = Wanted()) -> History:
+    """The series of some runs.
+
+    Args:
+        paths: run folders, and folders that hold run folders.
+        metric: one of ``METRICS``.
+        wanted: which series; all by default.
+
+    Raises:
+        BadInputError: there is no run there, or no such series; the message says what there is.
+    """
+    runs, refusals = [], []
+    for path in run_folders(paths):
+        try:
+            runs.append(read_stored(RunFolder.open(path), METRICS[metric]))
+        except MobileBenchError as error:
+            refusals.append(Refusal(path.name, "the run", str(error)))
+    if not runs:
+        why = f": {refusals[0].reason}" if refusals else ""
+        raise BadInputError(f"no finished run in {', '.join(map(str, paths))}{why}")
+    found = _series(runs, metric, wanted, refusals)
+    if not found:
+        raise BadInputError(_nothing(runs, metric, wanted, refusals))
+    return History(tuple(found), tuple(refusals))
+
+
+def before(folder: RunFolder, summary: Summary) -> tuple[Series, ...]:
+    """The latency of a run's own variants in the runs beside it, up to this one.
+
+    What cannot be compared is left out, and runs whose summary is not up to date: a report must not
+    wait for them.
+
+    Args:
+        folder: the run, which is the last of each series.
+        summary: of that run.
+
+    Returns:
+        The series of at least ``ENOUGH_TO_SHOW`` runs; none if the run is not finished.
+    """
+    try:
+        this = read_stored(folder, METRICS["latency"], frame(summary).to_dict("records"))
+    except BadInputError:
+        return ()
+    siblings = sorted((p.parent for p in folder.path.parent.glob(f"*/{MANIFEST}")), reverse=True)
+    runs = [this]
+    # The names of runs begin with their times.
+    earlier = [path for path in siblings if path.name < folder.path.name]
+    for path in earlier[:_MOST_BEFORE]:
+        if not is_current(path):
+            continue
+        try:
+            run = read_stored(RunFolder.open(path), METRICS["latency"])
+        except MobileBenchError:
+            continue
+        if (run.created, run.name) < (this.created, this.name):
+            runs.append(run)
+    return tuple(
+        series
+        for series in _series(runs, "latency", Wanted(), [])
+        if series.points[-1].run == this.name and len(series.points) >= ENOUGH_TO_SHOW
+    )
+
+
+def _series(
+    runs: Sequence[StoredRun], metric: str, wanted: Wanted, refusals: list[Refusal]
+) -> list[Series]:
+    """Each wanted series that has a number, the longest first; adds what was left out."""
+    by_key: dict[Key, list[StoredRun]] = defaultdict(list)
+    for run in sorted(runs, key=lambda run: (run.created, run.name), reverse=True):
+        for key in run.rows:
+            if wanted.holds(key):
+                by_key[key].append(run)
+    found = []
+    for key, having in by_key.items():
+        what = " · ".join(key)
+        place = key[2:]
+        newest = having[0].settings.get(place, {})
+        points = []
+        for run in having:
+            told = differences(newest, run.settings.get(place, {}))
+            if _disturbed(run.rows[key], metric):
+                told = ["load disturbed its latency"]
+            point = None if told else _point(run, key, metric)
+            if point is None:
+                reason = "; ".join(told) or f"no {metric}: {_reason(run.rows[key], metric)}"
+                refusals.append(Refusal(run.name, what, reason))
+            else:
+                points.append(point)
+        if points:
+            points.reverse()
+            steps = find_steps([point.value for point in points])
+            virtual = str(having[0].rows[key]["virtual_device"]) == "True"
+            found.append(Series(*key, metric, virtual, tuple(points), steps))
+    return sorted(found, key=lambda series: -len(series.points))
+
+
+def _point(run: StoredRun, key: Key, metric: str) -> Point | None:
+    row, column = run.rows[key], METRICS[metric]
+    value = number(row.get(column))
+    if value is None:
+        return None
+    low, high, confidence = (
+        number(row.get(f"{column}_{part}")) for part in ("low", "high", "confidence")
+    )
+    interval = (
+        Interval(low, high, confidence or 0) if low is not None and high is not None else None
+    )
+    return Point(run.name, run.created, str(row.get("artifact_sha256", "")), value, interval)
+
+
+def _disturbed(row: Mapping[Any, Any], metric: str) -> bool:
+    timed = METRICS[metric].startswith("latency")
+    return timed and str(row.get("disturbed_by_load")) == "True"
+
+
+def _reason(row: Mapping[Any, Any], metric: str) -> str:
+    return plain(row.get(f"{METRICS[metric]}_reason") or "not recorded")
+
+
+def _nothing(
+    runs: Sequence[StoredRun], metric: str, wanted: Wanted, refusals: Sequence[Refusal]
+) -> str:
+    keys = [key for run in runs for key in run.rows]
+    named = {
+        "model": wanted.model,
+        "recipe": wanted.recipe,
+        "device": wanted.device,
+        "runtime": wanted.runtime,
+    }
+    for position, (what, name) in enumerate(named.items()):
+        known = sorted({key[position] for key in keys})
+        if name is not None and plain(name) not in known:
+            return f"no run has the {what} {name!r}; there are {', '.join(known) or 'none'}"
+    if any(map(wanted.holds, keys)):
+        return f"no run has a {metric} there: {refusals[-1].reason}"
+    return "no run has that model, recipe, device and runtime together"

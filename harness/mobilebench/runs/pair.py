@@ -1,0 +1,134 @@
+"""Two arms of one model: as a suite, and as blocks of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mobilebench.errors import BadInputError
+from mobilebench.runs.plan import PlannedVariant, make_gate_plan
+from mobilebench.suite.schema import Suite, read_suite, validate
+from mobilebench.text import file_name
+
+BASELINE, CANDIDATE = "baseline", "candidate"
+
+
+def suite_of_files(
+    baseline: Path, candidate: Path, data: str | None = None, settings: Mapping[str, Any] = {}
+) -> Suite:
+    """The suite that compares two ``.tflite`` files as they are.
+
+    Args:
+        baseline: the file that is known to be good.
+        candidate: the file that is to be as good.
+        data: labelled data, as a suite's ``data``; None: no accuracy is compared.
+        settings: see :func:`settings`.
+
+    Raises:
+        BadInputError: a file is not there or no ``.tflite``, or a setting is not valid.
+    """
+    for role, path in ((BASELINE, baseline), (CANDIDATE, candidate)):
+        if not path.is_file():
+            raise BadInputError(f"the {role} {path} does not exist")
+        if path.suffix != ".tflite":
+            raise BadInputError(
+                f"the {role} {path} is no .tflite file: convert it first (mobilebench compress), "
+                "or gate a suite file, which can hold any model"
+            )
+    model = {
+        "name": baseline.stem,
+        "source": str(baseline),
+        "recipes": [{"name": BASELINE, "recipe": "as_is"}],
+        "ready": {CANDIDATE: str(candidate)},
+        **({"data": data} if data else {}),
+    }
+    document = {"name": file_name(f"gate-{candidate.stem}")[:60], "models": [model]}
+    return validate(_changed(document, settings), "this gate", Path())
+
+
+def suite_of_file(path: Path, settings: Mapping[str, Any] = {}) -> Suite:
+    """The suite of a TOML file, with some of its keys replaced, see :func:`settings`.
+
+    Raises:
+        BadInputError: there is no such suite, or it is not valid.
+    """
+    return validate(_changed(read_suite(path), settings), str(path), path.parent)
+
+
+def _changed(document: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A suite's document with those keys replaced; ``cpus`` goes to every runtime."""
+    changed = {**document, **settings}
+    if isinstance(document.get("protocol"), dict) and "protocol" in settings:
+        changed["protocol"] = {**document["protocol"], **settings["protocol"]}
+    if cpus := changed.pop("cpus", None):
+        runtimes = changed.get("runtimes") or [{"name": "cpu-1"}]
+        changed["runtimes"] = [{**runtime, "cpus": cpus} for runtime in runtimes]
+    return changed
+
+
+def settings(
+    seconds: float | None,
+    threads: int | None,
+    seed: int | None,
+    devices: Sequence[Any],
+    energy: bool | None = None,
+    cpus: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """A suite's keys for what a command line gives (``seconds`` measured a trial).
+
+    ``cpus`` is none of a suite's own keys: it is for each runtime that the suite will have.
+    """
+    found: dict[str, Any] = {}
+    protocol: dict[str, Any] = {}
+    if seconds is not None:
+        protocol = {"seconds": seconds, "warmup_seconds": min(0.5, seconds)}
+    if energy is not None:
+        protocol["energy"] = energy
+    if protocol:
+        found["protocol"] = protocol
+    if threads is not None:
+        found["runtimes"] = [{"name": f"cpu-{threads}", "threads": threads}]
+    if cpus:
+        found["cpus"] = cpus
+    if seed is not None:
+        found["seed"] = seed
+    if devices:
+        found["devices"] = [device.model_dump() for device in devices]
+    return found
+
+
+def ensure_bursts(suite: Suite) -> None:
+    """Raises BadInputError for a suite in sustained mode: a gate compares many short trials."""
+    if suite.protocol.sustained_minutes is not None:
+        raise BadInputError(
+            "a gate compares short trials in turns, and this suite asks for sustained ones: take "
+            "sustained_minutes out of its protocol, or use mobilebench run"
+        )
+
+
+def plan(manifest: Mapping[str, Any], blocks: int, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """The trials of all arms that have a baseline and a candidate, as a manifest holds them.
+
+    Args:
+        manifest: of the run.
+        blocks: how many times each arm is run.
+        kinds: what is measured.
+    """
+    made = {(entry["model"], entry["recipe"]) for entry in manifest["artifacts"]}
+    baselines = {entry["name"]: entry["baseline"] for entry in manifest["models"]}
+    counts = {name: sum(model == name for model, _ in made) for name in baselines}
+    variants = [
+        PlannedVariant(entry["model"], entry["recipe"], entry["dataset"] is not None)
+        for entry in manifest["artifacts"]
+        if counts[entry["model"]] > 1 and (entry["model"], baselines[entry["model"]]) in made
+    ]
+    runtimes = [runtime["name"] for runtime in manifest["runtimes"]]
+    return [
+        asdict(trial)
+        for device in manifest["devices"]
+        for trial in make_gate_plan(
+            manifest["run"], device["name"], variants, runtimes, blocks, manifest["seed"], kinds
+        )
+    ]

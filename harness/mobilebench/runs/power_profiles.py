@@ -1,0 +1,33 @@
+"""How each model of phone tells its battery's current, as far as real discharges have shown it.
+
+It is kept in the cache folder, a file a model, when a run on battery has found it out, and held
+against the readings of every later run. A suite's ``battery_current`` goes before it.
+"""
+
+from __future__ import annotations
+
+from mobilebench.analysis import energy
+from mobilebench.analysis.measures import trial_energy
+from mobilebench.devices.android import current_profiles
+from mobilebench.store.folder import RunFolder
+
+
+def learn(folder: RunFolder) -> None:
+    """Keeps what a run's energy trials have shown of a phone whose model was not known.
+
+    Trials that contradict each other teach nothing. A cache that cannot be written costs nothing
+    but the knowledge.
+    """
+    manifest = folder.manifest()
+    for device in manifest["devices"]:
+        profile, counter = energy.settings(manifest, device["name"])
+        if profile is not None or device["kind"] != "android":
+            continue
+        told = (
+            trial_energy(trial, None, counter).profile
+            for trial in folder.trials()
+            if (trial.device, trial.kind, trial.state) == (device["name"], "energy", "valid")
+        )
+        found = {profile for profile in told if profile is not None}
+        if len(found) == 1:
+            current_profiles.keep(device["info"], found.pop(), folder.path.name)

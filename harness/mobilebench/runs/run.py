@@ -1,0 +1,447 @@
+"""One run from a suite to a report: compress, plan, measure, keep, report."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mobilebench_agent.contract import Event
+from pydantic import ValidationError
+
+from mobilebench import clock
+from mobilebench.cache import cache_folder
+from mobilebench.compress.artifact import Failure, Outcome, Progress
+from mobilebench.compress.pipeline.pack import PACKERS, Packing
+from mobilebench.compress.service import compress_variants
+from mobilebench.devices import interrupt
+from mobilebench.devices.android import current_profiles
+from mobilebench.devices.base import Cooldown, Device
+from mobilebench.devices.local.device import LocalDevice
+from mobilebench.errors import (
+    BadInputError,
+    InterruptedRunError,
+    InvalidRunError,
+    MobileBenchError,
+    first_line,
+)
+from mobilebench.files import write_atomically
+from mobilebench.models.spec import REQUIREMENTS
+from mobilebench.records.device import AGENT, DeviceFacts
+from mobilebench.records.trial import PlannedTrial, TrialRecord
+from mobilebench.runs import power_profiles
+from mobilebench.runs.latency_probe import latency_probe_on
+from mobilebench.runs.manifest import binary_name, new_manifest, planned
+from mobilebench.runs.plan import PlannedVariant, make_plan
+from mobilebench.runs.selection import open_device
+from mobilebench.runs.session import OnEvent, OnRecord, OnTrial, Payload, run_session
+from mobilebench.store.folder import MANIFEST, FolderTakenError, RunFolder
+from mobilebench.suite.schema import RuntimeSpec, Suite
+
+if TYPE_CHECKING:
+    from mobilebench.compress.step import Report
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def compressing(self, progress: Progress) -> None:
+        """A variant is being made."""
+
+    def not_made(self, failure: Failure) -> None:
+        """A variant could not be made."""
+
+    def measuring(self, plan: Sequence[PlannedTrial], finished: Set[str], suite: Suite) -> None:
+        """Trials begin; those named in ``finished`` are there already."""
+
+    @property
+    def on_trial(self) -> OnTrial:
+        """Told of each trial that starts."""
+
+    @property
+    def on_event(self) -> OnEvent:
+        """Told of what an agent says."""
+
+    @property
+    def on_record(self) -> OnRecord:
+        """Told of each trial that ended."""
+
+
+class Quiet:
+    """A watcher that says nothing."""
+
+    def compressing(self, progress: Progress) -> None:
+        """Says nothing."""
+
+    def not_made(self, failure: Failure) -> None:
+        """Says nothing."""
+
+    def measuring(self, plan: Sequence[PlannedTrial], finished: Set[str], suite: Suite) -> None:
+        """Says nothing."""
+
+    def on_trial(self, trial: PlannedTrial) -> None:
+        """Says nothing."""
+
+    def on_event(self, event: Event) -> None:
+        """Says nothing."""
+
+    def on_record(self, record: TrialRecord) -> None:
+        """Says nothing."""
+
+
+#: Changes a manifest before anything is measured: another plan, further entries. It is given the
+#: run's files, too, by name.
+Shape = Callable[[dict[str, Any], Mapping[str, Path]], dict[str, Any]]
+
+
+def start(
+    suite: Suite,
+    results: Path,
+    command: Sequence[str],
+    watcher: Watcher,
+    shape: Shape = lambda manifest, _: manifest,
+) -> RunFolder:
+    """Runs a suite into a new folder below ``results``.
+
+    Args:
+        suite: what to compare.
+        results: where the run gets its folder.
+        command: how it was asked for; kept in the manifest.
+        watcher: told how it goes.
+        shape: what a gate makes of the manifest, its plan above all.
+
+    Raises:
+        BadInputError: something of the suite cannot be had; nothing was written.
+        InvalidRunError: the run cannot go on; what was finished is kept.
+        InterruptedRunError: by Ctrl-C; what was finished is kept, and the run can be resumed.
+        KeyboardInterrupt: before anything was measured; what was compressed is kept.
+    """
+    created = clock.moment()
+    _ensure_writable(results)
+    devices = [open_device(spec) for spec in suite.devices]
+    facts = [device.probe() for device in devices]
+    for device, fact in zip(devices, facts, strict=True):
+        if fact.kind != "android":
+            # A phone is looked at while it is probed; here it is found out before anything is made.
+            device.preflight(Cooldown(seconds=0), lambda _: None)
+    device_facts = [_facts(fact) for fact in facts]
+    try:
+        outcome = compress_variants(
+            suite.variants(),
+            seed=suite.seed,
+            cache=cache_folder(),
+            on_progress=watcher.compressing,
+            latency_probe=latency_probe_on(devices[0], facts[0], suite.runtimes[0], suite.seed),
+        )
+    except KeyboardInterrupt as error:
+        raise InterruptedRunError(
+            "interrupted before anything was measured; what was compressed is in the cache: "
+            "run the same command again"
+        ) from error
+    for failure in outcome.failures:
+        watcher.not_made(failure)
+    if not outcome.artifacts:
+        first = outcome.failures[0]
+        raise BadInputError(
+            f"there is nothing to measure: {first.model} · {first.recipe}: {first.reason}"
+        )
+    _ensure_judged(suite, outcome)
+    files = {f"{a.sha256}.tflite": a.path for a in outcome.artifacts}
+    files |= {f"{e.sha256}.npz": e.path for a in outcome.artifacts if (e := a.evaluation)}
+    files |= {binary_name(path): Path(path) for d in suite.devices if (path := d.binary)}
+
+    def make(run: str) -> RunFolder:
+        plan = _plan(run, suite, outcome)
+        manifest = new_manifest(run, created, suite, command, device_facts, outcome, plan)
+        return RunFolder.create(results / run, shape(manifest, files), files)
+
+    folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
+    with folder.locked():
+        _measure(folder, suite, devices, planned(folder.manifest()), watcher)
+    return folder
+
+
+def resume(path: Path, watcher: Watcher) -> RunFolder:
+    """Runs what an earlier run left undone; its finished trials stay as they are.
+
+    Raises:
+        BadInputError: there is no run to resume, or its device has changed since.
+    """
+    folder = RunFolder.open(path)
+    manifest = folder.manifest()
+    try:
+        suite = Suite.model_validate(manifest["suite"])
+        plan = planned(manifest)
+        payloads = _payloads(folder, manifest, suite.runtimes, watcher)
+        devices_before = {entry["name"]: entry for entry in manifest["devices"]}
+        state = manifest["state"]
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise BadInputError(
+            f"{path / MANIFEST} is damaged, so the run cannot be resumed: {first_line(error)}"
+        ) from error
+    with folder.locked():
+        if state == "finished":
+            return folder
+        _ensure_whole(payloads.values())
+        devices = [
+            open_device(
+                # The run's own copy: the user's file may be another one by now.
+                spec.model_copy(update={"binary": str(folder.artifact(spec.binary))})
+                if spec.binary
+                else spec
+            )
+            for spec in suite.devices
+        ]
+        for device in devices:
+            _ensure_same_device(asdict(device.probe()), devices_before[device.name], path)
+        folder.drop_torn_line()
+        _measure(folder, suite, devices, plan, watcher)
+    return folder
+
+
+def _ensure_judged(suite: Suite, outcome: Outcome) -> None:
+    """Refuses to measure for long what could never tell whether a floor is kept."""
+    for model in suite.models:
+        key = next((k for k in REQUIREMENTS if getattr(model, k) is not None), None)
+        made = [artifact for artifact in outcome.artifacts if artifact.model == model.name]
+        if key and made and not any(artifact.evaluation for artifact in made):
+            raise BadInputError(
+                f"model {model.name!r} asks for {key}, and without labelled data its accuracy "
+                "cannot be measured: give it data to evaluate it on, or leave that key out"
+            )
+
+
+def _facts(device: DeviceFacts) -> dict[str, Any]:
+    """What a device is, and how its battery tells its current if that was found out before."""
+    facts = asdict(device)
+    profile = current_profiles.known(device.info)
+    return {**facts, "battery_current": asdict(profile)} if profile else facts
+
+
+def exit_code(folder: RunFolder) -> int:
+    """What a run tells its caller: 0 all valid, 1 something failed, 4 something is invalid.
+
+    Without a valid trial at all it is invalid, too.
+    """
+    trials = folder.trials()
+    states = {trial.state for trial in trials}
+    if "valid" not in states or "invalid" in states:
+        return InvalidRunError.exit_code
+    return int("failed" in states or bool(folder.manifest()["failures"]))
+
+
+def _measure(
+    folder: RunFolder,
+    suite: Suite,
+    devices: Sequence[Device],
+    plan: Sequence[PlannedTrial],
+    watcher: Watcher,
+) -> None:
+    manifest = folder.manifest()
+    folder.write_manifest({**manifest, "state": "running"})
+    payloads = _payloads(folder, manifest, suite.runtimes, watcher)
+    runtimes = {runtime.name: runtime for runtime in suite.runtimes}
+    finished = {record.trial for record in folder.trials() if record.is_final}
+    watcher.measuring(plan, finished, suite)
+    stop = threading.Event()
+
+    def lane(device: Device) -> None:
+        with interrupt.heeding(stop):
+            run_session(
+                folder,
+                device,
+                [trial for trial in plan if trial.device == device.name],
+                payloads,
+                runtimes,
+                suite.protocol,
+                suite.seed,
+                watcher.on_trial,
+                watcher.on_event,
+                watcher.on_record,
+                stop,
+            )
+
+    try:
+        _side_by_side(lane, devices, stop)
+    except BaseException as error:
+        # On a full disk neither can be written; the samples' part files are read just as well.
+        with contextlib.suppress(InvalidRunError):
+            folder.fold_samples()
+            folder.write_manifest({**manifest, "state": "interrupted"})
+        command = "gate" if "gate" in manifest else "run"
+        resume = f"go on with: mobilebench {command} --resume {folder.path}"
+        if isinstance(error, KeyboardInterrupt):
+            done, total = sum(record.is_final for record in folder.trials()), len(plan)
+            raise InterruptedRunError(
+                f"interrupted with {done} of {total} trials finished; {resume}"
+            ) from error
+        if isinstance(error, InvalidRunError):
+            raise InvalidRunError(f"{error}; {resume}") from error
+        error.add_note(resume)
+        raise
+    folder.fold_samples()
+    power_profiles.learn(folder)
+    ended = clock.now("seconds")
+    folder.write_manifest({**manifest, "state": "finished", "finished": ended})
+
+
+def _side_by_side(
+    lane: Callable[[Device], None], devices: Sequence[Device], stop: threading.Event
+) -> None:
+    """Every device at the same time, each in a thread; what one suffers is not the others' loss.
+
+    This machine is measured alone, after the others: its own load would be in its numbers.
+    """
+    local: list[Device] = [device for device in devices if isinstance(device, LocalDevice)]
+    remote = [device for device in devices if device not in local]
+    errors: list[BaseException] = []
+    with ThreadPoolExecutor(max_workers=max(1, len(remote))) as pool:
+        try:
+            for group in (remote, *([device] for device in local)):
+                futures = [pool.submit(lane, device) for device in group]
+                wait(futures)
+                errors += filter(None, (future.exception() for future in futures))
+        except BaseException:
+            stop.set()
+            raise
+    if errors:
+        # A fault of ours is not hidden behind what a device had.
+        raise min(errors, key=lambda error: isinstance(error, MobileBenchError))
+
+
+def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
+    variants = [
+        PlannedVariant(artifact.model, artifact.recipe, artifact.evaluation is not None)
+        for artifact in outcome.artifacts
+    ]
+    runtimes = [runtime.name for runtime in suite.runtimes]
+    return tuple(
+        trial
+        for device in suite.devices
+        for trial in make_plan(
+            run,
+            device.name,
+            variants,
+            runtimes,
+            suite.protocol.blocks,
+            suite.seed,
+            suite.protocol.energy,
+        )
+        # TensorFlow's program measures latency alone.
+        if suite.executor == AGENT or trial.kind == "latency"
+    )
+
+
+def _payloads(
+    folder: RunFolder,
+    manifest: Mapping[str, Any],
+    runtimes: Sequence[RuntimeSpec],
+    watcher: Watcher,
+) -> dict[tuple[str, str], Payload]:
+    packings = {runtime.packed for runtime in runtimes if runtime.packed}
+    payloads = {}
+    count = len(manifest["artifacts"])
+
+    def told(number: int, place: int) -> Report:
+        """Told how much of one file is packed, it tells how much of all."""
+        before = number + place / len(packings)
+
+        def report(done: int, total: int) -> None:
+            fraction = (before + done / total / len(packings)) / count
+            step = f"pack {number}/{count}"
+            watcher.compressing(Progress(count, count, "", "", step, fraction=fraction))
+
+        report(0, 1)
+        return report
+
+    for number, entry in enumerate(manifest["artifacts"]):
+        dataset = entry["dataset"]
+        model = folder.artifact(f"{entry['sha256']}.tflite")
+        payloads[entry["model"], entry["recipe"]] = Payload(
+            model,
+            entry["sha256"],
+            folder.artifact(f"{dataset['sha256']}.npz") if dataset else None,
+            dataset["sha256"] if dataset else "",
+            {
+                packing: _packed(model, packing, told(number, place))
+                for place, packing in enumerate(sorted(packings))
+            },
+        )
+    if packings:
+        watcher.compressing(Progress(count, count, "", "", "done"))
+    return payloads
+
+
+def _packed(model: Path, packing: Packing, report: Report) -> tuple[Path, str]:
+    """The model's packed file beside it, which is made now if need be, and its hash."""
+    pack, suffix = PACKERS[packing]
+    path = model.with_name(model.name + suffix)
+    if not path.exists():
+        write_atomically(path, pack(model.read_bytes(), report))
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _first_free(make: Callable[[str], RunFolder], run: str) -> RunFolder:
+    """A new folder named after the run; of several runs in one second the later get numbers."""
+    for number in itertools.count(1):
+        try:
+            return make(run if number == 1 else f"{run}-{number}")
+        except FolderTakenError:
+            continue
+    raise AssertionError("numbers do not end")
+
+
+def _ensure_whole(payloads: Iterable[Payload]) -> None:
+    """Sees that the run still has its own files, before trials fail for want of them."""
+    for payload in payloads:
+        for path, sha256 in (
+            (payload.model, payload.model_sha256),
+            (payload.dataset, payload.dataset_sha256),
+        ):
+            if path is None:
+                continue
+            try:
+                whole = hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+            except OSError:
+                whole = False
+            if not whole:
+                raise BadInputError(
+                    f"{path} is missing or damaged, and the run cannot go on without it: "
+                    "put it back, or start a new run"
+                )
+
+
+def _ensure_writable(results: Path) -> None:
+    """Finds out before an hour of work, not after it, that results cannot be kept."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:
+        raise BadInputError(
+            f"cannot write results to {results}: {error.strerror}; "
+            "choose a writable folder with --results"
+        ) from error
+
+
+#: What of a device's own words must not change within a run.
+_IDENTITY = ("machine", "cpu", "cores", "board", "model", "serial")
+
+
+def _ensure_same_device(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:
+    was = {key: before[key] for key in ("agent", "runtime", "runtime_version")}
+    was |= {key: before["info"].get(key) for key in _IDENTITY}
+    for key, value in was.items():
+        found = now[key] if key in now else now["info"].get(key)
+        if found != value:
+            raise BadInputError(
+                f"{path} was measured with {key} {value}, and device {before['name']!r} now has "
+                f"{found}: start a new run, their numbers do not belong together"
+            )

@@ -1,0 +1,305 @@
+"""Carries a plan out on one device: look, push, run, keep; whatever a trial does, the next runs.
+
+A trial that the device's state spoilt is repeated at once, so that the plan keeps its order; every
+attempt is kept.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from mobilebench_agent import contract
+from mobilebench_agent.contract import Event, Job, Metric, Result
+
+from mobilebench import clock
+from mobilebench.analysis import warmup
+from mobilebench.devices.base import (
+    Cooldown,
+    Device,
+    InvalidTrialError,
+    PreflightResult,
+    TrialError,
+)
+from mobilebench.errors import InvalidRunError
+from mobilebench.records.timings import Timings
+from mobilebench.records.trial import PlannedTrial, TrialRecord, attempt_name
+from mobilebench.store.folder import RunFolder
+from mobilebench.suite.schema import MeasuringProtocol, RuntimeSpec
+
+#: After so many failures of one variant in a row, its other trials are not worth their time.
+_FAILURES_BEFORE_SKIPPING = 2
+
+#: A sustained trial's counters are read so often, and at least so many times.
+_TRACE_SECONDS = 5.0
+_FEWEST_READINGS = 12
+
+_CLOCK = "host's CLOCK_MONOTONIC"
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The files of one variant: its model, and its labelled data if there are any.
+
+    ``packed`` has the model packed in each way that a runtime asks for, with that file's hash.
+    """
+
+    model: Path
+    model_sha256: str
+    dataset: Path | None = None
+    dataset_sha256: str = ""
+    packed: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
+
+
+OnTrial = Callable[[PlannedTrial], None]
+OnRecord = Callable[[TrialRecord], None]
+OnEvent = Callable[[Event], None]
+
+
+def run_session(
+    folder: RunFolder,
+    device: Device,
+    plan: Sequence[PlannedTrial],
+    payloads: Mapping[tuple[str, str], Payload],
+    runtimes: Mapping[str, RuntimeSpec],
+    protocol: MeasuringProtocol,
+    seed: int,
+    on_trial: OnTrial,
+    on_event: OnEvent,
+    on_record: OnRecord,
+    stop: threading.Event,
+) -> None:
+    """Runs what of the plan is not in the folder yet, and appends each attempt as it ends.
+
+    Args:
+        folder: the run, held by the caller for writing.
+        device: where to run.
+        plan: this device's trials in order.
+        payloads: the files of each (model, recipe).
+        runtimes: by name.
+        protocol: how often and how long.
+        seed: of the random inputs.
+        on_trial: told of each trial that starts.
+        on_event: told of what the agent says meanwhile.
+        on_record: told of each attempt that ended.
+        stop: set by somebody else, it ends the session within a second; the trial under way is
+            dropped.
+
+    Raises:
+        KeyboardInterrupt: ``stop`` was set.
+        InvalidRunError: results can no longer be written, or the device is unfit to go on.
+    """
+
+    def told(trial: PlannedTrial, event: Event) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        on_event(replace(event, trial=trial.trial))
+
+    finished = {record.trial: record for record in folder.trials()}
+    warmups: dict[tuple[str, str], int | None] = {}
+    failures: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for trial in plan:
+        variant = (trial.model, trial.recipe, trial.runtime)
+        record = finished.get(trial.trial)
+        while record is None or not record.is_final:
+            if stop.is_set():
+                raise KeyboardInterrupt
+            on_trial(trial)
+            attempt = 1 if record is None else record.attempt + 1
+            payload = payloads[trial.model, trial.recipe]
+            place = (trial.model, trial.runtime)
+            if place not in warmups and trial.kind == "latency":
+                warmups[place] = fixed_warmup(folder, plan, *place)
+            if len(failures[variant]) >= _FAILURES_BEFORE_SKIPPING:
+                reason = f"not started after two failures in a row: {failures[variant][0]}"
+                record = _without_result(trial, attempt, payload, TrialError("skipped", reason))
+                folder.append(record)
+            else:
+                record = _attempt(
+                    folder,
+                    device,
+                    trial,
+                    attempt,
+                    payload,
+                    runtimes[trial.runtime],
+                    protocol,
+                    warmups.get(place) if trial.kind == "latency" else None,
+                    seed,
+                    partial(told, trial),
+                )
+            on_record(record)
+            if record.code == "too_hot":
+                # No other trial could start either, and each would wait as long.
+                raise InvalidRunError(record.reason)
+        if record.state == "valid":
+            failures[variant].clear()
+        elif record.state == "failed" and record.code != "skipped":
+            failures[variant].append(record.reason)
+
+
+def fixed_warmup(
+    folder: RunFolder, plan: Sequence[PlannedTrial], model: str, runtime: str
+) -> int | None:
+    """How many warm-up runs the baseline took in the trial that was made to tell.
+
+    Returns:
+        The number; None if the plan has no such trial, or it told nothing: then the protocol's
+        own limits hold.
+    """
+    found = [t.trial for t in plan if (t.kind, t.model, t.runtime) == ("warmup", model, runtime)]
+    valid = {record.trial for record in folder.trials() if record.state == "valid"}
+    if not found or found[0] not in valid:
+        return None
+    times = next((times for trial, times in folder.timings() if trial == found[0]), None)
+    return None if times is None else warmup.needed(times.warmup, times.samples)
+
+
+def _attempt(
+    folder: RunFolder,
+    device: Device,
+    trial: PlannedTrial,
+    attempt: int,
+    payload: Payload,
+    runtime: RuntimeSpec,
+    protocol: MeasuringProtocol,
+    warmup_runs: int | None,
+    seed: int,
+    on_event: OnEvent,
+) -> TrialRecord:
+    """One attempt at a trial, kept in the folder whatever became of it."""
+    started, begin = clock.now(), time.monotonic()
+    name = attempt_name(trial.trial, attempt)
+    cooldown = Cooldown(protocol.cooldown_celsius, protocol.cooldown_seconds)
+    preflight_result = PreflightResult()
+    error: TrialError | None = None
+    result: Result | None = None
+    try:
+        preflight_result = device.preflight(cooldown, lambda text: on_event(Event(name, text)))
+        waited = time.monotonic() - begin
+        job = _job(device, trial, name, payload, runtime, protocol, seed)
+        if warmup_runs is not None:
+            job = replace(job, warmup_runs=warmup_runs, warmup_seconds=0.0)
+        # Minutes that are asked for are no sign of a device that hangs.
+        timeout = protocol.limit_seconds(trial.kind)
+        if _is_sustained(trial, protocol):
+            timeout += protocol.measured_seconds
+        result = device.run(job, on_event, timeout)
+    except InvalidTrialError as invalid:
+        result = invalid.result
+        if result is not None and invalid.heat and _is_sustained(trial, protocol):
+            # Heat is what such a trial is about.
+            result = replace(result, warnings=(*result.warnings, f"at its end {invalid.reason}"))
+        else:
+            error = invalid
+    except TrialError as failed:
+        error = failed
+    seconds = time.monotonic() - begin
+    record = _without_result(trial, attempt, payload, error, started, seconds)
+    timings = None
+    if result is not None:
+        timings = Timings(
+            *(
+                np.array(times, dtype=np.int64)
+                for times in (result.samples_ns, result.warmup_ns, result.starts_ns)
+            )
+        )
+        wait = Metric("preflight_time", "ns", _CLOCK, round(waited * 1e9), 1, 1)
+        metrics = (*result.metrics, *preflight_result.metrics, wait)
+        record = replace(
+            record,
+            samples=timings.samples.size,
+            metrics=tuple(vars(metric) for metric in metrics),
+            predictions=result.predictions,
+            delegation=result.delegation,
+            windows=tuple(vars(window) for window in result.windows),
+            power=tuple(vars(series) for series in result.power),
+            conditions=result.conditions,
+            traces=tuple(vars(trace) for trace in result.traces),
+            warnings=tuple(dict.fromkeys((*preflight_result.warnings, *result.warnings))),
+        )
+    folder.append(record, timings)
+    return record
+
+
+def _is_sustained(trial: PlannedTrial, protocol: MeasuringProtocol) -> bool:
+    return trial.kind == "latency" and protocol.sustained_minutes is not None
+
+
+def _job(
+    device: Device,
+    trial: PlannedTrial,
+    name: str,
+    payload: Payload,
+    runtime: RuntimeSpec,
+    protocol: MeasuringProtocol,
+    seed: int,
+) -> Job:
+    """What the device is asked to do; the files are sent to it first.
+
+    Raises:
+        TrialError: a file could not be sent.
+    """
+    packing = runtime.packed or ""
+    file, sha256 = payload.packed[packing] if packing else (payload.model, payload.model_sha256)
+    return Job(
+        protocol=contract.PROTOCOL_VERSION,
+        trial=name,
+        kind="latency" if trial.kind == "warmup" else trial.kind,
+        model=device.push(file, sha256),
+        model_sha256=sha256,
+        packing=packing,
+        unpacked_sha256=payload.model_sha256 if packing else "",
+        unpacked_bytes=payload.model.stat().st_size if packing else 0,
+        accelerator=runtime.accelerator,
+        threads=runtime.threads,
+        xnnpack=runtime.xnnpack,
+        cpus=runtime.cpus,
+        warmup_runs=protocol.warmup_runs,
+        warmup_seconds=protocol.warmup_seconds,
+        runs=protocol.runs if protocol.sustained_minutes is None else 1,
+        seconds=protocol.measured_seconds,
+        max_seconds=max(protocol.max_seconds, protocol.measured_seconds),
+        seed=seed,
+        dataset=(
+            device.push(payload.dataset, payload.dataset_sha256)
+            if trial.kind == "accuracy" and payload.dataset
+            else ""
+        ),
+        dataset_sha256=payload.dataset_sha256,
+        windows=protocol.energy_windows,
+        window_seconds=protocol.energy_seconds,
+        trace_seconds=_trace_seconds(protocol) if _is_sustained(trial, protocol) else 0.0,
+    )
+
+
+def _trace_seconds(protocol: MeasuringProtocol) -> float:
+    """How often a sustained trial's counters are read: a short one's more often."""
+    return min(_TRACE_SECONDS, protocol.measured_seconds / _FEWEST_READINGS)
+
+
+def _without_result(
+    trial: PlannedTrial,
+    attempt: int,
+    payload: Payload,
+    error: TrialError | None,
+    started: str = "",
+    seconds: float = 0.0,
+) -> TrialRecord:
+    """The record of an attempt before what was measured is put into it."""
+    invalid = isinstance(error, InvalidTrialError)
+    return TrialRecord(
+        **asdict(trial),
+        artifact=payload.model_sha256,
+        state="valid" if error is None else "invalid" if invalid else "failed",
+        started=started or clock.now(),
+        seconds=round(seconds, 6),
+        code=error.code if error else "",
+        reason=error.reason if error else "",
+        attempt=attempt,
+    )

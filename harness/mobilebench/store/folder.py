@@ -1,0 +1,287 @@
+"""The results folder: raw first, append-only, and readable after any kind of death.
+
+``run.json`` is the manifest, replaced atomically. ``trials.jsonl`` has one line a finished
+attempt at a trial, written whole and flushed to the disk; a line cut by a crash is dropped on
+opening, so that the attempt is made again. Its samples are written to a part file *before* its
+line, and folded into ``samples.parquet`` when the run ends. Every table and picture is rebuilt from
+this folder alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import filelock
+
+from mobilebench.errors import BadInputError
+from mobilebench.files import disk_errors, write_atomically
+from mobilebench.records.timings import Nanoseconds, Timings
+from mobilebench.records.trial import TrialRecord
+from mobilebench.store import samples as timings
+
+MANIFEST = "run.json"
+TRIALS = "trials.jsonl"
+SAMPLES = "samples.parquet"
+PARTS = "samples.parts"
+ARTIFACTS = "artifacts"
+LOCK = ".lock"
+
+#: What is rebuilt from the others.
+PAGE, TEXT, TABLE = "report.html", "report.md", "summary.csv"
+
+#: The layout of the folder; a newer one is refused, not guessed at.
+FORMAT = 1
+
+
+class FolderTakenError(BadInputError):
+    """A run of that name is there already."""
+
+
+class RunFolder:
+    """One run's folder, open for reading; :meth:`locked` opens it for writing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Devices are measured at the same time, and their trials end when they end.
+        self._appending = threading.Lock()
+
+    @classmethod
+    def create(
+        cls, path: Path, manifest: dict[str, Any], files: Mapping[str, Path] | None = None
+    ) -> Self:
+        """Makes a new folder: the files that belong to the run first, its manifest last.
+
+        So a folder with a manifest has all that it needs to be resumed.
+
+        Args:
+            path: the new folder.
+            manifest: what ``run.json`` is to say.
+            files: models and data, by the name that they get in the folder.
+
+        Raises:
+            FolderTakenError: there is something of that name already.
+            BadInputError: the folder cannot be made.
+            InvalidRunError: the disk is full or failing; nothing is left behind.
+        """
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise FolderTakenError(
+                f"{path} exists already; choose another folder or resume it with --resume {path}"
+            ) from error
+        except OSError as error:
+            raise BadInputError(
+                f"cannot write results to {path}: {error.strerror}; "
+                "choose a writable folder with --results"
+            ) from error
+        folder = cls(path)
+        try:
+            with disk_errors(path):
+                (path / ARTIFACTS).mkdir()
+            for name, source in (files or {}).items():
+                folder.add_artifact(source, name)
+            folder.write_manifest(manifest)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens the folder of an earlier run.
+
+        Raises:
+            BadInputError: there is no run there, or one of a newer format.
+        """
+        folder = cls(path)
+        if not (path / MANIFEST).is_file():
+            raise BadInputError(f"{path} is no results folder: it has no {MANIFEST}")
+        found = folder.manifest().get("format")
+        if found != FORMAT:
+            raise BadInputError(
+                f"{path / MANIFEST} has format {found!r}, and this version reads format {FORMAT}; "
+                "use the version of MobileBench that wrote it"
+            )
+        return folder
+
+    def manifest(self) -> dict[str, Any]:
+        """The contents of ``run.json``."""
+        try:
+            document = json.loads((self.path / MANIFEST).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInputError(f"cannot read {self.path / MANIFEST}: {error}") from error
+        if not isinstance(document, dict):
+            raise BadInputError(f"{self.path / MANIFEST} is not a manifest")
+        return document
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Replaces ``run.json`` as a whole."""
+        text = json.dumps({"format": FORMAT, **manifest}, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(self.path / MANIFEST, text.encode())
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for one writer.
+
+        Raises:
+            BadInputError: another run is writing to it.
+        """
+        lock = filelock.FileLock(self.path / LOCK)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout as error:
+            raise BadInputError(
+                f"another run is writing to {self.path}; wait for it or choose another folder"
+            ) from error
+        except OSError as error:
+            raise BadInputError(f"cannot write to {self.path}: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def artifact(self, name: str) -> Path:
+        """The path of a file that belongs to the run, named by its hash."""
+        return self.path / ARTIFACTS / name
+
+    def add_artifact(self, source: Path, name: str) -> Path:
+        """Copies a file into the run under that name; nothing happens if it is there."""
+        target = self.artifact(name)
+        if not target.exists():
+            temporary = target.with_suffix(".tmp")
+            with disk_errors(target):
+                shutil.copyfile(source, temporary)
+                os.replace(temporary, target)
+        return target
+
+    # Trials.
+
+    def append(self, record: TrialRecord, times: Timings | None = None) -> None:
+        """Keeps one finished attempt: its times first, then its line, both on the disk.
+
+        Raises:
+            InvalidRunError: the disk is full or failing; what was kept before is whole.
+        """
+        if times is not None and times.samples.size:
+            self._write_part(record.attempt_name, times)
+        line = (
+            json.dumps(asdict(record), separators=(",", ":"), ensure_ascii=False) + "\n"
+        ).encode()
+        path = self.path / TRIALS
+        with self._appending, disk_errors(path), path.open("ab") as file:
+            start = file.tell()
+            try:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(start)
+                raise
+
+    def drop_torn_line(self) -> bool:
+        """Cuts off a last line that a crash left unfinished; says whether there was one."""
+        path = self.path / TRIALS
+        if not path.exists():
+            return False
+        with path.open("rb+") as file:
+            content = file.read()
+            if not content or content.endswith(b"\n"):
+                return False
+            file.truncate(content.rfind(b"\n") + 1)
+        return True
+
+    def trials(self) -> list[TrialRecord]:
+        """The latest attempt at each trial, in the order they finished: no trial counts twice."""
+        latest: dict[str, TrialRecord] = {}
+        for record in self.attempts():
+            latest.pop(record.trial, None)
+            latest[record.trial] = record
+        return list(latest.values())
+
+    def attempts(self) -> list[TrialRecord]:
+        """Every finished attempt at every trial, in order. A torn last line is passed over."""
+        path = self.path / TRIALS
+        if not path.exists():
+            return []
+        records = []
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    records.append(_record(json.loads(line)))
+                except (ValueError, TypeError, AttributeError) as error:
+                    raise BadInputError(f"{path}:{number}: not a trial: {error}") from error
+        return records
+
+    # Samples.
+
+    def samples(self) -> Iterator[tuple[str, Nanoseconds]]:
+        """The timed inferences of each latency trial's latest attempt, one trial at a time."""
+        for trial, times in self.timings():
+            yield trial, times.samples
+
+    def timings(self) -> Iterator[tuple[str, Timings]]:
+        """The raw times of each latency trial's latest attempt, one trial at a time."""
+        trials = {record.attempt_name: record.trial for record in self.trials()}
+        for attempt, times in self.attempt_timings():
+            if attempt in trials:
+                yield trials[attempt], times
+
+    def attempt_timings(self) -> Iterator[tuple[str, Timings]]:
+        """The raw times of every attempt, by its name, one at a time."""
+        seen: set[str] = set()
+        for part in self._parts():
+            seen.add(part.stem)
+            yield part.stem, timings.read_part(part)
+        if (self.path / SAMPLES).exists():
+            for attempt, times in timings.read_table(self.path / SAMPLES):
+                if attempt not in seen:
+                    yield attempt, times
+
+    def fold_samples(self) -> None:
+        """Moves the part files of finished trials into ``samples.parquet``."""
+        import pyarrow.parquet as pq
+
+        parts = self._parts()
+        if not parts:
+            return
+        finished = {record.attempt_name for record in self.attempts()}
+        target = self.path / SAMPLES
+        temporary = target.with_suffix(".tmp")
+        with disk_errors(target):
+            with pq.ParquetWriter(temporary, timings.schema(), compression="zstd") as writer:
+                for table in timings.tables(
+                    (name, times) for name, times in self.attempt_timings() if name in finished
+                ):
+                    # Whole: a trial that lies in two groups would be read as two.
+                    writer.write_table(table, row_group_size=table.num_rows)
+            os.replace(temporary, target)
+        # With whatever a kill left half-written in it.
+        with disk_errors(self.path / PARTS):
+            shutil.rmtree(self.path / PARTS)
+
+    def _parts(self) -> list[Path]:
+        return sorted((self.path / PARTS).glob("*.npy"))
+
+    def _write_part(self, trial: str, times: Timings) -> None:
+        target = self.path / PARTS / f"{trial}.npy"
+        with disk_errors(target):
+            target.parent.mkdir(exist_ok=True)
+        # In memory first: NumPy hides the reason when a file cannot be written to its end.
+        write_atomically(target, timings.to_part(times))
+
+
+def _record(document: dict[str, Any]) -> TrialRecord:
+    for name in ("metrics", "predictions", "windows", "power", "traces", "warnings"):
+        document[name] = tuple(document.get(name, ()))
+    return TrialRecord(**document)

@@ -1,0 +1,146 @@
+"""The raw times of latency trials, as files have them: a part a trial, and one table of them all.
+
+A row is one inference: its index (timed inferences count from 0, the warm-up stands before them at
+-m … -1), how long it took, and, in a sustained trial, when it began, from the start of measuring.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mobilebench.errors import BadInputError, first_line
+from mobilebench.records.timings import Nanoseconds, Timings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_UNKNOWN = -1
+_ROWS_IN_A_GROUP = 1_000_000
+
+
+def to_part(timings: Timings) -> bytes:
+    """One trial as the content of a part file."""
+    content = io.BytesIO()
+    np.save(content, np.stack(_columns(timings), axis=1), allow_pickle=False)
+    return content.getvalue()
+
+
+def read_part(path: Path) -> Timings:
+    """One trial from its part file.
+
+    Raises:
+        BadInputError: it is damaged.
+    """
+    try:
+        rows: Nanoseconds = np.load(path, allow_pickle=False)
+        index, nanoseconds, starts = rows.T
+    except (OSError, ValueError, EOFError) as error:
+        raise BadInputError(f"{path} is damaged: {first_line(error)}") from error
+    return _timings(index, nanoseconds, starts)
+
+
+def tables(trials: Iterable[tuple[str, Timings]]) -> Iterator[pa.Table]:
+    """Tables of about a million rows, so that ten thousand trials are not ten thousand groups."""
+    names: list[str] = []
+    columns: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds]] = []
+    rows = 0
+    for trial, timings in trials:
+        names.append(trial)
+        columns.append(_columns(timings))
+        rows += columns[-1][0].size
+        if rows >= _ROWS_IN_A_GROUP:
+            yield _table(names, columns)
+            names, columns, rows = [], [], 0
+    if names:
+        yield _table(names, columns)
+
+
+def schema() -> pa.Schema:
+    """What the columns of the table are."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("trial", pa.dictionary(pa.int32(), pa.string())),
+            ("index", pa.int32()),
+            ("nanoseconds", pa.int64()),
+            ("start", pa.int64()),
+        ]
+    )
+
+
+def read_table(path: Path) -> Iterator[tuple[str, Timings]]:
+    """The trials of a table, one at a time; one of an older version may lack the starts.
+
+    Raises:
+        BadInputError: it is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path, read_dictionary=["trial"])
+        for group in range(file.num_row_groups):
+            yield from _trials(file.read_row_group(group).combine_chunks())
+    except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
+        raise BadInputError(f"{path} is damaged: {first_line(error)}") from error
+
+
+def _trials(table: pa.Table) -> Iterator[tuple[str, Timings]]:
+    if not table.num_rows:
+        return
+    trial = table["trial"].chunk(0)
+    codes = trial.indices.to_numpy()
+    names = trial.dictionary.to_pylist()
+    index, nanoseconds = table["index"].to_numpy(), table["nanoseconds"].to_numpy()
+    starts = np.full(codes.size, _UNKNOWN, dtype=np.int64)
+    if "start" in table.column_names:
+        starts = table["start"].fill_null(_UNKNOWN).to_numpy()
+    for piece in np.split(np.arange(codes.size), np.flatnonzero(np.diff(codes)) + 1):
+        part = slice(piece[0], piece[-1] + 1)
+        yield names[codes[piece[0]]], _timings(index[part], nanoseconds[part], starts[part])
+
+
+def _columns(timings: Timings) -> tuple[Nanoseconds, Nanoseconds, Nanoseconds]:
+    """Index, nanoseconds and start (-1: unknown) of each row."""
+    before, count = timings.warmup.size, timings.samples.size
+    starts = np.full(before + count, _UNKNOWN, dtype=np.int64)
+    if timings.starts.size:
+        starts[before:] = timings.starts
+    nanoseconds = np.concatenate([timings.warmup, timings.samples]).astype(np.int64)
+    return np.arange(-before, count, dtype=np.int64), nanoseconds, starts
+
+
+def _timings(index: Nanoseconds, nanoseconds: Nanoseconds, starts: Nanoseconds) -> Timings:
+    timed = index >= 0
+    known = starts[timed]
+    return Timings(
+        nanoseconds[timed],
+        nanoseconds[~timed],
+        np.zeros(0, dtype=np.int64) if (known == _UNKNOWN).any() else known,
+    )
+
+
+def _table(
+    names: list[str], columns: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds]]
+) -> pa.Table:
+    import pyarrow as pa
+
+    sizes = [index.size for index, _, _ in columns]
+    codes = np.repeat(np.arange(len(names), dtype=np.int32), sizes)
+    index, nanoseconds, starts = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return pa.table(
+        [
+            pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names)),
+            pa.array(index.astype(np.int32)),
+            pa.array(nanoseconds),
+            pa.array(starts, mask=starts == _UNKNOWN),
+        ],
+        schema=schema(),
+    )

@@ -1,0 +1,289 @@
+"""A .tflite file, run on this machine to see whether it is sound."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from mobilebench_agent import delegation, indices, tensors
+from mobilebench_agent.runtime import AgentError
+
+from mobilebench.errors import StepError, UnsupportedModelError
+from mobilebench.models.array import Array, Sample
+
+_THREADS = 2
+#: The operators whose second input is a kernel that pruning may have thinned out.
+_KERNEL_OPERATORS = ("FULLY_CONNECTED", "CONV_2D", "CONV_3D", "TRANSPOSE_CONV")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output: its shape with the batch, and how its integers are scaled, if so.
+
+    ``name`` is what the file's only signature calls it, else ``input_0``, ``output_0``, … in the
+    file's order.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: npt.DTypeLike
+    scale: float
+    zero_point: int
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape without a batch of one."""
+        return self.shape[1:] if len(self.shape) > 1 and self.shape[0] == 1 else self.shape
+
+
+class Runner:
+    """An interpreter with the model loaded.
+
+    A batch is resized to 1 where the model allows it, as it is on the device.
+
+    Args:
+        content: the file.
+        delegate: whether the runtime's default delegate (XNNPACK) may take nodes.
+
+    Raises:
+        StepError: the file is no model, or one that the runtime cannot run.
+    """
+
+    def __init__(self, content: bytes, *, delegate: bool = True) -> None:
+        try:
+            self._interpreter = _load(content, delegate)
+        except ValueError as error:
+            raise StepError(f"the LiteRT runtime cannot read it: {_one_line(error)}") from error
+        except RuntimeError as error:
+            raise UnsupportedModelError(
+                f"the LiteRT runtime refuses the model: {_one_line(error)}"
+            ) from error
+        self.signatures: dict[str, list[str]] = {
+            name: list(signature["inputs"])
+            for name, signature in self._interpreter.get_signature_list().items()
+        }
+        self.inputs = self._named("input", self._interpreter.get_input_details())
+        outputs = self._named("output", self._interpreter.get_output_details())
+        # Converters shuffle outputs; by name they are in the same place in every file of a model.
+        self.outputs = tuple(sorted(outputs, key=lambda tensor: tensor.name))
+
+    def _named(self, kind: str, details: list[dict[str, Any]]) -> tuple[Tensor, ...]:
+        names: dict[int, str] = {}
+        if len(self.signatures) == 1:
+            signature = self._interpreter.get_signature_runner(next(iter(self.signatures)))
+            named = getattr(signature, f"get_{kind}_details")()
+            names = {int(detail["index"]): name for name, detail in named.items()}
+        return tuple(
+            _tensor(detail, names.get(int(detail["index"]), f"{kind}_{number}"))
+            for number, detail in enumerate(details)
+        )
+
+    @property
+    def batch(self) -> int:
+        """How many samples it takes at once."""
+        shape = self.inputs[0].shape
+        return shape[0] if len(shape) > 1 else 1
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The first input's shape without the batch."""
+        return self.inputs[0].sample_shape
+
+    @property
+    def parts(self) -> dict[str, slice]:
+        """Where in a row of :meth:`run` each output is."""
+        found, start = {}, 0
+        for tensor in self.outputs:
+            end = start + int(np.prod(tensor.shape))
+            found[tensor.name], start = slice(start, end), end
+        return found
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the model tells apart, or None if it is no classifier."""
+        if len(self.outputs) != 1:
+            return None
+        shape = [n for n in self.outputs[0].shape if n != 1]
+        return shape[0] if len(shape) == 1 else None
+
+    def run(self, samples: Sequence[Sample]) -> Array:
+        """All outputs for each sample, by name: (samples, output values), float32."""
+        rows = []
+        try:
+            for sample in samples:
+                for tensor, value in zip(self.inputs, self.feed(sample), strict=True):
+                    self._interpreter.set_tensor(tensor.index, value)
+                self._interpreter.invoke()
+                rows.append(np.concatenate([self._output(t) for t in self.outputs]))
+        except (ValueError, RuntimeError) as error:
+            raise StepError(f"the model does not run: {_one_line(error)}") from error
+        return np.stack(rows)
+
+    def time_again(self) -> int:
+        """How long one more inference takes, on the inputs of the last one (ns)."""
+        start = time.perf_counter_ns()
+        self._interpreter.invoke()
+        return time.perf_counter_ns() - start
+
+    def feed(self, sample: Sample) -> list[Array]:
+        """One value an input, in the input's type.
+
+        Args:
+            sample: the values of the only input, in real numbers, or of each input by name.
+
+        Raises:
+            StepError: an input has no value.
+        """
+        values = sample if isinstance(sample, Mapping) else {self.inputs[0].name: sample}
+        missing = [tensor.name for tensor in self.inputs if tensor.name not in values]
+        if missing:
+            raise StepError(f"the samples have no values for input {missing[0]!r}")
+        return [_encode(values[tensor.name], tensor) for tensor in self.inputs]
+
+    def noise(self, count: int, seed: int) -> list[Sample]:
+        """Seeded noise: real numbers between -1 and 1; whole ones that can be indices.
+
+        Integers that stand for real numbers are meant as such. Others are 0 to 99, or what 8 and
+        16 bits hold, but no row beyond a table that the input looks up.
+        """
+        generator = np.random.default_rng(seed)
+        rows = indices.table_rows(self._interpreter)
+        named = {t.name: _noise(generator, count, t, rows.get(t.index)) for t in self.inputs}
+        if len(named) == 1:
+            (only,) = named.values()
+            return list(only)
+        return [{name: values[i] for name, values in named.items()} for i in range(count)]
+
+    def signature(self) -> tuple[str, list[str]]:
+        """The only signature, and what it calls the inputs, in the order of ``inputs``.
+
+        Raises:
+            StepError: there are several, or none.
+        """
+        if len(self.signatures) != 1:
+            raise StepError(
+                f"calibration takes models with one signature, and this one has "
+                f"{len(self.signatures)}: {', '.join(self.signatures)}"
+            )
+        (key,) = self.signatures
+        return key, [tensor.name for tensor in self.inputs]
+
+    def delegation(self) -> dict[str, Any]:
+        """Which nodes the delegate took; see :func:`mobilebench_agent.delegation.describe`."""
+        return delegation.describe(self._operators())
+
+    def zeros(self) -> tuple[int, int]:
+        """How many zeros, of how many values, the kernels of Dense and convolution have."""
+        zeros = values = 0
+        for kernel in self._kernels():
+            zeros += int((kernel == 0).sum())
+            values += kernel.size
+        return zeros, values
+
+    def has_float32_weights(self) -> bool:
+        """Whether all kernels are stored as float32."""
+        stored = [kernel.dtype for kernel in self._kernels()]
+        return bool(stored) and all(dtype == np.float32 for dtype in stored)
+
+    def _operators(self) -> list[dict[str, Any]]:
+        operators: list[dict[str, Any]] = self._interpreter._get_ops_details()
+        return operators
+
+    def _kernels(self) -> Iterator[Array]:
+        """The constant kernels as they are stored, whether or not they are unpacked first."""
+        operators = self._operators()
+        unpacked = {
+            int(o["outputs"][0]): int(o["inputs"][0])
+            for o in operators
+            if o["op_name"] in ("DEQUANTIZE", "DENSIFY")
+        }
+        made = {int(t) for o in operators for t in o["outputs"]}
+        seen: set[int] = set()
+        for operator in operators:
+            if operator["op_name"] not in _KERNEL_OPERATORS:
+                continue
+            index = int(operator["inputs"][1])
+            while index in unpacked:
+                index = unpacked[index]
+            if index in seen or index in made:
+                continue
+            seen.add(index)
+            try:
+                yield np.asarray(self._interpreter.get_tensor(index))
+            except ValueError:  # a sparse or packed tensor, which cannot be read
+                continue
+
+    def _output(self, tensor: Tensor) -> Array:
+        value = self._interpreter.get_tensor(tensor.index).ravel().astype(np.float32)
+        if tensor.scale:
+            value = (value - tensor.zero_point) * np.float32(tensor.scale)
+        return np.asarray(value)
+
+
+def _load(content: bytes, delegate: bool) -> Any:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    settings: dict[str, Any] = {"model_content": content, "num_threads": _THREADS}
+    if not delegate:
+        settings["experimental_op_resolver_type"] = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(**settings)
+    inputs = interpreter.get_input_details()
+    shape = [int(n) for n in inputs[0]["shape"]] if len(inputs) == 1 else []
+    if len(shape) > 1 and shape[0] > 1:
+        try:
+            interpreter.resize_tensor_input(inputs[0]["index"], [1, *shape[1:]])
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError):  # the batch is fixed: run it as it is
+            interpreter = Interpreter(**settings)
+        else:
+            return interpreter
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _tensor(details: dict[str, Any], name: str) -> Tensor:
+    scale, zero_point = details["quantization"]
+    return Tensor(
+        index=int(details["index"]),
+        name=name,
+        shape=tuple(int(n) for n in details["shape"]),
+        dtype=details["dtype"],
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )
+
+
+def _noise(generator: np.random.Generator, count: int, tensor: Tensor, rows: int | None) -> Array:
+    shape, kind = (count, *tensor.sample_shape), np.dtype(tensor.dtype)
+    if kind.kind == "b":
+        return generator.integers(0, 2, shape).astype(kind)
+    if kind.kind not in "iu" or tensor.scale:
+        return generator.uniform(-1, 1, shape).astype(np.float32)
+    limits = np.iinfo(kind)
+    low, high = (limits.min, limits.max) if kind.itemsize <= 2 else (0, 99)
+    if rows is not None:
+        low, high = 0, min(high, rows - 1)
+    return generator.integers(low, high, shape, dtype=kind, endpoint=True)
+
+
+def _encode(value: Array, tensor: Tensor) -> Array:
+    """As the device agent does it."""
+    detail = {
+        "name": tensor.name,
+        "dtype": tensor.dtype,
+        "quantization": (tensor.scale, tensor.zero_point),
+    }
+    try:
+        encoded: Array = tensors.to_input(value.reshape(tensor.shape), detail)[0]
+    except AgentError as error:
+        raise StepError(str(error)) from error
+    return encoded
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,72 @@
+"""What a person sees while variants are made."""
+
+from __future__ import annotations
+
+import io
+
+from mobilebench.cli.terminal import RunDisplay
+from mobilebench.compress.artifact import Progress
+from rich.console import Console
+
+
+def shown(*told: Progress) -> str:
+    """The lines that are on the terminal after the last of these."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with RunDisplay(console) as display:
+        for progress in told:
+            display.compressing(progress)
+        with console.capture() as capture:
+            console.print(display._progress.get_renderable())
+    return capture.get()
+
+
+def step(text: str, fraction: float | None = None) -> Progress:
+    return Progress(0, 2, "m", "prune(0.8) → int8", text, fraction=fraction)
+
+
+def test_the_step_under_way_has_a_bar_of_its_own() -> None:
+    text = shown(step("prune(0.8) 1/4", 0.25), step("prune(0.8) 2/4", 0.5))
+    assert "m · prune(0.8) → int8" in text
+    assert "prune(0.8) 2/4" in text
+    assert "50%" in text
+
+
+def test_a_time_left_that_nobody_knows_is_told_as_the_time_so_far() -> None:
+    text = shown(step("convert"))
+    assert "0:00:00 so far" in text
+    assert "left" not in text
+    assert "0:00:00 so far" in shown(Progress(1, 2, "m", "int8", "done", cached=True))
+
+
+def test_the_time_that_it_took_is_told_at_the_end() -> None:
+    text = shown(Progress(1, 1, "m", "int8", "done"))
+    assert "1 variant " in text
+    assert "in 0:00:00" in text
+
+
+def test_what_says_that_something_goes_on_leaves_no_trace() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with RunDisplay(console) as display:
+        display.prepare()
+        display.compressing(step("convert"))
+        tasks = display._progress.tasks
+    assert len(tasks) == 2
+    piped = io.StringIO()
+    with RunDisplay(Console(file=piped)) as display:
+        display.prepare()
+    assert piped.getvalue() == ""
+
+
+def test_of_a_long_step_the_passes_stay_in_sight() -> None:
+    name = "prune(0.8, scope=sensitivity, importance=taylor)"
+    text = shown(step(f"{name} 7/15", 7 / 15))
+    assert "7/15" in text
+    assert name not in text
+
+
+def test_a_new_step_begins_at_nothing_and_an_end_takes_the_bar_away() -> None:
+    begun = shown(step("prune(0.8) 4/4", 1.0), step("convert"))
+    assert "convert" in begun
+    assert "100%" not in begun
+    ended = shown(step("int8 50/100", 0.5), Progress(1, 2, "m", "prune(0.8) → int8", "done"))
+    assert "50/100" not in ended
