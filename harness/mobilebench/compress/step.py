@@ -215,12 +215,12 @@ class DeviceLatency:
 
     Attributes:
         device: what it is measured on.
-        relative_latency: of a Keras model: its latency as a share of that of the model before
+        relative: of a Keras model: its latency as a share of that of the model before
             the step; raises StepError.
     """
 
     device: str
-    relative_latency: Callable[[Any], float]
+    relative: Callable[[Any], float]
 
 
 @dataclass(frozen=True)
