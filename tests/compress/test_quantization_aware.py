@@ -100,35 +100,33 @@ def test_what_is_fused_is_rounded_once() -> None:
     np.testing.assert_allclose(rounded(x), model(x), atol=0.05)
 
 
-def test_training_with_rounding_helps_where_bits_are_few(
-    digits: Any, training_data: Any, context: StepContext
-) -> None:
-    """A network so narrow that 4 bits cost it something (0.08 of a loss of 0.6, seen once)."""
+def test_training_with_rounding_helps_where_bits_are_few(digits: Any, training_data: Any) -> None:
+    """On networks so narrow that 4 bits cost them much; in the mean, since one training is luck."""
     import keras
     from mobilebench.models.training import fit
 
-    keras.utils.set_random_seed(0)
-    narrow = keras.Sequential(
-        [
-            keras.Input((784,)),
-            keras.layers.Dense(8, activation="relu", name="first"),
-            keras.layers.Dense(8, activation="relu", name="second"),
-            keras.layers.Dense(10, activation="softmax", name="digit"),
-        ]
-    )
-    fit(narrow, training_data, epochs=6)
-    before = [weight.copy() for weight in narrow.get_weights()]
-    x, y = training_data.x, training_data.y
+    def loss_after(step: Any, model: Any, data: Any) -> float:
+        trained = step.train(State(model), StepContext(data, lambda: None)).model
+        content = convert_keras(trained, digits.folder)
+        small = Int8(weight_bits=4).quantize(content, list(data.x[:100])).content
+        given = Runner(small).run(list(data.x))
+        return float(-np.log(given[np.arange(len(data.x)), data.y] + 1e-6).mean())
 
-    def loss_after(step: Any) -> float:
-        content = convert_keras(step.train(State(narrow), context).model, digits.folder)
-        small = Int8(weight_bits=4).quantize(content, list(x[:100])).content
-        given = Runner(small).run(list(x))
-        return float(-np.log(given[np.arange(len(x)), y] + 1e-6).mean())
-
-    assert loss_after(QuantizationAware(epochs=4, weight_bits=4)) < loss_after(FineTune(epochs=4))
-    for weight, now in zip(before, narrow.get_weights(), strict=True):
-        np.testing.assert_array_equal(weight, now)
+    aware, plain = [], []
+    for seed in range(3):
+        data = replace(training_data, seed=seed)
+        keras.utils.set_random_seed(seed)
+        hidden = [keras.layers.Dense(8, activation="relu") for _ in range(4)]
+        narrow = keras.Sequential(
+            [keras.Input((784,)), *hidden, keras.layers.Dense(10, activation="softmax")]
+        )
+        fit(narrow, data, epochs=6)
+        before = [weight.copy() for weight in narrow.get_weights()]
+        aware.append(loss_after(QuantizationAware(epochs=4, weight_bits=4), narrow, data))
+        plain.append(loss_after(FineTune(epochs=4), narrow, data))
+        for weight, now in zip(before, narrow.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, now)
+    assert np.mean(aware) < np.mean(plain)
 
 
 def test_it_is_deterministic_and_leaves_a_plain_model(state: State, context: StepContext) -> None:
