@@ -57,7 +57,8 @@ def explain_settings(error: ValidationError, model: type[BaseModel], settings: l
         hint = did_you_mean(setting, settings)
         return f"has no setting {setting!r}; {hint}{known_settings(settings)}"
     allowed = model.model_fields[setting].description
-    return f"cannot have {setting}={_shown(fault['input'])}: it is {allowed}"
+    why = f"is {allowed}" if allowed else _message(fault)
+    return f"cannot have {setting}={_shown(fault['input'])}: it {why}"
 
 
 def known_settings(settings: list[str]) -> str:

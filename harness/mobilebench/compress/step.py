@@ -6,15 +6,17 @@ anything is compressed.
 
 from __future__ import annotations
 
+import enum
+import keyword
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    #: Told how much is done, of how much.
+    #: Called with how much is done, and of how much.
     Report = Callable[[int, int], None]
 
     from mobilebench.compress.training.teachers import Teacher
@@ -31,21 +33,48 @@ def unreported(_done: int, _total: int) -> None:
     """Where nobody wants to know how much is done."""
 
 
+class Form(enum.Enum):
+    """What a step takes and gives: how far a model has come on its way through a recipe."""
+
+    KERAS = "a Keras model"
+    FLOAT = "a float .tflite"
+    QUANTIZED = "a quantized .tflite"
+    #: Stored in its final way: another encoding step can go on from it, a quantizer cannot.
+    ENCODED = "an encoded .tflite"
+
+
 class Step(BaseModel):
-    """One step of a recipe with its settings.
+    """One step of a recipe with its settings: numbers, texts, booleans and None.
 
     Class attributes:
         name: how recipes call it.
         leading: the setting that may be written without its name: ``prune(0.8)``.
-        position: ``alone``, ``first`` (starts a network of its own), ``middle``, ``last`` (makes
-            the final .tflite), ``end`` (after that, another way to store it).
+        takes: what it can start from. A Keras model is converted where only a float .tflite is
+            taken.
+        gives: what it makes.
+        before: names of steps that may only come later than this one, each with the reason.
+        after: names of steps that may only come earlier than this one, each with the reason.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     name: ClassVar[str]
     leading: ClassVar[str] = ""
-    position: ClassVar[str] = "middle"
+    takes: ClassVar[frozenset[Form]]
+    gives: ClassVar[Form]
+    before: ClassVar[Mapping[str, str]] = {}
+    after: ClassVar[Mapping[str, str]] = {}
+
+    def objection(self, earlier: Step) -> str:  # noqa: ARG002
+        """Why this step makes no sense later than another one; empty if it does.
+
+        For what ``before`` and ``after`` cannot say, such as what depends on settings.
+        """
+        return ""
+
+    def needs_next(self, following: Step | None) -> str:  # noqa: ARG002
+        """Why the next step, or the recipe's end, does not suit this one; empty if it does."""
+        return ""
 
     @classmethod
     def settings(cls) -> list[str]:
@@ -77,6 +106,9 @@ def epochs_field(default: int, least: int = 0) -> Any:
 class TrainingStep(Step):
     """A step that changes the Keras model, and needs TensorFlow."""
 
+    takes: ClassVar[frozenset[Form]] = frozenset({Form.KERAS})
+    gives: ClassVar[Form] = Form.KERAS
+
     epochs: int = epochs_field(5)
     learning_rate: float | None = Field(
         None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
@@ -105,11 +137,21 @@ class TrainingStep(Step):
         """Whether it trains the model's student, where it begins a recipe."""
         return False
 
+    @property
+    def needs_teachers(self) -> bool:
+        """Whether it learns from teachers, so that what it makes depends on them."""
+        return False
+
+    def loss_of(self, teachers: Sequence[Teacher]) -> Loss:
+        """What the recipe minimizes from this step on, if it ``needs_teachers``."""
+        raise NotImplementedError
+
 
 class QuantizingStep(Step):
     """A step from a float32 .tflite to a smaller one, which needs no TensorFlow."""
 
-    position: ClassVar[str] = "last"
+    takes: ClassVar[frozenset[Form]] = frozenset({Form.FLOAT})
+    gives: ClassVar[Form] = Form.QUANTIZED
 
     def quantize(
         self, content: bytes, samples: Sequence[Sample] = (), report: Report = unreported
@@ -119,7 +161,7 @@ class QuantizingStep(Step):
         Args:
             content: a float32 .tflite.
             samples: ``calibration_count`` of them or fewer; none if it needs none.
-            report: told how much is done, of how much; for what takes its time.
+            report: called with how much is done, and of how much, where it takes its time.
 
         Raises:
             StepError: nothing was quantized, or the model or the samples are not fit for it.
@@ -151,13 +193,21 @@ class Encoded:
 class EncodingStep(Step):
     """A step that stores the same numbers in another way; it needs no TensorFlow.
 
-    It stands at the very end, after a quantizing step if there is one.
+    Encoding steps come after a quantizing step, if there is one, in any order, each once.
     """
 
-    position: ClassVar[str] = "end"
+    takes: ClassVar[frozenset[Form]] = frozenset({Form.FLOAT, Form.QUANTIZED, Form.ENCODED})
+    gives: ClassVar[Form] = Form.ENCODED
+
+    def objection(self, earlier: Step) -> str:
+        """Why this step makes no sense later than another one; empty if it does."""
+        return "it is in the recipe already; once is enough" if earlier.name == self.name else ""
 
     def encode(self, content: bytes) -> Encoded:
-        """The same model in less room.
+        """The same model in fewer bytes.
+
+        Args:
+            content: the .tflite so far.
 
         Raises:
             StepError: there is nothing to gain.
@@ -166,9 +216,10 @@ class EncodingStep(Step):
 
 
 class BaselineStep(Step):
-    """No compression: what every other variant is compared with."""
+    """No compression: what every other variant is compared with. It is a recipe by itself."""
 
-    position: ClassVar[str] = "alone"
+    takes: ClassVar[frozenset[Form]] = frozenset(Form)
+    gives: ClassVar[Form] = Form.FLOAT
 
 
 @dataclass(frozen=True)
@@ -246,6 +297,11 @@ class StepContext:
 def _written(value: Any) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    if isinstance(value, str) and not value.isidentifier():
+    if isinstance(value, str) and not _is_bare(value):
         return repr(value)  # such as '2:4', which reads as text only in quotes
     return str(value)
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a recipe's text may have it without quotes; ``global`` is read so, too."""
+    return text.isidentifier() and (text == "global" or not keyword.iskeyword(text))

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 
-from mobilebench.compress.pipeline.build_inputs import BuildInputs, essential, trains_student
+from mobilebench.compress.pipeline.build_inputs import (
+    BuildInputs,
+    essential,
+    trains_student,
+    uses_quantizer,
+)
 from mobilebench.compress.pipeline.cache import Cache
 from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.step import EncodingStep, QuantizingStep, TrainingStep
@@ -108,7 +113,7 @@ def _require_packages(recipe: Recipe, made_of: BuildInputs, cache: Cache, where:
     needs = []
     if made_of.source.kind != "tflite" and cache.find(made_of.key(essential(float_steps))) is None:
         needs.append(("tensorflow", "TensorFlow"))
-    if any(isinstance(step, QuantizingStep) for step in file_steps):
+    if uses_quantizer(file_steps):
         needs.append(("litert_quantizer", "litert-quantizer"))
     for package, name in needs:
         if not _is_installed(package):

@@ -9,16 +9,18 @@ the step before, which is kept for this.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import Any, TypeVar
 
 from mobilebench.compress.artifact import Artifact, EvaluationSet
 from mobilebench.compress.checks import check
 from mobilebench.compress.checks.requirements import require
-from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps, essential
+from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps, essential, plug_ins_of
 from mobilebench.compress.pipeline.cache import Cache, Made
 from mobilebench.compress.pipeline.latency import LatencyProbe
 from mobilebench.compress.recipe import Recipe
-from mobilebench.compress.step import EncodingStep, Quantized, QuantizingStep, State
+from mobilebench.compress.registry import plug_in_of
+from mobilebench.compress.step import Encoded, EncodingStep, Quantized, QuantizingStep, State, Step
 from mobilebench.compress.training.keras_models import KerasModels, Report
 from mobilebench.errors import StepError, first_line
 from mobilebench.models.array import Sample
@@ -26,6 +28,8 @@ from mobilebench.models.sources import check_tflite
 from mobilebench.models.spec import ModelSpec
 from mobilebench.tflite import interface
 from mobilebench.tflite.interpreter import Runner
+
+_Result = TypeVar("_Result")
 
 
 class ModelBuilder:
@@ -124,6 +128,7 @@ class ModelBuilder:
                 "data_sha256": self._made_of.samples.raw.digest,
                 "seed": self._made_of.seed,
                 "versions": self._made_of.versions(steps),
+                "plug_ins": [asdict(plug_in) for plug_in in plug_ins_of(steps)],
             },
         )
 
@@ -165,7 +170,7 @@ class ModelBuilder:
                 findings["calibration_samples"] = len(calibration)
                 if self._made_of.samples.are_noise:
                     warnings = ("calibrated with random data",)
-            quantized = self._quantize(step, start, calibration)
+            quantized = _ensure(step, Quantized, self._quantize(step, start, calibration))
             content = quantized.content
             findings |= quantized.findings
             warnings += quantized.warnings
@@ -174,7 +179,7 @@ class ModelBuilder:
         elif isinstance(step, EncodingStep):
             self._report(step.text(), 0, 0)
             samples = self._made_of.samples.to_check(start)
-            encoded = step.encode(start)
+            encoded = _ensure(step, Encoded, step.encode(start))
             content, dense = encoded.content, self._examine(start, samples)
             examination = self._examine(content, samples)
             plain = tuple(Runner(file, delegate=False).run(samples) for file in (start, content))
@@ -182,7 +187,8 @@ class ModelBuilder:
                 dense, examination, (plain[0], plain[1]), encoded.sparse_kernels
             )
             findings = encoded.findings
-            compared |= {"zeros_in_file": dense.zero_share}  # a sparse tensor cannot be read back
+            # A sparse tensor cannot be read back, and its numbers are those of the step before.
+            compared |= {"zeros_in_file": before.steps[-1]["zeros_in_file"]}
         else:
             state = self._keras.after(steps)
             content, examination, moved = self._export(state)
@@ -206,8 +212,8 @@ class ModelBuilder:
         except (StepError, MemoryError):
             raise
         except Exception as error:  # litert-quantizer has no error class of its own
-            first = first_line(error)
-            raise StepError(f"litert-quantizer failed: {first}") from error
+            who = "litert-quantizer" if plug_in_of(step) is None else step.name
+            raise StepError(f"{who} failed: {first_line(error)}") from error
 
     def _export(self, state: State) -> tuple[bytes, check.Examination, dict[str, Any]]:
         from mobilebench.compress.pipeline.convert import answers_of, convert_keras
@@ -232,6 +238,13 @@ class ModelBuilder:
             made.input_shape,
             data.evaluation,
         )
+
+
+def _ensure(step: Step, kind: type[_Result], made: object) -> _Result:
+    """What a step made, if it is of the kind that it must be: a plug-in may make anything."""
+    if not isinstance(made, kind):
+        raise StepError(f"{step.name} gave {type(made).__name__}, and must give {kind.__name__}")
+    return made
 
 
 def _check_zeros(state: State, examination: check.Examination) -> tuple[str, ...]:

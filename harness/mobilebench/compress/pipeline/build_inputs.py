@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from mobilebench.compress.checks.samples import Integers, Samples
 from mobilebench.compress.pipeline.cache import key_of, versions_of
 from mobilebench.compress.pipeline.latency import LatencyProbe
-from mobilebench.compress.step import QuantizingStep, Step, TrainingStep
-from mobilebench.compress.steps.baseline import AsIs, Float32
-from mobilebench.compress.steps.distill import Distill
+from mobilebench.compress.registry import PlugIn, plug_in_of
+from mobilebench.compress.step import BaselineStep, QuantizingStep, Step, TrainingStep
 from mobilebench.models.datasets import load_dataset
 from mobilebench.models.sources import Source, find_source, find_student, find_teachers
 from mobilebench.models.spec import ModelSpec
@@ -72,15 +71,16 @@ class BuildInputs:
     def key(self, steps: Steps) -> str:
         """What the cache calls the variant after these steps: whatever it depends on, hashed."""
         student = trains_student(steps)
-        distills = any(isinstance(step, Distill) for step in steps)
+        taught = any(isinstance(step, TrainingStep) and step.needs_teachers for step in steps)
         return key_of(
             {
                 "source": self.source.digest,
                 "settings": asdict(self.source.settings),
                 "student": self.student.digest if student and self.student else None,
-                "teachers": [t.digest for t in self.teachers] if distills else [],
+                "teachers": [t.digest for t in self.teachers] if taught else [],
                 "data": [self.samples.raw.digest, self.samples.given],
                 "steps": [[step.name, step.model_dump()] for step in steps],
+                "plug_ins": [asdict(plug_in) for plug_in in plug_ins_of(steps)],
                 "seed": self.seed,
                 "versions": self.versions(steps),
                 **self._measured_on(steps),
@@ -100,9 +100,10 @@ class BuildInputs:
         packages = ["ai-edge-litert", "numpy"]
         if self.source.kind != "tflite":
             packages += ["tensorflow", "keras"]
-        if any(isinstance(step, QuantizingStep) for step in steps):
+        if uses_quantizer(steps):
             packages.append("litert-quantizer")
-        return versions_of(*packages)
+        plug_ins = {plug_in.distribution: plug_in.version for plug_in in plug_ins_of(steps)}
+        return {**versions_of(*packages), **plug_ins}
 
 
 def _interface(file: Source) -> Interface:
@@ -120,12 +121,27 @@ def _integers(source: Source, spec: ModelSpec) -> Integers:
     return "stored" if stored else "either"
 
 
+def plug_ins_of(steps: Steps) -> tuple[PlugIn, ...]:
+    """Where the steps that are not built in come from, in their order.
+
+    Raises:
+        BadInputError: the files of one cannot be read.
+    """
+    found = (plug_in_of(step) for step in steps)
+    return tuple(plug_in for plug_in in found if plug_in is not None)
+
+
 def trains_student(steps: Sequence[Step]) -> bool:
     """Whether a recipe begins with a network of its own."""
     first = steps[0] if steps else None
     return isinstance(first, TrainingStep) and first.needs_student
 
 
+def uses_quantizer(steps: Sequence[Step]) -> bool:
+    """Whether litert-quantizer makes something of it: what a plug-in needs is its own affair."""
+    return any(isinstance(step, QuantizingStep) and plug_in_of(step) is None for step in steps)
+
+
 def essential(steps: Sequence[Step]) -> Steps:
     """The steps that do something: a baseline is the empty chain."""
-    return tuple(s for s in steps if not isinstance(s, Float32 | AsIs))
+    return tuple(s for s in steps if not isinstance(s, BaselineStep))

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from mobilebench.compress.step import State, StepContext, TrainingStep
+from mobilebench.compress.step import State, Step, StepContext, TrainingStep
 from mobilebench.compress.training.retrain import retrain
 from mobilebench.errors import StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mobilebench.models.array import Array
 
 _ITERATIONS = 30
@@ -30,10 +32,20 @@ class Cluster(TrainingStep):
 
     name: ClassVar[str] = "cluster"
     leading: ClassVar[str] = "clusters"
+    after: ClassVar[Mapping[str, str]] = {
+        name: f"weights that share a value would no longer do so; {name} first, then cluster"
+        for name in ("prune", "prune_channels", "low_rank")
+    }
 
     clusters: int = Field(
         16, ge=2, le=256, description="how many values a layer's weights may take, 2 to 256"
     )
+
+    def objection(self, earlier: Step) -> str:
+        """A second clustering must leave fewer values than the first."""
+        if isinstance(earlier, Cluster) and self.clusters >= earlier.clusters:
+            return "it would change nothing; each must go further than the one before"
+        return ""
 
     def train(self, state: State, context: StepContext) -> State:
         """See :meth:`TrainingStep.train`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from mobilebench.compress.step import State, StepContext, TrainingStep, epochs_field
+from mobilebench.compress.step import State, Step, StepContext, TrainingStep, epochs_field
 from mobilebench.compress.training.retrain import retrain, train_on
 from mobilebench.errors import StepError
 
@@ -53,12 +53,17 @@ class Distill(TrainingStep):
         """It trains the student, where it begins a recipe."""
         return True
 
+    @property
+    def needs_teachers(self) -> bool:
+        """It learns from them."""
+        return True
+
     def train(self, state: State, context: StepContext) -> State:
         """See :meth:`TrainingStep.train`."""
         from mobilebench.models.copies import copy_of
 
         teachers = context.teachers()
-        loss = self.loss(teachers)
+        loss = self.loss_of(teachers)
         if context.begins:
             before = State(_fresh_student(state, context), loss=loss)
             model = before.model
@@ -74,7 +79,7 @@ class Distill(TrainingStep):
         findings = _sizes(state, model) | {"teachers": [teacher.name for teacher in teachers]}
         return replace(before, model=model, loss=loss, findings=findings, warnings=warnings)
 
-    def loss(self, teachers: Sequence[Teacher]) -> Loss:
+    def loss_of(self, teachers: Sequence[Teacher]) -> Loss:
         """What is minimized from this step on: the distance to the teachers and to the labels."""
         from mobilebench.compress.training.teachers import soft_labels
 
@@ -113,9 +118,11 @@ class Student(TrainingStep):
     """
 
     name: ClassVar[str] = "student"
-    position: ClassVar[str] = "first"
-
     epochs: int = _EPOCHS
+
+    def objection(self, earlier: Step) -> str:
+        """It can only begin a recipe."""
+        return f"it trains a fresh student, so what {earlier.name} did would be lost"
 
     @property
     def needs_student(self) -> bool:

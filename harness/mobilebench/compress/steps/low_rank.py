@@ -16,6 +16,8 @@ from mobilebench.compress.training.retrain import retrain
 from mobilebench.errors import StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mobilebench.models.array import Array
 
 
@@ -24,6 +26,9 @@ class LowRank(TrainingStep):
 
     name: ClassVar[str] = "low_rank"
     leading: ClassVar[str] = "energy"
+    before: ClassVar[Mapping[str, str]] = {
+        "prune": "the two thin layers would have none of the zeros; split first, then prune"
+    }
 
     energy: float | None = Field(
         None,

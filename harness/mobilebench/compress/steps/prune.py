@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from mobilebench.compress.step import State, StepContext, TrainingStep, epochs_field
+from mobilebench.compress.step import State, Step, StepContext, TrainingStep, epochs_field
 from mobilebench.compress.training.retrain import retrain
 from mobilebench.errors import StepError
 from mobilebench.models.kernels import prunable
@@ -84,6 +84,14 @@ class Prune(TrainingStep):
         if self.schedule == "gradual" and self.epochs == 0:
             raise ValueError("with epochs=0 needs schedule=once: gradual pruning is training")
         return self
+
+    def objection(self, earlier: Step) -> str:
+        """A second pruning must ask for more zeros than the first."""
+        if not isinstance(earlier, Prune) or self.sparsity is None or earlier.sparsity is None:
+            return ""
+        if self.sparsity <= earlier.sparsity:
+            return "it would change nothing; each must go further than the one before"
+        return ""
 
     @property
     def needs_training_data(self) -> bool:

@@ -17,6 +17,8 @@ from mobilebench.compress.training.retrain import retrain
 from mobilebench.errors import StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mobilebench.compress.channels.allocation import Allocation
     from mobilebench.compress.channels.graph import ChannelGraph
 
@@ -30,6 +32,10 @@ class PruneChannels(TrainingStep):
 
     name: ClassVar[str] = "prune_channels"
     leading: ClassVar[str] = "sparsity"
+    before: ClassVar[Mapping[str, str]] = {
+        "prune": "it would remove channels with the very weights that prune kept; remove channels "
+        "first, then prune what is left"
+    }
 
     sparsity: float | None = Field(
         None, gt=0, lt=1, description="the share of channels to remove, between 0 and 1"

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from mobilebench.compress.step import State, StepContext, TrainingStep, epochs_field
+from mobilebench.compress.step import State, Step, StepContext, TrainingStep, epochs_field
+from mobilebench.compress.steps.quantize import IntegerStep
 from mobilebench.compress.training.retrain import train_on
 from mobilebench.errors import StepError
 
@@ -50,6 +51,33 @@ class QuantizationAware(TrainingStep):
     def bits_of_weights(self) -> tuple[int, int]:
         """Of Dense layers' weights, and of convolutions'."""
         return self.weight_bits, self.convolution_bits or self.weight_bits
+
+    def needs_next(self, following: Step | None) -> str:
+        """Training for rounding is for nothing unless the file is then rounded in just that way."""
+        if isinstance(following, TrainingStep):
+            return (
+                f"it would train without rounding, so what {self.name} did would be lost; "
+                "put a quantizing step after it"
+            )
+        if not isinstance(following, IntegerStep):
+            example = "int8" if self.weight_bits == 8 else "dynamic_int4"
+            return (
+                f"{self.name} trains for integer weights, and none are made: "
+                f"write {self.text()} → {example}"
+            )
+        if self.bits_of_weights == following.bits_of_weights:
+            return ""
+        dense, convolutions = following.bits_of_weights
+        right = self.model_copy(
+            update={
+                "weight_bits": dense,
+                "convolution_bits": None if convolutions == dense else convolutions,
+            }
+        )
+        return (
+            f"{self.text()} trains for other bits than {following.text()} stores: "
+            f"write {right.text()} → {following.text()}"
+        )
 
     def train(self, state: State, context: StepContext) -> State:
         """See :meth:`TrainingStep.train`."""

@@ -63,14 +63,16 @@ class Sparse(EncodingStep):
 
         graph = Graph(content)
         layers: dict[str, dict[str, Any]] = {}
-        for kernel in graph.kernels():
+        for number, kernel in enumerate(graph.kernels()):
+            # Names may have been removed, and nothing makes them unique.
+            name = kernel.name if kernel.name and kernel.name not in layers else f"kernel {number}"
             choice = _choose(kernel, self.aim)
             if isinstance(choice, str):
-                layers[kernel.name] = {"stored": "dense", "why": choice, **_count(kernel)}
+                layers[name] = {"stored": "dense", "why": choice, **_count(kernel)}
                 continue
             encoding, unpacked = choice
             graph.store(kernel, encoding, unpacked=unpacked)
-            layers[kernel.name] = {
+            layers[name] = {
                 "stored": "unpacked at load" if unpacked else "sparse",
                 "block": "{}x{}".format(*encoding.block),
                 "blocks_kept": encoding.density,

@@ -11,7 +11,6 @@ from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps
 from mobilebench.compress.pipeline.cache import Cache
 from mobilebench.compress.pipeline.latency import device_latency_for
 from mobilebench.compress.step import DeviceLatency, State, StepContext, TrainingStep
-from mobilebench.compress.steps.distill import Distill
 from mobilebench.compress.training.state_file import read_state, write_state
 from mobilebench.compress.training.teachers import Teacher, keras_teacher, tflite_teacher
 from mobilebench.errors import BadInputError, StepError, first_line
@@ -60,8 +59,8 @@ class KerasModels:
             state = read_state(path)
         except Exception:  # Keras raises whatever it stumbles over; the state is made anew
             return None
-        distilled = [step for step in steps if isinstance(step, Distill)]
-        return replace(state, loss=distilled[-1].loss(self._taught_by())) if distilled else state
+        taught = [step for step in steps if isinstance(step, TrainingStep) and step.needs_teachers]
+        return replace(state, loss=taught[-1].loss_of(self._taught_by())) if taught else state
 
     def _keep(self, steps: Steps, state: State) -> State:
         """Keeps what took its time, and gives it as it will be found.
@@ -99,9 +98,12 @@ class KerasModels:
             context = StepContext(
                 training_data, self._fresh_student, device_latency, self._taught_by, begins
             )
-            return step.train(before, context)
+            made = step.train(before, context)
         except BadInputError as error:  # it does not suit this step; others it may
             raise StepError(str(error)) from error
+        if not isinstance(made, State):  # a plug-in may make anything
+            raise StepError(f"{step.name} gave {type(made).__name__}, and must give State")
+        return made
 
     def _base_model(self) -> Any:
         import keras
