@@ -78,7 +78,7 @@ def share_for_latency(
 
     def fits(steps: int) -> bool:
         narrow = shrink(model, graph, allocate(steps / _LATENCY_STEPS))
-        tried[steps] = device_latency.relative_latency(narrow)
+        tried[steps] = device_latency.relative(narrow)
         return tried[steps] <= goal
 
     found = _first(fits, _LATENCY_STEPS)
