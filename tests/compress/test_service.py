@@ -21,7 +21,7 @@ from mobilebench.compress.service import _table, compress_variants
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.models.spec import ModelSpec
 
-from tests.compress.conftest import compress, spec_of
+from tests.support.compress import compress, spec_of
 
 pytestmark = pytest.mark.tensorflow
 

@@ -23,7 +23,7 @@ from mobilebench.tflite.file import builtin, dump, load
 from mobilebench.tflite.graph import parse
 from mobilebench.tflite.interpreter import Runner
 
-from tests.compress.conftest import compress, spec_of
+from tests.support.compress import compress, spec_of
 
 FULLY_CONNECTED, FLOAT32, INT8 = 9, 0, 9
 #: What ``dense_layers`` says of a layer.

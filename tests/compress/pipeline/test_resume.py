@@ -19,8 +19,8 @@ from mobilebench.compress.training import keras_models
 from mobilebench.compress.training.state_file import read_state, write_state
 from mobilebench.models.spec import ModelSpec
 
-from tests.compress.conftest import compress as compress_any
-from tests.compress.conftest import spec_of
+from tests.support.compress import compress as compress_any
+from tests.support.compress import spec_of
 
 pytestmark = pytest.mark.tensorflow
 

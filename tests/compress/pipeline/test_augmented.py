@@ -12,7 +12,7 @@ from mobilebench.models.spec import ModelSpec
 from mobilebench.tflite.graph import parse
 from mobilebench.tflite.interpreter import Runner
 
-from tests.compress.conftest import compress
+from tests.support.compress import compress
 
 pytestmark = pytest.mark.tensorflow
 
