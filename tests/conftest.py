@@ -1,19 +1,28 @@
-"""What all tests share: small real models, and a cache of their own."""
+"""What all tests share: fixtures, a cache of their own, and signals as a terminal sends them.
 
-import hashlib
+What is no fixture is in ``tests/support``.
+"""
+
+from __future__ import annotations
+
 import signal
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tests.support.models import BASELINE, MODELS, sha256  # noqa: F401 (still used from here)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.scripted_device import Open, ScriptedDevice
 
 # A busy machine is no fault of what is tested.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 pytest_plugins = ["tests.phone.needs"]
-
-MODELS = Path(__file__).parent / "fixtures" / "models"
 
 
 @pytest.fixture(autouse=True)
@@ -25,11 +34,18 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 @pytest.fixture
 def model_file() -> Path:
     """A small convolutional classifier: 8x8x1 in, ten classes out, float32."""
-    return MODELS / "small.tflite"
+    return BASELINE
 
 
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+@pytest.fixture
+def on(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Measures on a scripted device, whatever device a suite names."""
+
+    def use(device: ScriptedDevice) -> ScriptedDevice:
+        monkeypatch.setattr("mobilebench.runs.run.open_device", lambda _spec: device)
+        return device
+
+    return use
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

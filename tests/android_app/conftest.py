@@ -12,8 +12,8 @@ from mobilebench.devices.android import shipped_apk as android_apk
 from app_build import parts, programs
 from app_build.desktop import compile_java, desktop_command, java_sources, library_jars
 from app_build.errors import BuildError
-from tests.conftest import MODELS
 from tests.phone import needs
+from tests.support.models import MODELS
 
 #: A translator from dex to class files, to run the app's real dex on a JVM.
 _ENJARIFY = (

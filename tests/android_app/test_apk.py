@@ -15,8 +15,8 @@ from mobilebench_agent.contract import Job
 
 from app_build import archive, binaries, build, parts, places, programs, toolchain
 from app_build.errors import BuildError
-from tests.conftest import sha256
 from tests.phone import needs
+from tests.support.models import sha256
 
 ROOT = Path(__file__).parents[2]
 _ZSTD = f"libzstd-jni-{parts.ZSTD.version}.so"

@@ -22,7 +22,7 @@ from mobilebench_agent.contract import Event, Job, Metric, Result
 from mobilebench_agent.environment import Environment
 
 from app_build import parts
-from tests.conftest import MODELS, sha256
+from tests.support.models import MODELS, sha256
 
 Ask = Callable[..., Result]
 QUICK = {"warmup_seconds": 0.0, "seconds": 0.0, "runs": 20}

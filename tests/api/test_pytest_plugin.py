@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from tests.conftest import MODELS
+from tests.support.models import MODELS
 
 pytest_plugins = ["pytester"]
 

@@ -20,8 +20,8 @@ from mobilebench.runs import gate, run, selection, session, verdict
 from mobilebench.runs.run import Quiet
 from mobilebench.store.folder import RunFolder
 
-from tests.conftest import MODELS
-from tests.runs.test_gate import QUIET, files
+from tests.support.gates import QUIET, two_files
+from tests.support.models import MODELS
 
 MODEL = MODELS / "small.tflite"
 
@@ -146,7 +146,9 @@ def test_a_gate_that_breaks_in_a_lane(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_a_gate_whose_report_breaks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The verdict was written already: it must not stay beside an exit code of another kind."""
     monkeypatch.setattr("mobilebench.report.write.build", broken)
-    result = gate.start(files(protocol={"seconds": 0, "runs": 10}), QUIET, tmp_path, ["t"], Quiet())
+    result = gate.start(
+        two_files(protocol={"seconds": 0, "runs": 10}), QUIET, tmp_path, ["t"], Quiet()
+    )
     path = result.folder
     done = invoke("gate", "--resume", path)
     assert done.exit_code == 70, done.output

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,26 +20,16 @@ from mobilebench import clock
 from mobilebench.runs import run as runs
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import Suite
-from mobilebench_agent.contract import Event
 
-from tests.conftest import MODELS
-from tests.runs.test_run import MOBILEBENCH, mobilebench, start_a_long_run
+from tests.support.command import mobilebench, start
+from tests.support.models import MODELS
+from tests.support.suites import start_a_long_run
+from tests.support.watcher import Watcher
 
 
-class InMidTrial(runs.Quiet):
-    """Does something once, when so many trials have ended and the next one is being timed."""
-
-    def __init__(self, action: Callable[[], object], after: int = 3) -> None:
-        self._action: Callable[[], object] | None = action
-        self._left = after
-
-    def on_record(self, record: object) -> None:  # noqa: ARG002
-        self._left -= 1
-
-    def on_event(self, event: Event) -> None:
-        if event.phase == "measure" and self._left <= 0 and self._action is not None:
-            action, self._action = self._action, None
-            action()
+def in_mid_trial(action: Callable[[], object]) -> Watcher:
+    """Does something when three trials have ended and the next one is being timed."""
+    return Watcher(action, 3, "measure")
 
 
 def suite(**protocol: Any) -> Suite:
@@ -83,7 +72,7 @@ def ensure_each_once(folder: RunFolder) -> None:
 
 
 def test_an_agent_that_is_killed_in_mid_trial(tmp_path: Path) -> None:
-    watcher = InMidTrial(lambda: send(signal.SIGKILL))
+    watcher = in_mid_trial(lambda: send(signal.SIGKILL))
     folder = runs.start(suite(), tmp_path, ["test"], watcher)
     (failed,) = [record for record in folder.trials() if record.state != "valid"]
     assert failed.code == "agent_died"
@@ -94,7 +83,7 @@ def test_an_agent_that_is_killed_in_mid_trial(tmp_path: Path) -> None:
 
 def test_an_agent_that_hangs_in_mid_trial(tmp_path: Path) -> None:
     stopped: list[int] = []
-    watcher = InMidTrial(lambda: stopped.extend(send(signal.SIGSTOP)))
+    watcher = in_mid_trial(lambda: stopped.extend(send(signal.SIGSTOP)))
     folder = runs.start(suite(timeout_seconds=5), tmp_path, ["test"], watcher)
     (failed,) = [record for record in folder.trials() if record.state != "valid"]
     assert (failed.code, failed.reason) == ("timeout", "no answer within 5 s")
@@ -124,7 +113,7 @@ def test_a_clock_that_is_set_meanwhile(
         step = timedelta(days=days)
 
     begin = datetime.now(UTC) - timedelta(seconds=1)
-    folder = runs.start(suite(), tmp_path, ["test"], InMidTrial(set_clock))
+    folder = runs.start(suite(), tmp_path, ["test"], in_mid_trial(set_clock))
     end = datetime.now(UTC) + timedelta(seconds=1)
     assert step
     manifest, trials = folder.manifest(), folder.trials()
@@ -171,10 +160,7 @@ def test_a_host_that_is_killed_again_and_again(tmp_path: Path) -> None:
         whole = lines.read_bytes().rpartition(b"\n")[0].split(b"\n")
         assert whole[: len(kept)] == kept
         kept = whole
-        process = subprocess.Popen(
-            [*MOBILEBENCH, "run", "--resume", str(path)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        process = start("run", "--resume", path)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert lines.read_bytes().split(b"\n")[: len(kept)] == kept

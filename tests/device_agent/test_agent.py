@@ -11,8 +11,8 @@ from mobilebench.devices.agent import archive as agent_archive
 from mobilebench_agent import contract
 from mobilebench_agent.contract import Error, Event, Hello, Job, Message, Result
 
-from tests.conftest import MODELS, sha256
-from tests.tflite.files import open_shape
+from tests.support.models import MODELS, sha256
+from tests.support.tflite_files import open_shape
 
 QUICK = {"warmup_seconds": 0.0, "seconds": 0.0, "runs": 20}
 

@@ -9,51 +9,24 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from mobilebench.cli.main import main
-from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult
 from mobilebench.errors import BadInputError
-from mobilebench.records.device import DeviceFacts
-from mobilebench.runs import pair as arms
+from mobilebench.runs import pair
 from mobilebench.runs import run as runs
 from mobilebench.runs.compare import compare
 from mobilebench.store.folder import MANIFEST
-from mobilebench_agent.contract import Job, Result
 
-from tests.conftest import MODELS
-
-
-class Device:
-    """As fast as it is told to be."""
-
-    kind = "fake"
-    name = "local"
-
-    def __init__(self, factor: float) -> None:
-        self.factor = factor
-        self._number = 0
-
-    def probe(self) -> DeviceFacts:
-        return DeviceFacts("local", "fake", "0", "a-runtime", "1.0", info={"model": "A"})
-
-    def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002 (nothing travels)
-        return sha256
-
-    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:  # noqa: ARG002
-        return PreflightResult()
-
-    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:  # noqa: ARG002
-        self._number += 1
-        ns = round(1e6 * self.factor) + 100 * self._number
-        return Result(job.trial, job.kind, samples_ns=(ns,) if job.kind == "latency" else ())
-
+from tests.support.models import MODELS
+from tests.support.scripted_device import Open, ScriptedDevice
 
 Measure = Callable[[float], Path]
 
 
 @pytest.fixture
-def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
+def measure(tmp_path: Path, on: Open) -> Measure:
     def run(factor: float) -> Path:
-        monkeypatch.setattr(runs, "open_device", lambda _spec: Device(factor))
-        suite = arms.suite_of_files(MODELS / "small.tflite", MODELS / "small_int8.tflite")
+        device = on(ScriptedDevice(lambda _, n: factor + 1e-4 * n))
+        device.info = {"model": "A"}
+        suite = pair.suite_of_files(MODELS / "small.tflite", MODELS / "small_int8.tflite")
         return runs.start(suite, tmp_path / "results", ["t"], runs.Quiet()).path
 
     return run

@@ -6,8 +6,6 @@ and that a machine without one says so.
 """
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,8 +14,9 @@ import pytest
 from mobilebench.store.folder import RunFolder
 from mobilebench_agent import system_files
 
-from tests.conftest import MODELS
 from tests.support import power_trees as trees
+from tests.support.command import mobilebench
+from tests.support.models import MODELS
 
 #: Of the simulated package: at rest, and for one processor that works.
 IDLE_WATTS, WORK_WATTS = 3.0, 8.0
@@ -35,13 +34,6 @@ name = "small"
 source = "{MODELS / "small.tflite"}"
 recipes = ["as_is"]
 """
-
-
-def mobilebench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mobilebench", *map(str, arguments)],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture

@@ -15,36 +15,14 @@ import numpy as np
 import pytest
 from mobilebench.store.folder import RunFolder
 
-from tests.conftest import MODELS
-
-MOBILEBENCH = [sys.executable, "-c", "from mobilebench.cli.main import main; main()"]
-
-QUICK = "[protocol]\nblocks = 2\nwarmup_seconds = 0.0\nseconds = 0.0\nruns = 10\n"
+from tests.support.command import MOBILEBENCH, mobilebench, only_run, start
+from tests.support.models import MODELS
+from tests.support.suites import QUICK, model, start_a_long_run, suite
 
 
-def mobilebench(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*MOBILEBENCH, *map(str, arguments)],
-        capture_output=True, text=True, timeout=120, check=False, cwd=cwd,
-    )  # fmt: skip
-
-
-def suite(tmp_path: Path, models: str, protocol: str = QUICK, rest: str = "") -> Path:
-    path = tmp_path / "suite.toml"
-    path.write_text(f"{protocol}{rest}\n{models}", "utf-8")
-    return path
-
-
-def model(name: str, file: str, more: str = "") -> str:
-    return f'[[models]]\nname = "{name}"\nsource = "{MODELS / file}"\n{more}\n'
-
-
-def only_run(results: Path) -> RunFolder:
-    (path,) = results.iterdir()
-    return RunFolder.open(path)
-
-
-def test_a_floor_without_labels_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+def test_a_requirement_without_labels_is_refused_before_measuring(
+    tmp_path: Path,
+) -> None:
     path = suite(tmp_path, model("small", "small.tflite", "max_accuracy_loss = 0.01"))
     done = mobilebench("run", path, "--results", tmp_path / "results")
     assert done.returncode == 2
@@ -66,7 +44,7 @@ def test_ready_models_without_tensorflow(tmp_path: Path) -> None:
     assert [v["recipe"] for v in document["variants"]] == ["as_is", "by hand"]
     assert document["exit_code"] == 0
     # Both guess.
-    assert [v["accuracy_floor"] for v in document["variants"]] == ["missed", "missed"]
+    assert [v["accuracy_requirement"] for v in document["variants"]] == ["missed", "missed"]
 
     run = only_run(tmp_path / "results")
     manifest = run.manifest()
@@ -222,25 +200,6 @@ def test_a_model_file_that_is_none(tmp_path: Path, content: object, words: str) 
     assert not list((tmp_path / "results").glob("*"))
 
 
-def start_a_long_run(tmp_path: Path) -> tuple["subprocess.Popen[str]", Path]:
-    """A run that has finished a trial or two and has many left."""
-    protocol = "[protocol]\nblocks = 4\nwarmup_seconds = 0.0\nseconds = 0.3\nruns = 10\n"
-    models = model("a", "small.tflite") + model("b", "small_int8.tflite")
-    path = suite(tmp_path, models, protocol)
-    results = tmp_path / "results"
-    process = subprocess.Popen(
-        [*MOBILEBENCH, "run", str(path), "--results", str(results)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = list(results.glob("*/trials.jsonl"))
-        if found and found[0].read_bytes().count(b"\n") >= 4:
-            return process, found[0].parent
-        time.sleep(0.02)
-    raise AssertionError("the run did not start: " + process.communicate()[1])
-
-
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_is_finished_without_repeating_a_trial(
     tmp_path: Path, how: signal.Signals
@@ -381,7 +340,7 @@ def test_resume_stands_alone(tmp_path: Path) -> None:
     assert done.returncode == 2
 
 
-def test_a_run_that_lost_its_model_is_not_spoilt(tmp_path: Path) -> None:
+def test_a_run_that_lost_its_model_is_not_invalidated(tmp_path: Path) -> None:
     process, path = start_a_long_run(tmp_path)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
@@ -420,11 +379,8 @@ def test_a_damaged_manifest(tmp_path: Path, text: str) -> None:
 
 def test_ctrl_c_while_compressing_leaves_nothing_half_written(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    process = subprocess.Popen(
-        [*MOBILEBENCH, "run", "zoo:digits-student", "--results", str(results)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "MOBILEBENCH_CACHE": str(tmp_path / "cache")},
-    )  # fmt: skip
+    env = {"MOBILEBENCH_CACHE": str(tmp_path / "cache")}
+    process = start("run", "zoo:digits-student", "--results", results, env=env)
     deadline = time.monotonic() + 30
     while not list((tmp_path / "cache").glob("making-*")) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -438,11 +394,8 @@ def test_ctrl_c_while_compressing_leaves_nothing_half_written(tmp_path: Path) ->
 @pytest.mark.parametrize("cache", ["file/below", "file"])
 def test_a_cache_that_cannot_be_written(tmp_path: Path, cache: str) -> None:
     (tmp_path / "file").write_text("")
-    done = subprocess.run(
-        [*MOBILEBENCH, "run", str(MODELS / "small.tflite"), "--results", str(tmp_path / "r")],
-        capture_output=True, text=True, check=False, timeout=60,
-        env={**os.environ, "MOBILEBENCH_CACHE": str(tmp_path / cache)},
-    )  # fmt: skip
+    env = {"MOBILEBENCH_CACHE": str(tmp_path / cache)}
+    done = mobilebench("run", MODELS / "small.tflite", "--results", tmp_path / "r", env=env)
     assert done.returncode == 2
     assert "cannot write to the cache" in done.stderr
     assert "Traceback" not in done.stderr

@@ -5,44 +5,28 @@ from collections.abc import Set
 from pathlib import Path
 
 import pytest
-from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
-from mobilebench.records.device import DeviceFacts
+from mobilebench.devices.base import TrialError
 from mobilebench.records.trial import TrialRecord
 from mobilebench.runs.plan import PlannedVariant, make_plan
 from mobilebench.runs.session import Payload, run_session
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import MeasuringProtocol, RuntimeSpec
-from mobilebench_agent.contract import Job, Result
+
+from tests.support.scripted_device import ScriptedDevice
 
 
-class Moody:
-    """Stands for a device that fails in some of its trials; only the session is tested."""
-
-    name = "moody"
-
-    def __init__(self, failing: Set[int]) -> None:
-        self._failing = failing
-        self._trials = 0
-
-    def probe(self) -> DeviceFacts:
-        return DeviceFacts(self.name, "local", "0", "none", "0")
-
-    def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002
-        return str(file)
-
-    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:  # noqa: ARG002
-        return PreflightResult()
-
-    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:  # noqa: ARG002
-        self._trials += 1
-        if self._trials in self._failing:
-            raise TrialError("timeout", "no answer")
-        return Result(job.trial, job.kind, samples_ns=(5,) if job.kind == "latency" else ())
+def moody(failing: Set[int]) -> ScriptedDevice:
+    """A device that fails in some of its trials."""
+    device = ScriptedDevice()
+    device.fault = lambda *_: (
+        TrialError("timeout", "no answer") if len(device.jobs) in failing else None
+    )
+    return device
 
 
 def run(tmp_path: Path, failing: Set[int], stop: bool = False) -> list[TrialRecord]:
     folder = RunFolder.create(tmp_path / "run", {})
-    plan = make_plan("r", "moody", [PlannedVariant("m", "float32", False)], ["cpu-1"], 9, 0)
+    plan = make_plan("r", "local", [PlannedVariant("m", "float32", False)], ["cpu-1"], 9, 0)
     event = threading.Event()
 
     def on_record(_: TrialRecord) -> None:
@@ -51,7 +35,7 @@ def run(tmp_path: Path, failing: Set[int], stop: bool = False) -> list[TrialReco
 
     run_session(
         folder,
-        Moody(failing),
+        moody(failing),
         plan,
         {("m", "float32"): Payload(tmp_path, "0" * 64)},
         {"cpu-1": RuntimeSpec(name="cpu-1")},

@@ -17,7 +17,7 @@ from mobilebench.tflite.inspect import alone
 from mobilebench.tflite.inspect.changes import plain
 from mobilebench.tflite.interpreter import Runner
 
-from tests.tflite.files import open_shape
+from tests.support.tflite_files import open_shape
 
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
 

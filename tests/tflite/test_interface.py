@@ -13,8 +13,8 @@ from mobilebench.errors import BadInputError
 from mobilebench.tflite import interface
 from mobilebench.tflite.interface import Interface, Quantization, TensorInfo
 
-from tests.conftest import MODELS
-from tests.tflite.files import with_input
+from tests.support.models import MODELS
+from tests.support.tflite_files import with_input
 
 IMAGE = TensorInfo("image", (1, 8, 8, 3), "float32")
 SCORES = TensorInfo("scores", (1, 10), "float32")

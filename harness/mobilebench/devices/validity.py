@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from mobilebench_agent.contract import Result
 
-from mobilebench.devices.base import InvalidTrialError, PreflightProblem
+from mobilebench.devices.android.phone_state import PreflightProblem
+from mobilebench.devices.base import InvalidTrialError
 from mobilebench.records import conditions
 
 

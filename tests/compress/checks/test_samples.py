@@ -12,7 +12,7 @@ from mobilebench.models.datasets import load_dataset
 from mobilebench.models.spec import ModelSpec
 from mobilebench.tflite import interface
 
-from tests.conftest import MODELS
+from tests.support.models import MODELS
 
 
 def samples_of(source: str, *, given: bool = True) -> Samples:
