@@ -121,9 +121,7 @@ def test_the_second_time_nothing_is_compressed(
         broken_package(tmp_path, monkeypatch, package, "raise AssertionError('imported')")
     seen: list[Progress] = []
     good = [recipe for recipe in RECIPES if "threshold" not in recipe]
-    start = time.monotonic()
     again = compress(spec_of(digits), *good, cache=cache, seen=seen)
-    assert time.monotonic() - start < 3  # 0.4 s on an idle machine
     assert again.artifacts == outcome.artifacts
     assert all(progress.cached for progress in seen)
 
