@@ -1,4 +1,4 @@
-"""What compression delivers: one .tflite a variant, or the reason why there is none."""
+"""The results of compression: one .tflite a variant, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class EvaluationSet:
     """Labelled samples in the model's own input format, ready to be sent to a device.
 
     ``path`` is an ``.npz`` with ``x`` (count, *input shape*) and ``y`` (count,) of class
-    indices; ``sha256`` is that file's hash; ``name`` tells a subset from the full set.
+    indices; ``sha256`` is that file's hash; ``name`` distinguishes a subset from the full set.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Failure:
 class Progress:
     """Where compression is: ``done`` of ``total`` variants, and what is under way.
 
-    ``fraction`` says how much of ``step`` is done, 0 to 1; None where nobody knows.
+    ``fraction`` says how much of ``step`` is done, 0 to 1; None where unknown.
     """
 
     done: int

@@ -151,7 +151,7 @@ def plug_in_of(step: Step) -> PlugIn | None:
     except OSError as error:
         raise BadInputError(
             f"{_whose(offer)} cannot be used: its files cannot be read ({first_line(error)}), and "
-            "without them nobody knows whether they changed; install it unpacked"
+            "without them it is unknown whether they changed; install it unpacked"
         ) from error
     distribution = offer.dist
     if distribution is None:

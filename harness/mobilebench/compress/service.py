@@ -63,7 +63,7 @@ def compress_variants(
     while pending := [job for job in jobs if not job.settled]:
         under_way = _run_child(jobs, pending, seed, cache, on_progress, latency_probe)
         if under_way is not None:  # the child died on it: go on with the others in a new one
-            _tell(jobs, under_way, on_progress, "failed")
+            _notify(jobs, under_way, on_progress, "failed")
     return Outcome(
         artifacts=tuple(job.artifact for job in jobs if job.artifact is not None),
         failures=tuple(job.failure for job in jobs if job.failure is not None),
@@ -90,7 +90,7 @@ class _Job:
 
 @dataclass
 class _Child:
-    """The process, and where its noise goes."""
+    """The process, and the log of its output."""
 
     process: subprocess.Popen[str]
     log: Path
@@ -168,12 +168,12 @@ def _child(request: dict[str, Any], cache: Path) -> Iterator[_Child]:
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
         "PYTHONUTF8": "1",
     }
-    with log.open("wb") as noise:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "mobilebench.compress.pipeline.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=noise,
+            stderr=output,
             env=environment,
             text=True,
             encoding="utf-8",
@@ -185,7 +185,7 @@ def _child(request: dict[str, Any], cache: Path) -> Iterator[_Child]:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
         yield _Child(process, log)
-    except (BadInputError, InvalidRunError, KeyboardInterrupt):  # told already, or wanted
+    except (BadInputError, InvalidRunError, KeyboardInterrupt):  # reported already, or wanted
         log.unlink(missing_ok=True)
         raise
     finally:
@@ -219,7 +219,7 @@ def _listen(
         if kind == "measure":
             assert latency_probe is not None
             files = [Path(file) for file in message["files"]]
-            _answer(child, latency_probe, files, _told_of_search(jobs, job, on_progress))
+            _answer(child, latency_probe, files, _report_search(jobs, job, on_progress))
             continue
         if kind == "progress":
             child.under_way = job.number
@@ -230,24 +230,24 @@ def _listen(
                 of = MOST_COMPARISONS
             passes = f" {int(done)}/{of}" if of else ""
             fraction = min(done / of, 1.0) if of else None
-            _tell(jobs, job, on_progress, job.step + passes, fraction=fraction)
+            _notify(jobs, job, on_progress, job.step + passes, fraction=fraction)
             continue
         child.under_way = None
         if kind == "artifact":
             job.artifact = _artifact(message["artifact"])
-            _tell(jobs, job, on_progress, "done", cached=message["cached"])
+            _notify(jobs, job, on_progress, "done", cached=message["cached"])
         else:
             job.failure = Failure(
                 job.spec.name, job.recipe.name, message["step"], message["reason"]
             )
-            _tell(jobs, job, on_progress, "failed")
+            _notify(jobs, job, on_progress, "failed")
     return False
 
 
-def _told_of_search(jobs: list[_Job], job: _Job, on_progress: OnProgress) -> Report:
-    """Told of each process of a comparison, it tells how far the search for a latency can be.
+def _report_search(jobs: list[_Job], job: _Job, on_progress: OnProgress) -> Report:
+    """A callback for each process of a comparison: reports how far the search for a latency is.
 
-    It may end sooner, never later.
+    The share is of the longest search: it may end sooner, never later.
     """
     before = job.compared or 0
     job.compared = before + 1
@@ -255,7 +255,7 @@ def _told_of_search(jobs: list[_Job], job: _Job, on_progress: OnProgress) -> Rep
     def report(done: int, total: int) -> None:
         fraction = (before + done / total) / MOST_COMPARISONS
         step = f"{job.step} {before}/{MOST_COMPARISONS}"
-        _tell(jobs, job, on_progress, step, fraction=fraction)
+        _notify(jobs, job, on_progress, step, fraction=fraction)
 
     return report
 
@@ -274,7 +274,7 @@ def _answer(
         child.process.stdin.flush()
 
 
-def _tell(
+def _notify(
     jobs: list[_Job],
     job: _Job,
     on_progress: OnProgress,

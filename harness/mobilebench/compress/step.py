@@ -30,7 +30,7 @@ Ranges = Literal["extremes", "average"]
 
 
 def unreported(_done: int, _total: int) -> None:
-    """Where nobody wants to know how much is done."""
+    """The callback that ignores how much is done."""
 
 
 class Form(enum.Enum):
@@ -78,7 +78,7 @@ class Step(BaseModel):
 
     @classmethod
     def settings(cls) -> list[str]:
-        """What can be set: the leading setting first, last what every training step has."""
+        """The names of all settings: the leading one first, those of all training steps last."""
         shared = TrainingStep.model_fields
         return sorted(cls.model_fields, key=lambda name: (name != cls.leading, name in shared))
 
@@ -282,8 +282,8 @@ class StepContext:
         training_data: data, settings and seed; None where the step needs no data.
         student: makes the model's student with fresh weights.
         device_latency: where latency is measured, for steps that say that they need a device.
-        teachers: whom to learn from: the model as it was before the recipe, unless the suite
-            names others.
+        teachers: the networks that distillation learns from: the model as it was before the
+            recipe, unless the suite names others.
         begins: whether the step is the recipe's first.
     """
 

@@ -197,5 +197,5 @@ def test_what_needs_labels_is_refused(
     }
     messages: list[dict[str, Any]] = []
     worker.work(request, messages.append, dict)
-    (told,) = [message["message"] for message in messages if message["type"] == "bad_input"]
-    assert re.search(sentence, told)
+    (message,) = [message["message"] for message in messages if message["type"] == "bad_input"]
+    assert re.search(sentence, message)

@@ -55,12 +55,14 @@ def test_a_fragile_layer_is_spared() -> None:
 def test_a_scan_leaves_the_model_as_it_was(state: State, training_data: Any) -> None:
     kernels = prunable(state.model)
     before = [kernel.numpy() for kernel in kernels]
-    told: list[tuple[int, int]] = []
-    training_data = replace(training_data, on_epoch=lambda done, total: told.append((done, total)))
+    reported: list[tuple[int, int]] = []
+    training_data = replace(
+        training_data, on_epoch=lambda done, total: reported.append((done, total))
+    )
     found = scan(state.model, kernels, magnitude(kernels)(), training_data)
     for old, kernel in zip(before, kernels, strict=True):
         np.testing.assert_array_equal(old, kernel.numpy())
-    assert told == [(0, 2), (1, 2)]
+    assert reported == [(0, 2), (1, 2)]
     assert [layer.weights for layer in found.layers] == [784 * 32, 320]
     assert found.samples == 200
     x, y = held_out(training_data)

@@ -108,7 +108,7 @@ def samples(width: int, count: int = 8) -> list[np.ndarray]:
 
 
 def encoded(content: bytes, x: list[np.ndarray], aim: str = "speed") -> tuple[Any, Any]:
-    """The encoded file, held against the dense one as a recipe would."""
+    """The encoded file, compared with the dense one as in a recipe."""
     made = Sparse(aim=aim).encode(content)
     plain = [Runner(file, delegate=False).run(x) for file in (content, made.content)]
     after = examine(made.content, x)

@@ -104,7 +104,7 @@ def test_norms_are_those_of_the_filters(convolutional: Any) -> None:
 
 
 def test_taylor_sees_what_a_channel_is_used_for(state: State, training_data: Any) -> None:
-    """The derivative is that of the loss; a channel that nobody listens to has none."""
+    """The derivative is that of the loss; a channel without consumers has none."""
     from mobilebench.compress.channels.rewrite import run_masked
     from mobilebench.models.copies import copy_of
     from mobilebench.models.training import cross_entropy, logits_of
@@ -401,7 +401,7 @@ def test_the_host_measures_for_the_child(digits: Any, tmp_path: Path) -> None:
     spec = ModelSpec(name="digits", source=str(digits.model), data="random")
     recipe = parse_recipe("prune_channels(max_latency=0.6, epochs=0)")
     asked: list[int] = []
-    told: list[Progress] = []
+    reported: list[Progress] = []
 
     def measure(files: Sequence[Path], report: Any = unreported, /) -> list[float]:
         asked.append(len(files))
@@ -415,16 +415,16 @@ def test_the_host_measures_for_the_child(digits: Any, tmp_path: Path) -> None:
             [(spec, recipe)],
             seed=0,
             cache=tmp_path,
-            on_progress=told.append,
+            on_progress=reported.append,
             latency_probe=LatencyProbe("a phone", measure),
         )
 
     (failure,) = made().failures
     assert failure.reason == "no latency on a phone: it was unplugged"
-    told.clear()
+    reported.clear()
     (artifact,) = made().artifacts
     assert artifact.provenance["steps"][-1]["latency_device"] == "a phone"
-    search = [p.fraction for p in told if "measuring" in p.step and p.fraction is not None]
+    search = [p.fraction for p in reported if "measuring" in p.step and p.fraction is not None]
     assert search == sorted(search), "a search goes on and never back"
     assert search[0] == pytest.approx(0.5 / 6)
     assert search[-1] == pytest.approx(4.5 / 6)

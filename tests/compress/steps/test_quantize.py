@@ -94,7 +94,7 @@ def test_fragile_layers_stay_wider(model_file: Path, samples: list[Any]) -> None
     narrow = Int8(weight_bits=4).quantize(content, samples, report)
     *calibration, rest = seen
     assert calibration == [(done, len(samples)) for done in range(len(samples))]
-    assert rest == (0, 0), "nobody knows how long quantizing takes"
+    assert rest == (0, 0), "quantizing itself reports no progress"
     seen.clear()
     step = Int8(weight_bits=4, min_snr=45)
     made = step.quantize(content, samples, report)

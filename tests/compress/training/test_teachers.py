@@ -1,4 +1,4 @@
-"""Whom distillation learns from, and what it does where it stands in a recipe."""
+"""The teachers of distillation, and what it does at each place in a recipe."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_several_teachers_are_asked_for_their_mean() -> None:
     np.testing.assert_allclose(found, [[1 / 3, 2 / 3]] * 2, atol=1e-6)
 
 
-def test_likeness_does_not_ask_for_the_same_width_or_scale() -> None:
+def test_similarity_does_not_depend_on_width_or_scale() -> None:
     seen = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
     wider = np.concatenate([3 * seen, np.zeros((8, 4), np.float32)], axis=1)
     assert float(similarity_loss(seen, wider)) == pytest.approx(0, abs=1e-10)
@@ -80,7 +80,7 @@ def test_a_layer_split_in_two_is_looked_at_as_a_whole(context: StepContext, stat
     assert any((a != b).any() for a, b in pairs)
 
 
-def test_nobody_looks_where_only_the_samples_are(context: StepContext, state: State) -> None:
+def test_features_need_a_layer_before_the_last(context: StepContext, state: State) -> None:
     import keras
 
     bare = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, "softmax")])
@@ -88,7 +88,7 @@ def test_nobody_looks_where_only_the_samples_are(context: StepContext, state: St
         Distill(epochs=1, features=1.0).train(state, replace(context, student=lambda: bare))
 
 
-def test_nobody_looks_into_a_file(digits: Any, context: StepContext, state: State) -> None:
+def test_a_file_has_no_features(digits: Any, context: StepContext, state: State) -> None:
     file = tflite_teacher(digits.tflite.read_bytes(), "old.tflite")
     with pytest.raises(StepError, match=r"cannot look into old\.tflite"):
         Distill(epochs=1, features=1.0).train(state, replace(context, teachers=lambda: [file]))

@@ -58,7 +58,7 @@ def scan(
         for number, pool in enumerate(graph.pools):
             losses = [measured(one_pool(graph, scores, pool, share)) - whole for share in SHARES]
             if not np.isfinite(losses).all():
-                raise StepError("the loss is not finite, so no sensitivity can be told")
+                raise StepError("the loss is not finite, so sensitivity cannot be measured")
             curves.append(Curve((0.0, *SHARES), (0.0, *(max(0.0, value) for value in losses))))
             training_data.on_epoch(number + 1, len(graph.pools))
     return tuple(curves)

@@ -65,7 +65,7 @@ def share_for_latency(
         graph: its channels.
         allocate: which go for a share.
         goal: the share of the latency that may remain.
-        device_latency: who measures.
+        device_latency: measures the latency of networks on a device.
         what: the step, for the message.
 
     Returns:

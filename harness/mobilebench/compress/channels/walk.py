@@ -1,6 +1,6 @@
 """A functional Keras model, call by call: the one way in which this room reads a graph.
 
-Nested models are entered, so whoever visits sees plain layers and operations only.
+Nested models are entered, so a visitor sees plain layers and operations only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mobilebench.errors import StepError
 #: What is made of one call: from the operation, the names of the models around it, its node
 #: (which has the arguments) and a value for each input tensor; a value for each output tensor.
 Visit = Callable[[Any, tuple[str, ...], Any, list[Any]], list[Any]]
-#: Told of each nested model that is entered: the names of the models so far, it, its values.
+#: Called for each nested model that is entered: the names of the models so far, it, its values.
 Enter = Callable[[tuple[str, ...], Any, list[Any]], None]
 
 
@@ -45,7 +45,7 @@ def walk(
     if graph is None:
         raise StepError(
             f"model {model.name!r} is no functional Keras graph but a class of its own "
-            f"({type(model).__name__}), so nobody can see which channels belong together; "
+            f"({type(model).__name__}), so it cannot be seen which channels belong together; "
             "build it from layers with keras.Model(inputs, outputs)"
         )
     enter(path, model, list(values))
@@ -70,7 +70,7 @@ def call(operation: Any, node: Any, inputs: Sequence[Any]) -> list[Any]:
     args, kwargs = node.arguments.fill_in(tensors)
     takes = inspect.signature(operation.call).parameters
     if "training" in takes and kwargs.get("training") is None:
-        kwargs["training"] = False  # layers that augment do it unless they are told not to
+        kwargs["training"] = False  # layers that augment would do so by default
     flat: list[Any] = keras.tree.flatten(operation(*args, **kwargs))
     return flat
 

@@ -1,4 +1,4 @@
-"""What is checked after each step: is the new .tflite sound, and did the step do anything?
+"""The checks after each step: is the new .tflite sound, and did the step change anything?
 
 Libraries have been seen to quantize nothing without an error, and to write files whose weights
 are missing. Nothing of the kind reaches a device.
@@ -270,7 +270,7 @@ def compare_trained(
         findings and warnings.
 
     Raises:
-        StepError: the model gives one answer to every sample where it told them apart before.
+        StepError: the model gives one answer to every sample, and did not before.
     """
     found = _compare(before, after)
     if after.is_constant and not before.is_constant:

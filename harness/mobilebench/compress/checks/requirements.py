@@ -1,4 +1,4 @@
-"""What a recipe needs of its model, asked before anything is made."""
+"""Whether a model has all that a recipe needs, checked before anything is made."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _WITHOUT_DATA = {
 }
 
 
-def require(recipe: Recipe, made_of: BuildInputs, cache: Cache) -> None:
+def require(recipe: Recipe, inputs: BuildInputs, cache: Cache) -> None:
     """Refuses a recipe that cannot be applied to this model, before anything is made.
 
     Raises:
         BadInputError: the recipe needs training code, data, a student or a package that
             are not there.
     """
-    where = f"model {made_of.spec.name!r}: recipe {recipe.text!r}"
-    ready = made_of.source.kind == "tflite"
-    model = _ready_model(made_of, where) if ready else None
-    if trains_student(recipe.steps) and made_of.student is None:
+    where = f"model {inputs.spec.name!r}: recipe {recipe.text!r}"
+    ready = inputs.source.kind == "tflite"
+    model = _ready_model(inputs, where) if ready else None
+    if trains_student(recipe.steps) and inputs.student is None:
         raise BadInputError(
             f"{where} trains a student, and the model has none; "
             "set student (--student) to zoo:NAME or to a .keras file"
@@ -44,74 +44,74 @@ def require(recipe: Recipe, made_of: BuildInputs, cache: Cache) -> None:
     for step in recipe.steps:
         if isinstance(step, AsIs) and not ready:
             raise BadInputError(
-                f"{where} is for ready .tflite files; use float32 for {made_of.spec.source}"
+                f"{where} is for ready .tflite files; use float32 for {inputs.spec.source}"
             )
         if isinstance(step, Float32) and model and not model.has_float32_weights():
             raise BadInputError(
-                f"{where}: the weights of {made_of.spec.source} are not float32; use as_is"
+                f"{where}: the weights of {inputs.spec.source} are not float32; use as_is"
             )
         if isinstance(step, TrainingStep):
-            _require_training(made_of, step, where)
+            _require_training(inputs, step, where)
         if isinstance(step, QuantizingStep) and step.calibration_count:
-            _require_calibration(made_of, where)
-    if cache.find(made_of.key(essential(recipe.steps))) is None:
-        _require_packages(recipe, made_of, cache, where)
+            _require_calibration(inputs, where)
+    if cache.find(inputs.key(essential(recipe.steps))) is None:
+        _require_packages(recipe, inputs, cache, where)
 
 
-def _ready_model(made_of: BuildInputs, where: str) -> Runner | None:
+def _ready_model(inputs: BuildInputs, where: str) -> Runner | None:
     """The ready .tflite, loaded; None if only this machine's runtime cannot run it.
 
     That costs its own variants, which fail when they are made, and not the others.
     """
     _require_runtime(where)
     try:
-        return Runner(made_of.source.path.read_bytes())
+        return Runner(inputs.source.path.read_bytes())
     except UnsupportedModelError:
         return None
     except StepError as error:
-        raise BadInputError(f"model {made_of.source.text} cannot be used: {error}") from error
+        raise BadInputError(f"model {inputs.source.text} cannot be used: {error}") from error
 
 
-def _require_training(made_of: BuildInputs, step: TrainingStep, where: str) -> None:
-    if not made_of.source.trainable:
-        what = "SavedModel" if made_of.source.kind == "saved_model" else ".tflite file"
+def _require_training(inputs: BuildInputs, step: TrainingStep, where: str) -> None:
+    if not inputs.source.trainable:
+        what = "SavedModel" if inputs.source.kind == "saved_model" else ".tflite file"
         raise BadInputError(
             f"{where} retrains, and a {what} cannot be retrained; "
             "give a .keras file, or recipes that only quantize"
         )
-    ends = made_of.source.ends
+    ends = inputs.source.ends
     if step.needs_training_data and ends != (1, 1):
-        raise BadInputError(f"{where}: {one_of_each(step, made_of.source.text, ends)}")
-    if step.needs_training_data and made_of.samples.raw.train is None:
+        raise BadInputError(f"{where}: {one_of_each(step, inputs.source.text, ends)}")
+    if step.needs_training_data and inputs.samples.raw.train is None:
         does, hint = "ranks by training data", ""
         if step.epochs:
             does, hint = "retrains", _WITHOUT_DATA.get(step.name, "")
         raise BadInputError(
-            f"{where} {does}, and data {made_of.samples.raw.origin} has no training samples{hint}"
+            f"{where} {does}, and data {inputs.samples.raw.origin} has no training samples{hint}"
         )
-    if step.needs_device and made_of.latency_probe is None:
+    if step.needs_device and inputs.latency_probe is None:
         raise BadInputError(f"{where} measures latency, and there is no device to measure on")
 
 
-def _require_calibration(made_of: BuildInputs, where: str) -> None:
-    if not made_of.samples.given:
+def _require_calibration(inputs: BuildInputs, where: str) -> None:
+    if not inputs.samples.given:
         raise BadInputError(
             f"{where} calibrates, and the model has no data: give samples with data (--data), "
             'or write data = "random" (--data random) to calibrate on noise'
         )
-    if not made_of.samples.can_calibrate:
+    if not inputs.samples.can_calibrate:
         raise BadInputError(
-            f"{where} calibrates, and data {made_of.samples.raw.origin} has neither "
+            f"{where} calibrates, and data {inputs.samples.raw.origin} has neither "
             "calibration nor training samples"
         )
 
 
-def _require_packages(recipe: Recipe, made_of: BuildInputs, cache: Cache, where: str) -> None:
+def _require_packages(recipe: Recipe, inputs: BuildInputs, cache: Cache, where: str) -> None:
     _require_runtime(where)
     file_steps = [s for s in recipe.steps if isinstance(s, QuantizingStep | EncodingStep)]
     float_steps = recipe.steps[: len(recipe.steps) - len(file_steps)]
     needs = []
-    if made_of.source.kind != "tflite" and cache.find(made_of.key(essential(float_steps))) is None:
+    if inputs.source.kind != "tflite" and cache.find(inputs.key(essential(float_steps))) is None:
         needs.append(("tensorflow", "TensorFlow"))
     if uses_quantizer(file_steps):
         needs.append(("litert_quantizer", "litert-quantizer"))

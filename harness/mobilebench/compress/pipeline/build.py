@@ -16,7 +16,7 @@ from mobilebench.compress.artifact import Artifact, EvaluationSet
 from mobilebench.compress.checks import check
 from mobilebench.compress.checks.requirements import require
 from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps, essential, plug_ins_of
-from mobilebench.compress.pipeline.cache import Cache, Made
+from mobilebench.compress.pipeline.cache import Cache, CachedFile
 from mobilebench.compress.pipeline.latency import LatencyProbe
 from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.registry import plug_in_of
@@ -48,19 +48,19 @@ class ModelBuilder:
         report: Report,
         latency_probe: LatencyProbe | None = None,
     ) -> None:
-        self._made_of = BuildInputs.gather(spec, seed, latency_probe)
+        self._inputs = BuildInputs.gather(spec, seed, latency_probe)
         self._cache = cache
         self._report = report
-        self._keras = KerasModels(self._made_of, cache, report)
+        self._keras = KerasModels(self._inputs, cache, report)
         self._failures: dict[Steps, StepError] = {}
 
     def require(self, recipe: Recipe) -> None:
         """See :func:`mobilebench.compress.checks.requirements.require`."""
-        require(recipe, self._made_of, self._cache)
+        require(recipe, self._inputs, self._cache)
 
-    def find(self, recipe: Recipe) -> Made | None:
+    def find(self, recipe: Recipe) -> CachedFile | None:
         """The variant from the cache, if it was made before."""
-        return self._cache.find(self._made_of.key(essential(recipe.steps)))
+        return self._cache.find(self._inputs.key(essential(recipe.steps)))
 
     def build(self, recipe: Recipe) -> Artifact:
         """The variant, from the cache or made now.
@@ -77,10 +77,10 @@ class ModelBuilder:
                 lambda done, total: self._report("measure the download", 100 * done / total, 100),
             )
         warnings = list(made.warnings)
-        if self._made_of.source.zoo is not None and self._made_of.source.zoo.training is None:
+        if self._inputs.source.zoo is not None and self._inputs.source.zoo.training is None:
             warnings.append("random weights: speed and size are right, the answers mean nothing")
         return Artifact(
-            model=self._made_of.spec.name,
+            model=self._inputs.spec.name,
             recipe=recipe.name,
             sha256=made.sha256,
             path=self._cache.path(made.sha256),
@@ -93,8 +93,8 @@ class ModelBuilder:
             provenance={**made.provenance, "recipe": recipe.text, "steps": list(made.steps)},
         )
 
-    def _make(self, steps: Steps) -> Made:
-        key = self._made_of.key(steps)
+    def _make(self, steps: Steps) -> CachedFile:
+        key = self._inputs.key(steps)
         found = self._cache.find(key)
         if found is not None:
             return found
@@ -121,31 +121,31 @@ class ModelBuilder:
             steps=(*(before.steps if before else ()), entry),
             provenance={
                 "key": key,
-                "source": self._made_of.source.name,
-                "source_sha256": self._made_of.source.digest,
-                "student": None if self._made_of.student is None else self._made_of.student.name,
-                "data": self._made_of.samples.raw.name,
-                "data_sha256": self._made_of.samples.raw.digest,
-                "seed": self._made_of.seed,
-                "versions": self._made_of.versions(steps),
+                "source": self._inputs.source.name,
+                "source_sha256": self._inputs.source.digest,
+                "student": None if self._inputs.student is None else self._inputs.student.name,
+                "data": self._inputs.samples.raw.name,
+                "data_sha256": self._inputs.samples.raw.digest,
+                "seed": self._inputs.seed,
+                "versions": self._inputs.versions(steps),
                 "plug_ins": [asdict(plug_in) for plug_in in plug_ins_of(steps)],
             },
         )
 
     def _base(self) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
         """The model as a .tflite before any step."""
-        if self._made_of.source.kind == "tflite":
-            content = self._made_of.source.path.read_bytes()
-            check_tflite(content, self._made_of.source.text)
-            examination = self._examine(content, self._made_of.samples.to_check(content))
+        if self._inputs.source.kind == "tflite":
+            content = self._inputs.source.path.read_bytes()
+            check_tflite(content, self._inputs.source.text)
+            examination = self._examine(content, self._inputs.samples.to_check(content))
             return content, examination.findings(), check.base_warnings(examination)
-        if self._made_of.source.kind == "saved_model":
+        if self._inputs.source.kind == "saved_model":
             from mobilebench.compress.pipeline.convert import SavedModel
 
-            model = SavedModel(self._made_of.source.path)
+            model = SavedModel(self._inputs.source.path)
             self._report("convert", 0, 0)
             content = model.convert(self._cache.scratch)
-            samples = self._made_of.samples.to_check(content)
+            samples = self._inputs.samples.to_check(content)
             examination = self._examine(content, samples)
             moved = check.compare_conversion(model.run(samples), examination)
             findings = {**examination.findings(), **moved}
@@ -155,7 +155,9 @@ class ModelBuilder:
         findings = {**state.findings, **examination.findings(), **moved}
         return content, findings, (*state.warnings, *check.base_warnings(examination))
 
-    def _apply(self, steps: Steps, before: Made) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
+    def _apply(
+        self, steps: Steps, before: CachedFile
+    ) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
         """The last step's .tflite, with what was found and what to warn of."""
         step = steps[-1]
         start = self._cache.path(before.sha256).read_bytes()
@@ -163,12 +165,12 @@ class ModelBuilder:
         findings: dict[str, Any] = {}
         if isinstance(step, QuantizingStep):
             self._report(step.text(), 0, 0)
-            samples = self._made_of.samples.to_check(start)
+            samples = self._inputs.samples.to_check(start)
             calibration: list[Sample] = []
             if step.calibration_count:
-                calibration = self._made_of.samples.to_calibrate(start, step.calibration_count)
+                calibration = self._inputs.samples.to_calibrate(start, step.calibration_count)
                 findings["calibration_samples"] = len(calibration)
-                if self._made_of.samples.are_noise:
+                if self._inputs.samples.are_noise:
                     warnings = ("calibrated with random data",)
             quantized = _ensure(step, Quantized, self._quantize(step, start, calibration))
             content = quantized.content
@@ -178,7 +180,7 @@ class ModelBuilder:
             compared, poor = check.compare_quantized(self._examine(start, samples), examination)
         elif isinstance(step, EncodingStep):
             self._report(step.text(), 0, 0)
-            samples = self._made_of.samples.to_check(start)
+            samples = self._inputs.samples.to_check(start)
             encoded = _ensure(step, Encoded, step.encode(start))
             content, dense = encoded.content, self._examine(start, samples)
             examination = self._examine(content, samples)
@@ -193,14 +195,14 @@ class ModelBuilder:
             state = self._keras.after(steps)
             content, examination, moved = self._export(state)
             compared, poor = check.compare_trained(
-                self._examine(start, self._made_of.samples.to_check(start)), examination
+                self._examine(start, self._inputs.samples.to_check(start)), examination
             )
             poor = (*poor, *state.warnings, *_check_zeros(state, examination))
             findings = {**state.findings, **moved}
         return content, {**findings, **examination.findings(), **compared}, (*warnings, *poor)
 
     def _examine(self, content: bytes, samples: Sequence[Sample]) -> check.Examination:
-        return check.examine(content, samples, labelled=self._made_of.samples.have_labels)
+        return check.examine(content, samples, labelled=self._inputs.samples.have_labels)
 
     def _quantize(
         self, step: QuantizingStep, content: bytes, samples: Sequence[Sample]
@@ -220,21 +222,21 @@ class ModelBuilder:
 
         self._report("convert", 0, 0)
         content = convert_keras(state.model, self._cache.scratch)
-        samples = self._made_of.samples.to_check(content)
+        samples = self._inputs.samples.to_check(content)
         examination = self._examine(content, samples)
         moved = check.compare_conversion(answers_of(state.model, samples), examination)
         return content, examination, moved
 
-    def _evaluation(self, made: Made) -> EvaluationSet | None:
-        if self._made_of.samples.raw.evaluation is None:
+    def _evaluation(self, made: CachedFile) -> EvaluationSet | None:
+        if self._inputs.samples.raw.evaluation is None:
             return None
         content = self._cache.path(made.sha256).read_bytes()
-        (taken,) = interface.read(content, self._made_of.source.text).inputs
-        data = self._made_of.samples.fitted(made.input_shape, made.classes, taken)
+        (taken,) = interface.read(content, self._inputs.source.text).inputs
+        data = self._inputs.samples.fitted(made.input_shape, made.classes, taken)
         assert data.evaluation is not None
         return self._cache.evaluation(
             data.name,
-            f"{data.digest} {self._made_of.source.levels} {data.evaluation[0].dtype}",
+            f"{data.digest} {self._inputs.source.levels} {data.evaluation[0].dtype}",
             made.input_shape,
             data.evaluation,
         )

@@ -1,4 +1,4 @@
-"""What the variants of one model are made of, and by what the cache knows them."""
+"""The inputs that the variants of one model are built from, and their keys in the cache."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Steps = tuple[Step, ...]
 
 @dataclass(frozen=True)
 class BuildInputs:
-    """One model, and everything else that its recipes may use.
+    """One model, with everything else that its recipes may use.
 
     Attributes:
         spec: the model, as the suite has it.
         source: where it comes from.
         student: the smaller network that some recipes train, or None.
-        teachers: whom distillation learns from; none stands for the model itself.
+        teachers: of distillation; none stands for the model itself.
         samples: its data.
         seed: of training, calibration and noise.
         latency_probe: measures latency on a device, or None.
@@ -69,7 +69,7 @@ class BuildInputs:
         return cls(spec, source, student, teachers, samples, seed, latency_probe)
 
     def key(self, steps: Steps) -> str:
-        """What the cache calls the variant after these steps: whatever it depends on, hashed."""
+        """The cache's key of the variant after these steps: a hash of all that it depends on."""
         student = trains_student(steps)
         taught = any(isinstance(step, TrainingStep) and step.needs_teachers for step in steps)
         return key_of(

@@ -60,7 +60,7 @@ _SOURCES = (
 
 
 @dataclass(frozen=True)
-class Made:
+class CachedFile:
     """One .tflite in the cache, before a model's and a recipe's name are put on it.
 
     ``classes`` and ``input_shape`` are the model's; ``steps`` is what was done and found, step
@@ -90,11 +90,11 @@ class Cache:
         for name in ("artifacts", "tflite", "downloads", "evaluation", "models"):
             (root / name).mkdir(parents=True, exist_ok=True)
 
-    def find(self, key: str) -> Made | None:
+    def find(self, key: str) -> CachedFile | None:
         """What was made under this key, if its file is still there and whole."""
         try:
             document = json.loads((self.root / "artifacts" / f"{key}.json").read_text("utf-8"))
-            made = Made(
+            made = CachedFile(
                 **{
                     **document,
                     "input_shape": tuple(document["input_shape"]),
@@ -117,9 +117,9 @@ class Cache:
         warnings: tuple[str, ...],
         steps: tuple[dict[str, Any], ...],
         provenance: dict[str, Any],
-    ) -> Made:
+    ) -> CachedFile:
         """Keeps a .tflite under a key."""
-        made = Made(
+        made = CachedFile(
             sha256=hashlib.sha256(content).hexdigest(),
             bytes=len(content),
             input_shape=input_shape,

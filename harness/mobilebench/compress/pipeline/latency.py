@@ -1,4 +1,4 @@
-"""Latency for steps that aim at one: the host measures, on whatever device it has.
+"""Latency for steps that aim at one: the host measures, on its devices.
 
 Compression knows no devices. Its child process writes files and asks; the host, which holds the
 devices, answers with medians of fresh processes, as in any run.
@@ -18,8 +18,8 @@ from mobilebench.errors import StepError
 if TYPE_CHECKING:
     from mobilebench.compress.step import Report
 
-#: How many networks are held against the whole one, at most, to find the one of a latency: a
-#: bisection over 32 widths, and then perhaps the narrowest.
+#: How many networks are compared with the unpruned one, at most, to find the one that meets a
+#: latency: a bisection over 32 widths, and then perhaps the narrowest.
 MOST_COMPARISONS = 6
 
 
@@ -28,14 +28,14 @@ class NotMeasuredError(Exception):
 
 
 class Measure(Protocol):
-    """How somebody measures."""
+    """A function that measures latency."""
 
     def __call__(self, files: Sequence[Path], report: Report = unreported, /) -> Sequence[float]:
         """The latency of each .tflite in seconds, measured in turn so that they can be compared.
 
         Args:
             files: to measure.
-            report: told how many processes have ended, of how many.
+            report: called with how many processes have ended, and of how many.
 
         Raises:
             NotMeasuredError: there is none.
@@ -45,11 +45,11 @@ class Measure(Protocol):
 
 @dataclass(frozen=True)
 class LatencyProbe:
-    """Somebody who can measure.
+    """What measures latency, and on which device.
 
     Attributes:
-        device: what is measured on, down to its runtime: whatever latency depends on.
-        measure: measures.
+        device: the device with its runtime: whatever latency depends on.
+        measure: gives the latencies of files.
     """
 
     device: str
@@ -62,10 +62,10 @@ def device_latency_for(
     """Measures models against the Keras model of a step's beginning, each as float32 .tflite.
 
     Args:
-        latency_probe: who measures.
+        latency_probe: measures latency on a device.
         model: the Keras model before the step.
         scratch: a folder for the files.
-        report: told how many models have been measured.
+        report: called with how many models have been measured.
     """
     from mobilebench.compress.pipeline.convert import convert_keras
 

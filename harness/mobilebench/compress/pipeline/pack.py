@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Packing = Literal["gzip", "xz", "zstd"]
 
-#: Bytes after which it is told how far the slowest is.
+#: Bytes between two reports of the slowest packer's progress.
 _PART = 2**18
 _GZIP_LEVEL, _ZSTD_LEVEL, _XZ_LEVEL = 9, 19, 9
 _XZ_DICTIONARY, _XZ_SMALLEST_DICTIONARY = 64 << 20, 4 << 10
@@ -52,10 +52,10 @@ def pack_zstd(content: bytes, _report: Report = unreported) -> bytes:
 
 
 def pack_xz(content: bytes, report: Report = unreported) -> bytes:
-    """xz, level 9; ``report`` is told how many bytes are done, of how many.
+    """xz, level 9; ``report`` is called with how many bytes are done, and of how many.
 
     That level names a dictionary of 64 MiB; here it is no larger than the content. Nothing packs
-    worse by that, and whoever unpacks it needs no more memory than that.
+    worse by that, and unpacking needs no more memory than that.
     """
     dictionary = min(max(len(content), _XZ_SMALLEST_DICTIONARY), _XZ_DICTIONARY)
     chain = [{"id": lzma.FILTER_LZMA2, "preset": _XZ_LEVEL, "dict_size": dictionary}]
@@ -74,13 +74,13 @@ PACKERS: dict[Packing, tuple[Callable[[bytes, Report], bytes], str]] = {
     "xz": (pack_xz, ".xz"),
     "zstd": (pack_zstd, ".zst"),
 }
-"""What packs, and how names of packed files end."""
+"""The function that packs, and the suffix of packed files."""
 
 
 def measure(content: bytes, report: Report = unreported) -> Downloads:
-    """What each makes of a file; side by side, since xz takes seconds for 10 MB.
+    """The sizes by all three packers, run side by side, since xz takes seconds for 10 MB.
 
-    ``report`` is told how much xz has done, the slowest, as :func:`pack_xz` tells it.
+    ``report`` is called with the progress of xz, the slowest, as by :func:`pack_xz`.
     """
     with ThreadPoolExecutor(3) as threads:
         packed = (

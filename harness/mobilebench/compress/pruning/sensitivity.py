@@ -1,8 +1,8 @@
-"""How much sparsity each layer bears: one layer at a time is pruned, and the loss is read.
+"""How sensitive each layer is to pruning: the loss with one layer pruned at a time.
 
 From the scan follow the rates for a budget. Layers are pruned to where each by itself raises the
 loss by the same amount; that amount is found by bisection, so that all together meet the budget.
-A layer that the network hardly misses gives more, a fragile one less.
+A robust layer is pruned more, a sensitive one less.
 
 The samples are split off the training data, never taken from the evaluation set, which nothing
 may be chosen on. The network has seen them in training: the curves are a little too good, their
@@ -122,7 +122,7 @@ def scan(
         model: the Keras classifier.
         kernels: its variables to prune.
         scores: how important each weight is; see :mod:`mobilebench.compress.pruning.importance`.
-        training_data: training data; ``on_epoch`` is told the kernels done and in all.
+        training_data: samples with labels; ``on_epoch`` is called with the kernels done and in all.
         loss: of the logits; cross-entropy unless given.
         pattern: see :mod:`mobilebench.compress.pruning.masks`.
 

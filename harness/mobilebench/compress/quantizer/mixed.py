@@ -71,21 +71,21 @@ def quantize_within(
         statistics: of calibration, if the scheme needs any.
         samples: what the outputs are compared on.
         min_snr: what they must keep, in dB.
-        report: told how many trial quantizations are done, of how many.
+        report: called with how many trial quantizations are done, and of how many.
 
     Raises:
         StepError: only the float model is that good.
     """
-    bench = _Bench(content, statistics, samples[:SAMPLES])
-    whole = bench.quantize(scheme)
+    trials = _Trials(content, statistics, samples[:SAMPLES])
+    whole = trials.quantize(scheme)
     if whole.snr >= min_snr:
         return whole
     wider = scheme.wider()
-    if wider is not None and bench.quantize(wider).snr < min_snr:
+    if wider is not None and trials.quantize(wider).snr < min_snr:
         scheme, wider = wider, wider.wider()
     names = [
         layer.name
-        for layer in bench.layers
+        for layer in trials.layers
         if (layer.stored is not None or (scheme.is_static and layer.kind in _ARITHMETIC))
         and not scheme.keeps_float(layer)
     ]
@@ -93,21 +93,11 @@ def quantize_within(
     alone: dict[str, float] = {}
     for done, name in enumerate(names):
         report(done, total)
-        alone[name] = bench.alone(scheme, name)
+        alone[name] = trials.alone(scheme, name)
     order = sorted(alone, key=alone.__getitem__)
-    # The fewest that suffice: quality grows with the number kept, or nearly so.
-    few, many, best, tried = 0, len(order), None, 0
-    while many - few > 1:
-        report(len(names) + tried, total)
-        tried += 1
-        middle = (few + many) // 2
-        trial = bench.quantize(scheme, order[:middle], wider)
-        if trial.snr >= min_snr:
-            many, best = middle, trial
-        else:
-            few = middle
-    if best is None and wider is not None:
-        best = bench.quantize(scheme, order, wider)
+    best = _fewest_wider(
+        trials, scheme, wider, order, min_snr, lambda tried: report(len(names) + tried, total)
+    )
     if best is None:
         raise StepError(
             f"the outputs keep {min_snr:g} dB only if no layer is quantized (all quantized: "
@@ -118,8 +108,36 @@ def quantize_within(
     return Mixed(best.content, best.snr, best.kept, kept_as, shown)
 
 
-class _Bench:
-    """The float model's answers, and trial quantizations held against them."""
+def _fewest_wider(
+    trials: _Trials,
+    scheme: Scheme,
+    wider: Scheme | None,
+    order: Sequence[str],
+    min_snr: float,
+    report: Callable[[int], None],
+) -> Mixed | None:
+    """The file with the fewest of the most fragile layers wider that keeps ``min_snr``.
+
+    A bisection: quality grows with the number of wider layers, or nearly so. None where only the
+    float model would do.
+    """
+    few, many, best, tried = 0, len(order), None, 0
+    while many - few > 1:
+        report(tried)
+        tried += 1
+        middle = (few + many) // 2
+        trial = trials.quantize(scheme, order[:middle], wider)
+        if trial.snr >= min_snr:
+            many, best = middle, trial
+        else:
+            few = middle
+    if best is None and wider is not None:
+        return trials.quantize(scheme, order, wider)
+    return best
+
+
+class _Trials:
+    """Trial quantizations, compared with the float model's outputs."""
 
     def __init__(self, content: bytes, statistics: Any, samples: Sequence[Sample]) -> None:
         self._content = content

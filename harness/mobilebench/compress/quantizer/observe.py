@@ -91,7 +91,7 @@ def observe(
         samples: what it is run on.
         ranges: how those of all samples become one.
         default: whether the library's own way must be used (for GPTQ, which observes more).
-        report: told how many samples are done, of how many.
+        report: called with how many samples are done, and of how many.
 
     Returns:
         the statistics.

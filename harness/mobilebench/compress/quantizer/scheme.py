@@ -143,7 +143,7 @@ def _require_names(scheme: Scheme, layers: Sequence[Layer]) -> None:
 
 
 def configure_all(job: Any, scheme: Scheme, layers: Sequence[Layer]) -> None:
-    """Tells litert-quantizer what to do with the whole model.
+    """Configures litert-quantizer for the whole model.
 
     Raises:
         StepError: no layer can have the blocks that are asked for, or the names of what is to stay
@@ -172,11 +172,11 @@ def _require_blocks(block: int, layers: Sequence[Layer]) -> None:
 
 
 def configure(job: Any, scheme: Scheme | None, where: str = EVERYWHERE) -> None:
-    """Tells litert-quantizer what to do with the operators whose name matches ``where``.
+    """Configures litert-quantizer for the operators whose name matches ``where``.
 
-    What is said later holds. None stands for float32. A softmax stays float: in steps of 1/256 a
-    thousand near-equal classes all become 0, and XNNPACK has no int8 softmax, so nothing is lost
-    (MobileNetV2: 3.1 ms either way).
+    A later call overrides an earlier one. None stands for float32. A softmax stays float: in steps
+    of 1/256 a thousand near-equal classes all become 0, and XNNPACK has no int8 softmax, so nothing
+    is lost (MobileNetV2: 3.1 ms either way).
     """
     from litert_quantizer import qtyping, quantizer
 
@@ -302,7 +302,7 @@ def layers_of(content: bytes) -> list[Layer]:
 
 
 def _shares(kernel: Tensor) -> bool:
-    """Whether float32 weights take so few values that an 8-bit scale can tell them apart."""
+    """Whether float32 weights take so few values that an 8-bit scale can represent each."""
     values = kernel.values() if kernel.type == "FLOAT32" else None
     if values is None:
         return False

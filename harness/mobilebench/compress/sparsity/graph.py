@@ -110,7 +110,7 @@ class Graph:
                     self._model, self._schema.BuiltinOperator.FULLY_CONNECTED, _SPARSE_VERSION
                 )
         tensor.sparsity = encoding.parameters
-        # Another tensor may share the buffer; what nobody uses any more is emptied.
+        # Another tensor may share the buffer; an unused one is emptied.
         old = tensor.buffer
         content = encoding.values.reshape(-1).view(np.uint8)
         self._model.buffers.append(self._schema.BufferT(content))

@@ -1,6 +1,6 @@
 """Knowledge distillation, and the control without which its gain cannot be judged.
 
-A large network's probabilities tell a small one more than the labels do: which wrong answers
+A large network's probabilities teach a small one more than the labels do: which wrong answers
 are nearly right (Hinton, Vinyals and Dean 2015).
 """
 

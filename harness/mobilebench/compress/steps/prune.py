@@ -118,14 +118,7 @@ class Prune(TrainingStep):
             )
         start = [kernel.numpy() for kernel in kernels]
         before = zero_share(start)
-        goal = self._goal(start)
-        if not goal:
-            raise StepError(f"{self.text()} pruned nothing: no weight is below the threshold")
-        if goal <= before:
-            raise StepError(
-                f"{self.text()} pruned nothing: {before:.1%} of the weights are zero already, "
-                f"and it asks for {goal:.1%}"
-            )
+        goal = self._goal(start, before)
         scores = self._scores(model, kernels, state, context)
         shares: float | list[float] = goal
         findings: dict[str, Any] = {}
@@ -159,19 +152,28 @@ class Prune(TrainingStep):
             "zeros": zero_share(after),
             "zeros_by_layer": {name: zero_share([w]) for name, w in zip(names, after, strict=True)},
         }
-        dense = [name for name, fit in zip(names, fitting, strict=True) if not fit]
+        dense = ", ".join(name for name, fit in zip(names, fitting, strict=True) if not fit)
         if dense:
-            names_of_dense = ", ".join(dense)
-            warnings += (f"left dense, not made of whole {self.pattern}: {names_of_dense}",)
+            warnings += (f"left dense, not made of whole {self.pattern}: {dense}",)
         return State(model, tuple(w != 0 for w in after), state.loss, findings, warnings)
 
-    def _goal(self, start: Sequence[Array]) -> float:
+    def _goal(self, start: Sequence[Array], zeros: float) -> float:
+        """The share of weights that are to be zero, which is more than are zero now."""
         if self.sparsity is not None:
-            return self.sparsity
-        if self.threshold is None:
-            return 0.5  # 2:4
-        small = sum(int((abs(w) < self.threshold).sum()) for w in start)
-        return small / sum(w.size for w in start)
+            goal = self.sparsity
+        elif self.threshold is None:
+            goal = 0.5  # 2:4
+        else:
+            small = sum(int((abs(w) < self.threshold).sum()) for w in start)
+            goal = small / sum(w.size for w in start)
+        if not goal:
+            raise StepError(f"{self.text()} pruned nothing: no weight is below the threshold")
+        if goal <= zeros:
+            raise StepError(
+                f"{self.text()} pruned nothing: {zeros:.1%} of the weights are zero already, "
+                f"and it asks for {goal:.1%}"
+            )
+        return goal
 
     def _scores(
         self, model: Any, kernels: Sequence[Any], state: State, context: StepContext

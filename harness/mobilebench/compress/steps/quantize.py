@@ -142,7 +142,7 @@ class IntegerStep(QuantizingStep):
                 default=self.scheme.algorithm == "gptq",
                 report=report,
             )
-        report(0, 0)  # how long the rest takes nobody tells
+        report(0, 0)  # the rest reports no progress
         if self.min_snr is None:
             return _checked(scheme.run(job, statistics), warnings=warnings, asked=asked)
         found = mixed.quantize_within(

@@ -18,7 +18,7 @@ from mobilebench.models.sources import Source, build_fresh, load_keras
 from mobilebench.models.spec import ModelSpec
 from mobilebench.models.training import TrainingData, fit
 
-#: Told what is under way: ``train``, ``convert``, a step's text; with passes done and in all.
+#: Called with what is under way (``train``, ``convert``, a step's text), epochs done and in all.
 Report = Callable[[str, float, int], None]
 
 
@@ -26,13 +26,13 @@ class KerasModels:
     """The model before any step, and after each chain of training steps.
 
     Args:
-        made_of: the model, its data, its student and teachers.
+        inputs: the model, its data, its student and teachers.
         cache: keeps what is trained here.
-        report: told how it goes.
+        report: called with the progress.
     """
 
-    def __init__(self, made_of: BuildInputs, cache: Cache, report: Report) -> None:
-        self._made_of = made_of
+    def __init__(self, inputs: BuildInputs, cache: Cache, report: Report) -> None:
+        self._inputs = inputs
         self._cache = cache
         self._report = report
         self._states: dict[Steps, State] = {}
@@ -50,7 +50,7 @@ class KerasModels:
 
     def _find(self, steps: Steps) -> State | None:
         """The state that was kept after these steps, if it is there, whole, and can be read."""
-        path = self._cache.find_model(self._made_of.key(steps))
+        path = self._cache.find_model(self._inputs.key(steps))
         if path is None:
             return None
         if steps:
@@ -60,7 +60,7 @@ class KerasModels:
         except Exception:  # Keras raises whatever it stumbles over; the state is made anew
             return None
         taught = [step for step in steps if isinstance(step, TrainingStep) and step.needs_teachers]
-        return replace(state, loss=taught[-1].loss_of(self._taught_by())) if taught else state
+        return replace(state, loss=taught[-1].loss_of(self._teachers())) if taught else state
 
     def _keep(self, steps: Steps, state: State) -> State:
         """Keeps what took its time, and gives it as it will be found.
@@ -68,10 +68,10 @@ class KerasModels:
         So a recipe that was interrupted cannot end otherwise than one that was not. A model that
         Keras cannot write and read again stays in memory.
         """
-        if not steps and self._made_of.source.zoo is None:
+        if not steps and self._inputs.source.zoo is None:
             return state  # it is on disk already, as the user's own
         try:
-            key = self._made_of.key(steps)
+            key = self._inputs.key(steps)
             kept = self._cache.keep_model(key, lambda path: write_state(state, path))
             found = replace(read_state(kept), loss=state.loss)
         except Exception as error:  # Keras raises whatever it stumbles over
@@ -89,14 +89,16 @@ class KerasModels:
         assert isinstance(step, TrainingStep)
         before = self.after(steps[:-1])
         self._report(step.text(), 0, step.epochs)
-        training_data = self._lessons(before.model, step) if step.needs_training_data else None
+        training_data = (
+            self._training_data(before.model, step) if step.needs_training_data else None
+        )
         device_latency = (
             self._device_latency(before.model, step.text()) if step.needs_device else None
         )
         try:
             begins = len(steps) == 1
             context = StepContext(
-                training_data, self._fresh_student, device_latency, self._taught_by, begins
+                training_data, self._fresh_student, device_latency, self._teachers, begins
             )
             made = step.train(before, context)
         except BadInputError as error:  # it does not suit this step; others it may
@@ -108,71 +110,71 @@ class KerasModels:
     def _base_model(self) -> Any:
         import keras
 
-        if self._made_of.source.zoo is None:
-            return load_keras(self._made_of.source)
-        keras.utils.set_random_seed(self._made_of.seed)
-        model = build_fresh(self._made_of.source)
-        settings = self._made_of.source.zoo.training
+        if self._inputs.source.zoo is None:
+            return load_keras(self._inputs.source)
+        keras.utils.set_random_seed(self._inputs.seed)
+        model = build_fresh(self._inputs.source)
+        settings = self._inputs.source.zoo.training
         if settings is not None:
-            if self._made_of.samples.raw.train is None:
+            if self._inputs.samples.raw.train is None:
                 raise BadInputError(
-                    f"model {self._made_of.spec.name!r} is trained here, and data "
-                    f"{self._made_of.samples.raw.origin} has no training samples"
+                    f"model {self._inputs.spec.name!r} is trained here, and data "
+                    f"{self._inputs.samples.raw.origin} has no training samples"
                 )
             self._report("train", 0, settings.epochs)
-            fit(model, self._lessons(model), epochs=settings.epochs)
+            fit(model, self._training_data(model), epochs=settings.epochs)
         return model
 
     def _fresh_student(self) -> Any:
         import keras
 
-        assert self._made_of.student is not None
-        keras.utils.set_random_seed(self._made_of.seed)
-        return build_fresh(self._made_of.student)
+        assert self._inputs.student is not None
+        keras.utils.set_random_seed(self._inputs.seed)
+        return build_fresh(self._inputs.student)
 
     def _device_latency(self, model: Any, label: str) -> DeviceLatency:
-        assert self._made_of.latency_probe is not None
+        assert self._inputs.latency_probe is not None
         return device_latency_for(
-            self._made_of.latency_probe,
+            self._inputs.latency_probe,
             model,
             self._cache.scratch,
             lambda done: self._report(f"{label}: measuring", done, 0),
         )
 
-    def _taught_by(self) -> list[Teacher]:
-        """Whom distillation learns from."""
-        if not self._made_of.teachers:
-            return [keras_teacher(self.after(()).model, self._made_of.source.name)]
-        return [self._teacher(source) for source in self._made_of.teachers]
+    def _teachers(self) -> list[Teacher]:
+        """The teachers of distillation."""
+        if not self._inputs.teachers:
+            return [keras_teacher(self.after(()).model, self._inputs.source.name)]
+        return [self._teacher(source) for source in self._inputs.teachers]
 
     def _teacher(self, source: Source) -> Teacher:
         if source.kind == "tflite":
             return tflite_teacher(source.path.read_bytes(), source.name)
-        spec = ModelSpec(name=source.name, source=source.text, data=self._made_of.spec.data)
-        others = BuildInputs.gather(spec, self._made_of.seed)
+        spec = ModelSpec(name=source.name, source=source.text, data=self._inputs.spec.data)
+        others = BuildInputs.gather(spec, self._inputs.seed)
         model = KerasModels(others, self._cache, self._report).after(()).model
         own = self.after(()).model
         if model.input_shape != own.input_shape or model.output_shape != own.output_shape:
             raise StepError(
-                f"{source.name} cannot teach {self._made_of.source.name}: its input and output are "
+                f"{source.name} cannot teach {self._inputs.source.name}: its input and output are "
                 f"{model.input_shape[1:]} and {model.output_shape[1:]}, not "
                 f"{own.input_shape[1:]} and {own.output_shape[1:]}"
             )
         return keras_teacher(model, source.name)
 
-    def _lessons(self, model: Any, step: TrainingStep | None = None) -> TrainingData:
+    def _training_data(self, model: Any, step: TrainingStep | None = None) -> TrainingData:
         label = "train" if step is None else step.text()
         ends = len(model.inputs), len(model.outputs)
         if step is not None and ends != (1, 1):
-            raise StepError(one_of_each(step, self._made_of.source.name, ends))
-        data = self._made_of.samples.fitted(tuple(model.input_shape[1:]), _classes(model))
+            raise StepError(one_of_each(step, self._inputs.source.name, ends))
+        data = self._inputs.samples.fitted(tuple(model.input_shape[1:]), _classes(model))
         assert data.train is not None
         x, y = data.train
         return TrainingData(
             x,
             y,
-            self._made_of.source.settings,
-            self._made_of.seed,
+            self._inputs.source.settings,
+            self._inputs.seed,
             lambda done, total: self._report(label, done, total),
         )
 

@@ -1,8 +1,8 @@
 """A state on disk: what a training step made, so that an interrupted recipe goes on from there.
 
 It is an ordinary ``.keras`` file with two more entries: ``decided.npz`` (which weights pruning
-kept, which share a value) and ``told.json`` (findings and warnings). A loss is a function and is
-not in it; whoever reads a state knows the recipe that it follows from.
+kept, which share a value) and ``findings.json`` (findings and warnings). A loss is a function and
+is not in it; it follows from the recipe.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from mobilebench.compress.step import State
 
 _DECIDED = "decided.npz"
-_TOLD = "told.json"
+_FINDINGS = "findings.json"
 
 
 def write_state(state: State, path: Path) -> None:
@@ -35,7 +35,7 @@ def write_state(state: State, path: Path) -> None:
     }
     content = io.BytesIO()
     np.savez_compressed(content, **decided)
-    told = {
+    document = {
         "findings": state.findings,
         "warnings": state.warnings,
         "kept": None if state.kept is None else len(state.kept),
@@ -43,7 +43,7 @@ def write_state(state: State, path: Path) -> None:
     }
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(_DECIDED, content.getvalue())
-        archive.writestr(_TOLD, json.dumps(told, ensure_ascii=False, allow_nan=False))
+        archive.writestr(_FINDINGS, json.dumps(document, ensure_ascii=False, allow_nan=False))
 
 
 def read_state(path: Path) -> State:
@@ -56,18 +56,18 @@ def read_state(path: Path) -> State:
 
     model = keras.models.load_model(path, compile=False, safe_mode=True)
     with zipfile.ZipFile(path) as archive:
-        told = json.loads(archive.read(_TOLD))
+        document = json.loads(archive.read(_FINDINGS))
         with np.load(io.BytesIO(archive.read(_DECIDED)), allow_pickle=False) as decided:
             kept, codes = (
                 None
-                if told[what] is None
-                else tuple(decided[f"{what}_{number}"] for number in range(told[what]))
+                if document[what] is None
+                else tuple(decided[f"{what}_{number}"] for number in range(document[what]))
                 for what in ("kept", "codes")
             )
     return State(
         model,
         kept=kept,
-        findings=told["findings"],
-        warnings=tuple(told["warnings"]),
+        findings=document["findings"],
+        warnings=tuple(document["warnings"]),
         codes=codes,
     )

@@ -1,4 +1,4 @@
-"""Whom a network learns from: the model it was made of, or others, Keras or .tflite."""
+"""The teachers of distillation: the model itself, or others, Keras or .tflite."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Teacher:
         name: what messages call it.
         logits: from samples (batch, *input shape*) to logits (batch, classes), up to a constant a
             sample, which no softmax sees.
-        features: what it makes of samples before its last layer, or None where nobody can look in.
+        features: what it makes of samples before its last layer, or None where they cannot be read.
     """
 
     name: str
@@ -82,8 +82,8 @@ def soft_labels(teachers: Sequence[Teacher], samples: Any, temperature: float) -
     """The teachers' mean probabilities (batch, classes) at a temperature."""
     import tensorflow as tf
 
-    told = [tf.nn.softmax(teacher.logits(samples) / temperature) for teacher in teachers]
-    return tf.stop_gradient(tf.add_n(told) / len(told))
+    probabilities = [tf.nn.softmax(teacher.logits(samples) / temperature) for teacher in teachers]
+    return tf.stop_gradient(tf.add_n(probabilities) / len(probabilities))
 
 
 def features_of(model: Any) -> Callable[..., Any] | None:
