@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from mobilebench import __version__
 from mobilebench.cache import cache_folder
 from mobilebench.errors import first_line
+from mobilebench.version import __version__
 
 #: What every command ends with then: EX_SOFTWARE of sysexits.h, and the verdict of no gate.
 EXIT_CODE = 70

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class MobileBenchError(Exception):
-    """What went wrong, where, and what to do, in one sentence."""
+    """What went wrong, where, and what to do, in one sentence.
+
+    ``folder`` is the run that can be resumed, if one was begun; ``exit_code`` is the command's.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, *, folder: Path | None = None) -> None:
+        super().__init__(message)
+        self.folder = folder
 
 
 class BadInputError(MobileBenchError):
@@ -56,4 +63,6 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 
 def nearest(wrong: str, known: Iterable[str]) -> str | None:
     """Which known name a misspelt one was probably to be."""
+    import difflib  # for the unlucky alone
+
     return next(iter(difflib.get_close_matches(wrong, list(known), 1)), None)

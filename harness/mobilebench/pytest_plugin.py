@@ -103,13 +103,8 @@ def mobilebench_gate(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Gate:
     """A function that gates one file against another; see :class:`Gate`."""
+    from mobilebench import api
     from mobilebench.errors import MobileBenchError
-    from mobilebench.report.exports import gate as gate_outputs
-    from mobilebench.report.write import build_gate
-    from mobilebench.runs import gate
-    from mobilebench.runs import pair as arms
-    from mobilebench.runs.run import Quiet
-    from mobilebench.suite import policy as policies
 
     def run(
         baseline: str | Path,
@@ -123,23 +118,25 @@ def mobilebench_gate(
         seed: int | None = None,
     ) -> GateResult:
         try:
-            rules = (
-                policies.validate(policy, "the test's policy")
-                if isinstance(policy, Mapping)
-                else policies.read_policy(None if policy is None else Path(policy))
+            result = api.gate(
+                baseline,
+                candidate,
+                data=data,
+                policy=policy,
+                seconds=seconds,
+                threads=threads,
+                cpus=cpus,
+                seed=seed,
+                devices=mobilebench_device,
+                results=tmp_path_factory.mktemp("mobilebench"),
+                command=["pytest", request.node.nodeid],
             )
-            settings = arms.settings(seconds, threads, seed, [mobilebench_device], cpus=cpus)
-            suite = arms.suite_of_files(
-                Path(baseline), Path(candidate), None if data is None else str(data), settings
-            )
-            results = tmp_path_factory.mktemp("mobilebench")
-            result = gate.start(suite, rules, results, ["pytest", request.node.nodeid], Quiet())
-            build_gate(result)
         except MobileBenchError as error:
             problem = str(error)
         else:
-            summary = gate_outputs.summary(result)
-            request.node.add_report_section("call", "mobilebench", summary)
+            from mobilebench.report.exports.gate import summary
+
+            request.node.add_report_section("call", "mobilebench", summary(result))
             return result
         # Outside of the handler: the sentence says all, the chain of causes nothing more.
         pytest.fail(f"mobilebench: {problem}", pytrace=False)

@@ -58,21 +58,28 @@ def calibrate(
 
     from rich.console import Console
 
+    from mobilebench import api
     from mobilebench.cli.terminal import RunDisplay
-    from mobilebench.runs import calibrate as calibration
-    from mobilebench.runs import pair as arms
-    from mobilebench.runs import selection
+    from mobilebench.runs.calibrate import sentence
 
-    specs = selection.choose_devices(devices, allow, None, unplugged)
-    given = arms.settings(seconds, threads, None, specs, True if unplugged else energy, cpus)
-    suite = arms.suite_of_files(model, model, None, given)
     with RunDisplay(Console(stderr=True)) as display:
         display.prepare()
-        command = ["mobilebench", *sys.argv[1:]]
-        folder, noises = calibration.calibrate(suite, results, command, display)
+        found = api.calibrate(
+            model,
+            results=results,
+            devices=devices,
+            seconds=seconds,
+            threads=threads,
+            cpus=cpus,
+            energy=energy,
+            allow=allow,
+            unplugged=unplugged,
+            progress=display,
+            command=["mobilebench", *sys.argv[1:]],
+        )
     if as_json:
-        document = {"folder": str(folder.path), "noise": [asdict(noise) for noise in noises]}
+        document = {"folder": str(found.run.path), "noise": [asdict(n) for n in found.noise]}
         click.echo(json.dumps(document, indent=2))
         return
-    for noise in noises:
-        click.echo(calibration.sentence(noise))
+    for noise in found.noise:
+        click.echo(sentence(noise))

@@ -27,12 +27,12 @@ def compare(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
       mobilebench compare results/20260131T120000Z-suite results/20260207T120000Z-suite
       mobilebench compare results/RUN1 results/RUN2 --html compare.html
     """
+    from mobilebench import api
     from mobilebench.files import write_atomically
     from mobilebench.report.exports import compare as compare_outputs
-    from mobilebench.runs import compare as comparing
 
     require_folder_of(html)
-    comparison = comparing.compare(runs)
+    comparison = api.compare(*runs)
     if html is not None:
         write_atomically(html, compare_outputs.html(comparison).encode())
     if as_json:

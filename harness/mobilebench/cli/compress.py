@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +16,11 @@ from mobilebench.cli.options import (
     student_option,
     teacher_option,
 )
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mobilebench.compress.artifact import Artifact, Failure
 
 _SOME_FAILED, _ALL_FAILED = 1, 2
 
@@ -63,16 +70,85 @@ def compress(
     """
     from rich.console import Console
 
+    from mobilebench import api
     from mobilebench.cli.terminal import RunDisplay, output
-    from mobilebench.runs.compress_files import make_files
+    from mobilebench.compress.artifact import Artifact
 
-    settings = {"data": data, "student": student, "teachers": list(teachers)}
     with RunDisplay(Console(stderr=True)) as display:
         display.prepare()
-        products = make_files(model, recipes, settings, seed, into, display.compressing)
+        made = api.compress(
+            model,
+            *recipes,
+            data=data,
+            student=student,
+            teachers=teachers,
+            seed=seed,
+            into=into,
+            progress=display,
+        )
+    files = [one for one in made if isinstance(one, Artifact)]
+    failures = [one for one in made if not isinstance(one, Artifact)]
     if as_json:
-        click.echo(json.dumps(products.as_json(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document(files, failures), indent=2, ensure_ascii=False))
     else:
-        products.show(output())
-    if products.failures:
-        raise SystemExit(_SOME_FAILED if products.files else _ALL_FAILED)
+        show(output(), files, failures)
+    if failures:
+        raise SystemExit(_SOME_FAILED if files else _ALL_FAILED)
+
+
+def document(files: Iterable[Artifact], failures: Iterable[Failure]) -> dict[str, Any]:
+    """For a machine: each file with its sizes and provenance."""
+    return {
+        "files": [
+            {
+                "path": str(made.path),
+                "recipe": made.recipe,
+                "sha256": made.sha256,
+                "bytes": made.bytes,
+                "gzip_bytes": made.gzip_bytes,
+                "zstd_bytes": made.zstd_bytes,
+                "xz_bytes": made.xz_bytes,
+                "warnings": list(made.warnings),
+                "provenance": dict(made.provenance),
+            }
+            for made in files
+        ],
+        "failures": [vars(failure) for failure in failures],
+    }
+
+
+def show(console: Console, files: Sequence[Artifact], failures: Iterable[Failure]) -> None:
+    """For a person: a table of sizes, then each file with its warnings, then the failures.
+
+    What is to be said of every file is said once.
+    """
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    def indented(text: Text) -> Padding:
+        return Padding(text, (0, 0, 0, 2), expand=False)
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("recipe", overflow="fold")
+    for column in ("bytes", "gzip", "zstd", "xz"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for made in files:
+        sizes = (made.bytes, made.gzip_bytes, made.zstd_bytes, made.xz_bytes)
+        table.add_row(Text(made.recipe), *(f"{size:,}" for size in sizes))
+    if files:
+        console.print(table, Text())
+    all_warnings = [made.warnings for made in files]
+    shared = set.intersection(*map(set, all_warnings)) if len(all_warnings) > 1 else set()
+    for made in files:
+        console.print(Text(str(made.path)), soft_wrap=True)  # to be copied whole
+        for warning in made.warnings:
+            if warning not in shared:
+                console.print(indented(Text(f"warning: {warning}", style="yellow")))
+    for warning in sorted(shared):
+        console.print(Text(f"warning, of all: {warning}", style="yellow"))
+    for failure in failures:
+        console.print(Text.assemble(("not made", "bold red"), f" {failure.recipe}"))
+        known = failure.step == failure.recipe or failure.reason.startswith(failure.step)
+        step = "" if known else f"{failure.step}: "
+        console.print(indented(Text(f"{step}{failure.reason}")))

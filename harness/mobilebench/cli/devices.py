@@ -25,10 +25,10 @@ def devices(as_json: bool) -> None:
     """
     from dataclasses import asdict
 
+    from mobilebench import api
     from mobilebench.cli import terminal
-    from mobilebench.runs import selection
 
-    found = selection.find_devices()
+    found = api.devices()
     if as_json:
         local = [asdict(found.local)] if found.local else []
         document = {

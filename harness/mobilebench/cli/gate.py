@@ -105,42 +105,40 @@ def gate(
     """
     from rich.console import Console
 
+    from mobilebench import api
     from mobilebench.cli.terminal import RunDisplay
-    from mobilebench.report.write import build_gate
     from mobilebench.runs import gate as gates
-    from mobilebench.runs import pair as arms
-    from mobilebench.runs import selection
-    from mobilebench.suite.policy import read_policy
 
-    def measured() -> GateResult:
-        if resume is not None:
-            if any((suite, baseline, candidate, data, policy, devices, allow, cpus)):
-                raise BadInputError("--resume goes on with the gate's own suite; give it alone")
-            with RunDisplay(Console(stderr=True)) as display:
-                return gates.resume(resume, display)
-        rules = read_policy(policy)
-        specs = selection.choose_devices(devices, allow, None, unplugged)
-        given = arms.settings(seconds, threads, seed, specs, True if unplugged else energy, cpus)
-        if suite is not None and not (baseline or candidate or data):
-            chosen = arms.suite_of_file(suite, given)
-        elif suite is None and baseline and candidate:
-            chosen = arms.suite_of_files(baseline, candidate, data, given)
-        else:
-            raise BadInputError(
-                "give --baseline and --candidate, or a suite file alone, which names its own models"
-            )
-        with RunDisplay(Console(stderr=True)) as display:
-            display.prepare()
-            command = ["mobilebench", *sys.argv[1:]]
-            return gates.start(chosen, rules, results, command, display)
-
+    if suite is not None and (baseline or candidate or data):
+        raise BadInputError(
+            "give --baseline and --candidate, or a suite file alone, which names its own models"
+        )
     require_folder_of(junit, summary)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = resume or results
     try:
-        result = measured()
+        with RunDisplay(Console(stderr=True)) as display:
+            if resume is None:
+                display.prepare()
+            result = api.gate(
+                suite or baseline,
+                candidate,
+                data=data,
+                policy=policy,
+                results=results,
+                devices=devices,
+                seconds=seconds,
+                threads=threads,
+                cpus=cpus,
+                seed=seed,
+                energy=energy,
+                allow=allow,
+                unplugged=unplugged,
+                resume=resume,
+                progress=display,
+                command=["mobilebench", *sys.argv[1:]],
+            )
         folder = result.folder
-        build_gate(result)
         _write_files(result, junit, summary)
         _show(result, as_json)
     except MobileBenchError:

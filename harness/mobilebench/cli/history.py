@@ -52,13 +52,14 @@ def history(
       mobilebench history --metric memory --html history.html
       mobilebench history results/2026* --json | jq '.series[].steps'
     """
+    from mobilebench import api
     from mobilebench.files import write_atomically
     from mobilebench.report.exports import history as history_outputs
-    from mobilebench.runs import history as histories
 
     require_folder_of(html)
-    wanted = histories.Wanted(model, recipe, device, runtime)
-    found = histories.history(runs or (Path("results"),), metric, wanted)
+    found = api.history(
+        *runs, metric=metric, model=model, recipe=recipe, device=device, runtime=runtime
+    )
     if html is not None:
         write_atomically(html, history_outputs.html(found).encode())
     if as_json:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mobilebench.cli.options import Command
 from mobilebench.errors import BadInputError
-
-if TYPE_CHECKING:
-    from mobilebench.compress.artifact import Progress
 
 
 @click.command(cls=Command)
@@ -43,6 +37,7 @@ def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
     from rich.console import Console
 
     from mobilebench.cli.terminal import RunDisplay, output, quiet_libraries
+    from mobilebench.runs.compress_files import tflite_of
     from mobilebench.tflite import inspect as inspection
     from mobilebench.tflite import interface
     from mobilebench.tflite.inspect import alone, show
@@ -52,7 +47,7 @@ def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
     with RunDisplay(Console(stderr=True)) as display:
         if any(m and not m.endswith(".tflite") for m in (model, other)):
             display.prepare()
-        contents = [(m, _tflite(m, display.compressing)) for m in filter(None, (model, other))]
+        contents = [(m, tflite_of(m, display.compressing)) for m in filter(None, (model, other))]
     first, *rest = (inspection.read(content, Path(name).name) for name, content in contents)
     times = None
     if timed:
@@ -79,20 +74,3 @@ def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
         click.echo(json.dumps(both, indent=2, ensure_ascii=False))
     else:
         output().print(show.two(first, rest[0], changed))
-
-
-def _tflite(model: str, on_progress: Callable[[Progress], None]) -> bytes:
-    """The file itself, or the float32 file that the model becomes without compression."""
-    from mobilebench.runs.compress_files import make_files
-
-    path = Path(model)
-    if path.suffix == ".tflite":
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise BadInputError(f"model {model} cannot be read: {error.strerror}") from error
-    with tempfile.TemporaryDirectory() as folder:
-        made = make_files(model, ["float32"], {}, 0, Path(folder), on_progress)
-        if made.failures:
-            raise BadInputError(f"model {model}: {made.failures[0].reason}")
-        return made.files[0][0].read_bytes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from mobilebench import __version__
 from mobilebench.cli.app import app
 from mobilebench.cli.calibrate import calibrate
 from mobilebench.cli.compare import compare
@@ -18,6 +17,7 @@ from mobilebench.cli.report import report
 from mobilebench.cli.run import run
 from mobilebench.cli.sensitivity import sensitivity
 from mobilebench.cli.watch import watch
+from mobilebench.version import __version__
 
 
 @click.group(

@@ -20,7 +20,7 @@ from mobilebench.errors import BadInputError, MobileBenchError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mobilebench.store.folder import RunFolder
+    from mobilebench.api.handle import Run
 
 _INTERRUPTED = 130
 
@@ -167,24 +167,23 @@ def show_page(table: RenderableType, html: Path | None) -> None:
         console.print(f"Page: {html}", soft_wrap=True, highlight=False)
 
 
-def show_run(folder: RunFolder, as_json: bool = False) -> int:
+def show_run(run: Run, as_json: bool = False) -> int:
     """Writes the report, prints the table or the document, and returns the exit code."""
     from rich.console import Console
 
     from mobilebench import report as reports
     from mobilebench.cli.terminal import RunDisplay, output
-    from mobilebench.runs import history
     from mobilebench.runs.run import exit_code
-    from mobilebench.runs.summaries import summary_of
+    from mobilebench.store.folder import RunFolder
 
     with RunDisplay(Console(stderr=True)) as display:
         display.prepare("report")
-        summary = summary_of(folder)
-        page = reports.build(folder, summary, histories=history.before(folder, summary))
-    code = exit_code(folder)
+        page = run.report()
+        summary = run.summarise()
+    code = exit_code(RunFolder.open(run.path))
     try:
         if as_json:
-            document = {"folder": str(folder.path), "report": str(page), "exit_code": code}
+            document = {"folder": str(run.path), "report": str(page), "exit_code": code}
             document |= reports.document(summary)
             click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         else:
@@ -196,9 +195,9 @@ def show_run(folder: RunFolder, as_json: bool = False) -> int:
     return code
 
 
-def conclude(folder: RunFolder, as_json: bool) -> None:
+def conclude(run: Run, as_json: bool) -> None:
     """Shows a run that has ended, and exits with its code unless all went well."""
-    code = show_run(folder, as_json)
+    code = show_run(run, as_json)
     if code:
         raise SystemExit(code)
 

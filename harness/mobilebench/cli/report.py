@@ -37,18 +37,15 @@ def report(folder: Path, form: str) -> None:
       mobilebench report results/20260131T120000Z-quickstart --format markdown | pbcopy
       mobilebench report results/20260131T120000Z-quickstart --format latex > table.tex
     """
+    from mobilebench import api
     from mobilebench import report as reports
     from mobilebench.cli.terminal import output
-    from mobilebench.runs import gate, history
-    from mobilebench.runs.summaries import summary_of
-    from mobilebench.store.folder import RunFolder
 
-    run_folder = RunFolder.open(folder)
-    summary = summary_of(run_folder)
+    run = api.open_run(folder)
     if form == "html":
-        verdict, histories = gate.stored(run_folder), history.before(run_folder, summary)
-        click.echo(reports.build(run_folder, summary, verdict=verdict, histories=histories))
+        click.echo(run.report())
         return
+    summary = run.summarise()
     if form == "json":
         click.echo(json.dumps(reports.document(summary), indent=2, ensure_ascii=False))
     elif form == "terminal":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -123,38 +122,36 @@ def run(
     """
     from rich.console import Console
 
+    from mobilebench import api
     from mobilebench.cli.terminal import RunDisplay
-    from mobilebench.runs import run as runs
-    from mobilebench.runs import selection
-    from mobilebench.suite.choose import choose_suite
 
-    overrides = {
-        "blocks": blocks,
-        "seconds": seconds,
-        "sustained_minutes": sustained_minutes,
-        "threads": threads,
-        "cpus": cpus,
-        "seed": seed,
-        "energy": True if unplugged else energy,
-    }
-    given: dict[str, Any] = {name: v for name, v in overrides.items() if v is not None}
     # A job that a CI system cancels must leave a run that can be resumed, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if (executor == "benchmark_model") != (binary is not None):
         raise BadInputError("--executor benchmark_model and --binary PATH go together")
-    if resume is not None:
-        if any((what, data, student, teachers, recipes, given, devices, allow, binary)):
-            raise BadInputError("--resume goes on with the run's own suite; give it alone")
-        with RunDisplay(Console(stderr=True)) as display:
-            folder = runs.resume(resume, display)
-    else:
-        if binary and (energy or unplugged):
-            raise BadInputError("benchmark_model measures no energy: leave --binary out")
-        chosen = selection.choose_devices(devices, allow, binary, unplugged)
-        if chosen:
-            given["devices"] = chosen
-        suite = choose_suite(what, data, recipes, given, student, teachers)
-        with RunDisplay(Console(stderr=True)) as display:
+    with RunDisplay(Console(stderr=True)) as display:
+        if resume is None:
             display.prepare()
-            folder = runs.start(suite, results, ["mobilebench", *sys.argv[1:]], display)
-    conclude(folder, as_json)
+        done = api.run(
+            what or None,
+            results=results,
+            devices=devices,
+            recipes=recipes,
+            data=data,
+            student=student,
+            teachers=teachers,
+            blocks=blocks,
+            seconds=seconds,
+            sustained_minutes=sustained_minutes,
+            threads=threads,
+            cpus=cpus,
+            seed=seed,
+            energy=energy,
+            allow=allow,
+            unplugged=unplugged,
+            binary=binary,
+            resume=resume,
+            progress=display,
+            command=["mobilebench", *sys.argv[1:]],
+        )
+    conclude(done, as_json)

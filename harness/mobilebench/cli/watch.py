@@ -26,21 +26,25 @@ def watch(suite: Path, allow: tuple[DeviceCheck, ...], results: Path) -> None:
     """
     from rich.console import Console
 
+    from mobilebench import api
     from mobilebench.cli.terminal import RunDisplay
-    from mobilebench.runs import run as runs
     from mobilebench.runs import selection
-    from mobilebench.suite.choose import choose_suite
 
-    choose_suite([suite], None, [], {})  # a typo is told now, not when a phone is plugged in
+    api.load_suite(suite)  # a typo is reported now, not when a phone is plugged in
     click.echo("waiting for a phone; Ctrl-C ends", err=True)
     for serial in selection.plugged_in():
         click.echo(f"{serial} is ready", err=True)
         try:
-            specs = selection.choose_devices([serial], allow)
-            chosen = choose_suite([suite], None, [], {"devices": specs})
             with RunDisplay(Console(stderr=True)) as display:
-                folder = runs.start(chosen, results, ["mobilebench", *sys.argv[1:]], display)
-            show_run(folder)
+                run = api.run(
+                    suite,
+                    results=results,
+                    devices=serial,
+                    allow=allow,
+                    progress=display,
+                    command=["mobilebench", *sys.argv[1:]],
+                )
+            show_run(run)
         except InterruptedRunError:
             raise
         except MobileBenchError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mobilebench.analysis import estimates
 from mobilebench.analysis.comparability import Refusal, differences, setting
@@ -18,6 +18,9 @@ from mobilebench.analysis.estimates import Estimate, Interval
 from mobilebench.errors import BadInputError
 from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,26 @@ class StoredComparison:
     runs: tuple[str, ...]
     rows: tuple[Row, ...]
     refusals: tuple[Refusal, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """A table: a row for each variant in each run, the first run first.
+
+        Latency is in nanoseconds, size in bytes; ``change`` is a share of the first run's latency.
+        """
+        import pandas as pd
+
+        columns = ["model", "recipe", "device", "runtime", "run", "artifact_sha256", "latency_ns",
+                   "size_bytes", "accuracy", "change", "change_low", "change_high",
+                   "note"]  # fmt: skip
+        rows = [
+            (row.model, row.recipe, row.device, row.runtime, e.run, e.artifact, e.latency.value,
+             e.size, e.accuracy.value, e.change.value,
+             e.change.interval and e.change.interval.low,
+             e.change.interval and e.change.interval.high, e.note)
+            for row in self.rows
+            for e in row.entries
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
 
     def as_json(self) -> dict[str, Any]:
         """For a machine."""

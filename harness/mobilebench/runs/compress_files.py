@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from mobilebench.cache import cache_folder
 from mobilebench.compress.artifact import Artifact, Failure, Progress
@@ -26,63 +21,6 @@ from mobilebench.suite.schema import validate
 _LONGEST_SLUG = 150
 
 
-@dataclass(frozen=True)
-class Products:
-    """The files that were made, and the recipes that could not be."""
-
-    files: tuple[tuple[Path, Artifact], ...]
-    failures: tuple[Failure, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """For a machine: each file with its sizes and provenance."""
-        return {
-            "files": [
-                {
-                    "path": str(path),
-                    "recipe": artifact.recipe,
-                    "sha256": artifact.sha256,
-                    "bytes": artifact.bytes,
-                    "gzip_bytes": artifact.gzip_bytes,
-                    "zstd_bytes": artifact.zstd_bytes,
-                    "xz_bytes": artifact.xz_bytes,
-                    "warnings": list(artifact.warnings),
-                    "provenance": dict(artifact.provenance),
-                }
-                for path, artifact in self.files
-            ],
-            "failures": [vars(failure) for failure in self.failures],
-        }
-
-    def show(self, console: Console) -> None:
-        """For a person: a table of sizes, then each file with its warnings, then the failures.
-
-        What is to be said of every file is said once.
-        """
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("recipe", overflow="fold")
-        for column in ("bytes", "gzip", "zstd", "xz"):
-            table.add_column(column, justify="right", no_wrap=True)
-        for _, made in self.files:
-            sizes = (made.bytes, made.gzip_bytes, made.zstd_bytes, made.xz_bytes)
-            table.add_row(Text(made.recipe), *(f"{size:,}" for size in sizes))
-        if self.files:
-            console.print(table, Text())
-        all_warnings = [made.warnings for _, made in self.files]
-        shared = set.intersection(*map(set, all_warnings)) if len(all_warnings) > 1 else set()
-        for path, made in self.files:
-            console.print(Text(str(path)), soft_wrap=True)  # to be copied whole
-            for warning in made.warnings:
-                if warning not in shared:
-                    console.print(_indented(Text(f"warning: {warning}", style="yellow")))
-        for warning in sorted(shared):
-            console.print(Text(f"warning, of all: {warning}", style="yellow"))
-        for failure in self.failures:
-            console.print(Text.assemble(("not made", "bold red"), f" {failure.recipe}"))
-            known = failure.step == failure.recipe or failure.reason.startswith(failure.step)
-            step = "" if known else f"{failure.step}: "
-            console.print(_indented(Text(f"{step}{failure.reason}")))
-
-
 def make_files(
     model: str,
     recipes: Sequence[str],
@@ -90,7 +28,7 @@ def make_files(
     seed: int,
     into: Path,
     on_progress: Callable[[Progress], None],
-) -> Products:
+) -> list[Artifact | Failure]:
     """Makes one ``.tflite`` a recipe in the folder ``into``.
 
     Args:
@@ -99,7 +37,11 @@ def make_files(
         settings: what a suite may say of a model beside that: ``data``, ``student``, ``teachers``.
         seed: of training and calibration.
         into: made if it is not there.
-        on_progress: told how it goes.
+        on_progress: is given each step.
+
+    Returns:
+        what was made, and what could not be, in the order of the recipes; the path of what was made
+        is that in ``into``.
 
     Raises:
         BadInputError: the model, its data or a recipe is not there or not valid, or the folder
@@ -124,16 +66,35 @@ def make_files(
         into.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInputError(f"cannot make the folder {into}: {error.strerror}") from error
-    files = []
+    made: dict[str, Artifact | Failure] = {f.recipe: f for f in outcome.failures}
     for artifact in outcome.artifacts:
         path = into / f"{name}.{_slug(artifact.recipe)}.tflite"
         write_atomically(path, artifact.path.read_bytes())
-        files.append((path, artifact))
-    return Products(tuple(files), outcome.failures)
+        made[artifact.recipe] = replace(artifact, path=path)
+    return [made[recipe.name] for _, recipe in suite.variants()]
 
 
-def _indented(text: Text) -> Padding:
-    return Padding(text, (0, 0, 0, 2), expand=False)
+def tflite_of(model: str, on_progress: Callable[[Progress], None]) -> bytes:
+    """A ``.tflite`` file itself, or the float32 file that a model becomes without compression.
+
+    Args:
+        model: ``zoo:NAME`` or a path.
+        on_progress: is given each step of a conversion.
+
+    Raises:
+        BadInputError: the model cannot be read or converted.
+    """
+    path = Path(model)
+    if path.suffix == ".tflite":
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise BadInputError(f"model {model} cannot be read: {error.strerror}") from error
+    with tempfile.TemporaryDirectory() as folder:
+        (made,) = make_files(model, ["float32"], {}, 0, Path(folder), on_progress)
+        if isinstance(made, Failure):
+            raise BadInputError(f"model {model}: {made.reason}")
+        return made.path.read_bytes()
 
 
 def _slug(recipe: str) -> str:

@@ -19,12 +19,14 @@ from mobilebench.analysis.comparability import Refusal, differences
 from mobilebench.analysis.estimates import Interval
 from mobilebench.analysis.rows import frame
 from mobilebench.analysis.steps import Step, find_steps
-from mobilebench.errors import BadInputError, MobileBenchError
+from mobilebench.errors import BadInputError, MobileBenchError, did_you_mean
 from mobilebench.runs.stored import Key, StoredRun, is_current, number, read_stored, run_folders
 from mobilebench.store.folder import MANIFEST, RunFolder
 from mobilebench.text import plain
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mobilebench.analysis.summary import Summary
 
 #: What can be followed, and the column of ``summary.csv`` that has it (in its base unit).
@@ -87,8 +89,26 @@ class History:
     series: tuple[Series, ...]
     refusals: tuple[Refusal, ...] = ()
 
+    def frame(self) -> pd.DataFrame:
+        """A table: a row for each run of each series, oldest first; values in base units.
+
+        ``begins_level`` marks the runs with which a new level begins (a step).
+        """
+        import pandas as pd
+
+        columns = ["model", "recipe", "device", "runtime", "virtual_device", "run", "created",
+                   "artifact_sha256", "metric", "value", "low", "high", "begins_level"]  # fmt: skip
+        rows = [
+            (s.model, s.recipe, s.device, s.runtime, s.virtual, p.run, p.created, p.artifact,
+             s.metric, p.value, p.interval and p.interval.low, p.interval and p.interval.high,
+             number in {step.index for step in s.steps})
+            for s in self.series
+            for number, p in enumerate(s.points)
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
+
     def as_json(self) -> dict[str, Any]:
-        """For a machine: a step tells its run and its change beside what :class:`Step` has."""
+        """For a machine: each step with its run and its change beside what :class:`Step` has."""
         return {
             "series": [
                 {
@@ -132,8 +152,14 @@ def history(paths: Sequence[Path], metric: str = "latency", wanted: Wanted = Wan
         wanted: which series; all by default.
 
     Raises:
-        BadInputError: there is no run there, or no such series; the message says what there is.
+        BadInputError: there is no such metric, no run there, or no such series; the message says
+            what there is.
     """
+    if metric not in METRICS:
+        raise BadInputError(
+            f"there is no metric {metric!r} to follow, {did_you_mean(metric, METRICS)}"
+            f"there are {', '.join(METRICS)}"
+        )
     runs, refusals = [], []
     for path in run_folders(paths):
         try:

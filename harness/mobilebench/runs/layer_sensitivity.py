@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from mobilebench.compress.artifact import Progress
+from mobilebench.compress.artifact import Failure, Progress
 from mobilebench.errors import BadInputError
 from mobilebench.models.sources import find_source
 from mobilebench.runs.compress_files import make_files
@@ -56,11 +56,10 @@ def scan_layers(
     settings = f"importance={importance}" + (f", pattern='{pattern}'" if pattern else "")
     recipe = f"prune({_HALF}, scope=sensitivity, schedule=once, epochs=0, {settings})"
     with tempfile.TemporaryDirectory() as folder:
-        made = make_files(model, [recipe], {"data": data}, seed, Path(folder), on_progress)
-    if made.failures:
-        raise BadInputError(f"model {model}: {made.failures[0].reason}")
-    ((_, artifact),) = made.files
-    scan = Scan.read(artifact.provenance["steps"][-1]["sensitivity"])
+        (made,) = make_files(model, [recipe], {"data": data}, seed, Path(folder), on_progress)
+    if isinstance(made, Failure):
+        raise BadInputError(f"model {model}: {made.reason}")
+    scan = Scan.read(made.provenance["steps"][-1]["sensitivity"])
     return {"model": model, "sparsity": sparsity, **scan.document(scan.rates(sparsity))}
 
 

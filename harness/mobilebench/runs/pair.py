@@ -57,6 +57,17 @@ def suite_of_file(path: Path, settings: Mapping[str, Any] = {}) -> Suite:
     return validate(_changed(read_suite(path), settings), str(path), path.parent)
 
 
+def suite_of(suite: Suite, settings: Mapping[str, Any] = {}) -> Suite:
+    """The suite with some of its keys replaced, see :func:`settings`.
+
+    Raises:
+        BadInputError: a setting is not valid.
+    """
+    if not settings:
+        return suite
+    return validate(_changed(suite.model_dump(), settings), f"suite {suite.name!r}", Path())
+
+
 def _changed(document: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """A suite's document with those keys replaced; ``cpus`` goes to every runtime."""
     changed = {**document, **settings}

@@ -280,10 +280,10 @@ def _measure(
         if isinstance(error, KeyboardInterrupt):
             done, total = sum(record.is_final for record in folder.trials()), len(plan)
             raise InterruptedRunError(
-                f"interrupted with {done} of {total} trials finished; {resume}"
+                f"interrupted with {done} of {total} trials finished; {resume}", folder=folder.path
             ) from error
         if isinstance(error, InvalidRunError):
-            raise InvalidRunError(f"{error}; {resume}") from error
+            raise InvalidRunError(f"{error}; {resume}", folder=folder.path) from error
         error.add_note(resume)
         raise
     folder.fold_samples()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,25 @@ class GateResult:
         """Short, because an assertion that fails shows it."""
         return f"<{headline(self)}>"
 
+    def _repr_html_(self) -> str:
+        """The verdict for a notebook: a table for each comparison, and the warnings."""
+        said = [f"<p><b>{escape(str(self.verdict))}</b> {escape(plain(self.invalid))}</p>"]
+        said += [f"<p><b>{escape(plain(text))}</b></p>" for text in self.disturbed]
+        for comparison in self.comparisons:
+            heads = "".join(f"<th>{name}</th>" for name in COLUMNS)
+            said.append(f"<h4>{escape(plain(title(comparison)))}</h4><table><tr>{heads}</tr>")
+            for finding in comparison.findings:
+                cells = "".join(f"<td>{escape(plain(cell))}</td>" for cell in row(finding))
+                said.append(f'<tr title="{escape(plain(finding.reason))}">{cells}</tr>')
+            said.append("</table>")
+        said += [f"<p>{escape(plain(text))}</p>" for text in self.warnings]
+        return "\n".join(said)
+
 
 _MISSING = "—"
 
+#: The headings of :func:`row`.
+COLUMNS = ("metric", "verdict", "baseline", "candidate", "change", "interval", "margin", "p")
 
 NOT_JUDGED = "not judged"
 

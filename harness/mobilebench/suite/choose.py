@@ -14,9 +14,9 @@ from mobilebench.text import file_name
 
 def choose_suite(
     what: Sequence[Path],
-    data: str | None,
-    recipes: Sequence[str],
-    overrides: Mapping[str, Any],
+    data: str | None = None,
+    recipes: Sequence[str] = (),
+    overrides: Mapping[str, Any] = {},
     student: str | None = None,
     teachers: Sequence[str] = (),
 ) -> Suite:
@@ -47,6 +47,15 @@ def choose_suite(
         path = what[0] if what else quickstart()
         document, origin, folder = read_suite(path), str(path), path.parent
     return validate(_override(document, overrides), origin, folder)
+
+
+def change_suite(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
+    """The suite with ``overrides`` (see :func:`choose_suite`) in the place of what it says.
+
+    Raises:
+        BadInputError: one of them is not valid.
+    """
+    return validate(_override(suite.model_dump(), overrides), f"suite {suite.name!r}", Path())
 
 
 def quickstart() -> Path:

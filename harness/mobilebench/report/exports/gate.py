@@ -10,13 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from mobilebench.analysis.gating import Verdict
-from mobilebench.runs.verdict import NOT_JUDGED, headline, row, sentence, title
+from mobilebench.runs.verdict import COLUMNS, NOT_JUDGED, headline, row, sentence, title
 from mobilebench.text import markdown, plain
 
 if TYPE_CHECKING:
     from mobilebench.runs.verdict import GateResult
 
-_COLUMNS = ("metric", "verdict", "baseline", "candidate", "change", "interval", "margin", "p")
 _STYLES = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "yellow", "INVALID": "red"}
 _MARKS = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "❔", "INVALID": "⚠️"}
 
@@ -89,7 +88,7 @@ def github(result: GateResult) -> str:
         lines += [markdown(result.invalid), ""]
     for comparison in result.comparisons:
         lines += [f"### {_MARKS[comparison.verdict]} {markdown(title(comparison))}", ""]
-        lines += ["| " + " | ".join(_COLUMNS) + " |", "|" + " --- |" * len(_COLUMNS)]
+        lines += ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
         lines += [
             "| " + " | ".join(markdown(cell) for cell in row(finding)) + " |"
             for finding in comparison.findings
@@ -114,7 +113,7 @@ def terminal(result: GateResult) -> RenderableType:
             pad_edge=False,
             header_style="dim",
         )
-        for column in _COLUMNS:
+        for column in COLUMNS:
             right = column not in ("metric", "verdict")
             table.add_column(column, justify="right" if right else "left", no_wrap=True)
         for finding in comparison.findings:

@@ -1,0 +1,389 @@
+"""Suites, runs, gates: what measures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebench.api.arguments import (
+    StrPath,
+    device_specs,
+    path_or_none,
+    policy_of,
+    require_alone,
+    text_or_none,
+    texts,
+    without_none,
+)
+from mobilebench.api.handle import Run
+from mobilebench.api.progress import OnProgress, watcher_of
+from mobilebench.errors import BadInputError
+
+if TYPE_CHECKING:
+    from mobilebench.devices.checks import DeviceCheck
+    from mobilebench.runs.calibrate import Noise
+    from mobilebench.runs.run import Watcher
+    from mobilebench.runs.selection import FoundDevices
+    from mobilebench.runs.verdict import GateResult
+    from mobilebench.suite.policy import Policy
+    from mobilebench.suite.schema import DeviceSpec, Suite
+
+
+def load_suite(
+    path: StrPath,
+    *,
+    devices: str | DeviceSpec | Sequence[str | DeviceSpec] = (),
+    blocks: int | None = None,
+    seconds: float | None = None,
+    sustained_minutes: float | None = None,
+    threads: int | None = None,
+    cpus: Sequence[int] | None = None,
+    seed: int | None = None,
+    energy: bool | None = None,
+) -> Suite:
+    """Reads a suite, and puts what is given in the place of what it says.
+
+    Args:
+        path: a ``.toml`` file; the paths in it are relative to its folder.
+        devices: where to measure: ``"local"``, serials, ``adb://HOST:PORT/SERIAL`` or ``"all"``.
+        blocks: fresh processes for each variant.
+        seconds: measured in each trial.
+        sustained_minutes: length of each sustained trial.
+        threads: of the one runtime that then takes the place of the suite's.
+        cpus: to which every trial is kept.
+        seed: of training, calibration, inputs and order.
+        energy: whether energy is measured.
+
+    Returns:
+        The suite, validated and immutable.
+
+    Raises:
+        BadInputError: there is no such suite or device, or something in it is not valid; the
+            message names the key and says what would be accepted.
+    """
+    from mobilebench.suite import choose
+
+    overrides = without_none(
+        devices=device_specs(devices) or None,
+        blocks=blocks,
+        seconds=seconds,
+        sustained_minutes=sustained_minutes,
+        threads=threads,
+        cpus=cpus,
+        seed=seed,
+        energy=energy,
+    )
+    return choose.choose_suite([Path(path)], None, [], overrides)
+
+
+def run(
+    what: Suite | StrPath | Sequence[StrPath] | None = None,
+    *,
+    results: StrPath = "results",
+    devices: str | DeviceSpec | Sequence[str | DeviceSpec] = (),
+    recipes: str | Sequence[str] = (),
+    data: StrPath | None = None,
+    student: StrPath | None = None,
+    teachers: StrPath | Sequence[StrPath] = (),
+    blocks: int | None = None,
+    seconds: float | None = None,
+    sustained_minutes: float | None = None,
+    threads: int | None = None,
+    cpus: Sequence[int] | None = None,
+    seed: int | None = None,
+    energy: bool | None = None,
+    allow: Sequence[DeviceCheck] = (),
+    unplugged: bool = False,
+    binary: StrPath | None = None,
+    resume: StrPath | None = None,
+    progress: OnProgress | Watcher | None = None,
+    command: Sequence[str] = (),
+) -> Run:
+    """Compresses and measures a suite or model files. :meth:`Run.report` writes the report.
+
+    Args:
+        what: a suite, the path of one (``.toml``), or model files: the first one is the model, the
+            others are ready ``.tflite`` files to compare with it. Nothing: the quickstart suite.
+        results: the folder in which the run gets its own.
+        devices: where to measure, in the suite's place: ``"local"``, serials,
+            ``adb://HOST:PORT/SERIAL`` or ``"all"``.
+        recipes: of a model file, such as ``"prune(0.8) -> int8"``.
+        data: of a model file: an ``.npz`` or ``.py`` file, or a set by name.
+        student: of a model file: the smaller model that ``distill`` trains.
+        teachers: of a model file: what ``distill`` learns from in the model's place.
+        blocks: fresh processes for each variant, in the suite's place, as all that follows.
+        seconds: measured in each trial.
+        sustained_minutes: length of each sustained trial.
+        threads: of the one runtime that then takes the place of the suite's.
+        cpus: to which every trial is kept.
+        seed: of training, calibration, inputs and order.
+        energy: whether energy is measured.
+        allow: checks that devices may fail; every result says so.
+        unplugged: measures energy on phones, which must run on their battery.
+        binary: TensorFlow's ``benchmark_model`` for the device, to measure in the agent's place.
+        resume: the folder of a run to go on with, instead of ``what``.
+        progress: is given each :class:`Progress`.
+        command: what ``run.json`` says the run was asked for by; empty: this function.
+
+    Returns:
+        The run. Trials may have failed: its summary and report say which and why.
+
+    Raises:
+        BadInputError: something cannot be had or is not valid; nothing was measured.
+        InvalidRunError: the run cannot go on (device lost or unfit, disk full); what was finished
+            is kept, and ``folder`` of the error can be resumed.
+        InterruptedRunError: by Ctrl-C, likewise.
+    """
+    from mobilebench.runs import run as runs
+
+    overrides = without_none(
+        blocks=blocks,
+        seconds=seconds,
+        sustained_minutes=sustained_minutes,
+        threads=threads,
+        cpus=cpus,
+        seed=seed,
+        energy=True if unplugged else energy,
+    )
+    if resume is not None:
+        require_alone("run", what=what is not None, devices=devices, recipes=recipes, data=data,
+                      student=student, teachers=teachers, allow=allow, binary=binary,
+                      **overrides)  # fmt: skip
+        return Run(runs.resume(Path(resume), watcher_of(progress)).path)
+    if binary and (energy or unplugged):
+        raise BadInputError("benchmark_model measures no energy: leave binary or energy out")
+    if specs := device_specs(devices, allow, path_or_none(binary), unplugged):
+        overrides["devices"] = specs
+    suite = _chosen(
+        what,
+        overrides,
+        data=text_or_none(data),
+        recipes=texts(recipes),
+        student=text_or_none(student),
+        teachers=texts(teachers),
+    )
+    asked = command or ("mobilebench.run", *map(str, _files(what)))
+    folder = runs.start(suite, Path(results), asked, watcher_of(progress))
+    return Run(folder.path)
+
+
+def _chosen(
+    what: Suite | StrPath | Sequence[StrPath] | None, overrides: Mapping[str, Any], **of_files: Any
+) -> Suite:
+    from mobilebench.suite import choose
+    from mobilebench.suite.schema import Suite
+
+    if not isinstance(what, Suite):
+        return choose.choose_suite(_files(what), overrides=overrides, **of_files)
+    if any(of_files.values()):
+        raise BadInputError("a suite names its own recipes, data, student and teachers")
+    return choose.change_suite(what, overrides) if overrides else what
+
+
+def _files(what: Suite | StrPath | Sequence[StrPath] | None) -> list[Path]:
+    if isinstance(what, str | os.PathLike | Sequence):
+        return [Path(path) for path in texts(what)]
+    return []
+
+
+def open_run(path: StrPath) -> Run:
+    """Opens a stored run.
+
+    Raises:
+        BadInputError: there is no run there, or one of a newer format.
+    """
+    from mobilebench.store.folder import RunFolder
+
+    return Run(RunFolder.open(Path(path)).path)
+
+
+def gate(
+    baseline: Suite | StrPath | None = None,
+    candidate: StrPath | None = None,
+    *,
+    data: StrPath | None = None,
+    policy: StrPath | Mapping[str, Any] | Policy | None = None,
+    results: StrPath = "results",
+    devices: str | DeviceSpec | Sequence[str | DeviceSpec] = (),
+    seconds: float | None = None,
+    threads: int | None = None,
+    cpus: Sequence[int] | None = None,
+    seed: int | None = None,
+    energy: bool | None = None,
+    allow: Sequence[DeviceCheck] = (),
+    unplugged: bool = False,
+    resume: StrPath | None = None,
+    progress: OnProgress | Watcher | None = None,
+    command: Sequence[str] = (),
+) -> GateResult:
+    """Says whether a candidate is as good as its baseline, and writes the report of that run.
+
+    Both are measured in one session, in blocks of random order.
+
+    Args:
+        baseline: the ``.tflite`` known to be good; or, alone, a suite or the path of one: the first
+            recipe of each model is the baseline of all its other variants.
+        candidate: the ``.tflite`` to be judged.
+        data: labelled data of the two files; None: no accuracy is compared.
+        policy: the margins: a TOML file, its contents as a mapping, or a policy.
+        results: the folder in which the run gets its own.
+        devices: where to measure, as for :func:`run`.
+        seconds: measured in each trial.
+        threads: of the runtime.
+        cpus: to which every trial is kept.
+        seed: of inputs and order.
+        energy: whether energy is measured and judged.
+        allow: checks that devices may fail; every result says so.
+        unplugged: measures energy on phones, which must run on their battery.
+        resume: the folder of a gate to go on with, or to judge again, instead of ``baseline``.
+        progress: is given each :class:`Progress`.
+        command: what ``run.json`` says the gate was asked for by; empty: this function.
+
+    Returns:
+        The result: ``passed``, ``verdict`` (PASS, FAIL, INCONCLUSIVE, or INVALID where the
+        candidate has other inputs or outputs or the run could not go on), each finding, and the
+        run's ``folder``.
+
+    Raises:
+        BadInputError: there is nothing to compare, or something is not valid; nothing was measured.
+        InterruptedRunError: by Ctrl-C; ``folder`` of the error can be resumed.
+    """
+    from mobilebench.report import write
+    from mobilebench.runs import gate as gates
+
+    if resume is not None:
+        require_alone("gate", baseline=baseline is not None, candidate=candidate, data=data,
+                      policy=policy, devices=devices, allow=allow, cpus=cpus)  # fmt: skip
+        result = gates.resume(Path(resume), watcher_of(progress))
+    else:
+        rules = policy_of(policy)
+        specs = device_specs(devices, allow, None, unplugged)
+        suite = _gated(
+            baseline,
+            candidate,
+            text_or_none(data),
+            _settings(specs, seconds, threads, cpus, seed, True if unplugged else energy),
+        )
+        asked = command or ("mobilebench.gate", *map(str, _files(baseline)), str(candidate or ""))
+        result = gates.start(suite, rules, Path(results), asked, watcher_of(progress))
+    try:
+        write.build_gate(result)
+    except Exception as error:
+        # A verdict must not be left beside a failure of another kind.
+        gates.record_fault(result.folder, error)
+        raise
+    return result
+
+
+def _gated(
+    baseline: Suite | StrPath | None,
+    candidate: StrPath | None,
+    data: str | None,
+    settings: Mapping[str, Any],
+) -> Suite:
+    from mobilebench.runs import pair
+    from mobilebench.suite.schema import Suite
+
+    if isinstance(baseline, str | os.PathLike) and candidate is not None:
+        return pair.suite_of_files(Path(baseline), Path(candidate), data, settings)
+    if candidate is None and data is None:
+        if isinstance(baseline, Suite):
+            return pair.suite_of(baseline, settings)
+        if baseline is not None and Path(baseline).suffix == ".toml":
+            return pair.suite_of_file(Path(baseline), settings)
+    raise BadInputError(
+        "give a baseline and a candidate, or a suite alone, which names its own models and data"
+    )
+
+
+def _settings(
+    specs: Sequence[DeviceSpec],
+    seconds: float | None = None,
+    threads: int | None = None,
+    cpus: Sequence[int] | None = None,
+    seed: int | None = None,
+    energy: bool | None = None,
+) -> dict[str, Any]:
+    from mobilebench.runs import pair
+
+    return pair.settings(seconds, threads, seed, specs, energy, cpus)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How much a model differs from itself.
+
+    Attributes:
+        run: in which that was measured.
+        noise: for each device and runtime.
+    """
+
+    run: Run
+    noise: tuple[Noise, ...]
+
+
+def calibrate(
+    model: StrPath,
+    *,
+    results: StrPath = "results",
+    devices: str | DeviceSpec | Sequence[str | DeviceSpec] = (),
+    seconds: float | None = None,
+    threads: int | None = None,
+    cpus: Sequence[int] | None = None,
+    energy: bool | None = None,
+    allow: Sequence[DeviceCheck] = (),
+    unplugged: bool = False,
+    progress: OnProgress | Watcher | None = None,
+    command: Sequence[str] = (),
+) -> Calibration:
+    """Measures how much a model differs from itself: the noise below which no gate judges.
+
+    It is kept in the cache folder for this device, runtime, threads, CPUs and file; later gates
+    with the file as their baseline take twice the noise as their margin where that is wider than
+    the policy's.
+
+    Args:
+        model: a ``.tflite`` file.
+        results: the folder in which the run gets its own.
+        devices: where to measure, as for :func:`run`.
+        seconds: measured in each trial.
+        threads: of the runtime.
+        cpus: to which every trial is kept.
+        energy: whether energy is measured, too.
+        allow: checks that devices may fail.
+        unplugged: measures energy on phones, which must run on their battery.
+        progress: is given each :class:`Progress`.
+        command: what ``run.json`` says it was asked for by; empty: this function.
+
+    Returns:
+        The run, and the noise as standard deviations of a block's ratio (shares).
+
+    Raises:
+        BadInputError: the model or a device cannot be had; nothing was measured.
+        InvalidRunError: a trial failed, or other work disturbed them; no noise was kept.
+        InterruptedRunError: by Ctrl-C; no noise was kept.
+    """
+    from mobilebench.runs import calibrate as calibration
+    from mobilebench.runs import pair
+
+    specs = device_specs(devices, allow, None, unplugged)
+    given = _settings(specs, seconds, threads, cpus, None, True if unplugged else energy)
+    suite = pair.suite_of_files(Path(model), Path(model), None, given)
+    asked = command or ("mobilebench.calibrate", os.fspath(model))
+    folder, noise = calibration.calibrate(suite, Path(results), asked, watcher_of(progress))
+    return Calibration(Run(folder.path), noise)
+
+
+def devices() -> FoundDevices:
+    """Finds where models can run: this machine, and the phones and boards that adb sees.
+
+    Returns:
+        What was found: ``local`` (None without a runtime here), ``connected``, and ``notes`` on
+        what is missing. A device that is not ready says what to do about it.
+    """
+    from mobilebench.runs import selection
+
+    return selection.find_devices()
