@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
+    from mobilebench.devices.spec import DeviceSpec
     from mobilebench.runs.verdict import GateResult
-    from mobilebench.suite.schema import DeviceSpec
 
 _FIXTURES = frozenset({"mobilebench_gate", "mobilebench_device"})
 

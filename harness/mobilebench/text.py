@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: A name of a suite's that can be part of a file's name.
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
 _LONGEST = 1000
 
 

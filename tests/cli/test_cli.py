@@ -55,9 +55,12 @@ def test_devices_names_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADBUTILS_ADB_PATH", "/bin/false")
     result = CliRunner().invoke(main, ["devices", "--json"])
     assert result.exit_code == 0, result.output
-    (device,) = json.loads(result.output)["local"]
-    assert (device["name"], device["kind"], device["virtual"]) == ("local", "local", False)
-    assert device["runtime"] in ("ai-edge-litert", "tflite-runtime")
+    document = json.loads(result.output)
+    (device,) = document["devices"]
+    assert (device["serial"], device["kind"], device["virtual"]) == ("local", "local", False)
+    assert device["info"]["runtime"] in ("ai-edge-litert", "tflite-runtime")
+    (note,) = document["notes"]
+    assert note.startswith("no android or board device was looked for: ")
 
 
 def test_an_unknown_option_is_a_usage_error() -> None:

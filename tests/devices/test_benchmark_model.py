@@ -230,7 +230,7 @@ def test_a_phone_that_is_not_fit(pixel: Android, connect: Connect, tmp_path: Pat
         (["--binary", "benchmark_model"], "go together"),
         (
             ["--executor", "benchmark_model", "--binary", "b", "--device", "local"],
-            "phones and boards",
+            "has no 'binary'; these kinds",
         ),
     ],
 )
@@ -245,7 +245,10 @@ def test_what_does_not_go_together(words: list[str], said: str) -> None:
     [
         ([{"name": "a", "kind": "android", "executor": "benchmark_model"}], "go together"),
         ([{"name": "a", "kind": "android", "binary": "b"}], "go together"),
-        ([{"name": "a", "executor": "benchmark_model", "binary": "b"}], "phones and boards"),
+        (
+            [{"name": "a", "executor": "benchmark_model", "binary": "b"}],
+            "has no 'binary'; these kinds",
+        ),
         (
             [
                 {"name": "a", "kind": "android"},

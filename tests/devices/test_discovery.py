@@ -5,13 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mobilebench.devices import discovery
 from mobilebench.devices.adb.client import AdbDevice, AdbServer, LinkLostError
+from mobilebench.devices.adb.discovery import discover, merge
+from mobilebench.devices.android import app
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import AndroidDevice
-from mobilebench.devices.discovery import Found, choose, discover, merge, open_device, plugged
+from mobilebench.devices.base import Device
+from mobilebench.devices.discovery import plugged
+from mobilebench.devices.found import Found, choose
 from mobilebench.devices.linux.board import BoardDevice
+from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError
+from mobilebench.runs import selection
 
 from tests.devices.conftest import Connect
 from tests.phone import apps, personalities
@@ -23,6 +28,10 @@ from tests.phone.system import System
 def ours(server: AdbServer, *phones: Phone) -> list[Found]:
     serials = [phone.serial for phone in phones]
     return [entry for entry in discover(server) if entry.serial in serials]
+
+
+def open_device(name: str, kind: str, address: str) -> Device:
+    return selection.open_device(DeviceSpec(name=name, kind=kind, address=address))
 
 
 def test_phones_and_boards(
@@ -79,7 +88,7 @@ def test_two_phones_are_two(
     assert {entry.model for entry in found} == {"Pixel 7 Pro", "SM-S911B"}
     assert len(choose(["all"], found)) == 2
     with pytest.raises(BadInputError, match="several devices are connected"):
-        open_device("phone", "android", "", tmp_path)
+        open_device("phone", "android", "")
 
 
 def test_one_phone_twice_is_one(
@@ -128,13 +137,13 @@ def test_a_serial_that_is_not_there() -> None:
 
 
 def test_opening(
-    adb: AdbServer, board: Phone, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    adb: AdbServer, board: Phone, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serial = connect(board).serial
-    device = open_device("pi", "board", serial, tmp_path / "cache")
+    device = open_device("pi", "board", serial)
     assert isinstance(device, BoardDevice)
     assert device.probe().runtime
-    remote = open_device("pi", "board", f"adb://127.0.0.1:{adb.port}/{serial}", tmp_path / "cache")
+    remote = open_device("pi", "board", f"adb://127.0.0.1:{adb.port}/{serial}")
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
     assert remote.probe().info["serial"] == serial
 
@@ -145,8 +154,8 @@ def test_opening_a_phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         def described() -> Apk:
             return Apk(tmp_path / "a.apk", 1, "ab")
 
-    monkeypatch.setattr(discovery, "Apk", Shipped)
-    assert isinstance(open_device("phone", "android", "R5CW", tmp_path), AndroidDevice)
+    monkeypatch.setattr(app, "Apk", Shipped)
+    assert isinstance(open_device("phone", "android", "R5CW"), AndroidDevice)
 
 
 def test_each_phone_as_it_is_plugged_in(
@@ -177,12 +186,12 @@ def test_each_phone_as_it_is_plugged_in(
         looks.pop(0)()
         return False
 
-    found = [entry.serial for entry in plugged(adb, 0.0, next_look)]
+    found = [entry.serial for entry in plugged(lambda: discover(adb), 0.0, next_look)]
     assert found == [pixel.phone.serial, board.serial, pixel.phone.serial]
 
 
 def test_nobody_is_watched_after_the_end(adb: AdbServer) -> None:
-    assert list(plugged(adb, stopped=lambda: True)) == []
+    assert list(plugged(lambda: discover(adb), stopped=lambda: True)) == []
 
 
 def test_a_server_is_started_when_asked_for(

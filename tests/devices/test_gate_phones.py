@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from mobilebench.analysis.gating import Verdict
-from mobilebench.devices import discovery
+from mobilebench.devices.android import device as phone_device
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import AndroidDevice
 from mobilebench.records import conditions
@@ -46,7 +46,7 @@ def phone(pixel: Android, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> 
     # The virtual phone has this machine's CPUs, which the tests beside this one keep busy.
     monkeypatch.setattr(conditions, "loaded", lambda *_: "")
     impatient = functools.partial(AndroidDevice, wait_seconds=1.0, cool_seconds=0.0)
-    monkeypatch.setattr(discovery, "AndroidDevice", impatient)
+    monkeypatch.setattr(phone_device, "AndroidDevice", impatient)
     apk = Apk.described()
     pixel.know(apk.path, Package(apk.version))
     pixel.installed[PACKAGE] = Package(apk.version)

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from mobilebench.cli.main import main
-from mobilebench.devices import discovery
+from mobilebench.devices.adb.client import AdbDevice
+from mobilebench.devices.android import device as phone_device
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import AndroidDevice
 from mobilebench.errors import InterruptedRunError, InvalidRunError
@@ -99,7 +100,7 @@ def suite(*serials: str, blocks: int = 3, cooldown: float = 0.0) -> Suite:
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     impatient = functools.partial(AndroidDevice, wait_seconds=1.0, cool_seconds=0.0)
-    monkeypatch.setattr(discovery, "AndroidDevice", impatient)
+    monkeypatch.setattr(phone_device, "AndroidDevice", impatient)
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_unplugged_for_good_then_resumed(phones: list[Android], adb: Any, tmp_pa
     assert "did not come back within 1 s" in sentence
     assert states(folder) == ["valid"] * 3
     pixel.phone.cable.plug()
-    assert discovery.AdbDevice(adb, pixel.phone.serial).wait(20)
+    assert AdbDevice(adb, pixel.phone.serial).wait(20)
     finish(folder)
 
 
@@ -193,7 +194,7 @@ def test_what_passes_costs_no_trial(
 ) -> None:
     pixel, _ = phones
     monkeypatch.setattr(
-        discovery, "AndroidDevice", functools.partial(AndroidDevice, wait_seconds=60.0)
+        phone_device, "AndroidDevice", functools.partial(AndroidDevice, wait_seconds=60.0)
     )
 
     def restart() -> None:
@@ -237,16 +238,16 @@ def test_nothing_starts(
     code: int,
     words: str,
 ) -> None:
-    monkeypatch.setattr(discovery, "AndroidDevice", AndroidDevice)
+    monkeypatch.setattr(phone_device, "AndroidDevice", AndroidDevice)
     pixel, _ = phones
     serial = pixel.phone.serial
     if what == "unauthorized":
         pixel.phone.cable.state = "unauthorized"
         pixel.phone.cable.drop()
-        wait_for_state(discovery.AdbDevice(adb, serial), "unauthorized")
+        wait_for_state(AdbDevice(adb, serial), "unauthorized")
     elif what == "offline":
         pixel.phone.cable.unplug()
-        wait_for_state(discovery.AdbDevice(adb, serial), "offline")
+        wait_for_state(AdbDevice(adb, serial), "offline")
     elif what == "newer app":
         pixel.installed[PACKAGE] = Package(999_999)
     elif what == "other key":
@@ -273,7 +274,7 @@ def test_one_phone_of_two_is_lost(phones: list[Android], adb: Any, tmp_path: Pat
     of_the_other = [r for r in folder.trials() if r.device == "phone-1"]
     assert len(of_the_other) == 8
     pixel.phone.cable.plug()
-    assert discovery.AdbDevice(adb, pixel.phone.serial).wait(20)
+    assert AdbDevice(adb, pixel.phone.serial).wait(20)
     finish(folder)
 
 
@@ -289,7 +290,7 @@ def test_the_user_stops_while_a_file_is_sent(
     pixel, _ = phones
     patience = 300.0
     monkeypatch.setattr(
-        discovery, "AndroidDevice", functools.partial(AndroidDevice, wait_seconds=patience)
+        phone_device, "AndroidDevice", functools.partial(AndroidDevice, wait_seconds=patience)
     )
     watcher = Watcher(0, nothing)
 
@@ -311,7 +312,7 @@ def test_the_user_stops_while_a_file_is_sent(
     assert time.monotonic() - start < 50
     pixel.phone.cable.drop()
     pixel.phone.cable.plug()
-    assert discovery.AdbDevice(adb, pixel.phone.serial).wait(20)
+    assert AdbDevice(adb, pixel.phone.serial).wait(20)
     finish(RunFolder.open(next((tmp_path / "results").iterdir())))
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from mobilebench.devices.base import TrialError
-from mobilebench.devices.discovery import open_device
 from mobilebench.devices.linux.ssh_board import SshBoardDevice
+from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.runs.selection import choose_devices, open_device
 from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job
 
 from tests.conftest import sha256
@@ -134,9 +135,22 @@ def test_addresses_that_are_none(address: str, tmp_path: Path) -> None:
         SshBoardDevice("pi", address, tmp_path / "cache")
 
 
-def test_opening(tmp_path: Path) -> None:
-    device = open_device("pi", "board", "ssh://-oProxyCommand=x", tmp_path / "cache")
+@pytest.mark.parametrize("kind", ["ssh", "board"])
+def test_opening(kind: str) -> None:
+    """In earlier versions a suite wrote it as a board."""
+    device = open_device(DeviceSpec(name="pi", kind=kind, address="ssh://-oProxyCommand=x"))
     assert isinstance(device, SshBoardDevice)
     # The name is a host's, whatever it looks like.
     with pytest.raises(BadInputError):
         device.probe()
+
+
+def test_on_the_command_line() -> None:
+    needs_no_adb = choose_devices(["ssh://pi@berry.local:2222"], ["thermal"])
+    (spec,) = needs_no_adb
+    assert (spec.name, spec.kind, spec.allow) == ("berry.local", "ssh", ("thermal",))
+    assert spec.address == "ssh://pi@berry.local:2222"
+    with pytest.raises(BadInputError, match="is not of the form ssh://"):
+        choose_devices(["ssh://berry/folder"], [])
+    with pytest.raises(BadInputError, match=r"behind ssh\), which has no 'binary'"):
+        choose_devices(["ssh://berry"], [], Path("benchmark_model"))

@@ -138,7 +138,15 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
         ("[protocol]\nstr = 1\n" + MODEL, "protocol.str: unknown key"),
         ("[protocol]\nseconds = inf\n" + MODEL, "protocol.seconds: "),
         (MODEL + MODEL, "models: 'm' is there 2 times"),
-        (MODEL + '[[devices]]\nname="a"\nkind="toaster"', "'local'"),
+        (MODEL + '[[devices]]\nname="a"\nkind="toaster"', "Known kinds are local, android"),
+        (
+            MODEL + '[[devices]]\nname="a"\nkind="andriod"',
+            "devices[1]: unknown kind of device 'andriod', did you mean 'android'? Known",
+        ),
+        (
+            MODEL + '[[devices]]\nname="a"\nkind="android"\npython="p"',
+            "which has no 'python'; these kinds have it: local, board, ssh",
+        ),
         (MODEL + '[[runtimes]]\nname="a"\naccelerator="abacus"', "'cpu'"),
         (MODEL + '[[runtimes]]\nname="a"\nthreads=0', "runtimes[1].threads: "),
         (MODEL + '[[runtimes]]\nname="../a"', "runtimes[1].name: may have letters"),

@@ -14,7 +14,7 @@ from mobilebench.errors import InvalidRunError
 @click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print the devices as JSON.")
 def devices(as_json: bool) -> None:
-    """Show where models can run: this machine, and the phones and boards that adb sees.
+    """Show where models can run: this machine, phones, boards, and devices of plug-ins.
 
     A device that is not ready is shown with what to do about it.
 
@@ -30,16 +30,10 @@ def devices(as_json: bool) -> None:
 
     found = api.devices()
     if as_json:
-        local = [asdict(found.local)] if found.local else []
-        document = {
-            "local": local,
-            "local_power": found.local_power,
-            "connected": [asdict(d) for d in found.connected],
-            "notes": found.notes,
-        }
+        document = {"devices": [asdict(d) for d in found.devices], "notes": found.notes}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    terminal.output().print(terminal.device_table(found.local, found.connected, found.local_power))
+    terminal.output().print(terminal.device_table(found.devices))
     for note in found.notes:
         click.echo(note, err=True)
 

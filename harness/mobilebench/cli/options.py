@@ -113,7 +113,8 @@ device_option = click.option(
     "devices",
     multiple=True,
     metavar="ID",
-    help="Where to measure: a serial, adb://HOST:PORT/SERIAL, all, or local; may be repeated.",
+    help="Where to measure: a serial, adb://HOST:PORT/SERIAL, ssh://USER@HOST, all, or local; "
+    "may be repeated.",
 )
 allow_option = click.option(
     "--allow",

@@ -29,13 +29,12 @@ from rich.text import Text
 
 from mobilebench.compress.artifact import Failure
 from mobilebench.compress.artifact import Progress as CompressProgress
-from mobilebench.records.device import DeviceFacts
 from mobilebench.records.trial import ATTEMPTS, PlannedTrial, TrialRecord
 from mobilebench.suite.schema import MeasuringProtocol, Suite
 
 if TYPE_CHECKING:
-    from mobilebench.devices.android.doctor import Check
-    from mobilebench.devices.discovery import Found
+    from mobilebench.devices.found import Found
+    from mobilebench.devices.kind import Check
 
 #: What a trial takes beside its timed loops: a process, a model, a few inferences (seconds).
 _AROUND_A_TRIAL = 0.2
@@ -310,23 +309,11 @@ def _fit_end(text: str) -> str:
     return _fit(text)
 
 
-def device_table(local: DeviceFacts | None, found: Sequence[Found], power: str = "") -> Table:
-    """The devices, for a person; ``power``: what tells energy on this machine."""
+def device_table(found: Sequence[Found]) -> Table:
+    """The devices, for a person."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("device", "kind", "what it is", "state", "battery", "app", "energy by"):
         table.add_column(column, overflow="fold")
-    if local is not None:
-        info = local.info
-        table.add_row(
-            local.name,
-            local.kind,
-            f"{info.get('cpu') or info.get('machine')}, {info.get('cores')} cores, "
-            f"{local.runtime} {local.runtime_version}",
-            "ready",
-            "",
-            "",
-            power,
-        )
     for device in found:
         what = ", ".join(
             filter(

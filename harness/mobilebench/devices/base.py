@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,30 @@ class Cooldown:
 
 
 @dataclass(frozen=True)
+class PreflightProblem:
+    """One reason not to measure: the check's name, and a sentence.
+
+    ``passes``: it may pass by waiting, as heat does; ``short`` then says what is waited for.
+    """
+
+    check: str
+    sentence: str
+    passes: bool = False
+    short: str = ""
+
+    @property
+    def code(self) -> str:
+        """What it makes of a trial: one of ``INVALID_CODES``."""
+        codes = {
+            "thermal": "throttled",
+            "cpu-quota": "throttled",
+            "frequency": "capped",
+            "plug": "plug_changed",
+        }
+        return codes.get(self.check, "device_unfit")
+
+
+@dataclass(frozen=True)
 class PreflightResult:
     """What was found when a device was looked at before a trial: it goes to the trial's record."""
 
@@ -122,3 +147,13 @@ class Device(Protocol):
             InvalidTrialError: there is a result, and it does not count.
             TrialError: there is no valid result, whatever the reason.
         """
+
+
+def ensure_fit(device: Device) -> None:
+    """Sees that a device can be measured on at all; heat is left for each trial to wait for.
+
+    Raises:
+        InvalidRunError: it is unfit in a way that waiting does not change.
+    """
+    with contextlib.suppress(InvalidTrialError):
+        device.preflight(Cooldown(seconds=0), lambda _: None)

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from mobilebench_agent.contract import Result
 
-from mobilebench.devices.android.phone_state import PreflightProblem
-from mobilebench.devices.base import InvalidTrialError
+from mobilebench.devices.base import InvalidTrialError, PreflightProblem
 from mobilebench.records import conditions
 
 

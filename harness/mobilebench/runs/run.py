@@ -21,10 +21,9 @@ from mobilebench.cache import cache_folder
 from mobilebench.compress.artifact import Failure, Outcome, Progress
 from mobilebench.compress.pipeline.pack import PACKERS, Packing
 from mobilebench.compress.service import compress_variants
-from mobilebench.devices import interrupt
+from mobilebench.devices import interrupt, kinds
 from mobilebench.devices.android import current_profiles
-from mobilebench.devices.base import Cooldown, Device
-from mobilebench.devices.local.device import LocalDevice
+from mobilebench.devices.base import Device, ensure_fit
 from mobilebench.errors import (
     BadInputError,
     InterruptedRunError,
@@ -127,10 +126,9 @@ def start(
     _ensure_writable(results)
     devices = [open_device(spec) for spec in suite.devices]
     facts = [device.probe() for device in devices]
-    for device, fact in zip(devices, facts, strict=True):
-        if fact.kind != "android":
-            # A phone is looked at while it is probed; here it is found out before anything is made.
-            device.preflight(Cooldown(seconds=0), lambda _: None)
+    for device in devices:
+        # Before anything is made, which may take hours.
+        ensure_fit(device)
     device_facts = [_facts(fact) for fact in facts]
     try:
         outcome = compress_variants(
@@ -269,7 +267,8 @@ def _measure(
             )
 
     try:
-        _side_by_side(lane, devices, stop)
+        alone = {spec.name for spec in suite.devices if kinds.get(spec.kind).measured_alone}
+        _side_by_side(lane, devices, alone, stop)
     except BaseException as error:
         # On a full disk neither can be written; the samples' part files are read just as well.
         with contextlib.suppress(InvalidRunError):
@@ -293,14 +292,18 @@ def _measure(
 
 
 def _side_by_side(
-    lane: Callable[[Device], None], devices: Sequence[Device], stop: threading.Event
+    lane: Callable[[Device], None],
+    devices: Sequence[Device],
+    alone: Set[str],
+    stop: threading.Event,
 ) -> None:
     """Every device at the same time, each in a thread; what one suffers is not the others' loss.
 
-    This machine is measured alone, after the others: its own load would be in its numbers.
+    Devices whose names are in ``alone`` share this machine's processor: they are measured one by
+    one, after the others, whose lanes would be load to them.
     """
-    local: list[Device] = [device for device in devices if isinstance(device, LocalDevice)]
-    remote = [device for device in devices if device not in local]
+    local = [device for device in devices if device.name in alone]
+    remote = [device for device in devices if device.name not in alone]
     errors: list[BaseException] = []
     with ThreadPoolExecutor(max_workers=max(1, len(remote))) as pool:
         try:

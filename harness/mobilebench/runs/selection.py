@@ -1,49 +1,28 @@
-"""Which devices a suite or a command line means, and what can be found without one.
-
-What speaks adb is imported inside the functions: a suite for this machine alone needs none of it.
-"""
+"""Which devices a suite or a command line means, and what can be found without one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mobilebench_agent import power, system_files
-
-from mobilebench.cache import cache_folder
+from mobilebench.devices import discovery, kinds
 from mobilebench.devices.base import Device
 from mobilebench.devices.checks import DeviceCheck
-from mobilebench.devices.local.device import LocalDevice
+from mobilebench.devices.found import ALL, Found
+from mobilebench.devices.kind import Patient
+from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError
-from mobilebench.records.device import DeviceFacts
-from mobilebench.suite.schema import DeviceSpec
 from mobilebench.text import file_name
-
-if TYPE_CHECKING:
-    from mobilebench.devices.adb.client import AdbDevice
-    from mobilebench.devices.android.app import Apk
-    from mobilebench.devices.android.doctor import Check
-    from mobilebench.devices.discovery import Found
 
 
 def open_device(spec: DeviceSpec) -> Device:
-    """The device that a suite means."""
-    if spec.kind == "local":
-        return LocalDevice(spec.name, spec.python, cache_folder(), frozenset(spec.allow))
-    from mobilebench.devices import discovery
+    """The device that a suite means.
 
-    return discovery.open_device(
-        spec.name,
-        spec.kind,
-        spec.address,
-        cache_folder(),
-        spec.python,
-        spec.allow,
-        spec.binary,
-        spec.unplugged,
-    )
+    Raises:
+        BadInputError: its settings name no device.
+    """
+    return kinds.get(spec.kind).open(spec)
 
 
 def choose_devices(
@@ -52,142 +31,90 @@ def choose_devices(
     binary: Path | None = None,
     unplugged: bool = False,
 ) -> tuple[DeviceSpec, ...]:
-    """The devices that a command line names: ``local``, serials, adb addresses, or ``all``.
+    """The devices that a command line names: ``local``, serials, addresses, or ``all``.
 
     Args:
         selection: what it names; if nothing, ``all`` where the rest asks for a phone or board,
             else there is no device to choose.
         allow: checks that they may fail.
         binary: ``benchmark_model``, if that is to measure.
-        unplugged: phones must run on their battery.
+        unplugged: those that have a battery must run on it.
 
     Raises:
-        BadInputError: one is not connected or not ready; the message says what to do.
+        BadInputError: one is not connected or not ready, or cannot be measured on in this way; the
+            message says what to do.
     """
-    from mobilebench.devices import discovery
-    from mobilebench.devices.adb.client import AdbServer, parse_address
-
     if not selection:
         if not (allow or binary or unplugged):
             return ()
-        selection = (discovery.ALL,)
-    if binary is not None and "local" in selection:
-        raise BadInputError("benchmark_model runs on phones and boards that adb reaches")
-    specs = [DeviceSpec(name="local", allow=tuple(allow))] if "local" in selection else []
-    for address in dict.fromkeys(selection):
-        if address == "local":
-            continue
-        server, serial = (
-            (AdbServer.from_environment(), address)
-            if address == discovery.ALL
-            else parse_address(address)
+        selection = (ALL,)
+    specs: list[DeviceSpec] = []
+    for found in discovery.locate(selection):
+        kind = kinds.get(found.kind)
+        spec = DeviceSpec(
+            name=_device_name(found.model or found.serial, [s.name for s in specs]),
+            kind=kind.name,
+            address=found.address,
+            allow=tuple(allow),
+            executor="agent" if binary is None else "benchmark_model",
+            binary=None if binary is None else str(binary),
+            unplugged=unplugged and "unplugged" in kind.takes,
         )
-        for found in discovery.choose([serial], discovery.discover(server)):
-            where = address if address.startswith("adb://") else found.serial
-            specs.append(
-                DeviceSpec(
-                    name=_device_name(found.model or found.serial, [s.name for s in specs]),
-                    kind="board" if found.kind == "board" else "android",
-                    address=where,
-                    allow=tuple(allow),
-                    executor="agent" if binary is None else "benchmark_model",
-                    binary=None if binary is None else str(binary),
-                    unplugged=unplugged and found.kind != "board",
-                )
-            )
+        kinds.ensure_heeded(spec)
+        specs.append(spec)
     return tuple(specs)
 
 
 @dataclass(frozen=True)
 class FoundDevices:
-    """What can be measured on, and why something expected may be missing.
+    """What can be measured on, and why something expected may be missing."""
 
-    ``local_power`` says what tells energy on this machine.
-    """
-
-    local: DeviceFacts | None
-    connected: tuple[Found, ...]
+    devices: tuple[Found, ...]
     notes: tuple[str, ...]
-    local_power: str = ""
 
 
 def find_devices() -> FoundDevices:
-    """This machine, if a runtime is on it, and what adb sees."""
-    from mobilebench.devices.adb.client import AdbServer
-    from mobilebench.devices.discovery import discover
-
-    local: DeviceFacts | None = None
-    connected: tuple[Found, ...] = ()
-    notes: list[str] = []
-    try:
-        local = open_device(DeviceSpec(name="local")).probe()
-    except BadInputError as error:
-        notes.append(str(error))
-    try:
-        connected = discover(AdbServer.from_environment())
-    except BadInputError as error:
-        notes.append(f"no phones: {error}")
-    counters, reasons = power.find(system_files.root())
-    told = ", ".join(power.sources(counters)) or "; ".join(("no power counter", *reasons))
-    return FoundDevices(local, connected, tuple(notes), told)
-
-
-@dataclass(frozen=True)
-class Patient:
-    """A phone that the doctor is asked about."""
-
-    name: str
-    device: AdbDevice
-    apk: Apk | None
-
-    def examine(self) -> tuple[Check, ...]:
-        """Looks, and changes nothing."""
-        from mobilebench.devices.android import doctor
-
-        return doctor.examine(self.device, self.apk)
-
-    def repair(self) -> tuple[Check, ...]:
-        """Does what can be done without the phone's owner, and looks again."""
-        from mobilebench.devices.android import doctor
-
-        return doctor.repair(self.device, self.apk)
-
-    def record(self, folder: Path) -> tuple[Path, ...]:
-        """Saves what the phone prints as test data."""
-        from mobilebench.devices.android import doctor
-
-        return doctor.record(self.device, folder)
+    """What every kind of device finds, this machine among it if a runtime is on it."""
+    known, problems = kinds.every()
+    found, notes = discovery.discover(known)
+    return FoundDevices(found, (*problems, *notes))
 
 
 def patients(selection: Sequence[str]) -> list[Patient]:
-    """The phones that are connected, ready or not, or those that were named.
+    """The devices that the doctor can look over: all that are connected, or those named.
 
     Raises:
-        BadInputError: there is none.
+        BadInputError: there is none, or the doctor knows nothing of one that was named.
     """
-    from mobilebench.devices import discovery
-    from mobilebench.devices.adb.client import AdbDevice, AdbServer, parse_address
-    from mobilebench.devices.android.app import Apk
-
-    apk = Apk.described()
-    if discovery.ALL not in selection:
-        devices = [AdbDevice(*parse_address(address)) for address in selection]
-    else:
-        server = AdbServer.from_environment()
-        devices = [AdbDevice(server, found.serial) for found in discovery.discover(server)]
-    if not devices:
+    if ALL in selection:
+        patients = filter(None, map(_patient, discovery.connected()))
+        if found := list(patients):
+            return found
         raise BadInputError(
             "no phone is connected: plug one in and switch on USB debugging (see docs/phone.md)"
         )
-    return [Patient(device.serial, device, apk) for device in devices]
+    connected, _ = discovery.discover(kinds.every()[0])
+    named = []
+    for serial in selection:
+        # One that is not there is looked for by the doctor, who says what to do.
+        entry = next((e for e in connected if serial in (e.serial, *e.also)), Found(serial))
+        patient = _patient(replace(entry, serial=serial, address=serial))
+        if patient is None:
+            raise BadInputError(
+                f"the doctor knows nothing of {serial!r}, which is {kinds.get(entry.kind).help}"
+            )
+        named.append(patient)
+    return named
+
+
+def _patient(found: Found) -> Patient | None:
+    doctors = (kind.doctor for kind in kinds.every()[0] if kind.doctor is not None)
+    return next(filter(None, (doctor(found) for doctor in doctors)), None)
 
 
 def plugged_in() -> Iterator[str]:
     """The serial of each device as it becomes ready."""
-    from mobilebench.devices.adb.client import AdbServer
-    from mobilebench.devices.discovery import plugged
-
-    for found in plugged(AdbServer.from_environment()):
+    for found in discovery.plugged(discovery.connected):
         yield found.serial
 
 

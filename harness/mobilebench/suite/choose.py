@@ -28,7 +28,7 @@ def choose_suite(
         recipes: the recipes of model files.
         overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``energy``, ``threads``,
             ``cpus``, ``seed`` or ``devices`` (a sequence of
-            :class:`mobilebench.suite.schema.DeviceSpec`) in the suite's place.
+            :class:`mobilebench.devices.spec.DeviceSpec`) in the suite's place.
         student: the student of the model file.
         teachers: whom its ``distill`` learns from, if not from the model itself.
 

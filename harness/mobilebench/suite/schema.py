@@ -9,18 +9,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from mobilebench_agent.contract import FEWEST_WINDOWS
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from mobilebench.compress.pipeline.pack import Packing
 from mobilebench.compress.recipe import Recipe, parse_recipe
-from mobilebench.devices.checks import DeviceCheck
+from mobilebench.devices import kinds
+from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError
 from mobilebench.explain import explain_document
 from mobilebench.models.spec import NAMED_DATASETS, ModelSpec
-from mobilebench.text import file_name
-
-#: A name that can be part of a file's name.
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+from mobilebench.text import NAME_PATTERN, file_name
 
 
 class _Table(BaseModel):
@@ -100,7 +106,7 @@ class RuntimeSpec(_Table):
             chooses.
     """
 
-    name: str = Field(max_length=60, pattern=_NAME)
+    name: str = Field(max_length=60, pattern=NAME_PATTERN)
     accelerator: Literal["cpu", "gpu", "nnapi"] = "cpu"
     threads: int = Field(1, ge=1, le=256)
     xnnpack: bool = True
@@ -115,73 +121,21 @@ class RuntimeSpec(_Table):
         return tuple(sorted(cpus))
 
 
-class BatteryCurrent(_Table):
-    """How a phone tells its battery's current.
-
-    Attributes:
-        unit: of the number.
-        discharging: its sign while the battery discharges.
-    """
-
-    unit: Literal["µA", "mA"]
-    discharging: Literal["positive", "negative"]
-
-
-class DeviceSpec(_Table):
-    """Where models run.
-
-    Attributes:
-        name: how tables call it.
-        kind: ``local`` is this machine, ``android`` a phone with the app, ``board`` a Linux
-            board that speaks adb.
-        address: a serial, ``adb://HOST:PORT/SERIAL``, or empty for the only one connected.
-        python: the interpreter whose runtime is used, on this machine or on a board.
-        allow: checks that the device may fail; every result says so.
-        executor: who measures: ``agent`` is the app or agent of MobileBench, ``benchmark_model``
-            TensorFlow's own program, for cross-checks.
-        binary: that program, built for the device.
-        unplugged: a phone that must run on its battery, and is reached without a cable.
-        power_counter: the counter that energy is told by; empty: the best that can tell.
-        battery_current: how the phone tells its battery's current, where it cannot be found out.
-    """
-
-    name: str = Field(max_length=60, pattern=_NAME)
-    kind: Literal["local", "android", "board"] = "local"
-    address: str = ""
-    python: str | None = None
-    allow: tuple[DeviceCheck, ...] = ()
-    executor: Literal["agent", "benchmark_model"] = "agent"
-    binary: str | None = None
-    unplugged: bool = False
-    power_counter: str = Field("", max_length=200)
-    battery_current: BatteryCurrent | None = None
-
-    @model_validator(mode="after")
-    def _whole_executor(self) -> Self:
-        if (self.executor == "benchmark_model") != (self.binary is not None):
-            raise ValueError(
-                f"device {self.name!r}: executor 'benchmark_model' and its binary go together"
-            )
-        if self.binary is not None and self.kind == "local":
-            raise ValueError(
-                f"device {self.name!r}: benchmark_model runs on phones and boards that adb reaches"
-            )
-        return self
-
-
 class Suite(_Table):
     """What to compare: models × recipes × runtimes × devices.
 
     The first recipe of a model is its baseline.
     """
 
-    name: str = Field("suite", max_length=60, pattern=_NAME)
+    name: str = Field("suite", max_length=60, pattern=NAME_PATTERN)
     seed: int = Field(0, ge=0, lt=2**31)
     protocol: MeasuringProtocol = MeasuringProtocol()
     recipes: tuple[str | dict[str, Any], ...] = ()
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     runtimes: tuple[RuntimeSpec, ...] = Field((RuntimeSpec(name="cpu-1"),), min_length=1)
-    devices: tuple[DeviceSpec, ...] = Field((DeviceSpec(name="local"),), min_length=1)
+    devices: tuple[Annotated[DeviceSpec, AfterValidator(kinds.checked)], ...] = Field(
+        (DeviceSpec(name="local"),), min_length=1
+    )
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> Self:

@@ -18,6 +18,7 @@ from mobilebench.devices.adb.client import (
 )
 from mobilebench.devices.adb.parse import STATES
 from mobilebench.devices.base import TrialError
+from mobilebench.devices.found import NOT_CONNECTED
 from mobilebench.errors import BadInputError, InvalidRunError
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -150,5 +151,5 @@ class Link:
 def explain(state: str) -> str:
     """A state of adb, with what to do about it."""
     if state == "absent":
-        return "not connected: plug it in, switch on USB debugging, and see: mobilebench devices"
+        return NOT_CONNECTED
     return f"{state}: {STATES.get(state, 'restart the phone')}"

@@ -20,12 +20,13 @@ from mobilebench.devices.adb.stream import AdbStream, Deadline
 from mobilebench.devices.agent.conversation import Conversation
 from mobilebench.devices.android import app, app_end, phone_state
 from mobilebench.devices.android.app import Apk
-from mobilebench.devices.android.phone_state import Limits, PhoneState, PreflightProblem
+from mobilebench.devices.android.phone_state import Limits, PhoneState
 from mobilebench.devices.base import (
     Cooldown,
     InvalidTrialError,
     OnEvent,
     OnWait,
+    PreflightProblem,
     PreflightResult,
     TrialError,
 )

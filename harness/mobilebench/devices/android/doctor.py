@@ -15,6 +15,7 @@ from mobilebench.devices.android import app, phone_power, phone_state
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import describe, unfit_build
 from mobilebench.devices.android.phone_state import Limits
+from mobilebench.devices.kind import Check
 from mobilebench.errors import BadInputError
 
 _OLDEST_SDK = 26
@@ -22,22 +23,28 @@ _LEAST_FREE_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
-class Check:
-    """One thing that was looked at.
+class Phone:
+    """A phone that is looked over: a :class:`mobilebench.devices.kind.Patient`."""
 
-    Attributes:
-        name: of the check, as ``allowed`` names it where it is one of a trial's.
-        ok: whether it is as it should be.
-        sentence: what was found.
-        repair: what to do about it; empty if it is well.
-        can_repair: whether :func:`repair` does it.
-    """
+    device: AdbDevice
+    apk: Apk | None
 
-    name: str
-    ok: bool
-    sentence: str
-    repair: str = ""
-    can_repair: bool = False
+    @property
+    def name(self) -> str:
+        """Its serial."""
+        return self.device.serial
+
+    def examine(self) -> tuple[Check, ...]:
+        """Looks, and changes nothing."""
+        return examine(self.device, self.apk)
+
+    def repair(self) -> tuple[Check, ...]:
+        """Does what can be done without the phone's owner, and looks again."""
+        return repair(self.device, self.apk)
+
+    def record(self, folder: Path) -> tuple[Path, ...]:
+        """Saves what the phone prints as test data."""
+        return record(self.device, folder)
 
 
 def examine(device: AdbDevice, apk: Apk | None) -> tuple[Check, ...]:

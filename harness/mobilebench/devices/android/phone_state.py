@@ -15,7 +15,7 @@ from mobilebench_agent.contract import Metric
 from mobilebench.devices.adb import parse as adb_parse
 from mobilebench.devices.adb.client import AdbDevice
 from mobilebench.devices.adb.parse import Battery, Thermal
-from mobilebench.devices.base import Cooldown
+from mobilebench.devices.base import Cooldown, PreflightProblem
 
 _FIRST_WITH_THERMAL_STATUS = 29
 
@@ -50,30 +50,6 @@ class PhoneState:
     screen_on: bool | None
     locked: bool | None
     power_save: bool | None
-
-
-@dataclass(frozen=True)
-class PreflightProblem:
-    """One reason not to measure: the check's name, and a sentence.
-
-    ``passes``: it may pass by waiting, as heat does; ``short`` then says what is waited for.
-    """
-
-    check: str
-    sentence: str
-    passes: bool = False
-    short: str = ""
-
-    @property
-    def code(self) -> str:
-        """What it makes of a trial: one of ``mobilebench.devices.base.INVALID_CODES``."""
-        codes = {
-            "thermal": "throttled",
-            "cpu-quota": "throttled",
-            "frequency": "capped",
-            "plug": "plug_changed",
-        }
-        return codes.get(self.check, "device_unfit")
 
 
 def read(device: AdbDevice) -> PhoneState:

@@ -24,7 +24,7 @@ from mobilebench.records.device import BENCHMARK_MODEL
 _NO_PROGRAM = (126, 127)
 
 
-class UpstreamPhone(AndroidDevice):
+class BenchmarkModelPhone(AndroidDevice):
     """A phone with the program in place of the app; fit or not, waited for or not, as with the app.
 
     Args:
@@ -40,10 +40,10 @@ class UpstreamPhone(AndroidDevice):
     executor = BENCHMARK_MODEL
 
     def __init__(
-        self, name: str, device: AdbDevice, binary: Path, allowed: Iterable[str] = ()
+        self, name: str, device: AdbDevice, binary: str | Path, allowed: Iterable[str] = ()
     ) -> None:
         super().__init__(name, device, None, allowed=frozenset(allowed))
-        self._program = _Program(device, self._store, binary)
+        self._program = _Program(device, self._store, Path(binary))
 
     def _greet(self) -> Hello:
         return self._program.greet()
@@ -52,7 +52,7 @@ class UpstreamPhone(AndroidDevice):
         return self._program.measure(job, on_event, timeout_seconds)
 
 
-class UpstreamBoard(BoardDevice):
+class BenchmarkModelBoard(BoardDevice):
     """A board that speaks adb, with the program in place of the agent.
 
     Args:
@@ -72,12 +72,12 @@ class UpstreamBoard(BoardDevice):
         self,
         name: str,
         device: AdbDevice,
-        binary: Path,
+        binary: str | Path,
         cache: Path,
         allowed: Iterable[str] = (),
     ) -> None:
         super().__init__(name, device, cache, allowed=frozenset(allowed))
-        self._program = _Program(device, self._store, binary)
+        self._program = _Program(device, self._store, Path(binary))
 
     def _greet(self) -> Hello:
         return self._program.greet()

@@ -42,7 +42,7 @@ _ROUNDING = 0.001
 
 
 @dataclass(frozen=True)
-class UpstreamTimings:
+class BenchmarkModelTimings:
     """What ``benchmark_model`` said; times in nanoseconds. None: this build does not tell.
 
     Attributes:
@@ -134,7 +134,7 @@ def _metric(name: str, value: float | None, word: str, n: int) -> Metric:
     return Metric(name, "ns", source, value, _RESOLUTION_NS, n)
 
 
-def parse_output(text: str) -> UpstreamTimings:
+def parse_output(text: str) -> BenchmarkModelTimings:
     """Reads its output: older builds without percentiles, and any of its log prefixes.
 
     Raises:
@@ -165,7 +165,7 @@ def parse_output(text: str) -> UpstreamTimings:
         raise TrialError("protocol_violation", "benchmark_model's lines contradict each other")
     delegated = _DELEGATED.findall(text)
     taken, nodes, _, partitions = delegated[-1] if delegated else (None, None, "", None)
-    return UpstreamTimings(
+    return BenchmarkModelTimings(
         count=count,
         mean=mean,
         sd=sd,

@@ -58,6 +58,7 @@ class SshBoardDevice:
         BadInputError: the address is none.
     """
 
+    #: The same board is reached over adb or over ssh, and its runs can be compared.
     kind = "board"
 
     def __init__(
@@ -76,7 +77,7 @@ class SshBoardDevice:
         # `--` so that no name is ever taken for an option.
         options = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
         options += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
-        self._ssh = [*program, *options, *_destination(address)]
+        self._ssh = [*program, *options, *destination(address)]
         self._seen: dict[str, str] = {}
         self._fitness = Fitness(name, self._state, allowed)
 
@@ -210,7 +211,12 @@ class SshBoardDevice:
         return InvalidRunError(f"device {self._name!r} ({self._address}) was lost: {error}")
 
 
-def _destination(address: str) -> list[str]:
+def destination(address: str) -> list[str]:
+    """The words that tell ssh where ``ssh://[USER@]HOST[:PORT]`` is.
+
+    Raises:
+        BadInputError: the address is none.
+    """
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port

@@ -17,8 +17,13 @@ from functools import partial
 
 from mobilebench_agent.contract import Metric, Result
 
-from mobilebench.devices.android.phone_state import PreflightProblem
-from mobilebench.devices.base import Cooldown, InvalidTrialError, OnWait, PreflightResult
+from mobilebench.devices.base import (
+    Cooldown,
+    InvalidTrialError,
+    OnWait,
+    PreflightProblem,
+    PreflightResult,
+)
 from mobilebench.devices.cooldown import pause, tell
 from mobilebench.devices.validity import ensure_valid, overlooked, spoilt
 from mobilebench.errors import InvalidRunError
