@@ -57,6 +57,8 @@ def explain_settings(error: ValidationError, model: type[BaseModel], settings: l
         hint = did_you_mean(setting, settings)
         return f"has no setting {setting!r}; {hint}{known_settings(settings)}"
     allowed = model.model_fields[setting].description
+    if fault["type"] == "missing":
+        return f"needs {setting}=" + (f": it is {allowed}" if allowed else "")
     why = f"is {allowed}" if allowed else _message(fault)
     return f"cannot have {setting}={_shown(fault['input'])}: it {why}"
 

@@ -205,6 +205,8 @@ def test_a_plug_in_has_settings_and_a_place_as_other_steps(
             SHRINK,
             "must take and give a Keras model",
         ),
+        (STEP.format(declared="step: int = 1", encode="0"), SHRINK, "has a setting 'step'"),
+        (STEP.format(declared="size: int", encode="0"), SHRINK, "shrink needs size="),
         (
             STEP.format(declared="things: list[int] = [1]", encode="0"),
             SHRINK,
@@ -222,9 +224,18 @@ def test_what_is_no_step_is_one_sentence(
     with pytest.raises(BadInputError) as caught:
         parse_recipe(name)
     assert sentence in str(caught.value)
-    assert "tiny-steps 1.0" in str(caught.value) or "setting" in str(caught.value)
+    assert sentence.startswith(("a setting", "shrink needs")) or "tiny-steps 1.0" in str(
+        caught.value
+    )
     assert "\n" not in str(caught.value)
     assert parse_recipe("prune(0.5) → float16").text == "prune(0.5) → float16"
+
+
+def test_a_package_that_is_installed_later_is_found(path: Path) -> None:
+    with pytest.raises(BadInputError, match="unknown recipe step"):
+        parse_recipe("shrink")
+    shrink(path)
+    assert parse_recipe("shrink").text == "shrink"
 
 
 def test_two_packages_cannot_offer_one_step(path: Path) -> None:

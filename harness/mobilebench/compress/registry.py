@@ -127,6 +127,9 @@ def find_step(name: str) -> tuple[type[Step], dict[str, Any]]:
         own_name, implied = _ALIASES.get(name, (name, {}))
         return BUILT_IN[own_name], implied
     if not offers:
+        _offers.cache_clear()  # a package may have been installed since the last look
+        offers = _offers(tuple(sys.path)).get(name, ())
+    if not offers:
         known = [*BUILT_IN, *sorted(_offers(tuple(sys.path)).keys() - _own_names())]
         hint = did_you_mean(name.lower(), [*known, *_ALIASES])
         raise BadInputError(f"unknown recipe step {name!r}; {hint}known are {', '.join(known)}")
@@ -199,11 +202,17 @@ def _fault(step: object, name: str) -> str:
         return f"calls itself {own_name!r}, and the entry point {name!r}"
     if not name.isidentifier():
         return f"has the name {name!r}, which a recipe cannot spell: use letters, digits and _"
-    if step.leading and step.leading not in step.model_fields:
-        return f"has no setting {step.leading!r}, which it names as leading"
     trains = issubclass(step, TrainingStep)
     if (step.gives is Form.KERAS) != trains or (Form.KERAS in step.takes) != trains:
         return "must take and give a Keras model if it is a TrainingStep, and only then"
+    return _settings_fault(step)
+
+
+def _settings_fault(step: type[Step]) -> str:
+    if step.leading and step.leading not in step.model_fields:
+        return f"has no setting {step.leading!r}, which it names as leading"
+    if "step" in step.model_fields:
+        return "has a setting 'step', which in a recipe's table is the name of the step"
     return ""
 
 
@@ -221,7 +230,7 @@ def _root(module: str) -> Path:
     """The folder of the outermost package that a module is in, or the module's own file."""
     parts = module.split(".")
     for count in range(1, len(parts) + 1):
-        file = getattr(sys.modules[".".join(parts[:count])], "__file__", None)
+        file = getattr(sys.modules.get(".".join(parts[:count])), "__file__", None)
         if file is not None:  # a namespace package has none
             path = Path(file)
             return path.parent if path.stem == "__init__" else path

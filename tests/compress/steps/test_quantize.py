@@ -29,7 +29,7 @@ from mobilebench.tflite.file import dump, load
 from mobilebench.tflite.graph import Tensor, parse
 from mobilebench.tflite.interpreter import Runner
 
-MODELS = Path(__file__).parents[2] / "fixtures" / "models"
+from tests.support.models import MODELS
 
 
 @pytest.fixture
