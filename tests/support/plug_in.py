@@ -40,12 +40,12 @@ def install(
 def install_documented(folder: Path) -> None:
     """The example of ``docs/adding.md``, as it stands there."""
     text = _ADDING.read_text("utf-8")
-    (python,) = re.findall(r"```python\n# strip_names\.py\n(.*?)```", text, re.DOTALL)
+    (python,) = re.findall(r"```python\n# mobilebench_strip_names\.py\n(.*?)```", text, re.DOTALL)
     (toml,) = re.findall(r"```toml\n# pyproject\.toml\n(.*?)```", text, re.DOTALL)
     project = tomllib.loads(toml)["project"]
     install(
         folder,
-        {"strip_names.py": python},
+        {"mobilebench_strip_names.py": python},
         project["entry-points"]["mobilebench.steps"],
         name=project["name"],
         version=project["version"],
