@@ -1,4 +1,4 @@
-"""Small packages with recipe steps, written into a folder as pip would install them."""
+"""Small packages with plug-ins, written into a folder as pip would install them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ _ADDING = Path(__file__).parents[2] / "docs" / "adding.md"
 def install(
     folder: Path,
     files: dict[str, str],
-    steps: dict[str, str],
+    entries: dict[str, str],
     *,
+    group: str = "mobilebench.steps",
     name: str = "tiny-steps",
     version: str = "1.0",
 ) -> None:
@@ -22,7 +23,8 @@ def install(
     Args:
         folder: where to.
         files: the content of each file, by its path.
-        steps: the entry points in the group ``mobilebench.steps``.
+        entries: the entry points.
+        group: the group that they are in.
         name: the distribution's.
         version: the distribution's.
     """
@@ -30,23 +32,32 @@ def install(
     information.mkdir(parents=True)
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     (information / "METADATA").write_text(metadata)
-    lines = "".join(f"{step} = {value}\n" for step, value in steps.items())
-    (information / "entry_points.txt").write_text(f"[mobilebench.steps]\n{lines}")
+    lines = "".join(f"{entry} = {value}\n" for entry, value in entries.items())
+    (information / "entry_points.txt").write_text(f"[{group}]\n{lines}")
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content)
 
 
-def install_documented(folder: Path) -> None:
-    """The example of ``docs/adding.md``, as it stands there."""
+def install_documented(folder: Path, module: str = "mobilebench_strip_names") -> None:
+    """An example of ``docs/adding.md``, as it stands there.
+
+    Args:
+        folder: where to.
+        module: which of the examples: the name of its module.
+    """
     text = _ADDING.read_text("utf-8")
-    (python,) = re.findall(r"```python\n# mobilebench_strip_names\.py\n(.*?)```", text, re.DOTALL)
-    (toml,) = re.findall(r"```toml\n# pyproject\.toml\n(.*?)```", text, re.DOTALL)
-    project = tomllib.loads(toml)["project"]
-    install(
-        folder,
-        {"mobilebench_strip_names.py": python},
-        project["entry-points"]["mobilebench.steps"],
-        name=project["name"],
-        version=project["version"],
-    )
+    (python,) = re.findall(rf"```python\n# {module}\.py\n(.*?)```", text, re.DOTALL)
+    tomls = re.findall(r"```toml\n# pyproject\.toml\n(.*?)```", text, re.DOTALL)
+    projects = [tomllib.loads(toml)["project"] for toml in tomls]
+    for project in projects:
+        for group, entries in project["entry-points"].items():
+            if any(value.partition(":")[0] == module for value in entries.values()):
+                install(
+                    folder,
+                    {f"{module}.py": python},
+                    entries,
+                    group=group,
+                    name=project["name"],
+                    version=project["version"],
+                )

@@ -6,7 +6,6 @@ is imported when a suite or a command asks for that kind or for every kind, and 
 
 from __future__ import annotations
 
-import functools
 from importlib import metadata
 
 from mobilebench.devices.android.kind import ANDROID
@@ -35,13 +34,14 @@ def get(name: str) -> DeviceKind:
     Raises:
         BadInputError: there is none, there are two, or its plug-in cannot be loaded.
     """
-    if name not in names():
-        near = nearest(name, names())
+    entries = _plugins().get(name, ())
+    if name not in _BUILT_IN and not entries:
+        known = names()
+        near = nearest(name, known)
         hint = f", did you mean {near!r}?" if near else "."
         raise BadInputError(
-            f"unknown kind of device {name!r}{hint} Known kinds are {', '.join(names())}"
+            f"unknown kind of device {name!r}{hint} Known kinds are {', '.join(known)}"
         )
-    entries = _plugins().get(name, ())
     if name in _BUILT_IN and not entries:
         return _BUILT_IN[name]
     origins = [entry.value for entry in entries]
@@ -94,7 +94,6 @@ def ensure_heeded(spec: DeviceSpec) -> None:
             )
 
 
-@functools.cache
 def _plugins() -> dict[str, tuple[metadata.EntryPoint, ...]]:
     found: dict[str, tuple[metadata.EntryPoint, ...]] = {}
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
@@ -102,7 +101,6 @@ def _plugins() -> dict[str, tuple[metadata.EntryPoint, ...]]:
     return found
 
 
-@functools.cache
 def _loaded(entry: metadata.EntryPoint) -> DeviceKind:
     try:
         kind = entry.load()
@@ -113,7 +111,7 @@ def _loaded(entry: metadata.EntryPoint) -> DeviceKind:
         ) from error
     if not isinstance(kind, DeviceKind):
         raise BadInputError(
-            f"the plug-in {entry.value} of the group {GROUP} is no DeviceKind but a "
+            f"the plug-in {entry.value} of the group {GROUP} is not a DeviceKind: it is of type "
             f"{type(kind).__name__}"
         )
     if kind.name != entry.name:
