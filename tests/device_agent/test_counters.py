@@ -13,7 +13,7 @@ from mobilebench_agent import clocks, contract, heat, load, memory, system_files
 from mobilebench_agent.contract import Metric
 from mobilebench_agent.environment import Environment
 
-from tests.device_agent.conftest import plant
+from tests.support.system_trees import plant
 
 
 def values(metrics: list[Metric]) -> dict[str, float | str | None]:

@@ -15,7 +15,7 @@ from mobilebench_agent.contract import Error
 from mobilebench_agent.packing import unpacked
 from mobilebench_agent.runtime import AgentError
 
-from tests.device_agent.test_agent import ask, job, metrics
+from tests.support.agent import ask, job, metrics
 from tests.support.models import MODELS, sha256
 
 ZSTD = ("zstandard", "compression")
