@@ -5,6 +5,7 @@ What is no fixture is in ``tests/support``.
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,18 @@ from tests.support.models import BASELINE, MODELS, sha256  # noqa: F401 (still u
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.compress import Digits
     from tests.support.scripted_device import Open, ScriptedDevice
 
 # A busy machine is no fault of what is tested.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-pytest_plugins = ["tests.phone.needs"]
+# TensorFlow is quiet, and leaves a GPU alone.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+pytest_plugins = ["tests.phone.needs", "tests.phone.fixtures"]
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +41,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 def model_file() -> Path:
     """A small convolutional classifier: 8x8x1 in, ten classes out, float32."""
     return BASELINE
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
+    """A small trained classifier of the shipped digits."""
+    from tests.support.compress import make_digits
+
+    return make_digits(tmp_path_factory.mktemp("digits"))
 
 
 @pytest.fixture

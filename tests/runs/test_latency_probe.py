@@ -10,8 +10,8 @@ from mobilebench.devices.local.device import LocalDevice
 from mobilebench.runs.latency_probe import latency_probe_on
 from mobilebench.suite.schema import RuntimeSpec
 
-from tests.devices.conftest import Connect
 from tests.phone.android import PACKAGE, Android, Package
+from tests.phone.fixtures import Connect
 
 
 def assert_measures(device: Device, model_file: Path, folder: Path) -> str:

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mobilebench.compress.artifact import Outcome, Progress
 from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.service import compress_variants
 from mobilebench.models.spec import ModelSpec
+
+#: How many samples of the shipped digits it is trained on, and evaluated with.
+TRAIN, TEST = 2000, 500
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,41 @@ def dense(hidden: int, name: str) -> Any:
             keras.layers.Dense(10, activation="softmax", name="digit"),
         ],
         name=name,
+    )
+
+
+def make_digits(folder: Path) -> Digits:
+    """Trains the classifier and writes its files; it takes seconds."""
+    import keras
+    from mobilebench.compress.pipeline.convert import convert_keras
+    from mobilebench.models.datasets import load_dataset
+    from mobilebench.models.training import TrainingData, TrainingSettings, fit
+
+    data = load_dataset("mnist-subset").for_model((784,), 10, scale=True)
+    assert data.train is not None
+    assert data.evaluation is not None
+    np.savez(
+        folder / "digits.npz",
+        x_train=data.train[0][:TRAIN],
+        y_train=data.train[1][:TRAIN],
+        x_test=data.evaluation[0][:TEST],
+        y_test=data.evaluation[1][:TEST],
+    )
+    keras.utils.set_random_seed(0)
+    model = dense(32, "digits_32")
+    training_data = TrainingData(
+        data.train[0][:TRAIN], data.train[1][:TRAIN], TrainingSettings(learning_rate=5e-3), 0
+    )
+    fit(model, training_data, epochs=6)
+    model.save(folder / "digits.keras")
+    dense(16, "digits_16").save(folder / "student.keras")
+    (folder / "digits.tflite").write_bytes(convert_keras(model, folder))
+    return Digits(
+        folder / "digits.keras",
+        folder / "digits.tflite",
+        folder / "student.keras",
+        folder / "digits.npz",
+        folder,
     )
 
 
