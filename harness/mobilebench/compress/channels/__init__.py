@@ -1,1 +1,1 @@
-"""Structured pruning: which channels of a Keras graph belong together, and a model without some."""
+"""Structured pruning: groups of dependent channels in a Keras graph, and the narrower model."""

@@ -1,4 +1,4 @@
-"""Which channels go: how many from each pool, and there the least important first."""
+"""Which channels to remove: how many from each pool, the least important first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from mobilebench.compress.channels.graph import ChannelGraph, Pool
 from mobilebench.models.array import Array
 
-#: Gives the channels to keep (channels,) when a share (0 to 1) of them is to go.
+#: Gives the channels to keep (channels,) when a share (0 to 1) of them is to be removed.
 Allocation = Callable[[float], Array]
 
 #: With scope global, no pool is left with less than this share of what uniform pruning leaves.

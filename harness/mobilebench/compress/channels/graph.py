@@ -1,4 +1,4 @@
-"""Which channels of a network must go together.
+"""Groups of channels that can only be removed together.
 
 Every layer makes channels of its own; whatever ties channels of two layers together (a residual
 add, a gate, a depthwise convolution, a shared layer) makes one of both. What is left is a set of
@@ -48,7 +48,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Pool:
-    """Channels that the same layers make: among them the least important are looked for."""
+    """Channels made by the same layers, which are ranked against each other."""
 
     layers: tuple[str, ...]
     channels: Array

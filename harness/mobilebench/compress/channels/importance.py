@@ -1,4 +1,4 @@
-"""How much a network would miss each channel."""
+"""The importance of each channel to the network."""
 
 from __future__ import annotations
 

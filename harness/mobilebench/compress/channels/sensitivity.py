@@ -1,4 +1,4 @@
-"""How much each pool of channels matters: the loss without a part of it, nothing retrained."""
+"""The sensitivity of each pool of channels: the loss without a part of it, without retraining."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mobilebench.errors import StepError
 from mobilebench.models.array import Array
 from mobilebench.models.training import Loss, TrainingData, cross_entropy, logits_of
 
-#: Shares of a pool that are taken away, one after the other.
+#: Shares of a pool that are removed, one after the other.
 SHARES = (0.25, 0.5, 0.75, 0.9)
 #: Training samples that the loss is taken over, at most; and bytes of them.
 _SAMPLES = 256

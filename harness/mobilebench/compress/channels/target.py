@@ -1,4 +1,4 @@
-"""How many channels must go until a target is met."""
+"""The share of channels to remove to meet a target of size, arithmetic or latency."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mobilebench.compress.step import DeviceLatency
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array
 
-#: Latency is looked for in steps of this share, since each costs a conversion and measurements:
-#: all but one of the comparisons halve what is left.
+#: The search for a latency has this resolution, since each comparison costs a conversion and
+#: measurements: all but one of them halve the interval.
 _LATENCY_STEPS = 2 ** (MOST_COMPARISONS - 1)
 
 

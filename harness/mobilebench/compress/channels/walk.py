@@ -1,4 +1,4 @@
-"""A functional Keras model, call by call: the one way in which this room reads a graph.
+"""A functional Keras model, call by call: all reading of graphs in this package goes through here.
 
 Nested models are entered, so a visitor sees plain layers and operations only.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from mobilebench.errors import StepError
 
-#: What is made of one call: from the operation, the names of the models around it, its node
+#: Evaluates one call: from the operation, the names of the models around it, its node
 #: (which has the arguments) and a value for each input tensor; a value for each output tensor.
 Visit = Callable[[Any, tuple[str, ...], Any, list[Any]], list[Any]]
 #: Called for each nested model that is entered: the names of the models so far, it, its values.

@@ -1,4 +1,4 @@
-"""How alike the answers of two models are: one measure for classifiers, one for everything else.
+"""The similarity of two models' outputs: one measure for classifiers, one for everything else.
 
 Of a classifier it matters which class comes first. An image that was restored, a mask or a
 prediction has no classes; there the error counts, beside the size of what is right.
@@ -112,7 +112,7 @@ def error_share(snr: float) -> float:
 
 
 def _mean_cosine(a: Array, b: Array) -> float:
-    """The mean over samples; two zero vectors are alike, one zero vector is unlike any other."""
+    """The mean over samples; 1 for two zero vectors, 0 for one."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     both_zero = ~a.any(axis=1) & ~b.any(axis=1)

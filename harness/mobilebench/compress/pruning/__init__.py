@@ -1,1 +1,1 @@
-"""What unstructured pruning is made of: importance, masks, schedules, sensitivity."""
+"""Unstructured pruning: importance, masks, schedules, sensitivity."""

@@ -1,4 +1,4 @@
-"""What a weight is worth: how much the network would miss it."""
+"""The importance of each weight to the network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BATCHES = 16
 #: Samples below which a gradient says more of the samples than of the network.
 LEAST_SAMPLES = 50
 
-#: One array a kernel, of its shape: the larger, the more important. Asked anew as weights change.
+#: One array a kernel, of its shape: the larger, the more important. Changes with the weights.
 Scores = Callable[[], list[Array]]
 
 
@@ -31,7 +31,7 @@ def taylor(
     """By how much the loss would change, to first order: the sum over batches of abs(w · ∂L/∂w).
 
     The criterion of Molchanov et al. 2017 (ICLR, section 2.2), for single weights. A weight that
-    the data never use, such as one of a pixel that is always black, is worth nothing however
+    the data never use, such as one of a pixel that is always black, has no importance however
     large it is.
 
     Args:

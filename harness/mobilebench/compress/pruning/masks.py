@@ -1,4 +1,4 @@
-"""Which weights to leave out: single ones, blocks, or two of every four.
+"""Pruning masks: single weights, blocks, or two of every four.
 
 Kernels are as Keras has them, (…, inputs, outputs). A pattern is named as the runtime sees it,
 outputs x inputs: ``1x16`` is sixteen inputs of one output, ``16x1`` one input of sixteen outputs.

@@ -1,7 +1,7 @@
-"""When which weights go.
+"""Pruning schedules: which weights are zero at each point of the training.
 
-Taking weights away little by little while the network is trained on costs less accuracy than
-taking them at once. The gradual schedule follows the cubic of Zhu and Gupta 2017,
+Removing weights gradually while the network is trained on costs less accuracy than removing them
+at once. The gradual schedule follows the cubic of Zhu and Gupta 2017,
 s(t) = s_f + (s_i − s_f)(1 − t)³: most go early, when there are many to choose from.
 """
 
@@ -55,7 +55,7 @@ class Masking:
                 cubic(ramp, min(before, share), share)
                 for before, share in zip(self._before, self._shares, strict=True)
             ]
-        # Weights that are out rank lowest, below others that happen to be worth nothing.
+        # Pruned weights rank lowest, below others whose score happens to be zero.
         scores = [
             np.where(kept, score, -np.finfo(np.float32).tiny)
             for kept, score in zip(self._kept, self._scores(), strict=True)

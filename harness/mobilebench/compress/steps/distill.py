@@ -1,4 +1,4 @@
-"""Knowledge distillation, and the control without which its gain cannot be judged.
+"""Knowledge distillation, and the control that its gain is judged by.
 
 A large network's probabilities teach a small one more than the labels do: which wrong answers
 are nearly right (Hinton, Vinyals and Dean 2015).
@@ -44,7 +44,7 @@ class Distill(TrainingStep):
         0.0,
         ge=0,
         le=100_000,
-        description="the weight of how alike samples look before the last layer, 0 or more",
+        description="the weight of the similarity of samples before the last layer, 0 or more",
     )
     epochs: int = _EPOCHS
 

@@ -1,4 +1,4 @@
-"""Training on, with everything that was decided before: zeros stay zero, a teacher stays."""
+"""Training on under the constraints of earlier steps: zeros stay zero, teachers stay."""
 
 from __future__ import annotations
 

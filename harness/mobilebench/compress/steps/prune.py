@@ -1,8 +1,8 @@
-"""Pruning: the least important weights become zero, for good.
+"""Pruning: the least important weights become zero and stay so.
 
 The least important are those of smallest magnitude (Han et al. 2015), or those on which the loss
-depends least (:mod:`mobilebench.compress.pruning.importance`). Taking them away little by little
-while the network is trained on costs less accuracy than taking them at once: the *gradual* schedule
+depends least (:mod:`mobilebench.compress.pruning.importance`). Removing them gradually while the
+network is trained on costs less accuracy than removing them at once: the *gradual* schedule
 (:mod:`mobilebench.compress.pruning.schedule`).
 
 Zeros make a file compress better (the download). The file itself gets smaller, and Dense layers

@@ -1,4 +1,4 @@
-"""Structured pruning: whole channels and units removed for good.
+"""Structured pruning: whole channels and units are removed.
 
 What remains is an ordinary, narrower network (Li et al. 2017), so unlike zeros among the
 weights it is smaller *and* faster on every runtime, and everything that comes after, int8 above

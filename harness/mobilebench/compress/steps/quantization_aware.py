@@ -1,9 +1,9 @@
-"""Quantization-aware training: the network learns to live with the rounding that is to come.
+"""Quantization-aware training: the network is trained with the rounding of its quantized file.
 
 While it trains on, weights and activations are rounded as the quantizer will round them, and the
 gradient goes through as if they were not (straight-through; Jacob et al. 2018, Krishnamoorthi
-2018). What comes out is a float32 model like before, whose weights sit where rounding hurts less;
-a quantizing step follows.
+2018). The result is a float32 model as before, whose weights lose less by rounding; a quantizing
+step follows.
 
 Keras 3 has no such training for convolutions, and tensorflow-model-optimization wants Keras 2, so
 it is here: rounding by TensorFlow's own fake-quantization operators, in the training loop that all

@@ -1,4 +1,4 @@
-"""Training within a recipe: what every step that learns has in common."""
+"""Training within a recipe, for all steps that train."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def retrain(
     The other arguments are those of ``mobilebench.models.training.fit``.
 
     Returns:
-        warnings: what the data may not teach.
+        warnings about the training data.
 
     Raises:
         StepError: there are no data or too few, the model is no classifier, training diverged, or
@@ -73,7 +73,7 @@ def train_on(
     loss: Loss | None = None,
     forward: Forward | None = None,
 ) -> tuple[list[Any], tuple[str, ...]]:
-    """Trains a copy of a state's model in place, with all that was decided before.
+    """Trains a copy of a state's model in place, under the constraints of earlier steps.
 
     Zeros of pruning stay zeros, weights that share a value go on sharing it, and unless another
     loss is given, what was distilled goes on learning from its teachers.
@@ -81,13 +81,13 @@ def train_on(
     Args:
         step: says how long, and how fast.
         model: of the state's architecture.
-        state: what was decided.
+        state: has the constraints.
         training_data: data, settings and seed.
         loss: instead of the state's.
         forward: how the logits are computed, if not simply by the model.
 
     Returns:
-        the kernels of which something was decided, and warnings.
+        the constrained kernels, and warnings.
     """
     from mobilebench.models.kernels import prunable
 
