@@ -18,7 +18,7 @@ test: .venv/ready-to-test  ## the whole test suite; installs what phones need wh
 
 phones: .venv/ready-to-test  ## build the app anew, raise virtual phones, run a suite on two at once
 	@bash tests/phone/install.sh || true
-	$(BIN)/python -m pytest -rs --require-phones tests/android_app/test_apk.py tests/devices/test_run_phones.py
+	$(BIN)/python -m pytest -rs --require-phones tests/android_app/test_apk.py tests/devices/android/test_runs.py
 
 lint: .venv/ready-to-test  ## what CI checks before the tests
 	$(BIN)/ruff check .

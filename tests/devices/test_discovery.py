@@ -18,9 +18,9 @@ from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError
 from mobilebench.runs import selection
 
-from tests.devices.conftest import Connect
 from tests.phone import apps, personalities
 from tests.phone.android import PACKAGE, Android, Package
+from tests.phone.fixtures import Connect
 from tests.phone.phone import Phone
 from tests.phone.system import System
 

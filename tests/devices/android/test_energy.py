@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,11 +20,12 @@ from mobilebench.store.folder import RunFolder
 
 from app_build.errors import BuildError
 from tests.conftest import MODELS
-from tests.devices.conftest import Connect
 from tests.phone import battery, needs, personalities
 from tests.phone.android import Android, Package
 from tests.phone.battery import Battery, Gauge
+from tests.phone.fixtures import Connect
 from tests.phone.system import System
+from tests.support.command import mobilebench
 
 SUITE = f"""
 [protocol]
@@ -51,13 +50,6 @@ enabled = false
 [energy]
 missing = "fail"
 """
-
-
-def mobilebench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mobilebench", *map(str, arguments)],
-        capture_output=True, text=True, timeout=400, check=False,
-    )  # fmt: skip
 
 
 Raise = Callable[[Gauge], Android]

@@ -6,34 +6,14 @@ import pytest
 from mobilebench.devices.adb.client import AdbDevice, AdbServer
 from mobilebench.devices.android.device import AndroidDevice
 from mobilebench.errors import BadInputError
-from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job, Result
+from mobilebench_agent.contract import Event, Result
 
 from app_build.errors import BuildError
-from tests.conftest import sha256
-from tests.devices.conftest import Connect
 from tests.phone import apps, needs, personalities
-from tests.phone.android import PACKAGE, Android, Package
+from tests.phone.android import Android
+from tests.phone.fixtures import Connect
 from tests.phone.system import System
-
-
-def make(android: Android, connect: Connect, *, wait: float = 20, cool: float = 0) -> AndroidDevice:
-    """A device on a phone that has the app already."""
-    android.installed[PACKAGE] = Package(1)
-    device = connect(android.phone)
-    return AndroidDevice("phone", device, None, wait_seconds=wait, cool_seconds=cool)
-
-
-def plan(device: AndroidDevice, model: Path, kind: str = "latency", seconds: float = 0.05) -> Job:
-    return Job(
-        PROTOCOL_VERSION,
-        "run.phone.00001",
-        kind,
-        device.push(model, sha256(model)),
-        sha256(model),
-        warmup_seconds=0,
-        runs=10,
-        seconds=seconds,
-    )
+from tests.support.android import make, plan
 
 
 def test_a_trial(any_android: Android, connect: Connect, model_file: Path) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import os
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,12 @@ from mobilebench.devices.adb.remote_store import FOLDER, RemoteStore, sha256_of
 from mobilebench.devices.base import TrialError
 from mobilebench.errors import BadInputError
 
-from tests.devices.conftest import Connect
 from tests.phone import apps, personalities
 from tests.phone.android import Android
 from tests.phone.cable import Cut
+from tests.phone.fixtures import Connect
 from tests.phone.system import System
+from tests.support.android import wait_for_state
 
 
 def test_a_command_has_a_code_and_two_outputs(any_android: Android, connect: Connect) -> None:
@@ -262,10 +262,3 @@ def test_offline(pixel: Android, connect: Connect) -> None:
         device.shell("true")
     pixel.phone.cable.plug()
     assert device.wait(20)
-
-
-def wait_for_state(device: AdbDevice, state: str) -> None:
-    end = time.monotonic() + 20
-    while device.state() != state:
-        assert time.monotonic() < end, device.state()
-        time.sleep(0.02)

@@ -28,12 +28,12 @@ from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import Suite
 
 from tests.conftest import MODELS
-from tests.devices.conftest import Connect
-from tests.devices.test_adb import wait_for_state
 from tests.phone import apps, personalities, system
 from tests.phone.android import PACKAGE, Android, Package
 from tests.phone.cable import Cut
+from tests.phone.fixtures import Connect
 from tests.phone.server import Server
+from tests.support.android import wait_for_state
 
 
 class Watcher:
@@ -443,7 +443,7 @@ def test_the_host_is_killed_then_resumed(phones: list[Android], tmp_path: Path) 
     results = tmp_path / "results"
     host = subprocess.Popen(
         [sys.executable, "-c", script, str(file), str(results)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )

@@ -10,8 +10,8 @@ from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import AndroidDevice
 from mobilebench.errors import BadInputError
 
-from tests.devices.conftest import Connect
 from tests.phone.android import PACKAGE, Android, Package
+from tests.phone.fixtures import Connect
 
 
 @pytest.fixture

@@ -27,10 +27,10 @@ from mobilebench.suite.schema import validate
 from mobilebench_agent.contract import Job
 
 from tests.conftest import MODELS
-from tests.devices.conftest import Connect
-from tests.devices.test_adb_parse import dump
 from tests.phone.android import Android, Package
+from tests.phone.fixtures import Connect
 from tests.phone.phone import Phone
+from tests.support.dumps import dump
 
 
 def test_an_old_build() -> None:

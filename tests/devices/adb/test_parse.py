@@ -8,12 +8,7 @@ from hypothesis import strategies as st
 from mobilebench.devices.adb import parse as adb_parse
 from mobilebench.devices.adb.parse import Battery, Install, Start, Thermal
 
-DUMPS = Path(__file__).parent / "dumps"
-
-
-def dump(name: str) -> str:
-    lines = (DUMPS / f"{name}.txt").read_text().splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("# "))
+from tests.support.dumps import DUMPS, dump
 
 
 @pytest.mark.parametrize("path", sorted(DUMPS.glob("*.txt")), ids=lambda path: path.stem)

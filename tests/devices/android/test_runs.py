@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mobilebench.devices.android.app import Apk
-from mobilebench.store.folder import RunFolder
 
-from app_build.errors import BuildError
 from tests.conftest import MODELS
-from tests.devices.conftest import Connect
-from tests.phone import apps, needs, personalities, system
+from tests.phone import personalities, system
 from tests.phone.android import Android, Package
+from tests.phone.fixtures import Connect
 from tests.phone.phone import Phone
+from tests.support.android import app_core
+from tests.support.command import mobilebench, only_run
 
 SUITE = f"""
 [protocol]
@@ -44,13 +44,6 @@ source = "{MODELS / "not_a_number.tflite"}"
 """
 
 
-def mobilebench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mobilebench", *map(str, arguments)],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four artifacts of one model, and another model that no device can use."""
@@ -60,13 +53,6 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "phones.toml"
     path.write_text(SUITE, "utf-8")
     return path
-
-
-def app_core(phone: Phone) -> list[str]:
-    try:
-        return apps.desktop(phone)
-    except BuildError as error:
-        needs.judge(error)
 
 
 @pytest.fixture
@@ -83,11 +69,6 @@ def two_phones(
         android.know(apk.path, Package(apk.version))
         connect(android.phone)
     return phones
-
-
-def only_run(results: Path) -> RunFolder:
-    (path,) = results.iterdir()
-    return RunFolder.open(path)
 
 
 @pytest.mark.usefixtures("two_phones")

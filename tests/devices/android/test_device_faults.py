@@ -13,13 +13,13 @@ from mobilebench.errors import InvalidRunError
 from mobilebench_agent.contract import Event, Result
 
 from tests.conftest import sha256
-from tests.devices.conftest import Connect
-from tests.devices.test_android import make, plan
 from tests.phone import apps, personalities
 from tests.phone.android import Android
 from tests.phone.cable import Cut
+from tests.phone.fixtures import Connect
 from tests.phone.server import Server
 from tests.phone.system import System
+from tests.support.android import make, plan
 
 HELLO = {
     "type": "hello",

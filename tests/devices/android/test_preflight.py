@@ -11,12 +11,12 @@ from mobilebench_agent import contract
 from mobilebench_agent.contract import Event, Metric, Result
 
 from app_build.errors import BuildError
-from tests.devices.conftest import Connect
-from tests.devices.test_android import make, plan
 from tests.phone import apps, needs, personalities
 from tests.phone.android import PACKAGE, Android, Package, State
+from tests.phone.fixtures import Connect
 from tests.phone.phone import Phone
 from tests.phone.system import System
+from tests.support.android import make, plan
 
 
 def nobody(_: str) -> None: ...

@@ -11,12 +11,12 @@ from mobilebench.devices.base import TrialError
 from mobilebench_agent.contract import PROTOCOL_VERSION, Job
 
 from tests.conftest import MODELS, sha256
-from tests.devices.conftest import Connect
-from tests.devices.test_android import make
-from tests.devices.test_run_phones import app_core, mobilebench, only_run
 from tests.phone import personalities
 from tests.phone.android import Android, Package
+from tests.phone.fixtures import Connect
 from tests.phone.system import System
+from tests.support.android import app_core, make
+from tests.support.command import mobilebench, only_run
 
 SUITE = f"""
 [protocol]

@@ -10,8 +10,8 @@ from mobilebench.devices.adb.parse import parse_battery, parse_locked, parse_the
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.doctor import Check, examine, record, repair
 
-from tests.devices.conftest import Connect
 from tests.phone.android import PACKAGE, Android, Package
+from tests.phone.fixtures import Connect
 
 
 @pytest.fixture

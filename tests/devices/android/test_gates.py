@@ -19,8 +19,8 @@ from mobilebench.runs.run import Quiet
 from mobilebench.suite import policy
 
 from tests.conftest import MODELS
-from tests.devices.conftest import Connect
 from tests.phone.android import PACKAGE, Android, Package
+from tests.phone.fixtures import Connect
 
 #: What is no matter of time, and what needs few trials.
 POLICY = policy.validate(

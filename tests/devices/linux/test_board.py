@@ -12,7 +12,7 @@ from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job, Result
 
 from tests.conftest import sha256
-from tests.devices.conftest import Connect
+from tests.phone.fixtures import Connect
 from tests.phone.phone import Phone
 from tests.phone.server import Server
 
