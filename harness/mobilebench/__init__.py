@@ -1,7 +1,7 @@
 """MobileBench: compress models, measure them on devices, judge and report.
 
 The host controller as a library. Every function here neither prints nor exits; what goes wrong is
-a :class:`MobileBenchError` that says in one sentence what was wrong, where, and what to do.
+a ``MobileBenchError`` that says in one sentence what was wrong, where, and what to do.
 """
 
 from importlib import import_module as _import_module
@@ -42,13 +42,14 @@ if _TYPE_CHECKING:
     from mobilebench.analysis.gating import Verdict
     from mobilebench.analysis.summary import Summary
     from mobilebench.compress.artifact import Artifact, Failure
+    from mobilebench.devices.spec import DeviceSpec
     from mobilebench.runs.calibrate import Noise
     from mobilebench.runs.compare import StoredComparison
     from mobilebench.runs.history import History
     from mobilebench.runs.selection import FoundDevices
     from mobilebench.runs.verdict import GateResult
     from mobilebench.suite.policy import Policy
-    from mobilebench.suite.schema import DeviceSpec, Suite
+    from mobilebench.suite.schema import Suite
     from mobilebench.tflite.inspect.layers import ModelFacts
 
 __all__ = [
@@ -88,7 +89,7 @@ __all__ = [
 #: Types of results, and the modules that have them: these import NumPy and more.
 _TYPES = {
     "Artifact": "mobilebench.compress.artifact",
-    "DeviceSpec": "mobilebench.suite.schema",
+    "DeviceSpec": "mobilebench.devices.spec",
     "Failure": "mobilebench.compress.artifact",
     "FoundDevices": "mobilebench.runs.selection",
     "GateResult": "mobilebench.runs.verdict",

@@ -79,7 +79,7 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def mobilebench_device(request: pytest.FixtureRequest) -> DeviceSpec:
-    """The device of ``--mobilebench-device``, greeted once; without one the test is skipped."""
+    """The device of ``--mobilebench-device``, probed once; without it the test is skipped."""
     from mobilebench.errors import BadInputError
     from mobilebench.runs import selection
 

@@ -119,3 +119,28 @@ def test_pytest_starts_without_anything_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['mobilebench']"
+
+
+def test_collecting_imports_nothing_heavy(pytester: pytest.Pytester) -> None:
+    """A user's session pays for the host when the first test that measures begins."""
+    pytester.makeconftest(
+        """
+        import sys
+
+        HEAVY = ("numpy", "pandas", "pydantic", "mobilebench.runs", "mobilebench.suite")
+
+        def pytest_sessionfinish():
+            print("\\nimported:", [name for name in HEAVY if name in sys.modules])
+        """
+    )
+    pytester.makepyfile(
+        """
+        def test_measures(mobilebench_gate):
+            raise AssertionError("only collected")
+
+        def test_device(mobilebench_device):
+            raise AssertionError("only collected")
+        """
+    )
+    done = pytester.runpytest_subprocess("--collect-only", "-q", "-s")
+    done.stdout.fnmatch_lines(["*::test_measures", "*::test_device", "imported: []"])

@@ -11,8 +11,8 @@ from mobilebench.errors import BadInputError
 
 if TYPE_CHECKING:
     from mobilebench.devices.checks import DeviceCheck
+    from mobilebench.devices.spec import DeviceSpec
     from mobilebench.suite.policy import Policy
-    from mobilebench.suite.schema import DeviceSpec
 
 #: A path as text or as an object, such as :class:`pathlib.Path` or :class:`mobilebench.Run`.
 StrPath = str | os.PathLike[str]
@@ -67,8 +67,8 @@ def device_specs(
     Raises:
         BadInputError: one is not connected or not ready.
     """
+    from mobilebench.devices.spec import DeviceSpec
     from mobilebench.runs import selection
-    from mobilebench.suite.schema import DeviceSpec
 
     given = (devices,) if isinstance(devices, str | DeviceSpec) else tuple(devices)
     specs = [device for device in given if isinstance(device, DeviceSpec)]

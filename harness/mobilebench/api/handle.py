@@ -22,7 +22,7 @@ class Run:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Use :func:`mobilebench.open_run`, which sees to it that there is a run."""
+        """Use ``mobilebench.open_run``, which sees to it that there is a run."""
         self._path = Path(path)
         self._known: tuple[tuple[int, ...], Summary] | None = None
 
@@ -44,7 +44,7 @@ class Run:
     def verdict(self) -> Verdict | None:
         """What the gate said; None if the run is no gate's, or its gate has not come to an end.
 
-        :func:`mobilebench.gate` with ``resume`` gives the whole result.
+        ``gate`` with ``resume`` gives the whole result.
 
         Raises:
             BadInputError: the folder is damaged.
@@ -111,7 +111,7 @@ class Run:
 
     @property
     def sample_count(self) -> int:
-        """How many rows :meth:`samples` has: the timed inferences of all valid trials.
+        """How many rows ``samples`` has: the timed inferences of all valid trials.
 
         Raises:
             BadInputError: the folder is damaged.
@@ -123,12 +123,12 @@ class Run:
 
         Columns: ``trial``, ``model``, ``recipe``, ``device``, ``runtime`` (categories), ``index``
         (from 0) and ``nanoseconds``. A row takes about 20 bytes, so that ten million
-        (:attr:`sample_count`) take 200 MB: :meth:`sample_chunks` gives them in parts. Attempts that
+        (``sample_count``) take 200 MB: ``sample_chunks`` gives them in parts. Attempts that
         do not count are in ``samples.parquet`` alone.
 
         Args:
             warmup: with the warm-up's inferences, whose indices are below 0. The very first
-                inference is a metric (``first_inference`` of :meth:`trials`).
+                inference is a metric (``first_inference`` of ``trials``).
 
         Raises:
             BadInputError: the folder is damaged.
@@ -140,12 +140,12 @@ class Run:
     def sample_chunks(
         self, rows: int = 1_000_000, *, warmup: bool = False
     ) -> Iterator[pd.DataFrame]:
-        """The rows of :meth:`samples` in parts, so that a large run need not fit into memory.
+        """The rows of ``samples`` in parts, so that a large run need not fit into memory.
 
         Args:
             rows: at least so many in a part, but for the last; a trial is never cut in two. A run
                 without samples gives one part without rows.
-            warmup: as in :meth:`samples`.
+            warmup: as in ``samples``.
 
         Raises:
             BadInputError: the folder is damaged.

@@ -24,12 +24,13 @@ from mobilebench.errors import BadInputError
 
 if TYPE_CHECKING:
     from mobilebench.devices.checks import DeviceCheck
+    from mobilebench.devices.spec import DeviceSpec
     from mobilebench.runs.calibrate import Noise
     from mobilebench.runs.run import Watcher
     from mobilebench.runs.selection import FoundDevices
     from mobilebench.runs.verdict import GateResult
     from mobilebench.suite.policy import Policy
-    from mobilebench.suite.schema import DeviceSpec, Suite
+    from mobilebench.suite.schema import Suite
 
 
 def load_suite(
@@ -102,7 +103,7 @@ def run(
     progress: OnProgress | Watcher | None = None,
     command: Sequence[str] = (),
 ) -> Run:
-    """Compresses and measures a suite or model files. :meth:`Run.report` writes the report.
+    """Compresses and measures a suite or model files. ``Run.report`` writes the report.
 
     Args:
         what: a suite, the path of one (``.toml``), or model files: the first one is the model, the
@@ -125,7 +126,7 @@ def run(
         unplugged: measures energy on phones, which must run on their battery.
         binary: TensorFlow's ``benchmark_model`` for the device, to measure in the agent's place.
         resume: the folder of a run to go on with, instead of ``what``.
-        progress: is given each :class:`Progress`.
+        progress: is given each ``Progress``.
         command: what ``run.json`` says the run was asked for by; empty: this function.
 
     Returns:
@@ -230,7 +231,7 @@ def gate(
         data: labelled data of the two files; None: no accuracy is compared.
         policy: the margins: a TOML file, its contents as a mapping, or a policy.
         results: the folder in which the run gets its own.
-        devices: where to measure, as for :func:`run`.
+        devices: where to measure, as for ``run``.
         seconds: measured in each trial.
         threads: of the runtime.
         cpus: to which every trial is kept.
@@ -239,7 +240,7 @@ def gate(
         allow: checks that devices may fail; every result says so.
         unplugged: measures energy on phones, which must run on their battery.
         resume: the folder of a gate to go on with, or to judge again, instead of ``baseline``.
-        progress: is given each :class:`Progress`.
+        progress: is given each ``Progress``.
         command: what ``run.json`` says the gate was asked for by; empty: this function.
 
     Returns:
@@ -348,14 +349,14 @@ def calibrate(
     Args:
         model: a ``.tflite`` file.
         results: the folder in which the run gets its own.
-        devices: where to measure, as for :func:`run`.
+        devices: where to measure, as for ``run``.
         seconds: measured in each trial.
         threads: of the runtime.
         cpus: to which every trial is kept.
         energy: whether energy is measured, too.
         allow: checks that devices may fail.
         unplugged: measures energy on phones, which must run on their battery.
-        progress: is given each :class:`Progress`.
+        progress: is given each ``Progress``.
         command: what ``run.json`` says it was asked for by; empty: this function.
 
     Returns:
@@ -378,11 +379,11 @@ def calibrate(
 
 
 def devices() -> FoundDevices:
-    """Finds where models can run: this machine, and the phones and boards that adb sees.
+    """Finds where models can run: this machine, connected phones and boards.
 
     Returns:
-        What was found: ``local`` (None without a runtime here), ``connected``, and ``notes`` on
-        what is missing. A device that is not ready says what to do about it.
+        The ``devices`` that were found, and ``notes`` on what is missing. A device that is not
+        ``ready`` says in ``advice`` what to do about it.
     """
     from mobilebench.runs import selection
 

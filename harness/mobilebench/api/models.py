@@ -36,11 +36,11 @@ def compress(
         teachers: what ``distill`` learns from in the model's place.
         seed: of training and calibration.
         into: the folder for the files; it is made if it is not there.
-        progress: is given each :class:`Progress`.
+        progress: is given each ``Progress``.
 
     Returns:
-        For each recipe, in their order, an :class:`Artifact` (its ``path``, sizes in bytes,
-        warnings and provenance), or a :class:`Failure` with the ``step`` and the ``reason``.
+        For each recipe, in their order, an ``Artifact`` (its ``path``, sizes in bytes,
+        warnings and provenance), or a ``Failure`` with the ``step`` and the ``reason``.
 
     Raises:
         BadInputError: the model, its data or a recipe is not there or not valid, or the folder
@@ -65,7 +65,7 @@ def inspect(model: StrPath, *, progress: OnProgress | Watcher | None = None) -> 
     Args:
         model: a ``.tflite`` file, or what becomes one: a ``.keras`` file, a SavedModel folder,
             ``zoo:NAME``.
-        progress: is given each :class:`Progress` while it is converted.
+        progress: is given each ``Progress`` while it is converted.
 
     Returns:
         Its inputs, outputs, sizes (bytes), weights and multiply-accumulates, and each of its

@@ -96,7 +96,7 @@ teacher_option = click.option(
     "--teacher",
     "teachers",
     multiple=True,
-    help="Whom distill learns from instead of MODEL: zoo:NAME, a .keras or .tflite file; "
+    help="What distill learns from instead of MODEL: zoo:NAME, a .keras or .tflite file; "
     "may be repeated.",
 )
 seed_option = click.option(
@@ -204,7 +204,7 @@ def conclude(run: Run, as_json: bool) -> None:
 
 
 def silence() -> None:
-    """The reader of our output has gone, as `| head` does: there is nobody left to tell."""
+    """The reader of our output has gone, as `| head` does: nobody reads what follows."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -215,5 +215,5 @@ def _reader_has_gone() -> bool:
         poll.register(sys.stdout.fileno(), 0)
         return any(events & select.POLLERR for _, events in poll.poll(0))
     except (AttributeError, OSError, ValueError):
-        # Without poll (on Windows), or without a stream, it cannot be told.
+        # Without poll (on Windows), or without a stream, it cannot be known.
         return not hasattr(select, "poll")

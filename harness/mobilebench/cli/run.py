@@ -47,8 +47,8 @@ Exit codes:
     "--sustained-minutes",
     type=float,
     metavar="N",
-    help="Sustained mode: N minutes without a pause a trial, once a variant unless --blocks says "
-    "otherwise; tells each minute's median and when the device throttles.",
+    help="Sustained mode: trials of N minutes, one for each variant unless --blocks "
+    "says otherwise; reports each minute's median and when the device throttles.",
 )
 @click.option("--threads", type=int, help="Threads, instead of the suite's runtimes.")
 @cpus_option

@@ -108,7 +108,7 @@ class History:
         return pd.DataFrame(rows, columns=columns)
 
     def as_json(self) -> dict[str, Any]:
-        """For a machine: each step with its run and its change beside what :class:`Step` has."""
+        """For a machine: each step with its run and its change beside what ``Step`` has."""
         return {
             "series": [
                 {

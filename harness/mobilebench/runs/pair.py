@@ -1,4 +1,4 @@
-"""Two arms of one model: as a suite, and as blocks of trials."""
+"""A baseline and a candidate of one model: as a suite, and as blocks of trials."""
 
 from __future__ import annotations
 
@@ -120,11 +120,11 @@ def ensure_bursts(suite: Suite) -> None:
 
 
 def plan(manifest: Mapping[str, Any], blocks: int, kinds: Sequence[str]) -> list[dict[str, Any]]:
-    """The trials of all arms that have a baseline and a candidate, as a manifest holds them.
+    """The trials of all baselines and their candidates, as a manifest holds them.
 
     Args:
         manifest: of the run.
-        blocks: how many times each arm is run.
+        blocks: how many times each is run.
         kinds: what is measured.
     """
     made = {(entry["model"], entry["recipe"]) for entry in manifest["artifacts"]}
