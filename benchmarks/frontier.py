@@ -371,7 +371,7 @@ def main() -> None:
         print("left      some recipes are not made yet: the same command goes on")
     protocol = {"blocks": arguments.blocks, "warmup_seconds": 0.1, "seconds": 0.3}
     measured = measure(arguments.models, outcomes, test, folder, protocol)
-    summary = summarise(measured.manifest(), measured.trials(), measured.timings())
+    summary = summarise(measured.run(), measured.trials(), measured.timings())
     print(
         f"data      {arguments.samples:,} training images of Fashion-MNIST, 10,000 test images;"
         f" seed {SEED}\nmeasured  {arguments.blocks} blocks, {protocol['seconds']} s a trial,"

@@ -10,7 +10,6 @@ litert-benchmark calls with as many runs as ours did, one call a model and block
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import tempfile
 import time
@@ -68,8 +67,8 @@ def main() -> None:
         measured = (
             sum(metric(r, "warmup_time") + float(samples[r.trial].sum()) for r in latency) / 1e9
         )
-        manifest = run.manifest()
-        artifacts = {entry["recipe"]: entry["sha256"] for entry in manifest["artifacts"]}
+        made = run.run()
+        artifacts = {artifact.recipe: artifact.sha256 for artifact in made.artifacts}
 
         runs: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for record in latency:
@@ -88,7 +87,7 @@ def main() -> None:
                 )
         theirs = time.monotonic() - start
 
-    protocol = json.dumps(manifest["suite"]["protocol"])
+    protocol = made.suite.protocol.model_dump_json()
     print(f"suite     {len(files)} models × {arguments.blocks} blocks, protocol {protocol}\n")
     print(f"warm-up and measuring       {measured:7.2f} s")
     print(f"mobilebench run             {wall:7.2f} s   {wall / measured:.3f} × the measuring")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mobilebench.records.run import Run, read_run
 from mobilebench.records.timings import Timings
 from mobilebench.records.trial import TrialRecord
 from mobilebench.store.folder import PARTS, SAMPLES, TRIALS, RunFolder
@@ -105,7 +106,7 @@ def generate(path: Path, trials: int, samples: int) -> tuple[RunFolder, int, int
                 }  # fmt: skip
                 record = _record(f"t{len(records):06}", "accuracy", 1, key, metrics=(metric,))
                 records.append(record)
-    folder = RunFolder.create(path, _manifest(names, records))
+    folder = RunFolder.create(path, _run(names, records))
     # `append` waits for the disk after each trial; ten thousand of them are written at once here.
     (path / PARTS).mkdir()
     for trial, values in batches:
@@ -123,14 +124,19 @@ def _record(trial: str, kind: str, block: int, key: dict[str, Any], **rest: Any)
     )  # fmt: skip
 
 
-def _manifest(names: list[str], records: list[TrialRecord]) -> dict[str, Any]:
+def _run(names: list[str], records: list[TrialRecord]) -> Run:
     fields = ("trial", "kind", "block", "device", "model", "recipe", "runtime")
-    return {
+    document = {
         "run": "scale",
         "state": "finished",
-        "suite": {"name": "scale"},
+        "format": 1,
+        "created": "2026-11-24T22:59:00Z",
+        "suite": {"name": "scale", "protocol": {}},
         "seed": 2026,
-        "devices": [{"name": "bench", "kind": "local", "virtual": True}],
+        "devices": [
+            {"name": "bench", "kind": "local", "agent": "0", "runtime": "", "runtime_version": "",
+             "virtual": True}
+        ],
         "runtimes": [{"name": name} for name in RUNTIMES],
         "models": [{"name": name, "baseline": "float32"} for name in MODELS],
         "artifacts": [
@@ -142,6 +148,7 @@ def _manifest(names: list[str], records: list[TrialRecord]) -> dict[str, Any]:
         ],
         "plan": [{name: getattr(record, name) for name in fields} for record in records],
     }  # fmt: skip
+    return read_run(document, "the benchmark's run")
 
 
 def _cpu() -> str:

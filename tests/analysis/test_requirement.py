@@ -5,7 +5,7 @@ import pytest
 from mobilebench.analysis import summarise
 from mobilebench.analysis.summary import Comparison
 
-from tests.analysis.test_summarise import BASE, SMALL, accuracy, in_files, manifest, trial
+from tests.analysis.test_summarise import BASE, SMALL, a_run, accuracy, in_files, trial
 
 LABELS = np.arange(1000) % 10
 
@@ -24,7 +24,7 @@ def compared(base: int, small: int, **requirement: float) -> Comparison:
         accuracy(SMALL, answers(small), LABELS),
     ]
     models = [{"name": "m", "baseline": BASE, **requirement}]
-    summary = summarise(manifest(models=models), [*trials, *evaluated], in_files(samples))
+    summary = summarise(a_run(models=models), [*trials, *evaluated], in_files(samples))
     (comparison,) = summary.comparisons
     return comparison
 
@@ -86,6 +86,6 @@ def test_a_loss_is_judged_on_the_same_samples(small: int, status: str) -> None:
 def test_without_an_accuracy_nothing_is_claimed() -> None:
     trials = [trial(recipe) for recipe in (BASE, SMALL)]
     models = [{"name": "m", "baseline": BASE, "min_accuracy": 0.9}]
-    (found,) = summarise(manifest(models=models), trials, in_files([])).comparisons
+    (found,) = summarise(a_run(models=models), trials, in_files([])).comparisons
     assert [v.requirement for v in found.variants] == ["unknown", "unknown"]
     assert not any("requirement" in f for v in found.variants for f in v.findings)

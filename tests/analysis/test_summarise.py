@@ -6,6 +6,8 @@ from mobilebench.analysis import summarise
 from mobilebench.records.timings import Timings
 from mobilebench.records.trial import TrialRecord
 
+from tests.support.run_records import run_of
+
 BASE, SMALL = "float32", "int8"
 
 
@@ -31,16 +33,21 @@ def accuracy(recipe, predictions, labels):
     )
 
 
-def manifest(**changes):
-    return {
-        "run": "r", "state": "finished", "models": [{"name": "m", "baseline": BASE}],
-        "devices": [{"name": "phone"}], "runtimes": [{"name": "cpu"}],
-        "artifacts": [
-            {"model": "m", "recipe": BASE, "sha256": "a", "bytes": 400, "gzip_bytes": 300},
-            {"model": "m", "recipe": SMALL, "sha256": "b", "bytes": 100, "gzip_bytes": 90},
-        ],
+ARTIFACTS = [
+    {"model": "m", "recipe": BASE, "sha256": "a", "bytes": 400, "gzip_bytes": 300},
+    {"model": "m", "recipe": SMALL, "sha256": "b", "bytes": 100, "gzip_bytes": 90},
+]
+
+
+def a_run(**changes):
+    parts = {
+        "models": [{"name": "m", "baseline": BASE}],
+        "devices": [{"name": "phone"}],
+        "runtimes": [{"name": "cpu"}],
+        "artifacts": ARTIFACTS,
         **changes,
-    }  # fmt: skip
+    }
+    return run_of(**parts)
 
 
 def run(base_ns, small_ns, extra=(), **changes):
@@ -52,7 +59,7 @@ def run(base_ns, small_ns, extra=(), **changes):
             trials.append(record)
             samples.append((record.trial, np.full(10, value, dtype=np.int64)))
     return summarise(
-        manifest(**changes),
+        a_run(**changes),
         [*trials, *extra],
         in_files(samples),
     )
@@ -98,10 +105,10 @@ def test_sparse_layers_are_meant_to_stay_with_the_runtime():
     left = {"nodes": 4, "delegated": 1, "partitions": 1, "left": {"FULLY_CONNECTED": 2, "CAST": 1}}
     small = {"model": "m", "recipe": SMALL, "sha256": "b", "bytes": 100, "gzip_bytes": 90}
     steps = [{"step": "prune(0.9)"}, {"step": "sparse", "sparse_kernels": 2}]
-    artifacts = [*manifest()["artifacts"][:1], {**small, "provenance": {"steps": steps}}]
+    artifacts = [ARTIFACTS[0], {**small, "provenance": {"steps": steps}}]
     trials = [trial(recipe, delegation=left) for recipe in (BASE, SMALL)]
     samples = in_files([(t.trial, np.full(10, 100_000)) for t in trials])
-    found = variants(summarise(manifest(artifacts=artifacts), trials, samples))
+    found = variants(summarise(a_run(artifacts=artifacts), trials, samples))
     (dense,) = [f for f in found[BASE].findings if "delegate" in f]
     assert dense == "The delegate took 1 of 4 nodes: CAST, 2 FULLY_CONNECTED stayed behind."
     meant, rest = [f for f in found[SMALL].findings if "delegate" in f]
@@ -121,7 +128,7 @@ def test_two_speeds_within_trials_are_said():
         np.where(rng.random(300) < 0.3, 1.6e6, 1e6) * rng.lognormal(0, 0.02, 300) for _ in trials
     ]
     samples = [(t.trial, x.astype(np.int64)) for t, x in zip(trials, two, strict=True)]
-    found = variants(summarise(manifest(), trials, in_files(samples)))[BASE]
+    found = variants(summarise(a_run(), trials, in_files(samples)))[BASE]
     assert len(found.latency.modes_within) == 6
     (said,) = [f for f in found.findings if "Bimodal" in f]
     assert "6 of 6 trials" in said
@@ -155,9 +162,9 @@ def test_accuracy_change_uses_the_predictions():
 
 def test_other_samples_are_not_compared():
     extra = [accuracy(r, [0] * 50, np.zeros(50)) for r in (BASE, SMALL)]
-    document = manifest()
-    document["artifacts"][0]["dataset"] = {"name": "full", "count": 50}
-    found = variants(run([2], [1], extra, artifacts=document["artifacts"]))[SMALL]
+    dataset = {"name": "full", "sha256": "d", "count": 50}
+    artifacts = [{**ARTIFACTS[0], "dataset": dataset}, ARTIFACTS[1]]
+    found = variants(run([2], [1], extra, artifacts=artifacts))[SMALL]
     assert found.accuracy_change.value is None
     assert "other samples" in found.accuracy_change.reason
 
@@ -201,7 +208,7 @@ def test_a_variant_that_was_not_made_is_listed():
 
 
 def test_lost_samples_are_said():
-    summary = summarise(manifest(), [trial(BASE)], iter([]))
+    summary = summarise(a_run(), [trial(BASE)], iter([]))
     assert any("no raw samples" in w for w in summary.warnings)
     assert variants(summary)[BASE].latency.median.value is None
 
@@ -210,8 +217,8 @@ def test_a_clock_that_does_not_tick_makes_no_ratio():
     assert variants(run([0] * 6, [0] * 6))[SMALL].speedup.value is None
 
 
-def test_a_manifest_cut_short_is_summarised():
-    summary = summarise({"state": "compressing"}, [], iter([]))
+def test_a_run_cut_short_is_summarised():
+    summary = summarise(run_of(state="interrupted"), [], iter([]))
     assert summary.comparisons == ()
     assert any("not finished" in w for w in summary.warnings)
 

@@ -140,7 +140,7 @@ def test_a_gate_that_breaks_in_a_lane(monkeypatch: pytest.MonkeyPatch, tmp_path:
     kept = json.loads((path / "gate.json").read_text("utf-8"))
     assert (kept["verdict"], kept["exit_code"]) == ("INVALID", 70)
     assert "the moon is full" in kept["invalid"]
-    assert RunFolder.open(path).manifest()["state"] == "interrupted"
+    assert RunFolder.open(path).run().state == "interrupted"
 
 
 def test_a_gate_whose_report_breaks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def send(number: signal.Signals) -> list[int]:
 
 def ensure_each_once(folder: RunFolder) -> None:
     """Every planned trial has one line and, if it is a valid latency trial, its samples."""
-    planned = [entry["trial"] for entry in folder.manifest()["plan"]]
+    planned = [entry.trial for entry in folder.run().plan]
     assert Counter(record.trial for record in folder.attempts()) == Counter(planned)
     sizes = {trial: values.size for trial, values in folder.samples()}
     assert sizes == {r.trial: r.samples for r in folder.trials() if r.samples}
@@ -116,8 +116,8 @@ def test_a_clock_that_is_set_meanwhile(
     folder = runs.start(suite(), tmp_path, ["test"], in_mid_trial(set_clock))
     end = datetime.now(UTC) + timedelta(seconds=1)
     assert step
-    manifest, trials = folder.manifest(), folder.trials()
-    stamps = [manifest["created"], *(r.started for r in trials), manifest["finished"]]
+    run, trials = folder.run(), folder.trials()
+    stamps = [run.created, *(r.started for r in trials), run.finished]
     moments = [datetime.fromisoformat(stamp) for stamp in stamps]
     assert begin <= moments[0]
     assert moments[1:-1] == sorted(moments[1:-1])

@@ -11,6 +11,8 @@ from mobilebench.records.timings import Timings
 from mobilebench.records.trial import TrialRecord
 from mobilebench.store.folder import RunFolder
 
+from tests.support.run_records import run_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -118,7 +120,7 @@ def build_run(path: Path, seed: int = 7, **changes: Any) -> RunFolder:
          "model": r.model, "recipe": r.recipe, "runtime": r.runtime}
         for r, _ in records
     ]  # fmt: skip
-    folder = RunFolder.create(path, {**document, **changes})
+    folder = RunFolder.create(path, run_of(**{**document, **changes}))
     for record, samples in records:
         folder.append(record, None if samples is None else Timings(samples))
     folder.fold_samples()

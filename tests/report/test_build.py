@@ -4,8 +4,11 @@ from html.parser import HTMLParser
 
 import pytest
 from mobilebench.errors import BadInputError
+from mobilebench.records.run import read_run
 from mobilebench.report import build
-from mobilebench.store.folder import PAGE, TABLE, TEXT, TRIALS, RunFolder
+from mobilebench.store.folder import MANIFEST, PAGE, TABLE, TEXT, TRIALS, RunFolder
+
+from tests.support.run_records import run_of
 
 HOSTILE = "</style><script>alert(1)</script> | `x` \x1b[31m \u202e ${7*7} {{7*7}} $x^2$"
 
@@ -91,7 +94,7 @@ def test_every_failure_and_warning_is_there(finished_run):
 
 def test_hostile_strings_are_shown_and_never_run(make_run):
     folder = make_run()
-    manifest = folder.manifest()
+    manifest = folder.run().document()
     for part in ("models", "devices", "runtimes"):
         manifest[part][0]["name"] = HOSTILE
     manifest["suite"]["name"] = HOSTILE
@@ -113,7 +116,7 @@ def test_hostile_strings_are_shown_and_never_run(make_run):
     records = [replace(r, device=HOSTILE, runtime=HOSTILE) for r in records]
     lines = [json.dumps(r.__dict__) + "\n" for r in records]
     (folder.path / TRIALS).write_text("".join(lines), "utf-8")
-    folder.write_manifest(manifest)
+    folder.write_run(read_run(manifest, "a test's run"))
 
     text = build(folder).read_text("utf-8")
     page = Page(text)
@@ -170,7 +173,7 @@ def test_a_run_that_only_failed_says_so(make_run):
 
 
 def test_a_run_stopped_while_compressing_says_so(tmp_path):
-    folder = RunFolder.create(tmp_path / "run", {"run": "early", "state": "compressing"})
+    folder = RunFolder.create(tmp_path / "run", run_of(run="early", state="interrupted"))
     page = page_of(folder)
     assert "There is nothing to compare in this run." in " ".join(page.words)
     assert page.open == []
@@ -183,7 +186,7 @@ def test_a_virtual_device_is_marked(make_run):
     assert "virtual: not a phone" in (folder.path / TEXT).read_text("utf-8")
 
 
-ARTIFACT = {"model": "m", "recipe": "r", "sha256": "a", "bytes": 1}
+ARTIFACT = {"model": "m", "recipe": "r", "sha256": "a", "sizes": {"file": 1}}
 PLACE = {"trial": "t", "device": "d", "model": "m", "recipe": "r", "runtime": "c"}
 
 
@@ -195,7 +198,7 @@ PLACE = {"trial": "t", "device": "d", "model": "m", "recipe": "r", "runtime": "c
         {"plan": None},
         {"plan": [{**PLACE, "model": ["m"]}]},
         {"artifacts": [{"model": "m"}]},
-        {"artifacts": [{**ARTIFACT, "bytes": "many"}]},
+        {"artifacts": [{**ARTIFACT, "sizes": {"file": "many"}}]},
         {"artifacts": [{**ARTIFACT, "warnings": 1}]},
         {"artifacts": [{**ARTIFACT, "dataset": "mnist"}]},
         {"failures": "none"},
@@ -207,8 +210,11 @@ PLACE = {"trial": "t", "device": "d", "model": "m", "recipe": "r", "runtime": "c
     ],
 )
 def test_a_damaged_manifest_is_told(tmp_path, damage):
-    folder = RunFolder.create(tmp_path / "run", {"run": "r", "state": "finished", **damage})
-    with pytest.raises(BadInputError, match=r"run\.json is damaged: '\w+' is not what"):
+    folder = RunFolder.create(tmp_path / "run", run_of())
+    document = {**folder.run().document(), **damage}
+    (folder.path / MANIFEST).write_text(json.dumps(document), "utf-8")
+    (key,) = damage
+    with pytest.raises(BadInputError, match=rf"run\.json is damaged: {key}\b"):
         build(folder)
 
 

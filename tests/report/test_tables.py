@@ -14,6 +14,8 @@ from mobilebench.report.tables.grid import comparison_grid
 from mobilebench.runs.summaries import summary_of
 from rich.console import Console
 
+from tests.support.run_records import run_of
+
 
 @pytest.fixture(scope="module")
 def summary(finished_run):
@@ -22,7 +24,7 @@ def summary(finished_run):
 
 @pytest.fixture
 def empty():
-    return summarise({"run": "empty", "state": "interrupted"}, [], iter([]))
+    return summarise(run_of(run="empty", state="interrupted"), [], iter([]))
 
 
 def test_csv_has_a_row_a_variant_and_base_units(summary):

@@ -52,11 +52,11 @@ def test_a_damaged_noise_file_is_none(tmp_path: Path, on: Open, damage: str) -> 
     device.version = f"damaged {damage}"
     same = pair.suite_of_files(BASELINE, BASELINE)
     folder, _ = calibrate(same, tmp_path / "c", ["t"], Quiet())
-    manifest = folder.manifest()
-    facts, runtime = manifest["devices"][0], manifest["runtimes"][0]
+    run = folder.run()
+    facts, runtime = run.devices[0], run.runtimes[0]
     assert known(facts, runtime, sha256(BASELINE))
-    assert known(facts, {**runtime, "name": "another name"}, sha256(BASELINE))
-    assert known(facts, {**runtime, "threads": 2}, sha256(BASELINE)) is None
+    assert known(facts, runtime.model_copy(update={"name": "another name"}), sha256(BASELINE))
+    assert known(facts, runtime.model_copy(update={"threads": 2}), sha256(BASELINE)) is None
     for path in (cache_folder() / "noise").rglob("*.json"):
         path.write_text(damage)
     assert known(facts, runtime, sha256(BASELINE)) is None

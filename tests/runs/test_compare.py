@@ -33,13 +33,13 @@ def measure(tmp_path: Path, on: Open) -> Measure:
 
 
 def changed(run: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    """A copy of a run whose manifest says something else."""
+    """A copy of a run whose ``run.json`` says something else."""
     copy = run.with_name(f"{run.name}-copy-{len(list(run.parent.iterdir()))}")
     shutil.copytree(run, copy)
-    manifest = json.loads((copy / MANIFEST).read_text())
-    change(manifest)
-    manifest["run"] = copy.name
-    (copy / MANIFEST).write_text(json.dumps(manifest))
+    document = json.loads((copy / MANIFEST).read_text())
+    change(document)
+    document["name"] = copy.name
+    (copy / MANIFEST).write_text(json.dumps(document))
     return copy
 
 
@@ -103,9 +103,9 @@ def test_another_model(measure: Measure) -> None:
     other = changed(first, lambda m: m.update(devices=m["devices"]))
     trials = other / "trials.jsonl"
     trials.write_text(trials.read_text().replace('"model":"small"', '"model":"large"'))
-    manifest = (other / MANIFEST).read_text()
+    document = (other / MANIFEST).read_text()
     (other / MANIFEST).write_text(
-        manifest.replace('"model": "small"', '"model": "large"').replace(
+        document.replace('"model": "small"', '"model": "large"').replace(
             '"name": "small"', '"name": "large"'
         )
     )

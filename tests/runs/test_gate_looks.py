@@ -55,11 +55,11 @@ def test_noise_is_neither_passed_nor_failed_and_gets_a_second_look(
     result = run_gate(tmp_path)
     assert (result.verdict, result.exit_code) == (Verdict.INCONCLUSIVE, 3)
     folder = RunFolder.open(result.folder)
-    assert [t.trial for t in folder.trials()] == [p["trial"] for p in folder.manifest()["plan"]]
+    assert [t.trial for t in folder.trials()] == [p.trial for p in folder.run().plan]
     assert len(folder.trials()) == 1 + 14 * 2 * 2
     assert by_metric(result)["latency"].blocks == 14
     assert by_metric(result)["memory"].blocks == 7
-    assert folder.manifest()["state"] == "finished"
+    assert folder.run().state == "finished"
     assert dict(folder.samples()).keys() == {
         t.trial for t in folder.trials() if t.kind in ("latency", "warmup")
     }

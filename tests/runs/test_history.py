@@ -19,6 +19,8 @@ from mobilebench.runs.history import Wanted, history
 from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import PAGE, TABLE, RunFolder
 
+from tests.support.run_records import run_of
+
 FIRST = datetime(2026, 3, 1, 2, tzinfo=UTC)
 DEVICE = {"name": "pixel", "kind": "android", "virtual": False, "runtime": "tflite",
           "runtime_version": "2.16", "info": {"model": "Pixel 8"}}  # fmt: skip
@@ -30,7 +32,7 @@ def store(
     """A finished run of one variant: six trials around ``ns``, and its reports."""
     created = FIRST + timedelta(days=day)
     sha256 = str(changes.pop("sha256", "a" * 64))
-    manifest = {
+    parts = {
         "run": f"{created:%Y%m%dT%H%M%SZ}-nightly",
         "state": "finished",
         "created": created.isoformat(timespec="seconds"),
@@ -43,7 +45,7 @@ def store(
         ],
         **changes,
     }
-    folder = RunFolder.create(results / str(manifest["run"]), manifest)
+    folder = RunFolder.create(results / str(parts["run"]), run_of(**parts))
     for block in range(6):
         record = TrialRecord(
             f"t{block}", "latency", block, "pixel", "m", recipe, "cpu", sha256, "valid", "", 1.0,
@@ -51,7 +53,7 @@ def store(
         )  # fmt: skip
         times = np.full(5, ns * (1 + 0.001 * block), dtype=np.int64)
         folder.append(record, Timings(times))
-    if manifest["state"] == "finished":
+    if parts["state"] == "finished":
         build(folder)
     return folder
 
@@ -125,7 +127,7 @@ def test_what_is_not_comparable_with_the_newest_is_refused(tmp_path: Path) -> No
 
 def test_a_run_older_than_a_setting_had_it_off(tmp_path: Path) -> None:
     store(tmp_path, 0)
-    protocol = {"blocks": 6, "runs": 50, "energy": False, "sustained_minutes": 0}
+    protocol = {"blocks": 6, "runs": 50, "energy": False, "sustained_minutes": None}
     store(tmp_path, 1, suite={"name": "nightly", "protocol": protocol})
     assert len(history([tmp_path]).series[0].points) == 2
 

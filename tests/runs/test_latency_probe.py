@@ -7,8 +7,8 @@ from mobilebench.compress.pipeline.latency import NotMeasuredError
 from mobilebench.devices.android.device import AndroidDevice
 from mobilebench.devices.base import Device
 from mobilebench.devices.local.device import LocalDevice
+from mobilebench.records.runtime import Runtime
 from mobilebench.runs.latency_probe import latency_probe_on
-from mobilebench.suite.schema import RuntimeSpec
 
 from tests.phone.android import PACKAGE, Android, Package
 from tests.phone.fixtures import Connect
@@ -17,7 +17,7 @@ from tests.phone.fixtures import Connect
 def assert_measures(device: Device, model_file: Path, folder: Path) -> str:
     """Two files in turn, and one that is no model; returns what it calls the device."""
     facts = device.probe()
-    latency_probe = latency_probe_on(device, facts, RuntimeSpec(name="cpu", threads=2), seed=0)
+    latency_probe = latency_probe_on(device, facts, Runtime(name="cpu", threads=2), seed=0)
     assert all(0 < seconds < 1 for seconds in latency_probe.measure([model_file, model_file]))
     torn = folder / "torn.tflite"
     torn.write_bytes(b"\0\0\0\0TFL3")
@@ -32,7 +32,7 @@ def test_this_machine(model_file: Path, tmp_path: Path) -> None:
     device = LocalDevice("here", None, tmp_path)
     name = assert_measures(device, model_file, tmp_path)
     assert name.startswith("local ")
-    single = latency_probe_on(device, device.probe(), RuntimeSpec(name="cpu"), seed=0)
+    single = latency_probe_on(device, device.probe(), Runtime(name="cpu"), seed=0)
     assert single.device != name, "one thread is another thing to measure on"
 
 

@@ -47,9 +47,9 @@ def test_ready_models_without_tensorflow(tmp_path: Path) -> None:
     assert [v["accuracy_requirement"] for v in document["variants"]] == ["missed", "missed"]
 
     run = only_run(tmp_path / "results")
-    manifest = run.manifest()
-    assert manifest["state"] == "finished"
-    assert [t.trial for t in run.trials()] == [p["trial"] for p in manifest["plan"]]
+    found = run.run()
+    assert found.state == "finished"
+    assert [t.trial for t in run.trials()] == [p.trial for p in found.plan]
     samples = dict(run.samples())
     latency = [t for t in run.trials() if t.kind == "latency"]
     assert len(latency) == 4
@@ -59,7 +59,7 @@ def test_ready_models_without_tensorflow(tmp_path: Path) -> None:
         "artifacts",
     }  # fmt: skip
     assert str(tmp_path) not in (run.path / "run.json").read_text().replace(
-        json.dumps(manifest["command"], indent=1), ""
+        json.dumps(found.command, indent=1), ""
     ).replace(str(path), "").replace(str(tmp_path / "results"), "")
 
     before = {p.name: p.read_bytes() for p in run.path.glob("report.*")}
@@ -78,9 +78,9 @@ def test_a_model_that_is_sent_packed(tmp_path: Path) -> None:
     done = mobilebench("run", path, "--results", tmp_path / "results")
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path / "results")
-    (entry,) = run.manifest()["artifacts"]
-    packed = run.artifact(f"{entry['sha256']}.tflite.gz")
-    assert packed.stat().st_size == entry["gzip_bytes"]
+    (entry,) = run.run().artifacts
+    packed = run.artifact(f"{entry.sha256}.tflite.gz")
+    assert packed.stat().st_size == entry.sizes["gzip"]
     assert gzip.decompress(packed.read_bytes()) == (MODELS / "small.tflite").read_bytes()
     for trial in run.trials():
         assert trial.state == "valid"
@@ -208,13 +208,13 @@ def test_an_interrupted_run_is_finished_without_repeating_a_trial(
     process.send_signal(how)
     _, errors = process.communicate(timeout=30)
     before = [(t.trial, t.started) for t in RunFolder.open(path).trials()]
-    planned = [p["trial"] for p in RunFolder.open(path).manifest()["plan"]]
+    planned = [p.trial for p in RunFolder.open(path).run().plan]
     assert 0 < len(before) < len(planned)
     if how != signal.SIGKILL:
         assert process.returncode == 130
         assert f"mobilebench run --resume {path}" in errors
         assert "Traceback" not in errors
-        assert RunFolder.open(path).manifest()["state"] == "interrupted"
+        assert RunFolder.open(path).run().state == "interrupted"
 
     done = mobilebench("run", "--resume", path)
     assert done.returncode == 0, done.stderr
@@ -322,7 +322,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path) ->
         assert "Traceback" not in done.stderr
         run = only_run(results)
         finished = run.trials()
-        assert 0 < len(finished) < len(run.manifest()["plan"])
+        assert 0 < len(finished) < len(run.run().plan)
         subprocess.run(["/bin/mount", "-o", "remount,size=64m", str(results)], check=True)
         resumed = mobilebench("run", "--resume", run.path)
         assert resumed.returncode == 0, resumed.stderr
@@ -425,7 +425,7 @@ def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
     assert [process.wait(timeout=60) for process in runs] == [0, 0, 0]
     names = [folder.name for folder in (tmp_path / "results").iterdir()]
     assert len(names) == 3
-    assert {RunFolder.open(tmp_path / "results" / n).manifest()["run"] for n in names} == set(names)
+    assert {RunFolder.open(tmp_path / "results" / n).run().name for n in names} == set(names)
 
 
 def test_a_model_of_the_zoo_and_a_browser_s_file_name(tmp_path: Path) -> None:
@@ -433,4 +433,4 @@ def test_a_model_of_the_zoo_and_a_browser_s_file_name(tmp_path: Path) -> None:
     odd.write_bytes((MODELS / "small.tflite").read_bytes())
     done = mobilebench("run", odd, "--blocks", 1, "--seconds", 0, "--results", tmp_path / "r")
     assert done.returncode == 0, done.stderr
-    assert only_run(tmp_path / "r").manifest()["models"][0]["name"] == "Ünïcode model (1)"
+    assert only_run(tmp_path / "r").run().models[0].name == "Ünïcode model (1)"

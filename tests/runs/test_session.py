@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from mobilebench.devices.base import TrialError
+from mobilebench.records.protocol import MeasuringProtocol
+from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import TrialRecord
 from mobilebench.runs.plan import PlannedVariant, make_plan
 from mobilebench.runs.session import Payload, run_session
 from mobilebench.store.folder import RunFolder
-from mobilebench.suite.schema import MeasuringProtocol, RuntimeSpec
 
+from tests.support.run_records import run_of
 from tests.support.scripted_device import ScriptedDevice
 
 
@@ -25,7 +27,7 @@ def moody(failing: Set[int]) -> ScriptedDevice:
 
 
 def run(tmp_path: Path, failing: Set[int], stop: bool = False) -> list[TrialRecord]:
-    folder = RunFolder.create(tmp_path / "run", {})
+    folder = RunFolder.create(tmp_path / "run", run_of())
     plan = make_plan("r", "local", [PlannedVariant("m", "float32", False)], ["cpu-1"], 9, 0)
     event = threading.Event()
 
@@ -38,7 +40,7 @@ def run(tmp_path: Path, failing: Set[int], stop: bool = False) -> list[TrialReco
         moody(failing),
         plan,
         {("m", "float32"): Payload(tmp_path, "0" * 64)},
-        {"cpu-1": RuntimeSpec(name="cpu-1")},
+        {"cpu-1": Runtime(name="cpu-1")},
         MeasuringProtocol(),
         0,
         lambda _: None,

@@ -18,6 +18,8 @@ from mobilebench.records.trial import TrialRecord
 from mobilebench.store import samples as timings
 from mobilebench.store.folder import RunFolder
 
+from tests.support.run_records import run_of
+
 
 def record(trial: str, samples: int = 0) -> TrialRecord:
     return TrialRecord(
@@ -28,7 +30,7 @@ def record(trial: str, samples: int = 0) -> TrialRecord:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    return RunFolder.create(tmp_path / "run", {"run": "r"})
+    return RunFolder.create(tmp_path / "run", run_of())
 
 
 def test_a_trial_is_read_as_it_was_written(folder: RunFolder) -> None:
@@ -42,7 +44,7 @@ def test_a_trial_is_read_as_it_was_written(folder: RunFolder) -> None:
 def test_folding_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, trials: list[list[int]], data: st.DataObject
 ) -> None:
-    folder = RunFolder.create(tmp_path_factory.mktemp("fold") / "run", {})
+    folder = RunFolder.create(tmp_path_factory.mktemp("fold") / "run", run_of())
     folds = data.draw(st.sets(st.integers(0, 8)))
     for number, values in enumerate(trials):
         folder.append(record(f"r.{number:05d}"), Timings(np.array(values)))
@@ -117,7 +119,7 @@ def test_a_line_that_is_no_trial_is_named(folder: RunFolder) -> None:
 
 def test_a_folder_is_never_taken_over(folder: RunFolder) -> None:
     with pytest.raises(BadInputError, match="exists already"):
-        RunFolder.create(folder.path, {})
+        RunFolder.create(folder.path, run_of())
 
 
 def test_two_writers_at_once(folder: RunFolder) -> None:
@@ -144,7 +146,7 @@ def test_no_run_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("{", "cannot read"), ("[]", "not a manifest"), ('{"format": 99}', "format 99")],
+    [("{", "not JSON"), ("[]", "holds no table"), ('{"format": 99}', "format 99")],
 )
 def test_a_manifest_that_is_none(folder: RunFolder, text: str, words: str) -> None:
     (folder.path / "run.json").write_text(text)
@@ -156,18 +158,18 @@ def test_a_manifest_that_is_none(folder: RunFolder, text: str, words: str) -> No
 def test_a_read_only_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(BadInputError, match="cannot write results"):
-        RunFolder.create(tmp_path / "run", {})
+        RunFolder.create(tmp_path / "run", run_of())
 
 
 def test_a_file_where_a_folder_belongs(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("")
     with pytest.raises(BadInputError, match="cannot write results"):
-        RunFolder.create(tmp_path / "results" / "run", {})
+        RunFolder.create(tmp_path / "results" / "run", run_of())
 
 
 def test_a_folder_that_cannot_be_filled_is_not_left_behind(tmp_path: Path) -> None:
     with pytest.raises(InvalidRunError, match="could not write"):
-        RunFolder.create(tmp_path / "run", {}, {"a.tflite": tmp_path / "nothing"})
+        RunFolder.create(tmp_path / "run", run_of(), {"a.tflite": tmp_path / "nothing"})
     assert not (tmp_path / "run").exists()
 
 
@@ -215,11 +217,11 @@ def test_a_full_disk_keeps_what_was_finished(
     with pytest.raises(InvalidRunError, match="the disk is full"):
         folder.append(record("r.1"))
     with pytest.raises(InvalidRunError, match="the disk is full"):
-        folder.write_manifest({"run": "other"})
+        folder.write_run(run_of(run="other"))
     assert [r.trial for r in folder.trials()] == ["r.0"]
-    assert folder.manifest()["run"] == "r"
+    assert folder.run().name == "r"
     assert not list(folder.path.rglob("*.tmp"))
     disk.full = False
     folder.append(record("r.1"), Timings(np.array([2])))
     assert (folder.path / "trials.jsonl").read_bytes().count(b"\n") == 2
-    assert json.loads((folder.path / "run.json").read_text())["run"] == "r"
+    assert json.loads((folder.path / "run.json").read_text())["name"] == "r"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from mobilebench.errors import BadInputError
+from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.suite.choose import choose_suite, quickstart
-from mobilebench.suite.schema import MeasuringProtocol, Suite, validate
+from mobilebench.suite.schema import Suite, validate
 from mobilebench.text import file_name
 
 

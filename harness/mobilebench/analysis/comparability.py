@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mobilebench.records.device import AGENT
+if TYPE_CHECKING:
+    from mobilebench.records.device import DeviceFacts
+    from mobilebench.records.protocol import MeasuringProtocol
+    from mobilebench.records.runtime import Runtime
 
 #: What of a device must agree, and how it is called.
 _DEVICE = {
@@ -16,7 +19,7 @@ _DEVICE = {
     "runtime_version": "runtime version",
     "agent": "agent version",
 }
-#: What of the facts that a device tells of itself; a name is not enough, and a serial too much.
+#: What of the facts that a device reports of itself; a name is not enough, and a serial too much.
 _FACTS = {
     "model": "phone model",
     "soc": "processor",
@@ -40,33 +43,24 @@ class Refusal:
     reason: str
 
 
-def setting(
-    device: Mapping[str, Any], runtime: Mapping[str, Any], protocol: Mapping[str, Any]
-) -> dict[str, Any]:
-    """All that must agree, by the name that a person is told.
-
-    Args:
-        device: its facts, as a manifest has them.
-        runtime: accelerator, threads, delegate.
-        protocol: of the suite.
-    """
-    info = device.get("info", {})
-    minutes = protocol.get("sustained_minutes")
+def setting(device: DeviceFacts, runtime: Runtime, protocol: MeasuringProtocol) -> dict[str, Any]:
+    """All that must agree, by the name that a person reads."""
+    info = device.info
+    minutes = protocol.sustained_minutes
     return {
         "mode": f"sustained, {minutes:g} min" if minutes else "burst",
-        # Runs from before there was a choice do not name it.
-        "executor": device.get("executor", AGENT),
-        **{title: device.get(key) for key, title in _DEVICE.items()},
+        "executor": device.executor,
+        **{title: getattr(device, key) for key, title in _DEVICE.items()},
         **{title: info[key] for key, title in _FACTS.items() if info.get(key) is not None},
         # No CPUs asked for is what runs had before they could be.
         **{
             f"runtime's {key}": value
-            for key, value in runtime.items()
+            for key, value in runtime.model_dump().items()
             if key != "name" and (key != "cpus" or value)
         },
         **{
             f"protocol's {key}": value
-            for key, value in protocol.items()
+            for key, value in protocol.model_dump().items()
             if key not in _NOT_PROTOCOL
         },
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mobilebench.records.conditions import Conditions
+    from mobilebench.records.run import Run
     from mobilebench.records.trial import TrialRecord
 
 #: From this share of a variant's trials on nothing is concluded of them. Below it the median of all
@@ -76,10 +77,10 @@ def load(trials: Iterable[Conditions]) -> Load:
 
 
 def described(
-    manifest: Mapping[str, Any], trials: Iterable[TrialRecord], kind: str = "latency"
+    run: Run, trials: Iterable[TrialRecord], kind: str = "latency"
 ) -> dict[Key, tuple[Conditions, ...]]:
     """The conditions of the valid trials of a kind, by variant."""
-    threads = {str(r.get("name")): int(r.get("threads", 1)) for r in manifest.get("runtimes", ())}
+    threads = {runtime.name: runtime.threads for runtime in run.runtimes}
     found: dict[Key, list[Conditions]] = defaultdict(list)
     for r in trials:
         if r.kind == kind and r.state == "valid":
@@ -96,11 +97,9 @@ def withheld(own: Load, base: Load | None, kind: str = "latency") -> str:
     return ""
 
 
-def banners(
-    manifest: Mapping[str, Any], by_variant: Mapping[Key, Sequence[Conditions]]
-) -> tuple[str, ...]:
+def banners(run: Run, by_variant: Mapping[Key, Sequence[Conditions]]) -> tuple[str, ...]:
     """What must be read before any latency of the run: a sentence a device, if there is cause."""
-    baselines = {str(m["name"]): str(m.get("baseline", "")) for m in manifest.get("models", ())}
+    baselines = {model.name: model.baseline for model in run.models}
     loads = {key: load(trials) for key, trials in by_variant.items()}
     devices = list(dict.fromkeys(key.device for key in loads))
     said = []

@@ -16,13 +16,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mobilebench.analysis import battery
 from mobilebench.analysis.battery import Floats
 from mobilebench.records.battery_current import CurrentProfile
+
+if TYPE_CHECKING:
+    from mobilebench.records.run import Run
 
 #: The least net energy of a whole trial, in steps of its counter.
 ENOUGH_TICKS = 50
@@ -370,18 +373,10 @@ def _integrated(
 # What the agent sent, and what is known of the device.
 
 
-def settings(manifest: Mapping[str, Any], device: str) -> tuple[CurrentProfile | None, str]:
-    """How a device tells its battery's current, and which counter it was asked to be measured by.
-
-    What the suite says goes before what was found out in earlier runs.
-    """
-    suite = manifest.get("suite", {})
-    spec, facts = (
-        next((d for d in document.get("devices", ()) if d.get("name") == device), None) or {}
-        for document in (suite, manifest)
-    )
-    told = spec.get("battery_current") or facts.get("battery_current") or {}
-    return CurrentProfile.read(told), str(spec.get("power_counter") or "")
+def settings(run: Run, device: str) -> tuple[CurrentProfile | None, str]:
+    """How a device reports its battery's current, and which counter was asked for."""
+    facts = run.device(device)
+    return (facts.battery_current, facts.power_counter) if facts else (None, "")
 
 
 def _window(document: Mapping[str, Any]) -> _Window:

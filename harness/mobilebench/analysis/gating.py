@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from mobilebench.records.gate import Look
+
 #: The errors allowed at the first and at the second look; together 5 %.
 ALPHAS = (0.02, 0.03)
 
@@ -48,14 +50,6 @@ SEVERITY = tuple(Verdict)
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
     """The worst of some verdicts; of none, INCONCLUSIVE: nothing was looked at."""
     return max(verdicts, key=SEVERITY.index, default=Verdict.INCONCLUSIVE)
-
-
-@dataclass(frozen=True)
-class Look:
-    """After so many blocks a verdict may be given, with this probability of a wrong one."""
-
-    blocks: int
-    alpha: float
 
 
 def plan_looks(metrics: int, first: int = FIRST_BLOCKS) -> tuple[Look, Look]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from mobilebench.analysis import units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from mobilebench.analysis.estimates import Estimate
+    from mobilebench.records.run import StoredModel
 
 #: The loss that counts as small where nothing was asked for: one percentage point.
 TOLERANCE = 0.01
@@ -52,10 +53,9 @@ class AccuracyRequirement:
     loss: float | None = None
 
     @classmethod
-    def of(cls, model: Mapping[str, Any]) -> AccuracyRequirement:
-        """What a run's manifest says of a model."""
-        least, loss = model.get("min_accuracy"), model.get("max_accuracy_loss")
-        return cls(None if least is None else float(least), None if loss is None else float(loss))
+    def of(cls, model: StoredModel | None) -> AccuracyRequirement:
+        """What a run requires of a model's variants; nothing of a model that it does not know."""
+        return cls(model.min_accuracy, model.max_accuracy_loss) if model else cls()
 
     @property
     def asked(self) -> bool:

@@ -1,4 +1,4 @@
-"""From a run's manifest, trials and samples to its summary."""
+"""From a run, its trials and samples to its summary."""
 
 from __future__ import annotations
 
@@ -34,12 +34,14 @@ from mobilebench.analysis.summary import (
 from mobilebench.analysis.sustained import Trace
 from mobilebench.analysis.trial import TrialStatistics, describe
 from mobilebench.records.device import AGENT
+from mobilebench.records.run import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mobilebench.analysis.sustained import SustainedTrial
     from mobilebench.records.conditions import Conditions
+    from mobilebench.records.run import Run, StoredArtifact, StoredFailure
     from mobilebench.records.timings import Timings
     from mobilebench.records.trial import TrialRecord
 
@@ -53,26 +55,24 @@ class _Place(NamedTuple):
 
 
 def summarise(
-    manifest: Mapping[str, Any],
+    run: Run,
     trials: Sequence[TrialRecord],
     timings: Iterable[tuple[str, Timings]],
 ) -> Summary:
     """Summarises a run, whatever there is of it.
 
     Args:
-        manifest: ``run.json``; parts that an early interruption left out may be missing.
+        run: what was planned and made.
         trials: the finished trials, valid, failed or invalid; each once.
         timings: each latency trial's raw times; read once, one trial at a time.
     """
-    executors = {
-        str(d.get("name")): str(d.get("executor", AGENT)) for d in manifest.get("devices", ())
-    }
+    executors = {device.name: device.executor for device in run.devices}
     timed = {
         t.trial
         for t in trials
         if t.kind == "latency" and t.state == "valid" and executors.get(t.device, AGENT) == AGENT
     }
-    minutes = manifest.get("suite", {}).get("protocol", {}).get("sustained_minutes")
+    minutes = run.suite.protocol.sustained_minutes
     traces = {t.trial: tuple(map(_series, t.traces)) for t in trials if t.trial in timed}
     statistics: dict[str, TrialStatistics] = {}
     long_trials: dict[str, SustainedTrial] = {}
@@ -89,10 +89,10 @@ def summarise(
         place = _Place(record.model, record.device, record.runtime)
         by_variant[place, record.recipe].append(record)
 
-    conditions = disturbance.described(manifest, trials)
+    conditions = disturbance.described(run, trials)
     comparisons = [
-        _compare(manifest, place, by_variant, statistics, long_trials, conditions)
-        for place in _places(manifest, [place for place, _ in by_variant])
+        _compare(run, place, by_variant, statistics, long_trials, conditions)
+        for place in _places(run, [place for place, _ in by_variant])
     ]
     failed = tuple(
         FailedTrial(
@@ -111,18 +111,18 @@ def summarise(
         if t.state != "valid"
     )
     summary = Summary(
-        run=str(manifest.get("run", "")),
-        suite=str(manifest.get("suite", {}).get("name", "")),
-        state=str(manifest.get("state", "unknown")),
+        run=run.name,
+        suite=run.suite.name,
+        state=run.state,
         comparisons=tuple(c for c in comparisons if c.variants),
-        planned_trials=len(manifest.get("plan", ())),
+        planned_trials=len(run.plan),
         valid_trials=len(trials) - len(failed),
         samples=sum(s.n for s in statistics.values()),
         failed_trials=failed,
         repeated_trials=sum(t.state == "valid" and t.attempt > 1 for t in trials),
-        disturbed=disturbance.banners(manifest, conditions),
+        disturbed=disturbance.banners(run, conditions),
     )
-    return replace(summary, warnings=_warnings(summary, manifest, len(timed - set(statistics))))
+    return replace(summary, warnings=_warnings(summary, run, len(timed - set(statistics))))
 
 
 def _series(trace: Mapping[str, Any]) -> Trace:
@@ -135,12 +135,12 @@ def _series(trace: Mapping[str, Any]) -> Trace:
     )
 
 
-def _places(manifest: Mapping[str, Any], tried: list[_Place]) -> list[_Place]:
+def _places(run: Run, tried: list[_Place]) -> list[_Place]:
     """The plan's places in the suite's order, those of the trials, or all that could be."""
-    planned = [_Place(p["model"], p["device"], p["runtime"]) for p in manifest.get("plan", ())]
-    models = [str(m["name"]) for m in manifest.get("models", ())]
-    devices = [str(d["name"]) for d in manifest.get("devices", ())]
-    runtimes = [str(r["name"]) for r in manifest.get("runtimes", ())]
+    planned = [_Place(p.model, p.device, p.runtime) for p in run.plan]
+    models = [model.name for model in run.models]
+    devices = [device.name for device in run.devices]
+    runtimes = [runtime.name for runtime in run.runtimes]
     everywhere = [
         _Place(model, device, runtime)
         for model in models
@@ -167,34 +167,22 @@ def _rank(name: str, names: list[str]) -> int:
 
 
 def _compare(
-    manifest: Mapping[str, Any],
+    run: Run,
     place: _Place,
     by_variant: Mapping[tuple[_Place, str], Sequence[TrialRecord]],
     statistics: Mapping[str, TrialStatistics],
     long_trials: Mapping[str, SustainedTrial],
     conditions: Mapping[Key, tuple[Conditions, ...]],
 ) -> Comparison:
-    model: Mapping[str, Any] = next(
-        (m for m in manifest.get("models", ()) if m["name"] == place.model), {}
-    )
-    device: Mapping[str, Any] = next(
-        (d for d in manifest.get("devices", ()) if d["name"] == place.device), {}
-    )
-    runtime: Mapping[str, Any] = next(
-        (r for r in manifest.get("runtimes", ()) if r["name"] == place.runtime), {}
-    )
-    baseline = str(model.get("baseline", ""))
-    artifacts = {
-        str(a["recipe"]): a for a in manifest.get("artifacts", ()) if a["model"] == place.model
-    }
-    failures = {
-        str(f["recipe"]): f for f in manifest.get("failures", ()) if f["model"] == place.model
-    }
+    model, device = run.model(place.model), run.device(place.device)
+    runtime = run.runtime(place.runtime)
+    baseline = model.baseline if model else ""
+    artifacts, failures = run.artifacts_of(place.model), run.failures_of(place.model)
     tried = [recipe for where, recipe in by_variant if where == place]
     recipes = list(dict.fromkeys([*artifacts, *tried, *failures]))
     recipes.sort(key=lambda recipe: recipe != baseline)
 
-    profile, counter = energies.settings(manifest, place.device)
+    profile, counter = energies.settings(run, place.device)
     variants: list[Variant] = []
     base: Variant | None = None
     base_trials: Sequence[TrialRecord] = ()
@@ -239,11 +227,11 @@ def _compare(
         place.model,
         place.device,
         place.runtime,
-        bool(device.get("virtual", False)),
-        str(device.get("executor", AGENT)),
+        device.virtual if device else False,
+        device.executor if device else AGENT,
         baseline,
         tuple(variants),
-        cpus=tuple(runtime.get("cpus", ())),
+        cpus=runtime.cpus if runtime else (),
         requirement=requirement,
     )
     return replace(comparison, advice=advise(comparison))
@@ -253,8 +241,8 @@ def _measure(
     recipe: str,
     baseline: str,
     *,
-    artifact: Mapping[str, Any] | None,
-    failure: Mapping[str, Any] | None,
+    artifact: StoredArtifact | None,
+    failure: StoredFailure | None,
     records: Sequence[TrialRecord],
     statistics: Mapping[str, TrialStatistics],
     long_trials: Mapping[str, SustainedTrial],
@@ -265,13 +253,13 @@ def _measure(
     latency = latency_of(records, statistics)
     reason = ""
     if artifact is None and failure is not None:
-        step, why = str(failure.get("step", "")), str(failure.get("reason", ""))
+        step, why = failure.step, failure.reason
         reason = f"not made: {why}" if why.startswith(step) else f"not made: {step}: {why}"
     elif latency.median.value is None:
         reason = latency.median.reason
     if artifact is None and failure is not None:
         latency = latency_of((), {}, missing=reason)
-    warnings = list(artifact.get("warnings", ())) if artifact else []
+    warnings = list(artifact.warnings) if artifact else []
     for record in records:
         warnings += record.warnings
     if energy.asked and energy.per_inference.value is None:
@@ -281,12 +269,12 @@ def _measure(
     return Variant(
         recipe=recipe,
         is_baseline=recipe == baseline,
-        artifact=str(artifact["sha256"]) if artifact else "",
+        artifact=artifact.sha256 if artifact else "",
         failure=reason,
-        size=_bytes(artifact, "bytes", reason),
-        gzip_size=_bytes(artifact, "gzip_bytes", reason),
-        zstd_size=_bytes(artifact, "zstd_bytes", reason),
-        xz_size=_bytes(artifact, "xz_bytes", reason),
+        size=_bytes(artifact, FILE, reason),
+        gzip_size=_bytes(artifact, "gzip", reason),
+        zstd_size=_bytes(artifact, "zstd", reason),
+        xz_size=_bytes(artifact, "xz", reason),
         smaller=unset,
         gzip_smaller=unset,
         latency=latency,
@@ -306,19 +294,17 @@ def _measure(
 
 
 def _delegation(
-    records: Sequence[TrialRecord], artifact: Mapping[str, Any] | None
+    records: Sequence[TrialRecord], artifact: StoredArtifact | None
 ) -> Delegation | None:
-    """What the delegate took; and what it was meant to leave, as the last step told."""
-    told = delegation_of(records)
-    provenance = (artifact or {}).get("provenance")
-    steps = provenance.get("steps") if isinstance(provenance, dict) else None
-    if told is None or not steps:
-        return told
-    return replace(told, sparse=int(steps[-1].get("sparse_kernels") or 0))
+    """What the delegate took; and what it was meant to leave, as the last step reported."""
+    found = delegation_of(records)
+    if found is None or artifact is None or not artifact.provenance.steps:
+        return found
+    return replace(found, sparse=artifact.provenance.steps[-1].sparse_kernels or 0)
 
 
-def _bytes(artifact: Mapping[str, Any] | None, key: str, reason: str) -> Estimate:
-    value = artifact.get(key) if artifact else None
+def _bytes(artifact: StoredArtifact | None, key: str, reason: str) -> Estimate:
+    value = artifact.sizes.get(key) if artifact else None
     return (
         Estimate(float(value), n=1)
         if value is not None
@@ -333,7 +319,7 @@ def _against(
     *,
     records: Sequence[TrialRecord],
     base_records: Sequence[TrialRecord],
-    artifacts: Mapping[str, Mapping[str, Any]],
+    artifacts: Mapping[str, StoredArtifact],
 ) -> Variant:
     """The variant with its comparisons to the baseline."""
     disturbed = disturbance.withheld(variant.load, base.load if base else None)
@@ -344,8 +330,7 @@ def _against(
     if base is None:
         none = Estimate.missing(f"the baseline {baseline!r} is not in the run")
         return replace(variant, smaller=none, gzip_smaller=none, speedup=none, accuracy_change=none)
-    datasets = [(artifacts.get(r) or {}).get("dataset") or {} for r in (variant.recipe, baseline)]
-    same_data = [(d.get("name"), d.get("count")) for d in datasets]
+    own, its = (_samples(artifacts.get(recipe)) for recipe in (variant.recipe, baseline))
     return replace(
         variant,
         smaller=ratio(base.size, variant.size),
@@ -353,8 +338,14 @@ def _against(
         speedup=Estimate.missing(disturbed)
         if disturbed
         else speedup(base.latency, variant.latency),
-        accuracy_change=accuracy_change(records, base_records, same_data[0] == same_data[1]),
+        accuracy_change=accuracy_change(records, base_records, own == its),
     )
+
+
+def _samples(artifact: StoredArtifact | None) -> tuple[str, int] | None:
+    """Which samples a variant is evaluated on: their name, and how many."""
+    dataset = artifact.dataset if artifact else None
+    return (dataset.name, dataset.count) if dataset else None
 
 
 def _front(variants: Sequence[Variant]) -> list[bool]:
@@ -375,9 +366,7 @@ def _negative(value: float | None) -> float | None:
     return None if value is None else -value
 
 
-def _warnings(
-    summary: Summary, manifest: Mapping[str, Any], without_samples: int
-) -> tuple[str, ...]:
+def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ...]:
     warnings = []
     done = summary.valid_trials + len(summary.failed_trials)
     if summary.state != "finished":
@@ -406,15 +395,15 @@ def _warnings(
             f"{without_samples} latency trials have no raw samples in the folder and are left out."
         )
     warnings += [
-        f"{device['name']} is virtual: its times are not a phone's latency."
-        for device in manifest.get("devices", ())
-        if device.get("virtual")
+        f"{device.name} is virtual: its times are not a phone's latency."
+        for device in run.devices
+        if device.virtual
     ]
     warnings += [
-        f"{device['name']} was measured by {executor}, which keeps no samples: its latency is the "
-        "mean of each trial, and stands apart from what the app measures."
-        for device in manifest.get("devices", ())
-        if (executor := device.get("executor", AGENT)) != AGENT
+        f"{device.name} was measured by {device.executor}, which keeps no samples: its latency is "
+        "the mean of each trial, and stands apart from what the app measures."
+        for device in run.devices
+        if device.executor != AGENT
     ]
     few = {
         v.latency.median.n
@@ -427,4 +416,4 @@ def _warnings(
             f"Some variants have fewer than {estimates.ENOUGH_TRIALS} latency trials: "
             "they have no 95 % interval, and no difference is claimed of them."
         )
-    return (*warnings, *map(str, manifest.get("warnings", ())))
+    return (*warnings, *run.warnings)

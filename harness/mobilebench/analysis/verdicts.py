@@ -1,4 +1,4 @@
-"""From a gate's manifest, trials and samples to its verdicts, metric by metric."""
+"""From a gate's run, its trials and samples to its verdicts, metric by metric."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mobilebench.analysis import disturbance, estimates, gating
 from mobilebench.analysis import energy as energies
 from mobilebench.analysis.estimates import Estimate
-from mobilebench.analysis.gating import Look, Series, Verdict
+from mobilebench.analysis.gating import Series, Verdict
 from mobilebench.analysis.measures import accuracy_change, accuracy_of, delegation_of, trial_energy
 from mobilebench.analysis.trial import describe
 from mobilebench.records import conditions
+from mobilebench.records.run import FILE
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from mobilebench.records.gate import Gate, Pair
+    from mobilebench.records.run import Run, StoredArtifact
     from mobilebench.records.trial import TrialRecord
     from mobilebench.suite.policy import MetricPolicy, Policy
 
@@ -100,61 +103,47 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Which two variants are compared, and where."""
-
-    model: str
-    device: str
-    runtime: str
-    baseline: str
-    candidate: str
-
-
-@dataclass(frozen=True)
 class Arms:
     """The two variants' trials and files; an artifact is None if it could not be made."""
 
     records: tuple[Sequence[TrialRecord], Sequence[TrialRecord]]
-    artifacts: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
+    artifacts: tuple[StoredArtifact | None, StoredArtifact | None]
     failure: str = ""
     threads: int = 1
 
 
 def judge(
-    places: Sequence[Place],
-    manifest: Mapping[str, Any],
+    run: Run,
+    gate: Gate,
     trials: Sequence[TrialRecord],
     samples: Iterable[tuple[str, npt.NDArray[np.int64]]],
     policy: Policy,
-    looks: Sequence[Look],
-    noises: Mapping[Place, Mapping[str, float]],
 ) -> tuple[Comparison, ...]:
     """The verdicts of all comparisons; those of replicated metrics are judged together.
 
     Args:
-        places: what is compared.
-        manifest: of the run.
+        run: what was planned and made.
+        gate: its gate: the pairs, the looks and the calibrated noise.
         trials: the finished trials.
         samples: each latency trial's nanoseconds.
-        policy: margins, directions, and what missing means.
-        looks: of the tests.
-        noises: the calibrated noise of identical arms, by metric (share).
+        policy: the gate's policy, validated: margins, directions, and what missing means.
     """
+    noises = {entry.pair: entry.noise for entry in gate.noise}
     medians = {trial: describe(values).median for trial, values in samples if values.size}
-    told = energy_medians(manifest, trials)
+    told = energy_medians(run, trials)
     medians |= {trial: value for trial, value in told.items() if isinstance(value, float)}
     reasons = {trial: value for trial, value in told.items() if isinstance(value, str)}
     found: list[list[Finding]] = []
     family: list[tuple[int, int, Series]] = []
-    for number, place in enumerate(places):
-        arms = _arms(place, manifest, trials)
+    for number, pair in enumerate(gate.pairs):
+        arms = _arms(pair, run, trials)
         findings: list[Finding] = []
         for name in type(policy).model_fields:
             metric: MetricPolicy = getattr(policy, name)
             if not metric.enabled:
                 continue
             if name in REPLICATED:
-                noise = noises.get(place, {}).get(name)
+                noise = noises.get(pair, {}).get(name)
                 finding, series = _replicated(name, metric, arms, medians, noise, reasons)
                 if series is not None:
                     family.append((number, len(findings), series))
@@ -162,7 +151,7 @@ def judge(
                 finding = _EXACT[name](name, metric, arms)
             findings.append(finding)
         found.append(findings)
-    decisions = gating.decide([series for _, _, series in family], looks)
+    decisions = gating.decide([series for _, _, series in family], gate.looks)
     for (number, position, _), decision in zip(family, decisions, strict=True):
         finding = found[number][position]
         found[number][position] = replace(
@@ -174,7 +163,7 @@ def judge(
         )
     return tuple(
         Comparison(p.model, p.device, p.runtime, p.baseline, p.candidate, tuple(findings))
-        for p, findings in zip(places, found, strict=True)
+        for p, findings in zip(gate.pairs, found, strict=True)
     )
 
 
@@ -202,14 +191,12 @@ def pairs(
     return [(base[block], candidate[block]) for block in sorted(base.keys() & candidate.keys())]
 
 
-def energy_medians(
-    manifest: Mapping[str, Any], trials: Sequence[TrialRecord]
-) -> dict[str, float | str]:
+def energy_medians(run: Run, trials: Sequence[TrialRecord]) -> dict[str, float | str]:
     """Of each valid energy trial the median joules an inference, or why there is none."""
     found: dict[str, float | str] = {}
     for record in trials:
         if record.kind == "energy" and record.state == "valid":
-            told = trial_energy(record, *energies.settings(manifest, record.device))
+            told = trial_energy(record, *energies.settings(run, record.device))
             values = told.per_inference
             found[record.trial] = estimates.median(values).value or 0.0 if values else told.reason
     return found
@@ -221,31 +208,24 @@ def logarithms(of: Sequence[tuple[float, float]], direction: str = "lower") -> t
     return tuple(sign * math.log(candidate / base) for base, candidate in of)
 
 
-def _arms(place: Place, manifest: Mapping[str, Any], trials: Sequence[TrialRecord]) -> Arms:
+def _arms(pair: Pair, run: Run, trials: Sequence[TrialRecord]) -> Arms:
     by_recipe: dict[str, list[TrialRecord]] = defaultdict(list)
     for record in trials:
         if (record.model, record.device, record.runtime) == (
-            place.model,
-            place.device,
-            place.runtime,
+            pair.model,
+            pair.device,
+            pair.runtime,
         ):
             by_recipe[record.recipe].append(record)
-    artifacts = {a["recipe"]: a for a in manifest["artifacts"] if a["model"] == place.model}
-    failures = {f["recipe"]: f for f in manifest["failures"] if f["model"] == place.model}
-    recipes = (place.baseline, place.candidate)
-    failed = [f"{r} was not made: {failures[r]['reason']}" for r in recipes if r in failures]
+    artifacts, failures = run.artifacts_of(pair.model), run.failures_of(pair.model)
+    recipes = (pair.baseline, pair.candidate)
+    failed = [f"{r} was not made: {failures[r].reason}" for r in recipes if r in failures]
+    runtime = run.runtime(pair.runtime)
     return Arms(
-        (by_recipe[place.baseline], by_recipe[place.candidate]),
-        (artifacts.get(place.baseline), artifacts.get(place.candidate)),
+        (by_recipe[pair.baseline], by_recipe[pair.candidate]),
+        (artifacts.get(pair.baseline), artifacts.get(pair.candidate)),
         failed[0] if failed else "",
-        next(
-            (
-                int(r.get("threads", 1))
-                for r in manifest.get("runtimes", ())
-                if r["name"] == place.runtime
-            ),
-            1,
-        ),
+        runtime.threads if runtime else 1,
     )
 
 
@@ -332,8 +312,8 @@ def _bytes(name: str, metric: MetricPolicy, arms: Arms) -> Finding:
     """Size of the file, or of the file as a download: relative, exact."""
     if arms.failure:
         return _without(name, Verdict.INVALID, metric, arms.failure)
-    key = "bytes" if name == "size" else "gzip_bytes"
-    values = [side.get(key) if side else None for side in arms.artifacts]
+    key = FILE if name == "size" else "gzip"
+    values = [side.sizes.get(key) if side else None for side in arms.artifacts]
     base, candidate = values
     if not base or not candidate:
         return _missing(name, metric, "not recorded")
@@ -348,10 +328,10 @@ def _accuracy(name: str, metric: MetricPolicy, arms: Arms) -> Finding:
     if arms.failure or failed:
         reason = arms.failure or _failures(name, failed, len(trials))
         return _without(name, Verdict.INVALID, metric, reason)
-    sets = [(side or {}).get("dataset") for side in arms.artifacts]
+    sets = [side.dataset if side else None for side in arms.artifacts]
     if not all(sets):
         return _missing(name, metric, "there is no labelled data")
-    same = len({(s["name"], s["count"]) for s in sets if s}) == 1
+    same = len({(s.name, s.count) for s in sets if s}) == 1
     base, candidate = (accuracy_of(side)[0] for side in arms.records)
     effect = accuracy_change(arms.records[1], arms.records[0], same)
     if effect.value is None or base.value is None or candidate.value is None:

@@ -38,7 +38,7 @@ class Run:
         Raises:
             BadInputError: the folder is damaged.
         """
-        return str(self._folder().manifest().get("state", "unknown"))
+        return self._folder().run().state
 
     @property
     def verdict(self) -> Verdict | None:

@@ -29,8 +29,9 @@ from rich.text import Text
 
 from mobilebench.compress.artifact import Failure
 from mobilebench.compress.artifact import Progress as CompressProgress
+from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.trial import ATTEMPTS, PlannedTrial, TrialRecord
-from mobilebench.suite.schema import MeasuringProtocol, Suite
+from mobilebench.suite.schema import Suite
 
 if TYPE_CHECKING:
     from mobilebench.devices.found import Found

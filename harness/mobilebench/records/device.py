@@ -5,13 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mobilebench.records.battery_current import CurrentProfile
+
 #: Who measures: the app or the agent of this project, or TensorFlow's own program.
 AGENT, BENCHMARK_MODEL = "agent", "benchmark_model"
 
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What a device is: recorded with every run, so that unlike things are never compared."""
+    """What a device is: recorded with every run, so that unlike things are never compared.
+
+    Attributes:
+        name: as the suite calls it.
+        kind: ``local``, ``android``, ``board``.
+        agent: the version of who measures on it.
+        runtime: the inference library, and ``runtime_version`` that library's version.
+        virtual: an emulator or the like: its times are not a phone's latency.
+        info: what the device reports of itself.
+        executor: who measures: ``agent`` or ``benchmark_model``.
+        battery_current: how it reports its battery's current, as the suite says or as an earlier
+            run has shown; None: not known.
+        power_counter: the counter that energy is to be read from; empty: the best there is.
+    """
 
     name: str
     kind: str
@@ -21,3 +36,5 @@ class DeviceFacts:
     virtual: bool = False
     info: dict[str, Any] = field(default_factory=dict)
     executor: str = AGENT
+    battery_current: CurrentProfile | None = None
+    power_counter: str = ""

@@ -46,13 +46,13 @@ def build(
         BadInputError: the folder cannot be read.
         InvalidRunError: the disk is full or failing.
     """
-    manifest = folder.manifest()
+    run = folder.run()
     summary = summary or summary_of(folder)
     write_atomically(folder.path / TABLE, table(summary, "csv").encode())
     said = f"{github(verdict)}\n{text(summary)}" if verdict else text(summary)
     write_atomically(folder.path / TEXT, said.encode())
     page = folder.path / PAGE
-    write_atomically(page, render(summary, manifest, verdict, histories).encode())
+    write_atomically(page, render(summary, run, verdict, histories).encode())
     return page
 
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from mobilebench.analysis import disturbance, gating, units
 from mobilebench.analysis.trial import describe
@@ -26,6 +25,9 @@ from mobilebench.analysis.verdicts import (
 from mobilebench.cache import cache_folder
 from mobilebench.errors import InvalidRunError
 from mobilebench.files import write_atomically
+from mobilebench.records.device import DeviceFacts
+from mobilebench.records.run import Run
+from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import TrialRecord
 from mobilebench.runs import pair as arms
 from mobilebench.runs import run as runs
@@ -74,11 +76,11 @@ def calibrate(
     arms.ensure_bursts(suite)
     kinds = [kind for kind in REPLICATED if kind != "energy" or suite.protocol.energy]
 
-    def shape(manifest: dict[str, Any], _: Mapping[str, Path]) -> dict[str, Any]:
-        return {**manifest, "plan": arms.plan(manifest, BLOCKS, kinds)}
+    def shape(run: Run, _: Mapping[str, Path]) -> Run:
+        return run.model_copy(update={"plan": arms.plan(run, BLOCKS, kinds)})
 
     folder = runs.start(suite, results, command, watcher, shape)
-    manifest, trials = folder.manifest(), folder.trials()
+    run, trials = folder.run(), folder.trials()
     failed = [trial for trial in trials if trial.state != "valid"]
     if failed:
         raise InvalidRunError(
@@ -87,7 +89,7 @@ def calibrate(
             f"so no noise was kept; the run is in {folder.path}"
         )
     for kind in DISTURBED_BY_LOAD:
-        for load in map(disturbance.load, disturbance.described(manifest, trials, kind).values()):
+        for load in map(disturbance.load, disturbance.described(run, trials, kind).values()):
             if load.withholds:
                 raise InvalidRunError(
                     f"{load.told(kind)}, so no noise was kept: it would be that load's, and widen "
@@ -95,12 +97,12 @@ def calibrate(
                     f"{folder.path}"
                 )
     medians = {trial: describe(values).median for trial, values in folder.samples()}
-    told = energy_medians(manifest, trials)
+    told = energy_medians(run, trials)
     medians |= {trial: value for trial, value in told.items() if isinstance(value, float)}
     found = []
-    for device in manifest["devices"]:
-        for runtime in manifest["runtimes"]:
-            here = [t for t in trials if (t.device, t.runtime) == (device["name"], runtime["name"])]
+    for device in run.devices:
+        for runtime in run.runtimes:
+            here = [t for t in trials if (t.device, t.runtime) == (device.name, runtime.name)]
             noise = _noise(device, runtime, here, medians)
             _keep(device, runtime, noise)
             found.append(noise)
@@ -108,12 +110,12 @@ def calibrate(
 
 
 def known(
-    device: Mapping[str, Any], runtime: Mapping[str, Any], artifact: str, cache: Path | None = None
+    device: DeviceFacts, runtime: Runtime, artifact: str, cache: Path | None = None
 ) -> Noise | None:
     """The noise that was kept; None if there is none, or the file is damaged.
 
     Args:
-        device: its facts, as a manifest has them.
+        device: its facts.
         runtime: accelerator, threads, delegate.
         artifact: the SHA-256 of the model.
         cache: where noise is kept; None: the user's cache folder.
@@ -142,8 +144,8 @@ def sentence(noise: Noise) -> str:
 
 
 def _noise(
-    device: Mapping[str, Any],
-    runtime: Mapping[str, Any],
+    device: DeviceFacts,
+    runtime: Runtime,
     trials: Sequence[TrialRecord],
     medians: Mapping[str, float],
 ) -> Noise:
@@ -158,8 +160,8 @@ def _noise(
             found[name] = gating.noise(logarithms(values))
     return Noise(
         artifact=trials[0].artifact,
-        device=str(device["name"]),
-        runtime=str(runtime["name"]),
+        device=device.name,
+        runtime=runtime.name,
         latency=found["latency"],
         memory=found.get("memory"),
         blocks=BLOCKS,
@@ -168,7 +170,7 @@ def _noise(
     )
 
 
-def _keep(device: Mapping[str, Any], runtime: Mapping[str, Any], noise: Noise) -> None:
+def _keep(device: DeviceFacts, runtime: Runtime, noise: Noise) -> None:
     path = _path(device, runtime, noise.artifact, None)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,15 +179,18 @@ def _keep(device: Mapping[str, Any], runtime: Mapping[str, Any], noise: Noise) -
     write_atomically(path, (json.dumps(asdict(noise), indent=1) + "\n").encode())
 
 
-def _path(
-    device: Mapping[str, Any], runtime: Mapping[str, Any], artifact: str, cache: Path | None
-) -> Path:
+#: What makes a device another one, as far as its noise goes.
+_OF_DEVICE = ("kind", "agent", "runtime", "runtime_version", "info")
+
+
+def _path(device: DeviceFacts, runtime: Runtime, artifact: str, cache: Path | None) -> Path:
     """Noise belongs to the device itself and all that runs a model on it, not to their names."""
     identity = {
         "device": {
-            key: device.get(key) for key in ("kind", "agent", "runtime", "runtime_version", "info")
+            key: getattr(device, key)
+            for key in ("kind", "agent", "runtime", "runtime_version", "info")
         },
-        "runtime": {key: value for key, value in runtime.items() if key != "name"},
+        "runtime": runtime.model_dump(exclude={"name"}),
     }
     text = json.dumps(identity, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:16]

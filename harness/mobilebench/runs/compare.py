@@ -16,8 +16,9 @@ from mobilebench.analysis import estimates
 from mobilebench.analysis.comparability import Refusal, differences, setting
 from mobilebench.analysis.estimates import Estimate, Interval
 from mobilebench.errors import BadInputError
+from mobilebench.records.run import StoredDataset
 from mobilebench.runs.summaries import summary_of
-from mobilebench.store.folder import RunFolder
+from mobilebench.store.folder import MANIFEST, RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,7 @@ def compare(paths: Sequence[Path]) -> StoredComparison:
     if len(paths) < 2:
         raise BadInputError("give at least two runs: the others are compared with the first")
     folders = [RunFolder.open(path) for path in paths]
-    names = [str(folder.manifest().get("run", folder.path.name)) for folder in folders]
+    names = [folder.run().name for folder in folders]
     found = [_variants(folder) for folder in folders]
     first, *others = found
     refusals: list[Refusal] = []
@@ -132,19 +133,22 @@ class _Stored:
     trials: tuple[float, ...]
     size: float | None
     accuracy: Estimate
-    dataset: Any
+    dataset: StoredDataset | None
     disturbed: bool
 
 
 def _variants(folder: RunFolder) -> dict[_Key, _Stored]:
-    manifest = folder.manifest()
-    devices = {device["name"]: device for device in manifest["devices"]}
-    runtimes = {runtime["name"]: runtime for runtime in manifest["runtimes"]}
-    datasets = {(a["model"], a["recipe"]): a["dataset"] for a in manifest["artifacts"]}
-    protocol = manifest["suite"]["protocol"]
+    run = folder.run()
+    datasets = {(a.model, a.recipe): a.dataset for a in run.artifacts}
     found = {}
     for c in summary_of(folder).comparisons:
-        agreed = setting(devices[c.device], runtimes[c.runtime], protocol)
+        device, runtime = run.device(c.device), run.runtime(c.runtime)
+        if device is None or runtime is None:
+            raise BadInputError(
+                f"{folder.path / MANIFEST} does not say what {c.device} · {c.runtime} is, where "
+                "some of its trials ran"
+            )
+        agreed = setting(device, runtime, run.suite.protocol)
         for v in c.variants:
             found[c.model, v.recipe, c.device, c.runtime] = _Stored(
                 agreed,

@@ -5,24 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from mobilebench import crash
 from mobilebench.analysis import disturbance, gating, verdicts
-from mobilebench.analysis.gating import Look, Verdict
-from mobilebench.analysis.verdicts import Comparison, Place
+from mobilebench.analysis.gating import Verdict
+from mobilebench.analysis.verdicts import Comparison
 from mobilebench.errors import BadInputError, InvalidRunError, MobileBenchError
 from mobilebench.files import write_atomically
 from mobilebench.records.device import AGENT
+from mobilebench.records.gate import Gate, Pair, PairNoise
+from mobilebench.records.run import Run
 from mobilebench.runs import calibrate as calibration
 from mobilebench.runs import gate_interface
 from mobilebench.runs import pair as arms
 from mobilebench.runs import run as runs
 from mobilebench.runs.verdict import VERDICT, GateResult, document
-from mobilebench.store.folder import RunFolder
-from mobilebench.suite.policy import Policy
+from mobilebench.store.folder import MANIFEST, RunFolder
+from mobilebench.suite.policy import Policy, validate
 from mobilebench.suite.schema import Suite
 
 
@@ -35,7 +35,7 @@ def start(
         suite: the first recipe of a model is its baseline; every other variant is a candidate.
         policy: what is looked at, and how much worse it may get.
         results: where the run gets its folder.
-        command: how it was asked for; kept in the manifest.
+        command: how it was asked for; kept with the run.
         watcher: told how it goes.
 
     Returns:
@@ -53,10 +53,10 @@ def start(
         )
     folder = results
 
-    def shape(manifest: dict[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
+    def shape(run: Run, files: Mapping[str, Path]) -> Run:
         nonlocal folder
-        folder = results / manifest["run"]
-        return _gated(manifest, files, suite, policy)
+        folder = results / run.name
+        return _gated(run, files, suite, policy)
 
     try:
         gate_interface.ensure_ready_files_fit(suite)
@@ -76,7 +76,7 @@ def resume(path: Path, watcher: runs.Watcher) -> GateResult:
     Raises:
         BadInputError: there is no gate's run, or its device has changed since.
     """
-    if "gate" not in RunFolder.open(path).manifest():
+    if RunFolder.open(path).run().gate is None:
         raise BadInputError(f"{path} is the run of no gate: go on with mobilebench run --resume")
     try:
         return _conclude(runs.resume(path, watcher), watcher)
@@ -111,10 +111,10 @@ def _invalid(path: Path, error: InvalidRunError) -> GateResult:
 
 def stored(folder: RunFolder) -> GateResult | None:
     """What a gate's folder says; None if it is no gate's, or the gate has not come to its end."""
-    manifest = folder.manifest()
-    if "gate" not in manifest:
+    run = folder.run()
+    if run.gate is None:
         return None
-    if manifest.get("state") == "finished":
+    if run.state == "finished":
         return judge(folder)
     try:
         told = json.loads((folder.path / VERDICT).read_text("utf-8"))
@@ -130,43 +130,51 @@ def _keep(folder: RunFolder, result: GateResult) -> None:
 
 
 def judge(folder: RunFolder) -> GateResult:
-    """What the trials in a gate's folder say, whatever there is of them."""
-    manifest = folder.manifest()
-    gate = manifest["gate"]
-    looks = tuple(Look(**look) for look in gate["looks"])
+    """What the trials in a gate's folder say, whatever there is of them.
+
+    Raises:
+        BadInputError: the folder is damaged, or the run is no gate's.
+    """
+    run = folder.run()
+    gate = _gate_of(run, folder.path)
     comparisons = verdicts.judge(
-        [Place(**place) for place in gate["places"]],
-        manifest,
-        folder.trials(),
-        folder.samples(),
-        Policy.model_validate(gate["policy"]),
-        looks,
-        {Place(**entry["place"]): entry["noise"] for entry in gate["noise"]},
+        run, gate, folder.trials(), folder.samples(), _policy_of(gate, folder.path)
     )
-    load = disturbance.described(manifest, folder.trials())
-    warnings = _warnings(manifest, comparisons)
+    load = disturbance.described(run, folder.trials())
+    warnings = _warnings(run, comparisons)
     if tolerated := disturbance.tolerated(load):
         warnings.insert(0, tolerated)
     return GateResult(
-        manifest["run"],
+        run.name,
         folder.path,
         comparisons,
-        looks,
+        gate.looks,
         tuple(warnings),
-        disturbed=disturbance.banners(manifest, load),
+        disturbed=disturbance.banners(run, load),
     )
+
+
+def _gate_of(run: Run, path: Path) -> Gate:
+    if run.gate is None:
+        raise BadInputError(f"{path} is the run of no gate")
+    return run.gate
+
+
+def _policy_of(gate: Gate, path: Path) -> Policy:
+    """The policy that a gate was run by, validated."""
+    return validate(gate.policy, f"{path / MANIFEST}: gate.policy")
 
 
 def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
     result = judge(folder)
-    manifest = folder.manifest()
-    blocks = 1 + max((trial["block"] for trial in manifest["plan"]), default=-1)
+    run = folder.run()
+    blocks = 1 + max((trial.block for trial in run.plan), default=-1)
     if _undecided(result) and blocks < result.looks[-1].blocks:
-        policy = Policy.model_validate(manifest["gate"]["policy"])
-        kinds = _kinds(policy, bool(manifest["suite"]["protocol"].get("energy")))
-        plan = arms.plan(manifest, result.looks[-1].blocks, kinds)
+        policy = _policy_of(_gate_of(run, folder.path), folder.path)
+        kinds = _kinds(policy, run.suite.protocol.energy)
+        plan = arms.plan(run, result.looks[-1].blocks, kinds)
         with folder.locked():
-            folder.write_manifest({**manifest, "plan": plan, "state": "running"})
+            folder.write_run(run.model_copy(update={"plan": plan, "state": "running"}))
         try:
             runs.resume(folder.path, watcher)
         except BadInputError as error:
@@ -190,48 +198,43 @@ def _undecided(result: GateResult) -> bool:
     )
 
 
-def _gated(
-    manifest: dict[str, Any], files: Mapping[str, Path], suite: Suite, policy: Policy
-) -> dict[str, Any]:
-    """The manifest with the plan of the first look, and all that the verdict will need."""
-    places = _places(manifest, suite)
-    if not places:
+def _gated(run: Run, files: Mapping[str, Path], suite: Suite, policy: Policy) -> Run:
+    """The run with the plan of the first look, and all that the verdict will need."""
+    pairs = _pairs(run, suite)
+    if not pairs:
         raise BadInputError(
             "there is nothing to compare: every model has one variant only; "
             "add a recipe or a ready file to the suite"
         )
-    made = {(entry["model"], entry["recipe"]): entry["sha256"] for entry in manifest["artifacts"]}
-    if not any({(p.model, p.baseline), (p.model, p.candidate)} <= made.keys() for p in places):
-        first = manifest["failures"][0]
+    made = {(found.model, found.recipe): found.sha256 for found in run.artifacts}
+    if not any({(p.model, p.baseline), (p.model, p.candidate)} <= made.keys() for p in pairs):
+        first = run.failures[0]
         raise BadInputError(
-            f"there is nothing to compare: {first['model']} · {first['recipe']}: {first['reason']}"
+            f"there is nothing to compare: {first.model} · {first.recipe}: {first.reason}"
         )
-    warnings = gate_interface.compare_made(places, manifest, files)
+    warnings = gate_interface.compare_made(pairs, run, files)
     kinds = _kinds(policy, suite.protocol.energy)
-    tested = len(places) * sum(kind in kinds for kind in verdicts.REPLICATED)
+    tested = len(pairs) * sum(kind in kinds for kind in verdicts.REPLICATED)
     looks = gating.plan_looks(tested, max(gating.FIRST_BLOCKS, suite.protocol.blocks))
-    noise = [
-        {"place": asdict(place), "noise": found.metrics}
-        for place in places
-        if (found := _noise(manifest, place, made.get((place.model, place.baseline), "")))
-    ]
-    return {
-        **manifest,
-        "plan": arms.plan(manifest, looks[0].blocks, kinds),
-        "warnings": [*manifest["warnings"], *warnings],
-        "gate": {
-            "policy": policy.model_dump(),
-            "looks": [asdict(look) for look in looks],
-            "places": [asdict(place) for place in places],
-            "noise": noise,
-        },
-    }
+    noise = tuple(
+        PairNoise(pair=pair, noise=found.metrics)
+        for pair in pairs
+        if (found := _noise(run, pair, made.get((pair.model, pair.baseline), "")))
+    )
+    gate = Gate(policy=policy.model_dump(), looks=looks, pairs=tuple(pairs), noise=noise)
+    return run.model_copy(
+        update={
+            "plan": arms.plan(run, looks[0].blocks, kinds),
+            "warnings": (*run.warnings, *warnings),
+            "gate": gate,
+        }
+    )
 
 
-def _places(manifest: Mapping[str, Any], suite: Suite) -> list[Place]:
-    baselines = {entry["name"]: entry["baseline"] for entry in manifest["models"]}
+def _pairs(run: Run, suite: Suite) -> list[Pair]:
+    baselines = {model.name: model.baseline for model in run.models}
     return [
-        Place(model.name, device.name, runtime.name, baselines[model.name], recipe.name)
+        Pair(model.name, device.name, runtime.name, baselines[model.name], recipe.name)
         for model, recipe in suite.variants()
         if recipe.name != baselines[model.name]
         for device in suite.devices
@@ -249,17 +252,16 @@ def _kinds(policy: Policy, energy: bool) -> tuple[str, ...]:
     return chosen or ("latency",)
 
 
-def _noise(manifest: Mapping[str, Any], place: Place, artifact: str) -> calibration.Noise | None:
-    device = next(d for d in manifest["devices"] if d["name"] == place.device)
-    runtime = next(r for r in manifest["runtimes"] if r["name"] == place.runtime)
-    return calibration.known(device, runtime, artifact)
+def _noise(run: Run, pair: Pair, artifact: str) -> calibration.Noise | None:
+    device, runtime = run.device(pair.device), run.runtime(pair.runtime)
+    return calibration.known(device, runtime, artifact) if device and runtime else None
 
 
-def _warnings(manifest: Mapping[str, Any], comparisons: Sequence[Comparison]) -> list[str]:
+def _warnings(run: Run, comparisons: Sequence[Comparison]) -> list[str]:
     warnings = [
-        f"{device['name']} is virtual: its times are not a phone's latency."
-        for device in manifest["devices"]
-        if device.get("virtual")
+        f"{device.name} is virtual: its times are not a phone's latency."
+        for device in run.devices
+        if device.virtual
     ]
     bare = {
         (c.model, c.device, c.runtime): None
@@ -272,4 +274,4 @@ def _warnings(manifest: Mapping[str, Any], comparisons: Sequence[Comparison]) ->
         "policy's alone: mobilebench calibrate measures it."
         for model, device, runtime in bare
     ]
-    return [*warnings, *manifest.get("warnings", ())]
+    return [*warnings, *run.warnings]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from mobilebench.analysis.verdicts import Place
 from mobilebench.compress.pipeline.build_inputs import essential
 from mobilebench.errors import InvalidRunError
 from mobilebench.models.sources import find_source
+from mobilebench.records.gate import Pair
+from mobilebench.records.run import Run
 from mobilebench.suite.schema import Suite
 from mobilebench.tflite import interface
 from mobilebench.tflite.interface import Interface
@@ -37,14 +37,12 @@ def ensure_ready_files_fit(suite: Suite) -> None:
             _ensure_fit(f"{model.name} · {recipe.name}", name, baseline, ready)
 
 
-def compare_made(
-    places: Iterable[Place], manifest: Mapping[str, Any], files: Mapping[str, Path]
-) -> list[str]:
+def compare_made(pairs: Iterable[Pair], run: Run, files: Mapping[str, Path]) -> list[str]:
     """Compares all that was made.
 
     Args:
-        places: which variants are compared.
-        manifest: of the run.
+        pairs: which variants are compared.
+        run: what was made.
         files: the run's files, by name.
 
     Returns:
@@ -54,19 +52,19 @@ def compare_made(
         OtherInterfaceError: a candidate takes or gives something else than its baseline.
     """
     made = {
-        (entry["model"], entry["recipe"]): interface.read(
-            files[f"{entry['sha256']}.tflite"].read_bytes(), entry["recipe"]
+        (artifact.model, artifact.recipe): interface.read(
+            files[f"{artifact.sha256}.tflite"].read_bytes(), artifact.recipe
         )
-        for entry in manifest["artifacts"]
+        for artifact in run.artifacts
     }
     warnings: dict[str, None] = {}
-    for place in places:
-        baseline = made.get((place.model, place.baseline))
-        candidate = made.get((place.model, place.candidate))
+    for pair in pairs:
+        baseline = made.get((pair.model, pair.baseline))
+        candidate = made.get((pair.model, pair.candidate))
         if baseline is None or candidate is None:
             continue
-        name = f"{place.model} · {place.candidate}"
-        _ensure_fit(name, place.baseline, baseline, candidate)
+        name = f"{pair.model} · {pair.candidate}"
+        _ensure_fit(name, pair.baseline, baseline, candidate)
         converted = interface.conversions(baseline, candidate)
         if converted:
             warnings[f"{name}: {'; '.join(converted)}: an app must convert these values."] = None

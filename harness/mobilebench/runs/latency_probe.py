@@ -18,7 +18,7 @@ from mobilebench.compress.pipeline.latency import LatencyProbe, NotMeasuredError
 from mobilebench.compress.step import unreported
 from mobilebench.devices.base import Device, TrialError
 from mobilebench.records.device import DeviceFacts
-from mobilebench.suite.schema import RuntimeSpec
+from mobilebench.records.runtime import Runtime
 
 if TYPE_CHECKING:
     from mobilebench.compress.step import Report
@@ -36,7 +36,7 @@ _IDENTITY = ("board", "model", "serial", "cpu", "machine")
 
 
 def latency_probe_on(
-    device: Device, facts: DeviceFacts, runtime: RuntimeSpec, seed: int
+    device: Device, facts: DeviceFacts, runtime: Runtime, seed: int
 ) -> LatencyProbe:
     """Measures on a device as a run would: warm, in fresh processes, models in turn.
 

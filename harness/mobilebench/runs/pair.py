@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mobilebench.errors import BadInputError
+from mobilebench.records.run import Run
+from mobilebench.records.trial import PlannedTrial
 from mobilebench.runs.plan import PlannedVariant, make_gate_plan
 from mobilebench.suite.schema import Suite, read_suite, validate
 from mobilebench.text import file_name
@@ -119,27 +120,27 @@ def ensure_bursts(suite: Suite) -> None:
         )
 
 
-def plan(manifest: Mapping[str, Any], blocks: int, kinds: Sequence[str]) -> list[dict[str, Any]]:
-    """The trials of all baselines and their candidates, as a manifest holds them.
+def plan(run: Run, blocks: int, kinds: Sequence[str]) -> tuple[PlannedTrial, ...]:
+    """The trials of all models that have a baseline and a candidate.
 
     Args:
-        manifest: of the run.
-        blocks: how many times each is run.
+        run: what was made, and where it is measured.
+        blocks: how many times each variant is run.
         kinds: what is measured.
     """
-    made = {(entry["model"], entry["recipe"]) for entry in manifest["artifacts"]}
-    baselines = {entry["name"]: entry["baseline"] for entry in manifest["models"]}
+    made = {(artifact.model, artifact.recipe) for artifact in run.artifacts}
+    baselines = {model.name: model.baseline for model in run.models}
     counts = {name: sum(model == name for model, _ in made) for name in baselines}
     variants = [
-        PlannedVariant(entry["model"], entry["recipe"], entry["dataset"] is not None)
-        for entry in manifest["artifacts"]
-        if counts[entry["model"]] > 1 and (entry["model"], baselines[entry["model"]]) in made
+        PlannedVariant(artifact.model, artifact.recipe, artifact.dataset is not None)
+        for artifact in run.artifacts
+        if counts.get(artifact.model, 0) > 1 and (artifact.model, baselines[artifact.model]) in made
     ]
-    runtimes = [runtime["name"] for runtime in manifest["runtimes"]]
-    return [
-        asdict(trial)
-        for device in manifest["devices"]
+    runtimes = [runtime.name for runtime in run.runtimes]
+    return tuple(
+        trial
+        for device in run.devices
         for trial in make_gate_plan(
-            manifest["run"], device["name"], variants, runtimes, blocks, manifest["seed"], kinds
+            run.name, device.name, variants, runtimes, blocks, run.seed, kinds
         )
-    ]
+    )

@@ -6,7 +6,6 @@ against the readings of every later run. A suite's ``battery_current`` goes befo
 
 from __future__ import annotations
 
-from mobilebench.analysis import energy
 from mobilebench.analysis.measures import trial_energy
 from mobilebench.devices.android import current_profiles
 from mobilebench.store.folder import RunFolder
@@ -18,16 +17,14 @@ def learn(folder: RunFolder) -> None:
     Trials that contradict each other teach nothing. A cache that cannot be written costs nothing
     but the knowledge.
     """
-    manifest = folder.manifest()
-    for device in manifest["devices"]:
-        profile, counter = energy.settings(manifest, device["name"])
-        if profile is not None:
+    for device in folder.run().devices:
+        if device.battery_current is not None:
             continue
         told = (
-            trial_energy(trial, None, counter).profile
+            trial_energy(trial, None, device.power_counter).profile
             for trial in folder.trials()
-            if (trial.device, trial.kind, trial.state) == (device["name"], "energy", "valid")
+            if (trial.device, trial.kind, trial.state) == (device.name, "energy", "valid")
         )
         found = {profile for profile in told if profile is not None}
         if len(found) == 1:
-            current_profiles.keep(device["info"], found.pop(), folder.path.name)
+            current_profiles.keep(device.info, found.pop(), folder.path.name)

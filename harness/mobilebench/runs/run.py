@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,30 +19,34 @@ from pydantic import ValidationError
 from mobilebench import clock
 from mobilebench.cache import cache_folder
 from mobilebench.compress.artifact import Failure, Outcome, Progress
-from mobilebench.compress.pipeline.pack import PACKERS, Packing
+from mobilebench.compress.pipeline.pack import PACKERS
 from mobilebench.compress.service import compress_variants
 from mobilebench.devices import interrupt, kinds
 from mobilebench.devices.android import current_profiles
 from mobilebench.devices.base import Device, ensure_fit
+from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import (
     BadInputError,
     InterruptedRunError,
     InvalidRunError,
     MobileBenchError,
-    first_line,
 )
+from mobilebench.explain import explain_document
 from mobilebench.files import write_atomically
 from mobilebench.models.spec import REQUIREMENTS
+from mobilebench.records.battery_current import CurrentProfile
 from mobilebench.records.device import AGENT, DeviceFacts
+from mobilebench.records.run import Run
+from mobilebench.records.runtime import Packing, Runtime
 from mobilebench.records.trial import PlannedTrial, TrialRecord
 from mobilebench.runs import power_profiles
 from mobilebench.runs.latency_probe import latency_probe_on
-from mobilebench.runs.manifest import binary_name, new_manifest, planned
+from mobilebench.runs.new_run import binary_name, new_run
 from mobilebench.runs.plan import PlannedVariant, make_plan
 from mobilebench.runs.selection import open_device
 from mobilebench.runs.session import OnEvent, OnRecord, OnTrial, Payload, run_session
 from mobilebench.store.folder import MANIFEST, FolderTakenError, RunFolder
-from mobilebench.suite.schema import RuntimeSpec, Suite
+from mobilebench.suite.schema import Suite
 
 if TYPE_CHECKING:
     from mobilebench.compress.step import Report
@@ -95,9 +99,9 @@ class Quiet:
         """Says nothing."""
 
 
-#: Changes a manifest before anything is measured: another plan, further entries. It is given the
+#: Changes a run before anything is measured: another plan, what a gate compares. It is given the
 #: run's files, too, by name.
-Shape = Callable[[dict[str, Any], Mapping[str, Path]], dict[str, Any]]
+Shape = Callable[[Run, Mapping[str, Path]], Run]
 
 
 def start(
@@ -105,16 +109,16 @@ def start(
     results: Path,
     command: Sequence[str],
     watcher: Watcher,
-    shape: Shape = lambda manifest, _: manifest,
+    shape: Shape = lambda run, _: run,
 ) -> RunFolder:
     """Runs a suite into a new folder below ``results``.
 
     Args:
         suite: what to compare.
         results: where the run gets its folder.
-        command: how it was asked for; kept in the manifest.
+        command: how it was asked for; kept with the run.
         watcher: told how it goes.
-        shape: what a gate makes of the manifest, its plan above all.
+        shape: what a gate makes of the run, its plan above all.
 
     Raises:
         BadInputError: something of the suite cannot be had; nothing was written.
@@ -129,7 +133,7 @@ def start(
     for device in devices:
         # Before anything is made, which may take hours.
         ensure_fit(device)
-    device_facts = [_facts(fact) for fact in facts]
+    device_facts = list(map(_recorded, suite.devices, facts))
     try:
         outcome = compress_variants(
             suite.variants(),
@@ -155,14 +159,14 @@ def start(
     files |= {f"{e.sha256}.npz": e.path for a in outcome.artifacts if (e := a.evaluation)}
     files |= {binary_name(path): Path(path) for d in suite.devices if (path := d.binary)}
 
-    def make(run: str) -> RunFolder:
-        plan = _plan(run, suite, outcome)
-        manifest = new_manifest(run, created, suite, command, device_facts, outcome, plan)
-        return RunFolder.create(results / run, shape(manifest, files), files)
+    def make(name: str) -> RunFolder:
+        plan = _plan(name, suite, outcome)
+        run = new_run(name, created, suite, command, device_facts, outcome, plan)
+        return RunFolder.create(results / name, shape(run, files), files)
 
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
     with folder.locked():
-        _measure(folder, suite, devices, planned(folder.manifest()), watcher)
+        _measure(folder, suite, devices, watcher)
     return folder
 
 
@@ -173,20 +177,12 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
         BadInputError: there is no run to resume, or its device has changed since.
     """
     folder = RunFolder.open(path)
-    manifest = folder.manifest()
-    try:
-        suite = Suite.model_validate(manifest["suite"])
-        plan = planned(manifest)
-        payloads = _payloads(folder, manifest, suite.runtimes, watcher)
-        devices_before = {entry["name"]: entry for entry in manifest["devices"]}
-        state = manifest["state"]
-    except (KeyError, TypeError, AttributeError, ValidationError) as error:
-        raise BadInputError(
-            f"{path / MANIFEST} is damaged, so the run cannot be resumed: {first_line(error)}"
-        ) from error
+    run = folder.run()
+    if run.state == "finished":
+        return folder
+    suite = _suite_of(run, path / MANIFEST)
+    payloads = _payloads(folder, run, suite.runtimes, watcher)
     with folder.locked():
-        if state == "finished":
-            return folder
         _ensure_whole(payloads.values())
         devices = [
             open_device(
@@ -198,9 +194,9 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
             for spec in suite.devices
         ]
         for device in devices:
-            _ensure_same_device(asdict(device.probe()), devices_before[device.name], path)
+            _ensure_same_device(device.probe(), run.device(device.name), path)
         folder.drop_torn_line()
-        _measure(folder, suite, devices, plan, watcher)
+        _measure(folder, suite, devices, watcher)
     return folder
 
 
@@ -216,11 +212,43 @@ def _ensure_judged(suite: Suite, outcome: Outcome) -> None:
             )
 
 
-def _facts(device: DeviceFacts) -> dict[str, Any]:
-    """What a device is, and how its battery tells its current if that was found out before."""
-    facts = asdict(device)
-    profile = current_profiles.known(device.info)
-    return {**facts, "battery_current": asdict(profile)} if profile else facts
+def _recorded(spec: DeviceSpec, facts: DeviceFacts) -> DeviceFacts:
+    """The facts, with how the battery is read: as the suite says, or as an earlier run showed."""
+    asked = spec.battery_current
+    profile = (
+        CurrentProfile(asked.unit, asked.discharging)
+        if asked
+        else current_profiles.known(facts.info)
+    )
+    return replace(facts, battery_current=profile, power_counter=spec.power_counter)
+
+
+def _suite_of(run: Run, path: Path) -> Suite:
+    """The suite of a run that is to go on; its plan must still be of that suite."""
+    try:
+        suite = Suite.model_validate(run.suite.document)
+    except ValidationError as error:
+        raise BadInputError(
+            f"{path}: the run cannot be resumed: suite: {explain_document(error, Suite)}"
+        ) from error
+    known = {
+        "device": {device.name for device in suite.devices} & {d.name for d in run.devices},
+        "runtime": {runtime.name for runtime in suite.runtimes},
+    }
+    made = {(artifact.model, artifact.recipe) for artifact in run.artifacts}
+    for number, trial in enumerate(run.plan, 1):
+        for part, names in known.items():
+            if (name := getattr(trial, part)) not in names:
+                raise BadInputError(
+                    f"{path}: the run cannot be resumed: plan[{number}].{part}: its suite has no "
+                    f"{part} {name!r}"
+                )
+        if (trial.model, trial.recipe) not in made:
+            raise BadInputError(
+                f"{path}: the run cannot be resumed: plan[{number}]: there is no file of "
+                f"{trial.model} · {trial.recipe}"
+            )
+    return suite
 
 
 def exit_code(folder: RunFolder) -> int:
@@ -232,19 +260,19 @@ def exit_code(folder: RunFolder) -> int:
     states = {trial.state for trial in trials}
     if "valid" not in states or "invalid" in states:
         return InvalidRunError.exit_code
-    return int("failed" in states or bool(folder.manifest()["failures"]))
+    return int("failed" in states or bool(folder.run().failures))
 
 
 def _measure(
     folder: RunFolder,
     suite: Suite,
     devices: Sequence[Device],
-    plan: Sequence[PlannedTrial],
     watcher: Watcher,
 ) -> None:
-    manifest = folder.manifest()
-    folder.write_manifest({**manifest, "state": "running"})
-    payloads = _payloads(folder, manifest, suite.runtimes, watcher)
+    run = folder.run()
+    plan = run.plan
+    folder.write_run(run.model_copy(update={"state": "running"}))
+    payloads = _payloads(folder, run, suite.runtimes, watcher)
     runtimes = {runtime.name: runtime for runtime in suite.runtimes}
     finished = {record.trial for record in folder.trials() if record.is_final}
     watcher.measuring(plan, finished, suite)
@@ -273,8 +301,8 @@ def _measure(
         # On a full disk neither can be written; the samples' part files are read just as well.
         with contextlib.suppress(InvalidRunError):
             folder.fold_samples()
-            folder.write_manifest({**manifest, "state": "interrupted"})
-        command = "gate" if "gate" in manifest else "run"
+            folder.write_run(run.model_copy(update={"state": "interrupted"}))
+        command = "gate" if run.gate else "run"
         resume = f"go on with: mobilebench {command} --resume {folder.path}"
         if isinstance(error, KeyboardInterrupt):
             done, total = sum(record.is_final for record in folder.trials()), len(plan)
@@ -288,7 +316,7 @@ def _measure(
     folder.fold_samples()
     power_profiles.learn(folder)
     ended = clock.now("seconds")
-    folder.write_manifest({**manifest, "state": "finished", "finished": ended})
+    folder.write_run(run.model_copy(update={"state": "finished", "finished": ended}))
 
 
 def _side_by_side(
@@ -344,16 +372,16 @@ def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
 
 def _payloads(
     folder: RunFolder,
-    manifest: Mapping[str, Any],
-    runtimes: Sequence[RuntimeSpec],
+    run: Run,
+    runtimes: Sequence[Runtime],
     watcher: Watcher,
 ) -> dict[tuple[str, str], Payload]:
     packings = {runtime.packed for runtime in runtimes if runtime.packed}
     payloads = {}
-    count = len(manifest["artifacts"])
+    count = len(run.artifacts)
 
-    def told(number: int, place: int) -> Report:
-        """Told how much of one file is packed, it tells how much of all."""
+    def reporting(number: int, place: int) -> Report:
+        """Is given how much of one file is packed, and reports how much of all."""
         before = number + place / len(packings)
 
         def report(done: int, total: int) -> None:
@@ -364,16 +392,16 @@ def _payloads(
         report(0, 1)
         return report
 
-    for number, entry in enumerate(manifest["artifacts"]):
-        dataset = entry["dataset"]
-        model = folder.artifact(f"{entry['sha256']}.tflite")
-        payloads[entry["model"], entry["recipe"]] = Payload(
+    for number, artifact in enumerate(run.artifacts):
+        dataset = artifact.dataset
+        model = folder.artifact(f"{artifact.sha256}.tflite")
+        payloads[artifact.model, artifact.recipe] = Payload(
             model,
-            entry["sha256"],
-            folder.artifact(f"{dataset['sha256']}.npz") if dataset else None,
-            dataset["sha256"] if dataset else "",
+            artifact.sha256,
+            folder.artifact(f"{dataset.sha256}.npz") if dataset else None,
+            dataset.sha256 if dataset else "",
             {
-                packing: _packed(model, packing, told(number, place))
+                packing: _packed(model, packing, reporting(number, place))
                 for place, packing in enumerate(sorted(packings))
             },
         )
@@ -438,13 +466,23 @@ def _ensure_writable(results: Path) -> None:
 _IDENTITY = ("machine", "cpu", "cores", "board", "model", "serial")
 
 
-def _ensure_same_device(now: Mapping[str, Any], before: Mapping[str, Any], path: Path) -> None:
-    was = {key: before[key] for key in ("agent", "runtime", "runtime_version")}
-    was |= {key: before["info"].get(key) for key in _IDENTITY}
-    for key, value in was.items():
-        found = now[key] if key in now else now["info"].get(key)
+def _identity(device: DeviceFacts) -> dict[str, Any]:
+    return {
+        "agent": device.agent,
+        "runtime": device.runtime,
+        "runtime_version": device.runtime_version,
+        **{key: device.info.get(key) for key in _IDENTITY},
+    }
+
+
+def _ensure_same_device(now: DeviceFacts, before: DeviceFacts | None, path: Path) -> None:
+    if before is None:
+        raise BadInputError(f"{path} has no device {now.name!r}: start a new run")
+    found_now = _identity(now)
+    for key, value in _identity(before).items():
+        found = found_now[key]
         if found != value:
             raise BadInputError(
-                f"{path} was measured with {key} {value}, and device {before['name']!r} now has "
+                f"{path} was measured with {key} {value}, and device {before.name!r} now has "
                 f"{found}: start a new run, their numbers do not belong together"
             )

@@ -28,10 +28,11 @@ from mobilebench.devices.base import (
     TrialError,
 )
 from mobilebench.errors import InvalidRunError
+from mobilebench.records.protocol import MeasuringProtocol
+from mobilebench.records.runtime import Runtime
 from mobilebench.records.timings import Timings
 from mobilebench.records.trial import PlannedTrial, TrialRecord, attempt_name
 from mobilebench.store.folder import RunFolder
-from mobilebench.suite.schema import MeasuringProtocol, RuntimeSpec
 
 #: After so many failures of one variant in a row, its other trials are not worth their time.
 _FAILURES_BEFORE_SKIPPING = 2
@@ -67,7 +68,7 @@ def run_session(
     device: Device,
     plan: Sequence[PlannedTrial],
     payloads: Mapping[tuple[str, str], Payload],
-    runtimes: Mapping[str, RuntimeSpec],
+    runtimes: Mapping[str, Runtime],
     protocol: MeasuringProtocol,
     seed: int,
     on_trial: OnTrial,
@@ -166,7 +167,7 @@ def _attempt(
     trial: PlannedTrial,
     attempt: int,
     payload: Payload,
-    runtime: RuntimeSpec,
+    runtime: Runtime,
     protocol: MeasuringProtocol,
     warmup_runs: int | None,
     seed: int,
@@ -236,7 +237,7 @@ def _job(
     trial: PlannedTrial,
     name: str,
     payload: Payload,
-    runtime: RuntimeSpec,
+    runtime: Runtime,
     protocol: MeasuringProtocol,
     seed: int,
 ) -> Job:

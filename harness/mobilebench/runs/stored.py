@@ -68,24 +68,19 @@ def read_stored(
     Raises:
         BadInputError: it is damaged, or not finished.
     """
-    manifest = folder.manifest()
-    if manifest.get("state") != "finished":
-        raise BadInputError(f"it is not finished (state: {manifest.get('state')})")
-    try:
-        protocol = manifest["suite"]["protocol"]
-        settings = {
-            (plain(device["name"]), plain(runtime["name"])): setting(device, runtime, protocol)
-            for device in manifest["devices"]
-            for runtime in manifest["runtimes"]
-        }
-        name, created = str(manifest.get("run", folder.path.name)), str(manifest["created"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(f"{folder.path / MANIFEST} is damaged: {error!r}") from error
+    run = folder.run()
+    if run.state != "finished":
+        raise BadInputError(f"it is not finished (state: {run.state})")
+    settings = {
+        (plain(device.name), plain(runtime.name)): setting(device, runtime, run.suite.protocol)
+        for device in run.devices
+        for runtime in run.runtimes
+    }
     if rows is None and is_current(folder.path):
         rows = _table(folder.path / TABLE, column)
     if rows is None:
         rows = frame(summary_of(folder)).to_dict("records")
-    return StoredRun(name, created, {_key(row): row for row in rows}, settings)
+    return StoredRun(run.name, run.created, {_key(row): row for row in rows}, settings)
 
 
 def _key(row: Mapping[Any, Any]) -> Key:

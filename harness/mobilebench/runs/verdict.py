@@ -10,8 +10,9 @@ from typing import Any
 
 from mobilebench import crash
 from mobilebench.analysis import gating, units
-from mobilebench.analysis.gating import Look, Verdict
+from mobilebench.analysis.gating import Verdict
 from mobilebench.analysis.verdicts import Comparison, Finding
+from mobilebench.records.gate import Look
 from mobilebench.text import plain
 
 #: Where a gate's folder keeps what was said last.

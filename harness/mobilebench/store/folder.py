@@ -1,6 +1,6 @@
 """The results folder: raw first, append-only, and readable after any kind of death.
 
-``run.json`` is the manifest, replaced atomically. ``trials.jsonl`` has one line a finished
+``run.json`` is the run, replaced atomically. ``trials.jsonl`` has one line a finished
 attempt at a trial, written whole and flushed to the disk; a line cut by a crash is dropped on
 opening, so that the attempt is made again. Its samples are written to a part file *before* its
 line, and folded into ``samples.parquet`` when the run ends. Every table and picture is rebuilt from
@@ -17,12 +17,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import filelock
 
 from mobilebench.errors import BadInputError
 from mobilebench.files import disk_errors, write_atomically
+from mobilebench.records.run import Run, read_run
 from mobilebench.records.timings import Nanoseconds, Timings
 from mobilebench.records.trial import TrialRecord
 from mobilebench.store import samples as timings
@@ -36,9 +37,6 @@ LOCK = ".lock"
 
 #: What is rebuilt from the others.
 PAGE, TEXT, TABLE = "report.html", "report.md", "summary.csv"
-
-#: The layout of the folder; a newer one is refused, not guessed at.
-FORMAT = 1
 
 
 class FolderTakenError(BadInputError):
@@ -54,16 +52,14 @@ class RunFolder:
         self._appending = threading.Lock()
 
     @classmethod
-    def create(
-        cls, path: Path, manifest: dict[str, Any], files: Mapping[str, Path] | None = None
-    ) -> Self:
-        """Makes a new folder: the files that belong to the run first, its manifest last.
+    def create(cls, path: Path, run: Run, files: Mapping[str, Path] | None = None) -> Self:
+        """Makes a new folder: the files that belong to the run first, ``run.json`` last.
 
-        So a folder with a manifest has all that it needs to be resumed.
+        So a folder with a ``run.json`` has all that it needs to be resumed.
 
         Args:
             path: the new folder.
-            manifest: what ``run.json`` is to say.
+            run: what ``run.json`` is to say.
             files: models and data, by the name that they get in the folder.
 
         Raises:
@@ -88,7 +84,7 @@ class RunFolder:
                 (path / ARTIFACTS).mkdir()
             for name, source in (files or {}).items():
                 folder.add_artifact(source, name)
-            folder.write_manifest(manifest)
+            folder.write_run(run)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
@@ -99,32 +95,32 @@ class RunFolder:
         """Opens the folder of an earlier run.
 
         Raises:
-            BadInputError: there is no run there, or one of a newer format.
+            BadInputError: there is no run there, or one that is damaged or of a newer format.
         """
         folder = cls(path)
         if not (path / MANIFEST).is_file():
             raise BadInputError(f"{path} is no results folder: it has no {MANIFEST}")
-        found = folder.manifest().get("format")
-        if found != FORMAT:
-            raise BadInputError(
-                f"{path / MANIFEST} has format {found!r}, and this version reads format {FORMAT}; "
-                "use the version of MobileBench that wrote it"
-            )
+        folder.run()
         return folder
 
-    def manifest(self) -> dict[str, Any]:
-        """The contents of ``run.json``."""
-        try:
-            document = json.loads((self.path / MANIFEST).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadInputError(f"cannot read {self.path / MANIFEST}: {error}") from error
-        if not isinstance(document, dict):
-            raise BadInputError(f"{self.path / MANIFEST} is not a manifest")
-        return document
+    def run(self) -> Run:
+        """What ``run.json`` says, of whatever format it is.
 
-    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        Raises:
+            BadInputError: it is damaged, or of a newer format; the message names the key.
+        """
+        path = self.path / MANIFEST
+        try:
+            document = json.loads(path.read_text("utf-8"), parse_constant=_reject)
+        except OSError as error:
+            raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+        except (ValueError, RecursionError) as error:
+            raise BadInputError(f"{path} is damaged: it is not JSON ({error})") from error
+        return read_run(document, str(path))
+
+    def write_run(self, run: Run) -> None:
         """Replaces ``run.json`` as a whole."""
-        text = json.dumps({"format": FORMAT, **manifest}, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(run.document(), indent=1, ensure_ascii=False) + "\n"
         write_atomically(self.path / MANIFEST, text.encode())
 
     @contextlib.contextmanager
@@ -279,6 +275,10 @@ class RunFolder:
             target.parent.mkdir(exist_ok=True)
         # In memory first: NumPy hides the reason when a file cannot be written to its end.
         write_atomically(target, timings.to_part(times))
+
+
+def _reject(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
 
 
 def _record(document: dict[str, Any]) -> TrialRecord:

@@ -6,26 +6,25 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from mobilebench_agent.contract import FEWEST_WINDOWS
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
-from mobilebench.compress.pipeline.pack import Packing
 from mobilebench.compress.recipe import Recipe, parse_recipe
 from mobilebench.devices import kinds
 from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError
 from mobilebench.explain import explain_document
 from mobilebench.models.spec import NAMED_DATASETS, ModelSpec
+from mobilebench.records.protocol import MeasuringProtocol
+from mobilebench.records.runtime import Runtime
 from mobilebench.text import NAME_PATTERN, file_name
 
 
@@ -33,92 +32,18 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class MeasuringProtocol(_Table):
-    """How often and how long. The defaults are those of TensorFlow's benchmark_model.
+class ProtocolTable(MeasuringProtocol):
+    """How often and how long, without misspelt keys."""
 
-    Attributes:
-        blocks: fresh processes a variant; six give a 95 % interval of the median.
-        warmup_runs: at least so many inferences before the first timed one.
-        warmup_seconds: and at least so long.
-        runs: at least so many timed inferences a trial.
-        seconds: and at least so long.
-        max_seconds: a slow model stops here, with fewer runs.
-        timeout_seconds: a trial without an answer by then has failed; energy windows come on top.
-        cooldown_celsius: a trial begins when the device (a phone's battery, a Linux machine's
-            hottest thermal zone) has at most so many degrees; None: when it is not throttled.
-        cooldown_seconds: how long that is waited for; after that the run cannot go on.
-        sustained_minutes: a latency trial runs so long without a pause, in the place of ``runs``
-            and ``seconds``, and then there is one a variant unless ``blocks`` says otherwise;
-            None: bursts.
-        energy: whether energy per inference is measured, where a device has a counter for it.
-        energy_windows: pairs of an idle and a load window in an energy trial.
-        energy_seconds: how long each window is.
-    """
-
-    blocks: int = Field(6, ge=1, le=10_000)
-    warmup_runs: int = Field(1, ge=0)
-    warmup_seconds: float = Field(0.5, ge=0, le=3600, allow_inf_nan=False)
-    runs: int = Field(50, ge=1)
-    seconds: float = Field(1.0, ge=0, le=3600, allow_inf_nan=False)
-    max_seconds: float = Field(150.0, gt=0, le=36000, allow_inf_nan=False)
-    timeout_seconds: float = Field(300.0, gt=0, le=36000, allow_inf_nan=False)
-    cooldown_celsius: float | None = Field(None, ge=0, le=150, allow_inf_nan=False)
-    cooldown_seconds: float = Field(600.0, ge=0, le=36000, allow_inf_nan=False)
-    sustained_minutes: float | None = Field(None, gt=0, le=600, allow_inf_nan=False)
-    energy: bool = False
-    energy_windows: int = Field(FEWEST_WINDOWS, ge=FEWEST_WINDOWS, le=1000)
-    energy_seconds: float = Field(2.0, gt=0, le=600, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_block(cls, table: Any) -> Any:
-        if isinstance(table, dict) and table.get("sustained_minutes") and "blocks" not in table:
-            return {**table, "blocks": 1}
-        return table
-
-    @property
-    def measured_seconds(self) -> float:
-        """How long a latency trial is timed, at least."""
-        return self.seconds if self.sustained_minutes is None else 60 * self.sustained_minutes
-
-    def expected_seconds(self, kind: str) -> float:
-        """How long the timed loops or the windows of a trial take."""
-        if kind == "latency":
-            return self.warmup_seconds + self.measured_seconds
-        if kind == "energy":
-            # Each window has a lead-in of a quarter of its length.
-            return self.warmup_seconds + 2.5 * self.energy_windows * self.energy_seconds
-        return 0.0
-
-    def limit_seconds(self, kind: str) -> float:
-        """When a trial without an answer has failed."""
-        return self.timeout_seconds + (self.expected_seconds(kind) if kind == "energy" else 0)
+    model_config = ConfigDict(extra="forbid")
 
 
-class RuntimeSpec(_Table):
-    """How a model is run: accelerator, threads, delegate, CPUs; and how its file comes there.
+class RuntimeTable(Runtime):
+    """How a model is run, without misspelt keys."""
 
-    With ``packed`` the file is sent packed, the agent unpacks it in each trial, and the time that
-    takes is part of the initialization. The app unpacks gzip.
-
-    Attributes:
-        cpus: the process is kept to these, as ``[4, 5]`` to two fast cores; none: the system
-            chooses.
-    """
+    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=60, pattern=NAME_PATTERN)
-    accelerator: Literal["cpu", "gpu", "nnapi"] = "cpu"
-    threads: int = Field(1, ge=1, le=256)
-    xnnpack: bool = True
-    packed: Packing | None = None
-    cpus: tuple[Annotated[int, Field(ge=0, lt=4096)], ...] = ()
-
-    @field_validator("cpus")
-    @classmethod
-    def _each_once(cls, cpus: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(cpus)) < len(cpus):
-            raise ValueError("a CPU is there twice")
-        return tuple(sorted(cpus))
 
 
 class Suite(_Table):
@@ -129,10 +54,10 @@ class Suite(_Table):
 
     name: str = Field("suite", max_length=60, pattern=NAME_PATTERN)
     seed: int = Field(0, ge=0, lt=2**31)
-    protocol: MeasuringProtocol = MeasuringProtocol()
+    protocol: ProtocolTable = ProtocolTable()
     recipes: tuple[str | dict[str, Any], ...] = ()
     models: tuple[ModelSpec, ...] = Field(min_length=1)
-    runtimes: tuple[RuntimeSpec, ...] = Field((RuntimeSpec(name="cpu-1"),), min_length=1)
+    runtimes: tuple[RuntimeTable, ...] = Field((RuntimeTable(name="cpu-1"),), min_length=1)
     devices: tuple[Annotated[DeviceSpec, AfterValidator(kinds.checked)], ...] = Field(
         (DeviceSpec(name="local"),), min_length=1
     )

@@ -131,7 +131,7 @@ def interrupted(results: Path, watcher: Watcher, plan: Suite) -> tuple[RunFolder
         runs.start(plan, results, ["test"], watcher)  # type: ignore[arg-type]
     (path,) = results.iterdir()
     folder = RunFolder.open(path)
-    assert folder.manifest()["state"] == "interrupted"
+    assert folder.run().state == "interrupted"
     assert f"go on with: mobilebench run --resume {path}" in str(caught.value)
     return folder, str(caught.value)
 
@@ -142,9 +142,9 @@ def finish(folder: RunFolder) -> None:
     before = trials.read_bytes() if trials.exists() else b""
     runs.resume(folder.path, Watcher(0, nothing))  # type: ignore[arg-type]
     assert trials.read_bytes().startswith(before)
-    assert folder.manifest()["state"] == "finished"
+    assert folder.run().state == "finished"
     names = [record.trial for record in folder.trials()]
-    assert sorted(names) == sorted(entry["trial"] for entry in folder.manifest()["plan"])
+    assert sorted(names) == sorted(entry.trial for entry in folder.run().plan)
     assert set(states(folder)) == {"valid"}
     assert runs.exit_code(folder) == 0
 
@@ -354,7 +354,7 @@ def test_a_phone_that_heats_up(phones: list[Android], tmp_path: Path, times: int
     assert watcher.waited[0].startswith("cooling: thermal status 3, ")
     # Each trial counts once, in the plan's order, with its own samples.
     trials = folder.trials()
-    assert [r.trial for r in trials] == [p["trial"] for p in folder.manifest()["plan"]]
+    assert [r.trial for r in trials] == [p.trial for p in folder.run().plan]
     samples = dict(folder.samples())
     assert sorted(samples) == sorted(r.trial for r in trials if r.kind == "latency")
     assert all(samples[r.trial].size == r.samples for r in trials if r.kind == "latency")

@@ -78,14 +78,14 @@ def test_two_phones_at_once(suite: Path, tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr  # the bad model, and nothing else
     assert "Traceback" not in done.stderr
     run = only_run(results)
-    manifest = run.manifest()
-    assert [d["kind"] for d in manifest["devices"]] == ["android", "android"]
-    assert all(d["virtual"] for d in manifest["devices"])
-    assert [(f["model"], f["recipe"]) for f in manifest["failures"]] == [("bad", "as_is")]
-    names = {d["name"] for d in manifest["devices"]}
+    found = run.run()
+    assert [d.kind for d in found.devices] == ["android", "android"]
+    assert all(d.virtual for d in found.devices)
+    assert [(f.model, f.recipe) for f in found.failures] == [("bad", "as_is")]
+    names = {d.name for d in found.devices}
     assert names == {"Pixel-7-Pro", "SM-S911B"}
     trials = run.trials()
-    assert len(trials) == len(manifest["plan"])
+    assert len(trials) == len(found.plan)
     for name in names:
         mine = [t for t in trials if t.device == name]
         assert {t.state for t in mine if t.model == "small"} == {"valid"}

@@ -116,9 +116,9 @@ def test_a_run_of_its_own(any_android: Android, connect: Connect, tmp_path: Path
     assert shown.exit_code == 0, shown.output
     assert any_android.installed == {}
     folder = folder_in(tmp_path / "results")
-    (device,) = folder.manifest()["devices"]
-    assert (device["executor"], device["runtime"]) == ("benchmark_model", "benchmark_model")
-    assert device["virtual"]
+    (device,) = folder.run().devices
+    assert (device.executor, device.runtime) == ("benchmark_model", "benchmark_model")
+    assert device.virtual
     trials = folder.trials()
     assert [(trial.kind, trial.state, trial.samples) for trial in trials] == [
         ("latency", "valid", 0)
@@ -164,8 +164,8 @@ def test_compared_with_the_apps_results_it_is_refused(
 def test_on_a_board(board: Phone, connect: Connect, tmp_path: Path) -> None:
     shown = cross_check(connect(board).serial, program(tmp_path, says()), tmp_path / "results")
     assert shown.exit_code == 0, shown.output
-    (device,) = folder_in(tmp_path / "results").manifest()["devices"]
-    assert (device["kind"], device["executor"]) == ("board", "benchmark_model")
+    (device,) = folder_in(tmp_path / "results").run().devices
+    assert (device.kind, device.executor) == ("board", "benchmark_model")
 
 
 def test_a_run_that_is_resumed_uses_its_own_copy(
@@ -175,10 +175,10 @@ def test_a_run_that_is_resumed_uses_its_own_copy(
     binary = program(tmp_path, says())
     assert cross_check(serial, binary, tmp_path / "results").exit_code == 0
     folder = folder_in(tmp_path / "results")
-    manifest = folder.manifest()
-    assert str(tmp_path) not in json.dumps(manifest["suite"])
+    run = folder.run()
+    assert str(tmp_path) not in json.dumps(run.suite.document)
     binary.unlink()
-    folder.write_manifest({**manifest, "state": "interrupted"})
+    folder.write_run(run.model_copy(update={"state": "interrupted"}))
     lines = (folder.path / "trials.jsonl").read_text().splitlines(keepends=True)
     (folder.path / "trials.jsonl").write_text("".join(lines[:2]))
     resumed = CliRunner().invoke(main, ["run", "--resume", str(folder.path)])

@@ -12,14 +12,13 @@ import lzma
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mobilebench.compress.step import unreported
+from mobilebench.records.runtime import Packing
 
 if TYPE_CHECKING:
     from mobilebench.compress.step import Report
-
-Packing = Literal["gzip", "xz", "zstd"]
 
 #: Bytes between two reports of the slowest packer's progress.
 _PART = 2**18

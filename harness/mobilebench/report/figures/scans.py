@@ -16,6 +16,8 @@ from mobilebench.text import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mobilebench.records.run import Run
+
 #: Scans and layers that are drawn at most, the layers with most weights.
 MOST_SCANS = 8
 MOST_LAYERS = 40
@@ -31,28 +33,24 @@ class _Layer:
     rate: float
 
 
-def scan_pictures(manifest: Mapping[str, Any]) -> list[Picture]:
+def scan_pictures(run: Run) -> list[Picture]:
     """A picture for each scan of a run, whichever recipes go on from it.
 
-    Args:
-        manifest: ``run.json``; what is not as a recipe writes it is passed over.
+    A scan that is not as a recipe writes it is passed over.
     """
     drawn: dict[tuple[str, str], Picture] = {}
     with mpl.rc_context(STYLE):
-        for model, step, document in _scans(manifest):
+        for model, step, document in _scans(run):
             if (model, step) not in drawn and len(drawn) < MOST_SCANS:
                 drawn[model, step] = _picture(model, step, document)
     return list(drawn.values())
 
 
-def _scans(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for artifact in manifest.get("artifacts", ()):
-        provenance = artifact.get("provenance")
-        steps = provenance.get("steps") if isinstance(provenance, dict) else None
-        for step in steps if isinstance(steps, list) else ():
-            document = step.get("sensitivity") if isinstance(step, dict) else None
-            if isinstance(document, dict) and _is_sound(document):
-                yield str(artifact.get("model", "")), str(step.get("step", "")), document
+def _scans(run: Run) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for artifact in run.artifacts:
+        for step in artifact.provenance.steps:
+            if step.sensitivity is not None and _is_sound(step.sensitivity):
+                yield artifact.model, step.step, step.sensitivity
 
 
 def _is_sound(document: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mobilebench.report.exports import history as history_outputs
 from mobilebench.report.figures.drawing import Picture
@@ -21,9 +21,10 @@ from mobilebench.report.tables.grid import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from mobilebench.analysis.summary import Comparison, Summary, Variant
+    from mobilebench.records.run import Run
     from mobilebench.runs.history import Series
     from mobilebench.runs.verdict import GateResult
 
@@ -50,7 +51,7 @@ class _Section:
 
 def render(
     summary: Summary,
-    manifest: Mapping[str, Any],
+    run: Run,
     verdict: GateResult | None = None,
     histories: Sequence[Series] = (),
 ) -> str:
@@ -58,11 +59,11 @@ def render(
 
     Args:
         summary: what the run found.
-        manifest: ``run.json``, for the appendix. Its strings are escaped, whoever wrote them.
+        run: for the appendix. Its strings are escaped, whoever wrote them.
         verdict: what the gate says, if the run is a gate's.
         histories: the run's variants over the runs before it.
     """
-    policy = manifest.get("gate", {}).get("policy", {})
+    policy = run.gate.policy if run.gate else {}
     # What has changed comes first.
     shown = sorted(histories, key=lambda series: not series.steps)[:MOST_HISTORIES]
     sections = [
@@ -83,11 +84,11 @@ def render(
         verdict_head=head(verdict, policy, summary.warnings) if verdict else None,
         histories=[history_outputs.section(series) for series in shown],
         histories_left_out=len(histories) - len(shown),
-        manifest=manifest,
+        document=run.document(),
         sections=sections,
         single=len({(c.device, c.runtime) for c in summary.comparisons}) == 1,
         overviews=overviews(summary.comparisons),
-        scans=scan_pictures(manifest),
+        scans=scan_pictures(run),
         without_pictures=max(0, len(sections) - MOST_ILLUSTRATED),
         failed_trials=summary.failed_trials[:MOST_FAILED_TRIALS],
         failed_left_out=max(0, len(summary.failed_trials) - MOST_FAILED_TRIALS),

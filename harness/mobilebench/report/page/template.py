@@ -44,7 +44,7 @@ def _words(text: object) -> str:
 
 
 def _json(value: object) -> str:
-    """A part of the manifest as readable text, a line a field."""
+    """A part of the run as readable text, a line a field."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     return "\n".join(_plain_line(line) for line in text.splitlines())
 

@@ -60,7 +60,7 @@ def head(result: GateResult, policy: Mapping[str, Any], said: Sequence[str] = ()
 
     Args:
         result: what the gate says.
-        policy: what the manifest has of it: each metric's direction.
+        policy: what the run has of it: each metric's direction.
         said: warnings that the page has already.
     """
     looks = ", then after ".join(f"{look.blocks} at {look.alpha:g}" for look in result.looks)

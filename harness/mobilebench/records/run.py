@@ -1,0 +1,283 @@
+"""A run: everything that ``run.json`` says, typed. Its measurements are kept apart.
+
+Format 2 is what is written. Format 1 is read, too: :func:`migrate` makes format 2 of it in memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from mobilebench.errors import BadInputError, first_line
+from mobilebench.explain import explain_document
+from mobilebench.records.device import DeviceFacts
+from mobilebench.records.gate import Gate
+from mobilebench.records.protocol import MeasuringProtocol
+from mobilebench.records.runtime import Runtime
+from mobilebench.records.trial import PlannedTrial
+
+#: The format of ``run.json`` and its folder; a newer one is refused, not guessed at.
+FORMAT = 2
+
+#: Sizes of an artifact's file: as it is, or packed.
+FILE = "file"
+
+
+def _moment(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("should be a time with its time zone")
+    return text
+
+
+#: A UTC time (ISO 8601).
+Moment = Annotated[str, AfterValidator(_moment)]
+#: It becomes part of a file's name.
+Hash = Annotated[str, Field(pattern=r"^[0-9A-Za-z]+$")]
+
+
+class _Part(BaseModel):
+    """Keys that a newer version added are passed over."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class _Verbatim(_Part):
+    """A part of which only some keys are read, and whose whole ``document`` is kept as it was."""
+
+    document: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_document(cls, table: Any) -> Any:
+        return {**table, "document": table} if isinstance(table, dict) else table
+
+    @model_serializer
+    def _as_it_was(self) -> dict[str, Any]:
+        return self.document
+
+
+class StoredSuite(_Verbatim):
+    """The suite that was run; a resume validates the whole document."""
+
+    name: str
+    protocol: MeasuringProtocol
+
+
+class StoredModel(_Part):
+    """A model of the suite, and the accuracy that is required of its variants (shares)."""
+
+    name: str
+    source: str = ""
+    data: str | None = None
+    baseline: str
+    min_accuracy: float | None = None
+    max_accuracy_loss: float | None = None
+
+
+class StoredDataset(_Part):
+    """The labelled samples that a variant was evaluated on; ``count`` of them."""
+
+    name: str
+    sha256: Hash
+    count: int = Field(ge=1)
+
+
+class StoredStep(_Part):
+    """What is read of a recipe's step.
+
+    Attributes:
+        step: its text.
+        sparse_kernels: how many nodes it meant for kernels that use zeros.
+        sensitivity: the scan that a pruning step chose its rates from.
+    """
+
+    step: str = ""
+    sparse_kernels: int | None = None
+    sensitivity: dict[str, Any] | None = None
+
+
+class Provenance(_Verbatim):
+    """Where an artifact comes from; ``steps`` are in order."""
+
+    steps: tuple[StoredStep, ...] = ()
+
+
+class StoredArtifact(_Part):
+    """One variant's file, below ``artifacts/``.
+
+    Attributes:
+        sizes: bytes: of the ``file``, and of what each packing makes of it, where that is known.
+        dataset: what it is evaluated on; None: its accuracy is not measured.
+        warnings: what was noticed while it was made.
+    """
+
+    model: str
+    recipe: str
+    sha256: Hash
+    sizes: dict[str, Annotated[int, Field(ge=0)]]
+    dataset: StoredDataset | None = None
+    warnings: tuple[str, ...] = ()
+    provenance: Provenance = Provenance.model_validate({})
+
+
+class StoredFailure(_Part):
+    """A variant that could not be made: the step that failed and why, in one sentence."""
+
+    model: str
+    recipe: str
+    step: str = ""
+    reason: str
+
+
+class Run(_Part):
+    """A run, as ``run.json`` has it: everything but the measurements.
+
+    Attributes:
+        name: of the run, and of its folder.
+        state: ``running`` also after a crash or a power cut.
+        created, finished: UTC times; not finished: None.
+        suite: what was asked for, without the folders of the user's disk.
+        command: how it was asked for.
+        versions: of the libraries that took part, by name.
+        host: what the controlling machine is.
+        plan: the trials in order.
+        gate: what a gate compares; None: the run is none.
+        warnings: what must not be read into the numbers.
+    """
+
+    name: str
+    state: Literal["running", "interrupted", "finished"]
+    created: Moment
+    finished: Moment | None = None
+    suite: StoredSuite
+    seed: int
+    command: tuple[str, ...] = ()
+    versions: dict[str, str] = {}
+    host: dict[str, Any] = {}
+    devices: tuple[DeviceFacts, ...]
+    runtimes: tuple[Runtime, ...]
+    models: tuple[StoredModel, ...]
+    artifacts: tuple[StoredArtifact, ...]
+    failures: tuple[StoredFailure, ...] = ()
+    plan: tuple[PlannedTrial, ...]
+    gate: Gate | None = None
+    warnings: tuple[str, ...] = ()
+
+    def device(self, name: str) -> DeviceFacts | None:
+        """The device of that name."""
+        return next((device for device in self.devices if device.name == name), None)
+
+    def runtime(self, name: str) -> Runtime | None:
+        """The runtime of that name."""
+        return next((runtime for runtime in self.runtimes if runtime.name == name), None)
+
+    def model(self, name: str) -> StoredModel | None:
+        """The model of that name."""
+        return next((model for model in self.models if model.name == name), None)
+
+    def artifacts_of(self, model: str) -> dict[str, StoredArtifact]:
+        """A model's files, by recipe."""
+        return {found.recipe: found for found in self.artifacts if found.model == model}
+
+    def failures_of(self, model: str) -> dict[str, StoredFailure]:
+        """Which of a model's variants could not be made, by recipe."""
+        return {found.recipe: found for found in self.failures if found.model == model}
+
+    def document(self) -> dict[str, Any]:
+        """What ``run.json`` holds, as plain values."""
+        return {"format": FORMAT, **self.model_dump(mode="json")}
+
+
+def read_run(document: Any, origin: str) -> Run:
+    """The run that a document of any known format holds.
+
+    Args:
+        document: what was read from JSON.
+        origin: where, for a sentence.
+
+    Raises:
+        BadInputError: it is none, or of a newer format; the message names the key.
+    """
+    if not isinstance(document, dict):
+        raise BadInputError(f"{origin} is damaged: it holds no table")
+    found = document.get("format")
+    if not isinstance(found, int) or isinstance(found, bool) or not 1 <= found <= FORMAT:
+        raise BadInputError(
+            f"{origin} has format {found!r}, and this version reads formats 1 to {FORMAT}; "
+            "use the version of MobileBench that wrote it"
+        )
+    try:
+        # Parts that are kept as they were must be writable again: no infinity, no half character.
+        json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
+        return Run.model_validate(migrate(document))
+    except ValidationError as error:
+        why = explain_document(error, Run).removesuffix(".")
+        older = "" if found == FORMAT else f" (format {found}, read as format {FORMAT})"
+        raise BadInputError(f"{origin} is damaged: {why}{older}") from error
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{origin} is damaged: {first_line(error)}") from error
+
+
+def migrate(document: dict[str, Any]) -> dict[str, Any]:
+    """The same run in format 2, whatever format it has; what is damaged stays so.
+
+    Format 1 called the run's name ``run`` and a gate's pairs ``places``; it had a key for each size
+    of an artifact; and what a suite says of a device's battery was in the suite alone.
+    """
+    if document.get("format") != 1:
+        return document
+    new = {key: value for key, value in document.items() if key != "run"}
+    if "run" in document:
+        new["name"] = document["run"]
+    # What a run lacked that was interrupted early.
+    for part in ("devices", "runtimes", "models", "artifacts", "plan"):
+        new.setdefault(part, [])
+    suite = document.get("suite")
+    specs = suite.get("devices") if isinstance(suite, dict) else None
+    new["devices"] = _each(new["devices"], lambda table: _device_2(table, specs))
+    new["artifacts"] = _each(new["artifacts"], _artifact_2)
+    if isinstance(gate := document.get("gate"), dict):
+        new["gate"] = _renamed(gate, "places", "pairs")
+        if isinstance(gate.get("noise"), list):
+            noise = _each(gate["noise"], lambda table: _renamed(table, "place", "pair"))
+            new["gate"]["noise"] = noise
+    return {**new, "format": FORMAT}
+
+
+def _each(part: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    if not isinstance(part, list):
+        return part
+    return [change(entry) if isinstance(entry, dict) else entry for entry in part]
+
+
+def _device_2(table: dict[str, Any], specs: Any) -> dict[str, Any]:
+    """With what the suite says of it, which goes before what an earlier run had shown."""
+    of_it = (s for s in (specs if isinstance(specs, list) else ()) if isinstance(s, dict))
+    spec = next((s for s in of_it if s.get("name") == table.get("name")), {})
+    asked = {key: spec[key] for key in ("battery_current", "power_counter") if spec.get(key)}
+    return {**table, **asked}
+
+
+_SIZES_1 = {"bytes": FILE, "gzip_bytes": "gzip", "zstd_bytes": "zstd", "xz_bytes": "xz"}
+
+
+def _artifact_2(table: dict[str, Any]) -> dict[str, Any]:
+    new = {key: value for key, value in table.items() if key not in _SIZES_1}
+    sizes = {to: table[key] for key, to in _SIZES_1.items() if table.get(key) is not None}
+    return {**new, "sizes": sizes}
+
+
+def _renamed(table: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {new if key == old else key: value for key, value in table.items()}
