@@ -42,7 +42,11 @@ def without_none(**given: Any) -> dict[str, Any]:
 
 def require_alone(kind: str, /, **others: object) -> None:
     """Raises BadInputError if something is given beside ``resume``, whose run has its own."""
-    given = [name for name, value in others.items() if value]
+    given = [
+        name
+        for name, value in others.items()
+        if not (value is None or (isinstance(value, Sequence) and not value))
+    ]
     if given:
         raise BadInputError(
             f"resume goes on with the {kind} as it was begun: leave {', '.join(given)} out"

@@ -150,7 +150,7 @@ def run(
         energy=True if unplugged else energy,
     )
     if resume is not None:
-        require_alone("run", what=what is not None, devices=devices, recipes=recipes, data=data,
+        require_alone("run", what=what, devices=devices, recipes=recipes, data=data,
                       student=student, teachers=teachers, allow=allow, binary=binary,
                       **overrides)  # fmt: skip
         return Run(runs.resume(Path(resume), watcher_of(progress)).path)
@@ -256,8 +256,9 @@ def gate(
     from mobilebench.runs import gate as gates
 
     if resume is not None:
-        require_alone("gate", baseline=baseline is not None, candidate=candidate, data=data,
-                      policy=policy, devices=devices, allow=allow, cpus=cpus)  # fmt: skip
+        require_alone("gate", baseline=baseline, candidate=candidate, data=data,
+                      policy=policy, devices=devices, allow=allow, cpus=cpus, seconds=seconds,
+                      threads=threads, seed=seed, energy=energy)  # fmt: skip
         result = gates.resume(Path(resume), watcher_of(progress))
     else:
         rules = policy_of(policy)

@@ -109,7 +109,11 @@ def gate(
     from mobilebench.cli.terminal import RunDisplay
     from mobilebench.runs import gate as gates
 
-    if suite is not None and (baseline or candidate or data):
+    if resume is not None:
+        given = any((suite, baseline, candidate, data, policy, devices, allow, unplugged))
+        if given or any(v is not None for v in (seconds, threads, cpus, seed, energy)):
+            raise BadInputError("--resume goes on with the gate's own suite; give it alone")
+    elif bool(suite) == bool(baseline or candidate or data) or bool(baseline) != bool(candidate):
         raise BadInputError(
             "give --baseline and --candidate, or a suite file alone, which names its own models"
         )

@@ -129,6 +129,12 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if (executor == "benchmark_model") != (binary is not None):
         raise BadInputError("--executor benchmark_model and --binary PATH go together")
+    if binary and (energy or unplugged):
+        raise BadInputError("benchmark_model measures no energy: leave --binary out")
+    suites_own = (blocks, seconds, sustained_minutes, threads, cpus, seed, energy)
+    given = any((what, data, student, teachers, recipes, devices, allow, binary, unplugged))
+    if resume is not None and (given or any(v is not None for v in suites_own)):
+        raise BadInputError("--resume goes on with the run's own suite; give it alone")
     with RunDisplay(Console(stderr=True)) as display:
         if resume is None:
             display.prepare()
