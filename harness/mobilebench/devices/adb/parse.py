@@ -94,11 +94,10 @@ def parse_battery(text: str) -> Battery:
     Only whole lines in the service's own spelling are taken, the first of each: Samsung's dump
     goes on with lower-case twins and a log in which old levels are repeated.
     """
-    level = _whole(text, "level", 0, 100)
-    scale = _whole(text, "scale", 1, 1000)
-    if level is not None and scale not in (None, 100):
-        assert scale is not None
-        level = round(100 * level / scale)
+    level = _whole(text, "level", 0, 1000)
+    if level is not None:
+        scale = _whole(text, "scale", 1, 1000) or 100
+        level = round(100 * level / scale) if level <= scale else None
     temperature = _whole(text, "temperature", -500, 1500)
     powered = {
         name: re.search(rf"^  {name} powered: (true|false)$", text, re.MULTILINE) for name in _PLUGS
