@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.support.models import BASELINE, MODELS, sha256  # noqa: F401 (still used from here)
+from tests.support.models import BASELINE
 
 if TYPE_CHECKING:
     from pathlib import Path

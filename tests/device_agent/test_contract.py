@@ -37,9 +37,10 @@ def test_no_field_value_breaks_the_reader(value: object) -> None:
     document = json.loads(VALID[5])
     for name in document:
         try:
-            contract.decode(json.dumps({**document, name: value}))
+            message = contract.decode(json.dumps({**document, name: value}))
         except contract.ContractError:
             continue
+        assert contract.decode(contract.encode(message)) == message
 
 
 @given(st.lists(st.integers(1, 2**62), max_size=50), st.text())

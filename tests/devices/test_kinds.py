@@ -16,8 +16,8 @@ from mobilebench.runs import selection
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import validate
 
-from tests.conftest import MODELS
 from tests.support.command import mobilebench
+from tests.support.models import MODELS
 from tests.support.plug_in import install, install_documented
 
 SUITE = """

@@ -10,11 +10,11 @@ from mobilebench.devices.android.device import AndroidDevice
 from mobilebench_agent.contract import PROTOCOL_VERSION, Job
 
 from app_build.errors import BuildError
-from tests.conftest import sha256
 from tests.phone import apps, needs
 from tests.phone.android import PACKAGE, Android, Package
 from tests.phone.fixtures import Connect
 from tests.phone.phone import Phone
+from tests.support.models import sha256
 
 
 def make(android: Android, connect: Connect, *, wait: float = 20, cool: float = 0) -> AndroidDevice:

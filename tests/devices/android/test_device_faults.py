@@ -12,7 +12,6 @@ from mobilebench.devices.base import InvalidTrialError, TrialError
 from mobilebench.errors import InvalidRunError
 from mobilebench_agent.contract import Event, Result
 
-from tests.conftest import sha256
 from tests.phone import apps, personalities
 from tests.phone.android import Android
 from tests.phone.cable import Cut
@@ -20,6 +19,7 @@ from tests.phone.fixtures import Connect
 from tests.phone.server import Server
 from tests.phone.system import System
 from tests.support.android import make, plan
+from tests.support.models import sha256
 
 HELLO = {
     "type": "hello",

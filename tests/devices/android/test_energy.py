@@ -19,13 +19,13 @@ from mobilebench.errors import BadInputError
 from mobilebench.store.folder import RunFolder
 
 from app_build.errors import BuildError
-from tests.conftest import MODELS
 from tests.phone import battery, needs, personalities
 from tests.phone.android import Android, Package
 from tests.phone.battery import Battery, Gauge
 from tests.phone.fixtures import Connect
 from tests.phone.system import System
 from tests.support.command import mobilebench
+from tests.support.models import MODELS
 
 SUITE = f"""
 [protocol]

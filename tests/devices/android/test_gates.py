@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +17,15 @@ from mobilebench.runs import pair as arms
 from mobilebench.runs.run import Quiet
 from mobilebench.suite import policy
 
-from tests.conftest import MODELS
 from tests.phone.android import PACKAGE, Android, Package
 from tests.phone.fixtures import Connect
+from tests.support.models import MODELS
+from tests.support.watcher import Watcher
 
 #: What is no matter of time, and what needs few trials.
 POLICY = policy.validate(
     {"latency": {"margin": 1.0}, "memory": {"enabled": False}}, "a test's policy"
 )
-
-
-class AfterSome(Quiet):
-    """Does something to the phone when three trials have ended."""
-
-    def __init__(self, action: Callable[[], object]) -> None:
-        self._action = action
-        self._ended = 0
-
-    def on_record(self, record: object) -> None:  # noqa: ARG002
-        self._ended += 1
-        if self._ended == 3:
-            self._action()
 
 
 @pytest.fixture
@@ -85,7 +72,7 @@ def test_a_phone_that_becomes_unfit(
 ) -> None:
     well = {name: getattr(phone.state, name) for name in values}
     results = tmp_path / "results"
-    result = run_gate(phone, results, AfterSome(lambda: phone.state.__dict__.update(values)))
+    result = run_gate(phone, results, Watcher(lambda: phone.state.__dict__.update(values), 3))
     assert (result.verdict, result.exit_code) == (Verdict.INVALID, 4)
     assert words in result.invalid
     (path,) = results.iterdir()
@@ -95,6 +82,6 @@ def test_a_phone_that_becomes_unfit(
 
 
 def test_a_phone_that_goes_away(phone: Android, tmp_path: Path) -> None:
-    result = run_gate(phone, tmp_path / "results", AfterSome(phone.phone.cable.unplug))
+    result = run_gate(phone, tmp_path / "results", Watcher(phone.phone.cable.unplug, 3))
     assert result.verdict == Verdict.INVALID
     assert "did not come back" in result.invalid

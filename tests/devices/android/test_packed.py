@@ -10,13 +10,13 @@ from mobilebench.devices.android.app import Apk
 from mobilebench.devices.base import TrialError
 from mobilebench_agent.contract import PROTOCOL_VERSION, Job
 
-from tests.conftest import MODELS, sha256
 from tests.phone import personalities
 from tests.phone.android import Android, Package
 from tests.phone.fixtures import Connect
 from tests.phone.system import System
 from tests.support.android import app_core, make
 from tests.support.command import mobilebench, only_run
+from tests.support.models import MODELS, sha256
 
 SUITE = f"""
 [protocol]

@@ -121,6 +121,7 @@ def test_a_dark_screen_is_switched_on(pixel: Android, connect: Connect) -> None:
 def test_a_lock_without_a_secret_is_passed(pixel: Android, connect: Connect) -> None:
     pixel.state.locked, pixel.state.secure = True, False
     make(pixel, connect).probe()
+    assert not pixel.state.locked
 
 
 def test_heat_is_waited_for(pixel: Android, connect: Connect) -> None:
@@ -134,6 +135,7 @@ def test_heat_is_waited_for(pixel: Android, connect: Connect) -> None:
 
     pixel.thermal = cooling
     make(pixel, connect, cool=60).probe()
+    assert list(asked) == [], "it was not read until it was cool"
 
 
 SPOILT = [

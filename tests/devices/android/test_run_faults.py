@@ -21,51 +21,19 @@ from mobilebench.devices.android import device as phone_device
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import AndroidDevice
 from mobilebench.errors import InterruptedRunError, InvalidRunError
-from mobilebench.records.trial import PlannedTrial, TrialRecord
 from mobilebench.runs import run as runs
 from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import Suite
 
-from tests.conftest import MODELS
 from tests.phone import apps, personalities, system
 from tests.phone.android import PACKAGE, Android, Package
 from tests.phone.cable import Cut
 from tests.phone.fixtures import Connect
 from tests.phone.server import Server
 from tests.support.android import wait_for_state
-
-
-class Watcher:
-    """Does something as soon as so many trials have ended, or one has reached a phase."""
-
-    def __init__(self, after: int, action: Callable[[], object], phase: str = "") -> None:
-        self.after = after
-        self.action: Callable[[], object] | None = action
-        self.phase = phase
-        self.records: list[TrialRecord] = []
-
-    def compressing(self, _: object) -> None: ...
-
-    def not_made(self, _: object) -> None: ...
-
-    def measuring(self, *_: object) -> None: ...
-
-    def on_trial(self, _: PlannedTrial) -> None: ...
-
-    def on_event(self, event: Any) -> None:
-        if self.phase == event.phase and len(self.records) >= self.after:
-            self._act()
-
-    def on_record(self, record: TrialRecord) -> None:
-        self.records.append(record)
-        if not self.phase and len(self.records) >= self.after:
-            self._act()
-
-    def _act(self) -> None:
-        action, self.action = self.action, None
-        if action is not None:
-            action()
+from tests.support.models import MODELS
+from tests.support.watcher import BEGIN, Watcher
 
 
 def nothing() -> None: ...
@@ -128,7 +96,7 @@ def states(folder: RunFolder) -> list[str]:
 def interrupted(results: Path, watcher: Watcher, plan: Suite) -> tuple[RunFolder, str]:
     """Runs it into the fault, and returns what is left with the error's sentence."""
     with pytest.raises(InvalidRunError) as caught:
-        runs.start(plan, results, ["test"], watcher)  # type: ignore[arg-type]
+        runs.start(plan, results, ["test"], watcher)
     (path,) = results.iterdir()
     folder = RunFolder.open(path)
     assert folder.run().state == "interrupted"
@@ -140,7 +108,7 @@ def finish(folder: RunFolder) -> None:
     """Resumes it: what was finished stays as it is, byte for byte."""
     trials = folder.path / "trials.jsonl"
     before = trials.read_bytes() if trials.exists() else b""
-    runs.resume(folder.path, Watcher(0, nothing))  # type: ignore[arg-type]
+    runs.resume(folder.path, Watcher())
     assert trials.read_bytes().startswith(before)
     assert folder.run().state == "finished"
     names = [record.trial for record in folder.trials()]
@@ -151,7 +119,7 @@ def finish(folder: RunFolder) -> None:
 
 def test_unplugged_for_good_then_resumed(phones: list[Android], adb: Any, tmp_path: Path) -> None:
     pixel, _ = phones
-    watcher = Watcher(3, pixel.phone.cable.unplug, phase="measure")
+    watcher = Watcher(pixel.phone.cable.unplug, 3, "measure")
     folder, sentence = interrupted(tmp_path / "results", watcher, suite(pixel.phone.serial))
     assert "did not come back within 1 s" in sentence
     assert states(folder) == ["valid"] * 3
@@ -174,7 +142,7 @@ def test_a_phone_that_becomes_unfit_then_resumed(
 ) -> None:
     pixel, _ = phones
     well = {name: getattr(pixel.state, name) for name in values}
-    watcher = Watcher(3, lambda: pixel.state.__dict__.update(values))
+    watcher = Watcher(lambda: pixel.state.__dict__.update(values), 3)
     folder, sentence = interrupted(tmp_path / "results", watcher, suite(pixel.phone.serial))
     assert words in sentence
     hot = ["invalid"] if "thermal_status" in values else []
@@ -203,9 +171,9 @@ def test_what_passes_costs_no_trial(
 
     actions = {"cable": pixel.phone.cable.drop, "reboot": pixel.phone.reboot}
     phase = "" if "between" in what else "measure"
-    watcher = Watcher(3, actions.get(what, restart), phase)
+    watcher = Watcher(actions.get(what, restart), 3, phase)
     try:
-        folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+        folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)
     finally:
         if "server" in what:
             # A server ends with the thread that started it: here, the phone's.
@@ -268,7 +236,7 @@ def test_nothing_starts(
 
 def test_one_phone_of_two_is_lost(phones: list[Android], adb: Any, tmp_path: Path) -> None:
     pixel, _ = phones
-    watcher = Watcher(2, pixel.phone.cable.unplug)
+    watcher = Watcher(pixel.phone.cable.unplug, 2)
     folder, sentence = interrupted(tmp_path / "results", watcher, suite(*serials(phones)))
     assert "device 'phone-0'" in sentence
     of_the_other = [r for r in folder.trials() if r.device == "phone-1"]
@@ -292,9 +260,8 @@ def test_the_user_stops_while_a_file_is_sent(
     monkeypatch.setattr(
         phone_device, "AndroidDevice", functools.partial(AndroidDevice, wait_seconds=patience)
     )
-    watcher = Watcher(0, nothing)
 
-    def spoil(_: PlannedTrial) -> None:
+    def spoil() -> None:
         if what == "unplugged":
             pixel.phone.cable.unplug()
         else:
@@ -303,11 +270,11 @@ def test_the_user_stops_while_a_file_is_sent(
         assert main_thread
         threading.Timer(1.0, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
 
-    monkeypatch.setattr(watcher, "on_trial", spoil)
+    watcher = Watcher(spoil, 0, BEGIN)
     plan = suite(pixel.phone.serial, blocks=1)
     start = time.monotonic()
     with pytest.raises(InterruptedRunError, match="with 0 of 4 trials finished"):
-        runs.start(plan, tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+        runs.start(plan, tmp_path / "results", ["test"], watcher)
     # Far from both limits: that of a lost phone, and a silent one's (60 s for a small file).
     assert time.monotonic() - start < 50
     pixel.phone.cable.drop()
@@ -320,7 +287,7 @@ class Heating(Watcher):
     """A phone that gets hot, or is plugged, in the middle of a trial; and then is well again."""
 
     def __init__(self, times: int, disturb: Callable[[], object], rest: Callable[[], object]):
-        super().__init__(0, nothing)
+        super().__init__()
         self.times, self.disturb, self.rest = times, disturb, rest
         self.waited: list[str] = []
 
@@ -342,7 +309,7 @@ def test_a_phone_that_heats_up(phones: list[Android], tmp_path: Path, times: int
         lambda: pixel.state.__dict__.update(thermal_status=0, skin=33.0),
     )
     plan = suite(pixel.phone.serial, cooldown=60)
-    folder = runs.start(plan, tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+    folder = runs.start(plan, tmp_path / "results", ["test"], watcher)
     attempts = folder.attempts()
     spoilt = [record for record in attempts if record.state == "invalid"]
     assert [(r.trial, r.attempt, r.code) for r in spoilt] == [
@@ -377,7 +344,7 @@ def test_heat_is_what_a_sustained_trial_is_about(phones: list[Android], tmp_path
     plan = suite(pixel.phone.serial, cooldown=60)
     protocol = plan.protocol.model_copy(update={"sustained_minutes": 1 / 60, "blocks": 1})
     plan = plan.model_copy(update={"protocol": protocol})
-    folder = runs.start(plan, tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+    folder = runs.start(plan, tmp_path / "results", ["test"], watcher)
     assert [(r.state, r.attempt) for r in folder.trials()] == [("valid", 1)] * 4
     told = [r.warnings for r in folder.trials() if r.kind == "latency"]
     assert sorted(told) == [
@@ -390,7 +357,7 @@ def test_heat_is_what_a_sustained_trial_is_about(phones: list[Android], tmp_path
 def test_a_plug_that_is_pulled_in_mid_trial(phones: list[Android], tmp_path: Path) -> None:
     pixel, _ = phones
     watcher = Heating(1, lambda: setattr(pixel.state, "plugged", False), nothing)
-    folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+    folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)
     (spoilt,) = [record for record in folder.attempts() if record.state == "invalid"]
     assert spoilt.code == "plug_changed"
     assert spoilt.reason == "it was plugged in or unplugged meanwhile"
@@ -421,8 +388,8 @@ def test_a_run_that_ends_between_two_attempts(phones: list[Android], tmp_path: P
 
 def test_the_app_crashes_once(phones: list[Android], tmp_path: Path) -> None:
     pixel, _ = phones
-    watcher = Watcher(3, lambda: pixel.kill_app("APP CRASH(NATIVE)"), phase="measure")
-    folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)  # type: ignore[arg-type]
+    watcher = Watcher(lambda: pixel.kill_app("APP CRASH(NATIVE)"), 3, "measure")
+    folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)
     assert states(folder) == ["valid"] * 3 + ["failed"] + ["valid"] * 4
     assert folder.trials()[3].code == "app_crashed"
     assert runs.exit_code(folder) == 1

@@ -5,7 +5,6 @@ The app's own core runs behind ``am start`` on a JVM; where there is no JDK, the
 
 import json
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,13 +13,13 @@ import numpy as np
 import pytest
 from mobilebench.devices.android.app import Apk
 
-from tests.conftest import MODELS
 from tests.phone import personalities, system
 from tests.phone.android import Android, Package
 from tests.phone.fixtures import Connect
 from tests.phone.phone import Phone
 from tests.support.android import app_core
-from tests.support.command import mobilebench, only_run
+from tests.support.command import mobilebench, only_run, start
+from tests.support.models import MODELS
 
 SUITE = f"""
 [protocol]
@@ -170,11 +169,7 @@ def test_watch_runs_the_suite_on_each_phone_as_it_is_plugged_in(
     suite: Path, pixel: Android, connect: Connect, tmp_path: Path
 ) -> None:
     results = tmp_path / "results"
-    with subprocess.Popen(
-        [sys.executable, "-c", "from mobilebench.cli.main import main; main()", "watch", str(suite),
-         "--results", str(results)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+    with start("watch", suite, "--results", results) as process:
         apk = Apk.described()
         pixel.know(apk.path, Package(apk.version))
         connect(pixel.phone)

@@ -26,11 +26,11 @@ from mobilebench.suite.policy import Policy
 from mobilebench.suite.schema import validate
 from mobilebench_agent.contract import Job
 
-from tests.conftest import MODELS
 from tests.phone.android import Android, Package
 from tests.phone.fixtures import Connect
 from tests.phone.phone import Phone
 from tests.support.dumps import dump
+from tests.support.models import MODELS
 
 
 def test_an_old_build() -> None:

@@ -11,10 +11,10 @@ from mobilebench.devices.linux.board import BoardDevice
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job, Result
 
-from tests.conftest import sha256
 from tests.phone.fixtures import Connect
 from tests.phone.phone import Phone
 from tests.phone.server import Server
+from tests.support.models import sha256
 
 
 def job(device: BoardDevice, model: Path, kind: str = "latency", seconds: float = 0.05) -> Job:

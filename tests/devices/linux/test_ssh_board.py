@@ -12,10 +12,10 @@ from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.runs.selection import choose_devices, open_device
 from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job
 
-from tests.conftest import sha256
 from tests.phone import needs
 from tests.phone.ssh import HOST, ssh_program
 from tests.phone.system import System
+from tests.support.models import sha256
 
 
 @pytest.fixture

@@ -233,9 +233,10 @@ def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
 
 
 def test_this_machine_is_looked_at(tmp_path: Path) -> None:
-    """Whatever it tells: with every check allowed, nothing stands in the way."""
+    """Whatever it reports: with every check allowed, nothing stands in the way."""
     allowed = frozenset({"frequency", "power-save", "thermal"})
-    LocalDevice("local", None, tmp_path, allowed).preflight(Cooldown(), nobody)
+    found = LocalDevice("local", None, tmp_path, allowed).preflight(Cooldown(), nobody)
+    assert all(warning.startswith("measured although ") for warning in found.warnings)
 
 
 def test_a_pause_is_cut_short_by_who_is_told() -> None:
