@@ -5,7 +5,7 @@ import pytest
 from mobilebench.analysis import summarise
 from mobilebench.analysis.summary import Comparison
 
-from tests.analysis.test_summarise import BASE, SMALL, a_run, accuracy, in_files, trial
+from tests.support.two_variants import BASE, SMALL, a_run, accuracy, in_files, trial
 
 LABELS = np.arange(1000) % 10
 

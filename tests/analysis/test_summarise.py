@@ -3,51 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mobilebench.analysis import summarise
-from mobilebench.records.timings import Timings
-from mobilebench.records.trial import TrialRecord
 
-from tests.support.run_records import run_of
-
-BASE, SMALL = "float32", "int8"
-
-
-def metric(name, value, n=1):
-    return {"name": name, "unit": "1", "source": "test", "value": value, "n": n, "reason": ""}
-
-
-def trial(recipe, kind="latency", block=1, **rest):
-    return TrialRecord(
-        trial=f"{recipe}-{kind}-{block}", kind=kind, block=block, device="phone", model="m",
-        recipe=recipe, runtime="cpu", artifact=recipe, state="valid", started="", seconds=1.0,
-        **rest,
-    )  # fmt: skip
-
-
-def accuracy(recipe, predictions, labels):
-    right = float(np.mean(np.array(predictions) == labels))
-    return trial(
-        recipe,
-        "accuracy",
-        metrics=(metric("accuracy_top1", right, len(labels)),),
-        predictions=tuple(predictions),
-    )
-
-
-ARTIFACTS = [
-    {"model": "m", "recipe": BASE, "sha256": "a", "bytes": 400, "gzip_bytes": 300},
-    {"model": "m", "recipe": SMALL, "sha256": "b", "bytes": 100, "gzip_bytes": 90},
-]
-
-
-def a_run(**changes):
-    parts = {
-        "models": [{"name": "m", "baseline": BASE}],
-        "devices": [{"name": "phone"}],
-        "runtimes": [{"name": "cpu"}],
-        "artifacts": ARTIFACTS,
-        **changes,
-    }
-    return run_of(**parts)
+from tests.support.two_variants import (
+    ARTIFACTS,
+    BASE,
+    SMALL,
+    a_run,
+    accuracy,
+    in_files,
+    run_of,
+    trial,
+)
 
 
 def run(base_ns, small_ns, extra=(), **changes):
@@ -63,10 +29,6 @@ def run(base_ns, small_ns, extra=(), **changes):
         [*trials, *extra],
         in_files(samples),
     )
-
-
-def in_files(samples):
-    return ((trial, Timings(values)) for trial, values in samples)
 
 
 def variants(summary):

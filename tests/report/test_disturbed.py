@@ -19,7 +19,7 @@ from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import TRIALS, RunFolder
 from rich.console import Console
 
-from tests.report.conftest import build_run
+from tests.support.synthetic_run import build_run
 
 CLAIM = "no speed-up, ranking or verdict is drawn from"
 
