@@ -235,9 +235,9 @@ def test_both_agents_take_integers_as_they_are_and_warn_of_clipping(
     ):
         given = data(tmp_path / "d.npz", x=x, y=y)
         java = ask(model, "accuracy", **given)
-        python = converse([sys.executable, "-m", "device_agent"], job(model, "accuracy", **given))[
-            0
-        ]
+        python = converse(
+            [sys.executable, "-m", "mobilebench_agent"], job(model, "accuracy", **given)
+        )[0]
         assert java.predictions == python.predictions
         (said,) = python.warnings or ("",)
         assert [w for w in java.warnings if "clipped" in w] == [w for w in (said,) if w]
