@@ -9,7 +9,6 @@ from mobilebench.errors import BadInputError
 from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.suite.choose import choose_suite, quickstart
 from mobilebench.suite.schema import Suite, validate
-from mobilebench.text import file_name
 
 
 def load(tmp_path: Path, text: str, **overrides: object) -> Suite:
@@ -100,21 +99,6 @@ def test_ready_files_are_further_variants_of_their_model(tmp_path: Path) -> None
     ]
 
 
-def test_model_files_on_the_command_line_are_variants_of_the_first() -> None:
-    suite = choose_suite([Path("a.tflite"), Path("x/b.tflite")], "d.npz", [], {"blocks": 3})
-    assert [(m.name, Path(m.source).name, r.name) for m, r in suite.variants()] == [
-        ("a", "a.tflite", "as_is"),
-        ("a", "b.tflite", "b"),
-    ]
-    assert suite.protocol.blocks == 3
-    assert Path(suite.models[0].data or "").is_absolute()
-
-
-def test_files_of_one_name_are_told_apart() -> None:
-    suite = choose_suite([Path("o/m.tflite"), Path("a/m.tflite"), Path("b/m.tflite")], None, [], {})
-    assert [r.name for _, r in suite.variants()] == ["as_is", "a/m", "b/m"]
-
-
 def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
     suite = load(tmp_path, "seed = 1\n" + MODEL, seed=5, seconds=0.1, threads=2, blocks=9)
     assert (suite.seed, suite.protocol.seconds, suite.protocol.blocks) == (5, 0.1, 9)
@@ -170,31 +154,6 @@ def test_a_wrong_suite_is_told_file_key_and_choices(tmp_path: Path, text: str, w
     assert words in message
     assert str(tmp_path / "suite.toml") in message
     assert "\n" not in message
-
-
-def test_a_missing_suite(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="no suite file"):
-        choose_suite([tmp_path / "none.toml"], None, [], {})
-
-
-def test_a_suite_file_stands_alone(tmp_path: Path) -> None:
-    path = tmp_path / "suite.toml"
-    path.write_text(MODEL)
-    with pytest.raises(BadInputError, match="stands alone"):
-        choose_suite([path], "d.npz", [], {})
-
-
-def test_only_tflite_files_can_be_compared_as_they_are() -> None:
-    with pytest.raises(BadInputError, match=r"only \.tflite files can"):
-        choose_suite([Path("a.tflite"), Path("b.keras")], None, [], {})
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [("a b", "a-b"), ("Ünï", "n"), ("../x", "x"), ("…", "suite"), ("a" * 99, "a" * 60)],
-)
-def test_any_text_makes_a_name(text: str, name: str) -> None:
-    assert file_name(text) == name
 
 
 def test_a_sustained_suite_has_one_block_unless_it_says_otherwise() -> None:
