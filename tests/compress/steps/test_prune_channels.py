@@ -332,7 +332,7 @@ def test_recipes_read_and_write_it(text: str) -> None:
         ("prune_channels(0.5, scope=width)", "cannot have scope='width': it is layer"),
         ("prune(0.8) → prune_channels(0.5)", "would remove channels with the very weights"),
         ("prune_channels(0.5) → student", "what prune_channels did would be lost"),
-        ("int8 → prune_channels(0.5)", "int8 ends in a quantized .tflite"),
+        ("int8 → prune_channels(0.5)", "takes a Keras model, and int8 gives a quantized"),
     ],
 )
 def test_recipes_that_make_no_sense(text: str, message: str) -> None:
