@@ -16,7 +16,7 @@ from mobilebench.records.device import DeviceFacts
 HOST_CODES = (
     "timeout",  # no answer within the trial's time
     "agent_died",  # the process ended without a result
-    "protocol_violation",  # what it said is no message of ours, or of another trial
+    "protocol_violation",  # a message that is malformed, or of another trial
     "link_lost",  # the device went away in the middle, and again when it was repeated
     "adb_failed",  # adb or the device refused something, with its reason
     "push_failed",  # a file could not be sent
@@ -37,7 +37,8 @@ INVALID_CODES = (
     "device_unfit",  # battery low, locked, … after the trial
 )
 
-#: Told of each event, and once in a while of the latest one again: it may raise to end the trial.
+#: Called with each event, and once in a while with the latest one again: it may raise to end the
+#: trial.
 OnEvent = Callable[[Event], None]
 
 
@@ -81,7 +82,7 @@ class Cooldown:
 
 @dataclass(frozen=True)
 class PreflightProblem:
-    """One reason not to measure: the check's name, and a sentence.
+    """A check that failed, before or after a trial: its name, and a sentence.
 
     ``passes``: it may pass by waiting, as heat does; ``short`` then says what is waited for.
     """
@@ -93,7 +94,7 @@ class PreflightProblem:
 
     @property
     def code(self) -> str:
-        """What it makes of a trial: one of ``INVALID_CODES``."""
+        """Why a trial with it is invalid: one of ``INVALID_CODES``."""
         codes = {
             "thermal": "throttled",
             "cpu-quota": "throttled",
@@ -105,13 +106,13 @@ class PreflightProblem:
 
 @dataclass(frozen=True)
 class PreflightResult:
-    """What was found when a device was looked at before a trial: it goes to the trial's record."""
+    """What the checks before a trial found: it goes to the trial's record."""
 
     metrics: tuple[Metric, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
-#: Told in a few words what is waited for; it may raise to end the waiting.
+#: Called with a few words on what is waited for; it may raise to end the waiting.
 OnWait = Callable[[str], None]
 
 
@@ -133,11 +134,11 @@ class Device(Protocol):
         """Puts a file where the device's agent can read it and returns its path there."""
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
-        """Sees before a trial that the device is fit, and waits until it is cool enough.
+        """Checks before a trial that nothing disturbs it, and waits until the device is cool.
 
         Raises:
             InvalidTrialError: ``too_hot``: it did not cool down in time.
-            InvalidRunError: it is unfit in a way that waiting does not change.
+            InvalidRunError: a check failed, and waiting does not change that.
         """
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
@@ -149,11 +150,11 @@ class Device(Protocol):
         """
 
 
-def ensure_fit(device: Device) -> None:
-    """Sees that a device can be measured on at all; heat is left for each trial to wait for.
+def ensure_preflight(device: Device) -> None:
+    """Runs a device's preflight before a run; each trial waits for heat by itself.
 
     Raises:
-        InvalidRunError: it is unfit in a way that waiting does not change.
+        InvalidRunError: a check failed, and waiting does not change that.
     """
     with contextlib.suppress(InvalidTrialError):
         device.preflight(Cooldown(seconds=0), lambda _: None)

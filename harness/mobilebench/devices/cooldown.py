@@ -1,4 +1,4 @@
-"""Waiting for a device to cool down: in small steps, so that Ctrl-C is heard, and with words."""
+"""Waiting for a device to cool down: in small steps, so that Ctrl-C is noticed, and reported."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def pause(seconds: float, waiting: Callable[[], None]) -> None:
         time.sleep(min(left, _STEP_SECONDS))
 
 
-def tell(on_wait: OnWait, what: str, end: float) -> None:
-    """Says what is waited for, and how long at most (``end`` on the monotonic clock)."""
+def report(on_wait: OnWait, what: str, end: float) -> None:
+    """Reports what is waited for, and how long at most (``end`` on the monotonic clock)."""
     on_wait(f"cooling: {what}, {max(0.0, end - time.monotonic()):.0f} s left")

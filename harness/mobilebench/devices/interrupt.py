@@ -23,7 +23,7 @@ STEP_SECONDS = 0.25
 class _Stop:
     def __init__(self, event: threading.Event) -> None:
         self.event = event
-        self.is_told = False
+        self.is_raised = False
 
 
 _stop: ContextVar[_Stop | None] = ContextVar("stop", default=None)
@@ -46,8 +46,8 @@ def check() -> None:
         KeyboardInterrupt: the thread is to stop.
     """
     stop = _stop.get()
-    if stop is not None and not stop.is_told and stop.event.is_set():
-        stop.is_told = True
+    if stop is not None and not stop.is_raised and stop.event.is_set():
+        stop.is_raised = True
         raise KeyboardInterrupt
 
 

@@ -79,7 +79,7 @@ def checked(spec: DeviceSpec) -> DeviceSpec:
 
 
 def ensure_heeded(spec: DeviceSpec) -> None:
-    """Sees that no setting of a device would be overlooked.
+    """Refuses a device with a setting that its kind would ignore.
 
     Raises:
         BadInputError: its kind does not exist, or has no such setting.

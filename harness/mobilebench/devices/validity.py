@@ -1,4 +1,4 @@
-"""Whether a trial counts, from what the device's agent told of the time before and after it."""
+"""Whether a trial counts, from what the device's agent reported before and after it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from mobilebench.devices.base import InvalidTrialError, PreflightProblem
 from mobilebench.records import conditions
 
 
-def spoilt(result: Result) -> Iterator[PreflightProblem]:
-    """What a trial does not survive; load of others only disturbs it, and is told elsewhere."""
+def problems_during(result: Result) -> Iterator[PreflightProblem]:
+    """What makes a trial invalid; load of other processes only disturbs it."""
     values = conditions.told(result.metrics)
     if conditions.replugged(values):
         yield PreflightProblem("plug", "it was plugged in or unplugged meanwhile")
@@ -30,20 +30,20 @@ def spoilt(result: Result) -> Iterator[PreflightProblem]:
 def ensure_valid(
     result: Result, found: Iterable[PreflightProblem], allowed: frozenset[str]
 ) -> None:
-    """Lets a trial pass that nothing spoilt but what is allowed to.
+    """Lets a trial pass whose only problems are allowed ones.
 
     Args:
         result: the trial's, kept with an invalid one.
-        found: what spoilt it; of several reasons by one check the first is told.
+        found: the problems; of several by one check the first is named.
         allowed: checks that may fail.
 
     Raises:
         InvalidTrialError: it does not count.
     """
     reasons: dict[str, PreflightProblem] = {}
-    for unfit in found:
-        if unfit.check not in allowed:
-            reasons.setdefault(unfit.check, unfit)
+    for problem in found:
+        if problem.check not in allowed:
+            reasons.setdefault(problem.check, problem)
     if not reasons:
         return
     first, *_ = reasons.values()
@@ -52,6 +52,6 @@ def ensure_valid(
     raise InvalidTrialError(first.code, sentences, result, heat)
 
 
-def overlooked(found: Iterable[PreflightProblem], allowed: frozenset[str]) -> tuple[str, ...]:
-    """A warning for each reason that is allowed."""
-    return tuple(f"measured although {unfit.sentence}" for unfit in found if unfit.check in allowed)
+def allowed_warnings(found: Iterable[PreflightProblem], allowed: frozenset[str]) -> tuple[str, ...]:
+    """A warning for each problem that is allowed."""
+    return tuple(f"measured although {p.sentence}" for p in found if p.check in allowed)

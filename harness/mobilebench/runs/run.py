@@ -23,7 +23,7 @@ from mobilebench.compress.pipeline.pack import PACKERS
 from mobilebench.compress.service import compress_variants
 from mobilebench.devices import interrupt, kinds
 from mobilebench.devices.android import current_profiles
-from mobilebench.devices.base import Device, ensure_fit
+from mobilebench.devices.base import Device, ensure_preflight
 from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import (
     BadInputError,
@@ -132,7 +132,7 @@ def start(
     facts = [device.probe() for device in devices]
     for device in devices:
         # Before anything is made, which may take hours.
-        ensure_fit(device)
+        ensure_preflight(device)
     device_facts = list(map(_recorded, suite.devices, facts))
     try:
         outcome = compress_variants(

@@ -67,7 +67,7 @@ def test_a_phone_that_is_well(phone: Android, tmp_path: Path) -> None:
         ({"level": 11}, "its battery is at 11 %"),
     ],
 )
-def test_a_phone_that_becomes_unfit(
+def test_a_phone_that_fails_a_check(
     phone: Android, tmp_path: Path, values: dict[str, int], words: str
 ) -> None:
     well = {name: getattr(phone.state, name) for name in values}

@@ -1,4 +1,4 @@
-"""A phone that is not fit to be measured: nothing starts, and the reason has a name."""
+"""A phone that fails preflight: nothing starts, and the reason has a name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -59,12 +59,12 @@ def test_before_a_run(pixel: Android, connect: Connect, apply: Change, words: st
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("battery", "does not tell its battery's level"),
-        ("thermal", "does not tell its thermal status"),
-        ("policy", "does not tell whether its screen"),
+        ("battery", "does not report its battery's level"),
+        ("thermal", "does not report its thermal status"),
+        ("policy", "does not report whether its screen"),
     ],
 )
-def test_what_is_not_told_counts_as_unfit(
+def test_what_is_not_reported_is_a_problem(
     pixel: Android, connect: Connect, name: str, words: str
 ) -> None:
     setattr(pixel, name, lambda _: "\0\xff garbage level: 99999999999999999999\n")
@@ -98,7 +98,7 @@ def test_an_old_android_has_no_thermal_status(
     assert device.run(plan(device, model_file), lambda _: None, 60).samples_ns
 
 
-def test_a_check_that_is_allowed_to_fail_is_told(
+def test_a_check_that_is_allowed_to_fail_is_reported(
     pixel: Android, connect: Connect, model_file: Path
 ) -> None:
     pixel.installed[PACKAGE] = Package(1)
@@ -175,7 +175,7 @@ def test_a_trial_that_is_disturbed(
 @pytest.mark.parametrize(
     ("values", "check"), [({"plugged": False}, "plug"), ({"thermal_status": 3}, "thermal")]
 )
-def test_a_disturbance_that_is_allowed_is_told(
+def test_a_disturbance_that_is_allowed_is_reported(
     pixel: Android, connect: Connect, model_file: Path, values: dict[str, object], check: str
 ) -> None:
     pixel.installed[PACKAGE] = Package(1)
@@ -285,4 +285,4 @@ def test_a_temperature_that_is_not_told_is_not_waited_for(pixel: Android, connec
     pixel.battery = lambda state: battery(state).replace("  temperature: ", "  warmth: ")
     device.probe()
     told = device.preflight(Cooldown(32, 60), nobody).warnings
-    assert any(warning.startswith("not cooled down: it does not tell") for warning in told)
+    assert any(warning.startswith("not cooled down: it does not report") for warning in told)

@@ -137,7 +137,7 @@ def test_unplugged_for_good_then_resumed(phones: list[Android], adb: Any, tmp_pa
         ({"locked": True}, "it is locked"),
     ],
 )
-def test_a_phone_that_becomes_unfit_then_resumed(
+def test_a_phone_that_fails_preflight_then_resumed(
     phones: list[Android], tmp_path: Path, values: dict[str, object], words: str
 ) -> None:
     pixel, _ = phones
@@ -311,12 +311,12 @@ def test_a_phone_that_heats_up(phones: list[Android], tmp_path: Path, times: int
     plan = suite(pixel.phone.serial, cooldown=60)
     folder = runs.start(plan, tmp_path / "results", ["test"], watcher)
     attempts = folder.attempts()
-    spoilt = [record for record in attempts if record.state == "invalid"]
-    assert [(r.trial, r.attempt, r.code) for r in spoilt] == [
+    invalid = [record for record in attempts if record.state == "invalid"]
+    assert [(r.trial, r.attempt, r.code) for r in invalid] == [
         (attempts[3].trial, number, "throttled") for number in range(1, times + 1)
     ]
-    assert "it is throttled by heat (thermal status 3)" in spoilt[0].reason
-    told = {m["name"]: m["value"] for m in spoilt[0].metrics}
+    assert "it is throttled by heat (thermal status 3)" in invalid[0].reason
+    told = {m["name"]: m["value"] for m in invalid[0].metrics}
     assert (told["thermal_status_before"], told["thermal_status_after"]) == (0, 3)
     assert watcher.waited[0].startswith("cooling: thermal status 3, ")
     # Each trial counts once, in the plan's order, with its own samples.
@@ -358,27 +358,27 @@ def test_a_plug_that_is_pulled_in_mid_trial(phones: list[Android], tmp_path: Pat
     pixel, _ = phones
     watcher = Heating(1, lambda: setattr(pixel.state, "plugged", False), nothing)
     folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)
-    (spoilt,) = [record for record in folder.attempts() if record.state == "invalid"]
-    assert spoilt.code == "plug_changed"
-    assert spoilt.reason == "it was plugged in or unplugged meanwhile"
+    (invalid,) = [record for record in folder.attempts() if record.state == "invalid"]
+    assert invalid.code == "plug_changed"
+    assert invalid.reason == "it was plugged in or unplugged meanwhile"
     assert set(states(folder)) == {"valid"}
     assert runs.exit_code(folder) == 0
 
 
 def test_a_run_that_ends_between_two_attempts(phones: list[Android], tmp_path: Path) -> None:
-    """What was spoilt before is counted, and not measured a fourth time."""
+    """What was invalid before is counted, and not measured a fourth time."""
     pixel, _ = phones
     watcher = Heating(9, lambda: pixel.state.__dict__.update(thermal_status=3), nothing)
     folder, sentence = interrupted(tmp_path / "results", watcher, suite(pixel.phone.serial))
     assert "throttled by heat" in sentence
-    spoilt = folder.trials()[-1]
+    invalid = folder.trials()[-1]
     assert [(r.attempt, r.code) for r in folder.attempts()][3:] == [
         (1, "throttled"),
         (2, "too_hot"),
     ]
     pixel.state.thermal_status = 0
     finish(folder)
-    again = [r for r in folder.attempts() if r.trial == spoilt.trial]
+    again = [r for r in folder.attempts() if r.trial == invalid.trial]
     assert [(r.attempt, r.state) for r in again] == [
         (1, "invalid"),
         (2, "invalid"),

@@ -13,7 +13,7 @@ import pytest
 from mobilebench.devices import cooldown as cooling
 from mobilebench.devices.base import Cooldown, InvalidTrialError
 from mobilebench.devices.linux import state as linux_state
-from mobilebench.devices.linux.state import Fitness, LinuxState, parse
+from mobilebench.devices.linux.state import LinuxState, StateChecks, parse
 from mobilebench.devices.local.device import LocalDevice
 from mobilebench.errors import InvalidRunError
 from mobilebench_agent.contract import Metric, Result
@@ -72,12 +72,12 @@ def test_a_tree(tmp_path: Path) -> None:
     )
 
 
-def test_what_it_tells_has_the_agents_names(tmp_path: Path) -> None:
+def test_what_it_reports_has_the_agents_names(tmp_path: Path) -> None:
     write(tmp_path, WELL)
-    told = {m.name: (m.unit, m.value) for m in Environment(tmp_path).end()}
+    reported = {m.name: (m.unit, m.value) for m in Environment(tmp_path).end()}
     state = parse(reader(tmp_path)())
     for metric in (*state.metrics("before"), *state.metrics("after")):
-        assert told[metric.name] == (metric.unit, metric.value)
+        assert reported[metric.name] == (metric.unit, metric.value)
 
 
 @pytest.mark.parametrize(
@@ -92,35 +92,35 @@ def test_values_that_cannot_be(tmp_path: Path) -> None:
     assert parse(reader(tmp_path)()) == LinuxState()
 
 
-UNFIT = [
+FAILING = [
     ({f"{POLICY}/scaling_max_freq": "1200000"}, "cpu4 is limited to 1.20 GHz of 2.40", "frequency"),
     ({f"{POLICY}/scaling_governor": "powersave"}, "its governor is powersave", "power-save"),
 ]
 
 
-@pytest.mark.parametrize(("files", "words", "check"), UNFIT)
-def test_a_machine_that_is_not_fit(
+@pytest.mark.parametrize(("files", "words", "check"), FAILING)
+def test_a_machine_that_fails_preflight(
     tmp_path: Path, files: dict[str, str], words: str, check: str
 ) -> None:
     write(tmp_path, {**WELL, **files})
     with pytest.raises(InvalidRunError, match=words) as caught:
-        Fitness("pi", reader(tmp_path)).preflight(Cooldown(), nobody)
+        StateChecks("pi", reader(tmp_path)).preflight(Cooldown(), nobody)
     assert f"--allow {check}" in str(caught.value)
-    allowing = Fitness("pi", reader(tmp_path), frozenset({check}))
-    (told,) = allowing.preflight(Cooldown(), nobody).warnings
-    assert told.startswith(f"measured although {words}")
-    # The agent says the same of the time after it, and both are told once.
-    judged = allowing.judge(after(tmp_path))
-    assert set(judged.warnings) == ({told} if check == "frequency" else set())
+    allowing = StateChecks("pi", reader(tmp_path), frozenset({check}))
+    (reported,) = allowing.preflight(Cooldown(), nobody).warnings
+    assert reported.startswith(f"measured although {words}")
+    # The agent says the same of the time after it, and both are reported once.
+    judged = allowing.validate(after(tmp_path))
+    assert set(judged.warnings) == ({reported} if check == "frequency" else set())
 
 
 def test_an_adaptive_powersave_is_no_lowest_frequency(tmp_path: Path) -> None:
     files = {f"{POLICY}/scaling_governor": "powersave", f"{POLICY}/scaling_driver": "intel_pstate"}
     write(tmp_path, {**WELL, **files})
-    assert not Fitness("pc", reader(tmp_path)).preflight(Cooldown(), nobody).warnings
+    assert not StateChecks("pc", reader(tmp_path)).preflight(Cooldown(), nobody).warnings
 
 
-SPOILT = [
+INVALIDATED = [
     ({f"{THROTTLES}/core_throttle_count": "9"}, "throttled", "2 thermal throttle events", True),
     ({FIRMWARE: "50005"}, "throttled", "slowed down: under-voltage, throttled", True),
     ({FIRMWARE: "70000"}, "throttled", "slowed down: frequency capped", True),
@@ -131,51 +131,51 @@ SPOILT = [
 
 
 def after(root: Path, files: Mapping[str, str] = {}, kind: str = "latency") -> Result:
-    """The result of a trial during which those files changed, as the agent tells it."""
+    """The result of a trial during which those files changed, as the agent reports it."""
     around = Environment(root)
     write(root, files)
     return Result("r.1", kind, metrics=around.end())
 
 
-@pytest.mark.parametrize(("files", "code", "words", "heat"), SPOILT)
-def test_a_trial_that_the_machine_spoilt(
+@pytest.mark.parametrize(("files", "code", "words", "heat"), INVALIDATED)
+def test_a_trial_that_the_machine_invalidated(
     tmp_path: Path, files: dict[str, str], code: str, words: str, heat: bool
 ) -> None:
     write(tmp_path, WELL)
-    fitness = Fitness("pi", reader(tmp_path))
-    fitness.preflight(Cooldown(), nobody)
+    checks = StateChecks("pi", reader(tmp_path))
+    checks.preflight(Cooldown(), nobody)
     well = after(tmp_path)
-    assert fitness.judge(well) == well
-    spoilt = after(tmp_path, files)
+    assert checks.validate(well) == well
+    invalidated = after(tmp_path, files)
     with pytest.raises(InvalidTrialError, match=words) as caught:
-        fitness.judge(spoilt)
+        checks.validate(invalidated)
     assert (caught.value.code, caught.value.heat) == (code, heat)
-    assert caught.value.result == spoilt
+    assert caught.value.result == invalidated
 
 
 def test_what_slows_a_machine_down_changes_no_answer(tmp_path: Path) -> None:
     write(tmp_path, WELL)
-    fitness = Fitness("pi", reader(tmp_path))
+    checks = StateChecks("pi", reader(tmp_path))
     result = after(tmp_path, {f"{THROTTLES}/core_throttle_count": "9"}, "accuracy")
-    assert fitness.judge(result) == result
+    assert checks.validate(result) == result
 
 
 def test_load_of_others_makes_no_trial_invalid(tmp_path: Path) -> None:
     loads = ("cpu_load_other", "cpu_load_stolen")
-    told = tuple(Metric(name, "CPUs", "/proc/stat", 3.0) for name in loads)
-    result = Result("r.1", "latency", metrics=(*told, Metric("after_x", "1", "x", 1.0)))
-    assert Fitness("pi", reader(tmp_path)).judge(result) == result
+    reported = tuple(Metric(name, "CPUs", "/proc/stat", 3.0) for name in loads)
+    result = Result("r.1", "latency", metrics=(*reported, Metric("after_x", "1", "x", 1.0)))
+    assert StateChecks("pi", reader(tmp_path)).validate(result) == result
 
 
-def test_a_program_that_tells_nothing_is_watched_by_the_host(tmp_path: Path) -> None:
+def test_a_program_that_reports_nothing_is_watched_by_the_host(tmp_path: Path) -> None:
     write(tmp_path, WELL)
-    fitness = Fitness("pi", reader(tmp_path))
-    fitness.preflight(Cooldown(), nobody)
-    names = {metric.name for metric in fitness.judge(RESULT).metrics}
+    checks = StateChecks("pi", reader(tmp_path))
+    checks.preflight(Cooldown(), nobody)
+    names = {metric.name for metric in checks.validate(RESULT).metrics}
     assert {"before_zone0_temperature", "after_cpu4_frequency_limit"} <= names
     write(tmp_path, {f"{POLICY}/scaling_max_freq": "1800000"})
     with pytest.raises(InvalidTrialError, match=r"cpu4 is limited to 1\.80"):
-        fitness.judge(RESULT)
+        checks.validate(RESULT)
 
 
 def test_a_limit_that_came_meanwhile_is_waited_for(
@@ -183,11 +183,11 @@ def test_a_limit_that_came_meanwhile_is_waited_for(
 ) -> None:
     write(tmp_path, WELL)
     monkeypatch.setattr(linux_state, "_POLL_SECONDS", 0.01)
-    fitness = Fitness("pi", reader(tmp_path))
-    fitness.preflight(Cooldown(), nobody)
+    checks = StateChecks("pi", reader(tmp_path))
+    checks.preflight(Cooldown(), nobody)
     write(tmp_path, {f"{POLICY}/scaling_max_freq": "1800000"})
     with pytest.raises(InvalidTrialError, match=r"cpu4 is limited to 1\.80") as caught:
-        fitness.preflight(Cooldown(seconds=0), nobody)
+        checks.preflight(Cooldown(seconds=0), nobody)
     assert caught.value.code == "too_hot"
     said: list[str] = []
 
@@ -195,14 +195,14 @@ def test_a_limit_that_came_meanwhile_is_waited_for(
         said.append(text)
         write(tmp_path, WELL)
 
-    fitness.preflight(Cooldown(), cool)
+    checks.preflight(Cooldown(), cool)
     assert said[0].startswith("cooling: cpu4 is limited to 1.80 GHz of 2.40 GHz, ")
 
 
 def test_a_board_that_is_throttled_is_waited_for(tmp_path: Path) -> None:
     write(tmp_path, {**WELL, FIRMWARE: "0x50005"})
     with pytest.raises(InvalidTrialError, match="it is slowed down: under-voltage") as caught:
-        Fitness("pi", reader(tmp_path)).preflight(Cooldown(seconds=0), nobody)
+        StateChecks("pi", reader(tmp_path)).preflight(Cooldown(seconds=0), nobody)
     assert caught.value.code == "too_hot"
 
 
@@ -215,21 +215,21 @@ def test_it_is_waited_for_until_it_is_cool(tmp_path: Path, monkeypatch: pytest.M
         said.append(text)
         write(tmp_path, {ZONE: "35000", "class/thermal/thermal_zone1/temp": "35000"})
 
-    Fitness("pi", reader(tmp_path)).preflight(Cooldown(36, 60), cool)
+    StateChecks("pi", reader(tmp_path)).preflight(Cooldown(36, 60), cool)
     assert said[0].startswith("cooling: 41 → 36 °C, ")
 
 
 def test_it_does_not_cool_down(tmp_path: Path) -> None:
     write(tmp_path, WELL)
     with pytest.raises(InvalidTrialError, match="thermal_zone0 has 41 °C") as caught:
-        Fitness("pi", reader(tmp_path)).preflight(Cooldown(36, 0), nobody)
+        StateChecks("pi", reader(tmp_path)).preflight(Cooldown(36, 0), nobody)
     assert caught.value.code == "too_hot"
 
 
-def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
-    told = Fitness("vm", reader(tmp_path)).preflight(Cooldown(36, 60), nobody).warnings
-    assert told == ("not cooled down: it does not tell its temperature",)
-    assert Fitness("vm", reader(tmp_path)).preflight(Cooldown(), nobody).warnings == ()
+def test_a_machine_that_reports_nothing(tmp_path: Path) -> None:
+    reported = StateChecks("vm", reader(tmp_path)).preflight(Cooldown(36, 60), nobody).warnings
+    assert reported == ("not cooled down: it does not report its temperature",)
+    assert StateChecks("vm", reader(tmp_path)).preflight(Cooldown(), nobody).warnings == ()
 
 
 def test_this_machine_is_looked_at(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_this_machine_is_looked_at(tmp_path: Path) -> None:
     assert all(warning.startswith("measured although ") for warning in found.warnings)
 
 
-def test_a_pause_is_cut_short_by_who_is_told() -> None:
+def test_a_pause_is_cut_short_by_who_is_called() -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 

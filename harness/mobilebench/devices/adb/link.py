@@ -33,7 +33,7 @@ class Link:
         name: how tables call the device.
         device: where it is.
         wait_seconds: how long a lost device is waited for.
-        on_lost: told when whatever was known of the device must be looked at again.
+        on_lost: called when whatever was known of the device must be looked at again.
         has_started: whether a device that answers can be worked with; one that restarted may not.
     """
 
@@ -102,7 +102,7 @@ class Link:
             raise LinkLostError(f"{self._who} has restarted")
 
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the result should know; told once."""
+        """What a reader of the result should know; returned once."""
         notes, self._notes = self._notes, []
         return tuple(notes)
 

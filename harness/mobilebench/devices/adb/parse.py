@@ -70,7 +70,7 @@ def parse_properties(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Battery:
-    """``dumpsys battery``. None: not told.
+    """``dumpsys battery``. None: not reported.
 
     ``level`` in percent, ``temperature`` in °C, ``voltage`` in mV, ``charge_counter`` in µAh;
     ``plugged`` names the powered sources; ``faked``: somebody stopped the updates, so that nothing
@@ -125,7 +125,7 @@ class Thermal:
     """``dumpsys thermalservice`` (Android 10 and later).
 
     ``status`` is 0 (none) to 6 (shutdown). ``temperatures``: °C of each fitted sensor, as the
-    hardware reads now; empty where it does not tell. ``skin``: the hottest of the sensors that
+    hardware reads now; empty where it reports none. ``skin``: the hottest of the sensors that
     stand for the skin.
     """
 
@@ -198,7 +198,7 @@ class Start:
 
 
 def parse_start(text: str) -> Start:
-    """Reads an activity's start. Exit codes do not tell: a missing activity exits with 0."""
+    """Reads an activity's start. Exit codes say nothing: a missing activity exits with 0."""
     error = re.search(r"^(?:Error: |Exception occurred|java\.lang\.)(.*)$", text, re.MULTILINE)
     kind = re.search(r"^Error type (\d+)$", text, re.MULTILINE)
     if error or kind:

@@ -29,7 +29,7 @@ _PATIENCE_SECONDS = 0.5
 
 
 class Wire(Protocol):
-    """The two directions to an agent, and how to tell why they ended."""
+    """The two directions to an agent, and how to find out why they ended."""
 
     def fileno(self) -> int:
         """The descriptor that its messages are read from."""
@@ -38,7 +38,7 @@ class Wire(Protocol):
         """Sends a line and lets it be the last.
 
         Raises:
-            OSError: nobody listens any more.
+            OSError: the agent no longer reads.
         """
 
     def died(self) -> TrialError:
@@ -84,7 +84,7 @@ class Conversation:
         Raises:
             TrialError: anything but a whole valid result of this very trial.
         """
-        # If it no longer listens, what it said last, or its death, tells why.
+        # If it no longer reads, its last message, or how it ended, says why.
         with contextlib.suppress(OSError):
             self._wire.send(contract.encode(job).encode())
         latest = Event(job.trial, "start")

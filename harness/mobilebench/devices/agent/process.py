@@ -125,7 +125,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             with contextlib.suppress(OSError):
                 stream.close()
     try:
-        # It has said its last message, or we have lost patience: a moment to leave by itself.
+        # Its last message has come, or its time is over: a moment to leave by itself.
         process.wait(timeout=0.5)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         with contextlib.suppress(ProcessLookupError):

@@ -30,8 +30,8 @@ from mobilebench.devices.base import (
     PreflightResult,
     TrialError,
 )
-from mobilebench.devices.cooldown import pause, tell
-from mobilebench.devices.validity import ensure_valid, overlooked, spoilt
+from mobilebench.devices.cooldown import pause, report
+from mobilebench.devices.validity import allowed_warnings, ensure_valid, problems_during
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.records.device import AGENT, DeviceFacts
 
@@ -81,7 +81,7 @@ class AndroidDevice:
         self._store = RemoteStore(device)
         self._link = Link(name, device, wait_seconds, self._store.forget, self._has_started)
         self._sdk = 0
-        self._known_unfit: tuple[PreflightProblem, ...] = ()
+        self._build_problems: tuple[PreflightProblem, ...] = ()
 
     @property
     def name(self) -> str:
@@ -93,7 +93,7 @@ class AndroidDevice:
 
         Raises:
             BadInputError: no such phone, no app on it, or the app cannot run models.
-            InvalidRunError: the phone is not fit to be measured; the message names every reason.
+            InvalidRunError: the phone failed preflight; the message names every reason.
         """
         if self._unplugged and not DeviceLine(self._device.serial, "device").over_network:
             raise BadInputError(
@@ -106,7 +106,7 @@ class AndroidDevice:
             properties = self._look()
             if self._apk is not None:
                 app.ensure_installed(self._device, self._apk)
-            self._fit(Cooldown(seconds=self._cool), _nobody)
+            self._wait(Cooldown(seconds=self._cool), _nobody)
             hello = self._greet()
         except InvalidTrialError as error:
             raise InvalidRunError(error.reason) from error
@@ -130,13 +130,13 @@ class AndroidDevice:
         return self._link.keep(lambda: self._store.put(file, sha256))
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
-        """Waits until the phone is fit and cool; see :class:`mobilebench.devices.base.Device`."""
+        """Waits until its checks pass; see :class:`mobilebench.devices.base.Device`."""
         state = self._link.keep(
-            lambda: self._fit(cooldown, on_wait), lambda: on_wait("waiting for the phone")
+            lambda: self._wait(cooldown, on_wait), lambda: on_wait("waiting for the phone")
         )
-        warnings = overlooked(self._found(state), self._allowed)
+        warnings = allowed_warnings(self._found(state), self._allowed)
         if cooldown.celsius is not None and state.battery.temperature is None:
-            warnings += ("not cooled down: it does not tell its battery's temperature",)
+            warnings += ("not cooled down: it does not report its battery's temperature",)
         return PreflightResult(warnings=warnings)
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
@@ -166,14 +166,14 @@ class AndroidDevice:
             raise BadInputError("it is still starting: try again in a minute")
         sdk = properties.get("ro.build.version.sdk", "")
         self._sdk = int(sdk) if sdk.isascii() and sdk.isdigit() else 0
-        self._known_unfit = tuple(unfit_build(properties))
+        self._build_problems = tuple(build_problems(properties))
         return properties
 
-    def _fit(self, cooldown: Cooldown, on_wait: OnWait) -> PhoneState:
-        """Waits until the phone is fit and cool; ``on_wait`` is called meanwhile and may raise.
+    def _wait(self, cooldown: Cooldown, on_wait: OnWait) -> PhoneState:
+        """Waits until the checks pass and the phone is cool; ``on_wait`` may raise meanwhile.
 
         Raises:
-            InvalidRunError: it is not fit, and waiting does not help.
+            InvalidRunError: a check failed, and waiting does not help.
             InvalidTrialError: ``too_hot``: waiting took too long.
         """
         end = time.monotonic() + cooldown.seconds
@@ -181,7 +181,7 @@ class AndroidDevice:
         while True:
             state = phone_state.read(self._device)
             reasons = [
-                *(unfit for unfit in self._found(state) if unfit.check not in self._allowed),
+                *(p for p in self._found(state) if p.check not in self._allowed),
                 *phone_state.too_warm(state, cooldown),
             ]
             if not reasons:
@@ -193,16 +193,16 @@ class AndroidDevice:
                 pause(_WAKE_SECONDS, lambda: on_wait("waking the screen"))
                 continue
             sentences = "; ".join(reason.sentence for reason in reasons)
-            unfit = f"device {self._name!r} ({self._device.serial}) is not fit: {sentences}"
+            failed = f"device {self._name!r} ({self._device.serial}) failed preflight: {sentences}"
             if not all(reason.passes for reason in reasons):
-                raise InvalidRunError(unfit)
+                raise InvalidRunError(failed)
             if time.monotonic() >= end:
-                raise InvalidTrialError("too_hot", unfit)
+                raise InvalidTrialError("too_hot", failed)
             short = ", ".join(dict.fromkeys(reason.short for reason in reasons))
-            pause(_POLL_SECONDS, partial(tell, on_wait, short, end))
+            pause(_POLL_SECONDS, partial(report, on_wait, short, end))
 
     def _found(self, state: PhoneState) -> tuple[PreflightProblem, ...]:
-        found = (*self._known_unfit, *phone_state.unfit(state, self._sdk, self._limits))
+        found = (*self._build_problems, *phone_state.problems(state, self._sdk, self._limits))
         return (*found, *phone_state.plugged(state)) if self._unplugged else found
 
     def _trial(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
@@ -217,10 +217,10 @@ class AndroidDevice:
         result = replace(result, metrics=result.metrics + phone_state.metrics(before, after))
         found = (
             *phone_state.plug_changed(before, after),
-            *phone_state.unfit(after, self._sdk, self._limits),
-            *spoilt(result),
+            *phone_state.problems(after, self._sdk, self._limits),
+            *problems_during(result),
         )
-        warnings = result.warnings + overlooked(found, self._allowed)
+        warnings = result.warnings + allowed_warnings(found, self._allowed)
         result = replace(result, warnings=warnings)
         ensure_valid(result, found, self._allowed)
         return result
@@ -295,7 +295,7 @@ class AndroidDevice:
 
 
 def _nobody(_: str) -> None:
-    """Nobody is told what is waited for."""
+    """Reports to nobody what is waited for."""
 
 
 class _Wire:
@@ -342,8 +342,8 @@ def describe(properties: dict[str, str]) -> dict[str, str]:
     return facts
 
 
-def unfit_build(properties: dict[str, str]) -> Iterator[PreflightProblem]:
-    """What kind of system a user's phone does not have."""
+def build_problems(properties: dict[str, str]) -> Iterator[PreflightProblem]:
+    """Why a system is not one that a user's phone has."""
     emulated = {"ro.kernel.qemu": "1", "ro.boot.qemu": "1"}
     if any(properties.get(key) == value for key, value in emulated.items()) or properties.get(
         "ro.hardware"

@@ -13,7 +13,7 @@ from mobilebench.devices.adb.link import explain
 from mobilebench.devices.adb.parse import parse_properties
 from mobilebench.devices.android import app, phone_power, phone_state
 from mobilebench.devices.android.app import Apk
-from mobilebench.devices.android.device import describe, unfit_build
+from mobilebench.devices.android.device import build_problems, describe
 from mobilebench.devices.android.phone_state import Limits
 from mobilebench.devices.kind import Check
 from mobilebench.errors import BadInputError
@@ -131,7 +131,7 @@ def _checks(device: AdbDevice, apk: Apk | None) -> Iterator[Check]:
         "it has started" if started else "it is still starting",
         "" if started else "wait a minute",
     )
-    for reason in unfit_build(properties):
+    for reason in build_problems(properties):
         yield Check(reason.check, False, reason.sentence, "measure on a phone as users have it")
     yield _app(device, apk)
     yield _storage(device)
@@ -161,7 +161,7 @@ def _storage(device: AdbDevice) -> Check:
         r"(\d{1,15})\s+(\d{1,15})\s+(\d{1,15})\s+\d{1,3}%", lines[-1] if lines else ""
     )
     if match is None:
-        return Check("storage", False, "it does not tell its free storage", "make some space")
+        return Check("storage", False, "it does not report its free storage", "make some space")
     free = int(match[3]) * 1024
     sentence = f"{free / 1e9:.1f} GB free"
     if free < _LEAST_FREE_BYTES:
@@ -175,12 +175,14 @@ def _state(device: AdbDevice, sdk: int) -> Iterator[Check]:
     well = {
         "battery": f"at {battery.level} %",
         "battery-temperature": f"its battery has {battery.temperature} °C",
-        "thermal": "not throttled by heat" if thermal.status == 0 else "no thermal status to tell",
+        "thermal": "not throttled by heat"
+        if thermal.status == 0
+        else "no thermal status is reported",
         "power-save": "battery saver is off",
         "screen": "its screen is on",
         "lock": "it is unlocked",
     }
-    bad = {reason.check: reason for reason in phone_state.unfit(state, sdk, Limits())}
+    bad = {reason.check: reason for reason in phone_state.problems(state, sdk, Limits())}
     repairable = ("battery-faked", "power-save", "screen", "lock")
     for name, reason in bad.items():
         yield Check(

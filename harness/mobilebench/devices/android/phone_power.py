@@ -23,7 +23,7 @@ def parse_rails(text: str) -> tuple[str, ...]:
 
 
 def describe(device: AdbDevice, sdk: int, battery: Battery, facts: dict[str, str]) -> str:
-    """What tells energy on a phone, and what stands in the way.
+    """What energy can be read from on a phone, and what prevents it.
 
     Args:
         device: the phone.

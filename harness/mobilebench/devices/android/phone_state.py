@@ -1,7 +1,7 @@
 """The state of a phone around a trial: battery, heat, power saving, screen and lock.
 
-A phone is fit when nothing known of it disturbs a measurement; what it does not tell counts as
-unfit, unless its Android has no such thing. The limits follow MLPerf Mobile's rules and the
+A phone passes when nothing known of it disturbs a measurement; what it does not report counts as a
+problem, unless its Android has no such thing. The limits follow MLPerf Mobile's rules and the
 thermal statuses of Android (0: no throttling).
 """
 
@@ -43,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class PhoneState:
-    """What a phone said of itself at one moment; None: it did not tell."""
+    """What a phone reported at one moment; None: it did not."""
 
     battery: Battery
     thermal: Thermal
@@ -70,7 +70,7 @@ def read(device: AdbDevice) -> PhoneState:
     )
 
 
-def unfit(state: PhoneState, sdk: int, limits: Limits) -> tuple[PreflightProblem, ...]:
+def problems(state: PhoneState, sdk: int, limits: Limits) -> tuple[PreflightProblem, ...]:
     """Every reason not to measure now."""
     return (*_battery(state, limits), *_thermal(state, sdk, limits), *_screen(state))
 
@@ -79,7 +79,7 @@ def plugged(state: PhoneState) -> Iterator[PreflightProblem]:
     """Why a phone that must run on its battery does not; no check that may be allowed to fail."""
     sources = state.battery.plugged
     if sources is None:
-        yield PreflightProblem("plugged", "it does not tell whether it is plugged in")
+        yield PreflightProblem("plugged", "it does not report whether it is plugged in")
     elif sources:
         yield PreflightProblem(
             "plugged",
@@ -97,14 +97,16 @@ def _battery(state: PhoneState, limits: Limits) -> Iterator[PreflightProblem]:
             "adb shell dumpsys battery reset",
         )
     if battery.level is None:
-        yield PreflightProblem("battery", "it does not tell its battery's level")
+        yield PreflightProblem("battery", "it does not report its battery's level")
     elif battery.level < limits.battery_level:
         yield PreflightProblem(
             "battery",
             f"its battery is at {battery.level} %, below {limits.battery_level} %: charge it",
         )
     if battery.temperature is None:
-        yield PreflightProblem("battery-temperature", "it does not tell its battery's temperature")
+        yield PreflightProblem(
+            "battery-temperature", "it does not report its battery's temperature"
+        )
     elif battery.temperature > limits.battery_temperature:
         yield PreflightProblem(
             "battery-temperature",
@@ -114,7 +116,7 @@ def _battery(state: PhoneState, limits: Limits) -> Iterator[PreflightProblem]:
             short=f"{battery.temperature:g} → {limits.battery_temperature:g} °C",
         )
     if state.power_save is None:
-        yield PreflightProblem("power-save", "it does not tell whether it saves power")
+        yield PreflightProblem("power-save", "it does not report whether it saves power")
     elif state.power_save:
         yield PreflightProblem("power-save", "battery saver is on: switch it off")
 
@@ -123,7 +125,7 @@ def _thermal(state: PhoneState, sdk: int, limits: Limits) -> Iterator[PreflightP
     status = state.thermal.status
     if status is None:
         if sdk >= _FIRST_WITH_THERMAL_STATUS:
-            yield PreflightProblem("thermal", "it does not tell its thermal status")
+            yield PreflightProblem("thermal", "it does not report its thermal status")
     elif status > limits.thermal_status:
         yield PreflightProblem(
             "thermal",
@@ -135,7 +137,7 @@ def _thermal(state: PhoneState, sdk: int, limits: Limits) -> Iterator[PreflightP
 
 def _screen(state: PhoneState) -> Iterator[PreflightProblem]:
     if state.screen_on is None or state.locked is None:
-        yield PreflightProblem("screen", "it does not tell whether its screen is on and unlocked")
+        yield PreflightProblem("screen", "it does not report whether its screen is on and unlocked")
     elif not state.screen_on:
         yield PreflightProblem("screen", "its screen is off: switch it on")
     elif state.locked:
@@ -149,7 +151,7 @@ def plug_changed(before: PhoneState, after: PhoneState) -> Iterator[PreflightPro
 
 
 def too_warm(state: PhoneState, cooldown: Cooldown) -> Iterator[PreflightProblem]:
-    """Whether its battery is warmer than a trial may begin; nothing where it does not tell."""
+    """Whether its battery is warmer than a trial may begin; nothing where it does not report."""
     found, limit = state.battery.temperature, cooldown.celsius
     if found is not None and limit is not None and found > limit:
         yield PreflightProblem(
@@ -185,5 +187,5 @@ def _metric(
     name: str, unit: str, source: str, value: float | None, resolution: float | None
 ) -> Metric:
     if value is None:
-        return Metric.unavailable(name, unit, source, "the phone does not tell")
+        return Metric.unavailable(name, unit, source, "the phone does not report")
     return Metric(name, unit, source, float(value), resolution, 1)

@@ -25,7 +25,7 @@ _NO_PROGRAM = (126, 127)
 
 
 class BenchmarkModelPhone(AndroidDevice):
-    """A phone with the program in place of the app; fit or not, waited for or not, as with the app.
+    """A phone with the program in place of the app; its preflight is the same.
 
     Args:
         name: how tables call it.
@@ -98,7 +98,7 @@ class _Program:
         self._sha256 = sha256_of(binary)
 
     def greet(self) -> Hello:
-        """What stands for an agent's greeting; the program tells no version of itself."""
+        """What stands for an agent's greeting; the program reports no version."""
         done = self._device.shell(self._path(), "--help")
         # It knows no --help and may fail for want of a model, but it must start.
         if done.code in _NO_PROGRAM or done.code > 128:
@@ -112,7 +112,7 @@ class _Program:
         """One trial.
 
         Raises:
-            TrialError: it failed, or what it said is not what it says when all is well.
+            TrialError: it failed, or its output is not that of a finished measurement.
             LinkLostError, DeadlineError: the device is gone, or too slow.
         """
         program, words = self._path(), arguments(job)

@@ -1,4 +1,4 @@
-"""What TensorFlow's own ``benchmark_model`` is asked, and what it says.
+"""The arguments of TensorFlow's own ``benchmark_model``, and its output.
 
 It reports a mean, a spread and, in newer builds, a median, and keeps no single sample.
 """
@@ -43,7 +43,7 @@ _ROUNDING = 0.001
 
 @dataclass(frozen=True)
 class BenchmarkModelTimings:
-    """What ``benchmark_model`` said; times in nanoseconds. None: this build does not tell.
+    """What ``benchmark_model`` printed; times in nanoseconds. None: this build does not print it.
 
     Attributes:
         count: timed inferences.
@@ -69,7 +69,7 @@ class BenchmarkModelTimings:
 
 
 def arguments(job: Job) -> tuple[str, ...]:
-    """How the program is told what to do.
+    """The program's arguments for a job.
 
     Raises:
         TrialError: ``bad_job``: it measures latency alone; ``cpus_unavailable``.
@@ -95,35 +95,39 @@ def arguments(job: Job) -> tuple[str, ...]:
 
 
 def result_of(job: Job, output: str) -> Result:
-    """The trial's result, as far as the program tells: no sample, but a mean and a spread.
+    """The trial's result, as far as the program reports it: no sample, but a mean and a spread.
 
     Raises:
         TrialError: ``protocol_violation``; ``accelerator_unavailable``: it does not say that the
             accelerator took anything.
     """
-    told = parse_output(output)
-    if job.accelerator != "cpu" and not (told.delegated or _EXPLICIT.search(output)):
+    timings = parse_output(output)
+    if job.accelerator != "cpu" and not (timings.delegated or _EXPLICIT.search(output)):
         raise TrialError(
             "accelerator_unavailable",
             f"{BENCHMARK_MODEL} does not say that {job.accelerator} took any part of the model",
         )
     known = {
-        "latency_mean": (told.mean, "avg", told.count),
-        "latency_sd": (told.sd, "std", told.count),
-        "latency_minimum": (told.minimum, "min", told.count),
-        "latency_maximum": (told.maximum, "max", told.count),
-        "latency_median": (told.median, "median", told.count),
-        "latency_p05": (told.p05, "p5", told.count),
-        "latency_p95": (told.p95, "p95", told.count),
-        "initialization_time": (told.initialization, "Init", 1),
-        "first_inference": (told.first_inference, "First inference", 1),
+        "latency_mean": (timings.mean, "avg", timings.count),
+        "latency_sd": (timings.sd, "std", timings.count),
+        "latency_minimum": (timings.minimum, "min", timings.count),
+        "latency_maximum": (timings.maximum, "max", timings.count),
+        "latency_median": (timings.median, "median", timings.count),
+        "latency_p05": (timings.p05, "p5", timings.count),
+        "latency_p95": (timings.p95, "p95", timings.count),
+        "initialization_time": (timings.initialization, "Init", 1),
+        "first_inference": (timings.first_inference, "First inference", 1),
     }
-    delegation = {"nodes": told.nodes, "delegated": told.delegated, "partitions": told.partitions}
+    delegation = {
+        "nodes": timings.nodes,
+        "delegated": timings.delegated,
+        "partitions": timings.partitions,
+    }
     return Result(
         job.trial,
         job.kind,
         metrics=tuple(_metric(name, *values) for name, values in known.items()),
-        delegation=delegation if told.nodes else {},
+        delegation=delegation if timings.nodes else {},
     )
 
 

@@ -16,7 +16,7 @@ from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.agent.process import AgentDiedError
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
-from mobilebench.devices.linux.state import Fitness, script
+from mobilebench.devices.linux.state import StateChecks, script
 from mobilebench.errors import BadInputError
 from mobilebench.records.device import AGENT, DeviceFacts
 
@@ -54,7 +54,7 @@ class BoardDevice:
         self._agent = agent_archive.build(cache)
         self._store = RemoteStore(device)
         self._link = Link(name, device, wait_seconds, self._store.forget)
-        self._fitness = Fitness(name, self._state, allowed)
+        self._checks = StateChecks(name, self._state, allowed)
 
     @property
     def name(self) -> str:
@@ -87,8 +87,8 @@ class BoardDevice:
         return self._link.keep(lambda: self._store.put(file, sha256))
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
-        """Sees that it is fit and cool; see :class:`mobilebench.devices.base.Device`."""
-        return self._fitness.preflight(cooldown, on_wait)
+        """Checks its state; see :class:`mobilebench.devices.base.Device`."""
+        return self._checks.preflight(cooldown, on_wait)
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`mobilebench.devices.base.Device`."""
@@ -97,7 +97,7 @@ class BoardDevice:
             lambda: on_event(Event(job.trial, "reconnect")),
         )
         result = replace(result, warnings=result.warnings + self._link.notes())
-        return self._fitness.judge(result)
+        return self._checks.validate(result)
 
     def _state(self) -> str:
         return self._link.keep(lambda: self._device.script(script()).output)

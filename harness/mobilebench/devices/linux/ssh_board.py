@@ -24,7 +24,7 @@ from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.agent.process import AgentDiedError
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
-from mobilebench.devices.linux.state import Fitness, script
+from mobilebench.devices.linux.state import StateChecks, script
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.records.device import DeviceFacts
 
@@ -79,7 +79,7 @@ class SshBoardDevice:
         options += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
         self._ssh = [*program, *options, *destination(address)]
         self._seen: dict[str, str] = {}
-        self._fitness = Fitness(name, self._state, allowed)
+        self._checks = StateChecks(name, self._state, allowed)
 
     @property
     def name(self) -> str:
@@ -111,8 +111,8 @@ class SshBoardDevice:
             raise self._lost(error) from error
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
-        """Sees that it is fit and cool; see :class:`mobilebench.devices.base.Device`."""
-        return self._fitness.preflight(cooldown, on_wait)
+        """Checks its state; see :class:`mobilebench.devices.base.Device`."""
+        return self._checks.preflight(cooldown, on_wait)
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process, repeated once if the connection broke in the middle.
@@ -121,7 +121,7 @@ class SshBoardDevice:
             TrialError: see :class:`mobilebench.devices.base.Device`.
             InvalidRunError: the machine cannot be reached any more.
         """
-        return self._fitness.judge(self._kept(job, on_event, timeout_seconds))
+        return self._checks.validate(self._kept(job, on_event, timeout_seconds))
 
     def _state(self) -> str:
         try:
@@ -212,7 +212,7 @@ class SshBoardDevice:
 
 
 def destination(address: str) -> list[str]:
-    """The words that tell ssh where ``ssh://[USER@]HOST[:PORT]`` is.
+    """The arguments of ssh for ``ssh://[USER@]HOST[:PORT]``.
 
     Raises:
         BadInputError: the address is none.

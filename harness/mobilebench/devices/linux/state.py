@@ -1,7 +1,7 @@
 """The state of a Linux machine before a trial: heat, frequency limits, governor, firmware.
 
-Read from sysfs by one small shell script, here and on a board alike. What a machine does not tell,
-as a virtual one tells nothing, is not held against it. What happened *during* a trial is told by
+Read from sysfs by one small shell script, here and on a board alike. What a machine does
+not report, as virtual ones do not, is no problem. What happened *during* a trial is reported by
 the agent, see :mod:`mobilebench.devices.validity`; only in the place of a program that reports
 nothing is the machine read here a second time, and its state reported under the agent's names.
 """
@@ -24,8 +24,8 @@ from mobilebench.devices.base import (
     PreflightProblem,
     PreflightResult,
 )
-from mobilebench.devices.cooldown import pause, tell
-from mobilebench.devices.validity import ensure_valid, overlooked, spoilt
+from mobilebench.devices.cooldown import pause, report
+from mobilebench.devices.validity import allowed_warnings, ensure_valid, problems_during
 from mobilebench.errors import InvalidRunError
 from mobilebench.records import conditions
 
@@ -55,7 +55,7 @@ def script(root: str = "/") -> str:
 
 @dataclass(frozen=True)
 class LinuxState:
-    """What a machine said at one moment.
+    """What a machine reported at one moment.
 
     ``temperatures`` in °C by zone; ``limits`` and ``hardware_limits`` in Hz and ``governors``,
     ``drivers`` by the first CPU of their cluster; ``firmware``: a Raspberry Pi's bits.
@@ -69,8 +69,8 @@ class LinuxState:
     firmware: int | None = None
 
     def metrics(self, moment: str) -> tuple[Metric, ...]:
-        """What of it an agent tells, too, under the agent's names; ``moment``: before or after."""
-        told: list[tuple[str, str, float]] = [
+        """What an agent reports of it, under the same names; ``moment``: before or after."""
+        readings: list[tuple[str, str, float]] = [
             *((f"{cpu}_frequency_limit", "Hz", n) for cpu, n in self.limits.items()),
             *((f"{cpu}_frequency_hardware_limit", "Hz", n)
               for cpu, n in self.hardware_limits.items()),
@@ -78,10 +78,10 @@ class LinuxState:
               for zone, celsius in self.temperatures.items()),
         ]  # fmt: skip
         if self.firmware is not None:
-            told.append(("firmware_throttled", "1", self.firmware))
+            readings.append(("firmware_throttled", "1", self.firmware))
         return tuple(
             Metric(f"{moment}_{name}", unit, "sysfs, read by the host", float(value), n=1)
-            for name, unit, value in told
+            for name, unit, value in readings
         )
 
 
@@ -107,17 +107,17 @@ def parse(text: str) -> LinuxState:
     return state
 
 
-def unfit(state: LinuxState, was_fit: bool = False) -> Iterator[PreflightProblem]:
+def problems(state: LinuxState, was_clear: bool = False) -> Iterator[PreflightProblem]:
     """Every known reason not to measure now.
 
     Args:
         state: of the machine.
-        was_fit: whether its clocks were not limited before: then the limit is the system's answer
+        was_clear: whether its clocks were not limited before: then the limit is the system's answer
             to heat, and passes.
     """
     values = conditions.told(state.metrics("before"))
     if limit := conditions.capped(values):
-        yield PreflightProblem("frequency", limit, passes=was_fit, short=limit)
+        yield PreflightProblem("frequency", limit, passes=was_clear, short=limit)
     if heat := conditions.throttled(values):
         yield PreflightProblem("thermal", f"it is slowed down: {heat}", passes=True, short=heat)
     slow = [c for c, g in state.governors.items() if g == "powersave"]
@@ -142,8 +142,8 @@ def too_warm(state: LinuxState, cooldown: Cooldown) -> Iterator[PreflightProblem
             )
 
 
-class Fitness:
-    """Looks after one machine.
+class StateChecks:
+    """Checks the state of one machine before and after each trial.
 
     Args:
         name: how tables call it.
@@ -164,15 +164,15 @@ class Fitness:
         self._allowed = allowed
         self._option = option
         self._before = LinuxState()
-        self._was_fit = False
+        self._was_clear = False
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """See :class:`mobilebench.devices.base.Device`."""
         end = time.monotonic() + cooldown.seconds
-        who = f"device {self._name!r} is not fit"
+        who = f"device {self._name!r} failed preflight"
         while True:
             self._before = state = parse(self._read())
-            found = tuple(unfit(state, self._was_fit))
+            found = tuple(problems(state, self._was_clear))
             reasons = [
                 *(reason for reason in found if reason.check not in self._allowed),
                 *too_warm(state, cooldown),
@@ -187,25 +187,25 @@ class Fitness:
             if time.monotonic() >= end:
                 raise InvalidTrialError("too_hot", f"{who}: {sentences}")
             short = ", ".join(reason.short for reason in reasons)
-            pause(_POLL_SECONDS, partial(tell, on_wait, short, end))
-        self._was_fit = self._was_fit or not found
-        warnings = overlooked(found, self._allowed)
+            pause(_POLL_SECONDS, partial(report, on_wait, short, end))
+        self._was_clear = self._was_clear or not found
+        warnings = allowed_warnings(found, self._allowed)
         if cooldown.celsius is not None and not state.temperatures:
-            warnings += ("not cooled down: it does not tell its temperature",)
+            warnings += ("not cooled down: it does not report its temperature",)
         return PreflightResult(warnings=warnings)
 
-    def judge(self, result: Result) -> Result:
-        """The result of a trial, marked with what was overlooked.
+    def validate(self, result: Result) -> Result:
+        """The result of a trial, with a warning for each failed check that is allowed.
 
         Raises:
-            InvalidTrialError: the machine's state spoilt it.
+            InvalidTrialError: the machine's state invalidates it.
         """
         if not any(metric.name.startswith("after_") for metric in result.metrics):
-            # No agent of ours, which would have told.
+            # It is not from our agent, which would have reported it.
             around = self._before.metrics("before") + parse(self._read()).metrics("after")
             result = replace(result, metrics=result.metrics + around)
-        found = tuple(spoilt(result))
-        warnings = result.warnings + overlooked(found, self._allowed)
+        found = tuple(problems_during(result))
+        warnings = result.warnings + allowed_warnings(found, self._allowed)
         result = replace(result, warnings=warnings)
         ensure_valid(result, found, self._allowed)
         return result

@@ -15,7 +15,7 @@ from mobilebench.devices import interrupt
 from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
-from mobilebench.devices.linux.state import Fitness, script
+from mobilebench.devices.linux.state import StateChecks, script
 from mobilebench.errors import BadInputError
 from mobilebench.records.device import DeviceFacts
 
@@ -38,7 +38,7 @@ class LocalDevice:
         self._python = python or sys.executable
         self._command = (self._python, str(agent_archive.build(cache)))
         # Byte code of the agent or its runtime must not be written while something is measured.
-        self._fitness = Fitness(name, _state, allowed, "--device local")
+        self._checks = StateChecks(name, _state, allowed, "--device local")
         self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
     @property
@@ -69,8 +69,8 @@ class LocalDevice:
         return str(file.resolve())
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
-        """Sees that it is fit and cool; see :class:`mobilebench.devices.base.Device`."""
-        return self._fitness.preflight(cooldown, on_wait)
+        """Checks its state; see :class:`mobilebench.devices.base.Device`."""
+        return self._checks.preflight(cooldown, on_wait)
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`mobilebench.devices.base.Device`."""
@@ -81,7 +81,7 @@ class LocalDevice:
         # To the agent this process is one of the others, and it is no load that a user could end.
         share = (time.process_time() - busy) / max(time.monotonic() - began, 1e-9)
         own = Metric("cpu_load_host", "CPUs", "process_time of the host's process", share, n=2)
-        return self._fitness.judge(replace(result, metrics=(*result.metrics, own)))
+        return self._checks.validate(replace(result, metrics=(*result.metrics, own)))
 
 
 def _state() -> str:
