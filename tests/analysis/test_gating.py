@@ -155,7 +155,7 @@ def _trial(arm: str, block: int) -> TrialRecord:
     st.lists(st.tuples(st.floats(1, 1e9), st.floats(1, 1e9)), min_size=1, max_size=12),
     st.randoms(use_true_random=False),
 )
-def test_the_order_of_arms_within_a_block_does_not_matter(
+def test_the_order_of_the_two_within_a_block_does_not_matter(
     blocks: list[tuple[float, float]], shuffle: random.Random
 ) -> None:
     arms = ("baseline", "candidate")

@@ -151,7 +151,7 @@ def test_everything_is_stored_and_aligned() -> None:
         assert {f"lib/{abi}/{library}" for library in libraries} <= names
 
 
-def test_the_alignment_of_the_libraries_is_told_as_it_is() -> None:
+def test_the_alignment_of_the_libraries_is_reported_as_it_is() -> None:
     with zipfile.ZipFile(android_apk.APK) as apk:
         found = {
             name: binaries.load_alignment(apk.read(name))

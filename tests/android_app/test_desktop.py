@@ -334,7 +334,7 @@ def test_a_job_that_is_none(desktop: list[str], line: str) -> None:
     assert (error["type"], error["code"]) == ("error", "bad_job")
 
 
-def test_a_described_device_tells_its_facts_and_state(
+def test_a_described_device_reports_its_facts_and_state(
     desktop: list[str], model_file: Path, tmp_path: Path
 ) -> None:
     description = tmp_path / "device.jsonl"

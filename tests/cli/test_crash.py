@@ -20,6 +20,7 @@ from mobilebench.runs import gate, run, selection, session, verdict
 from mobilebench.runs.run import Quiet
 from mobilebench.store.folder import RunFolder
 
+from tests.support.command import mobilebench
 from tests.support.gates import QUIET, two_files
 from tests.support.models import MODELS
 
@@ -189,11 +190,9 @@ def test_a_command_in_a_process_of_its_own(tmp_path: Path) -> None:
         "mobilebench.suite.policy.read_policy = broken\n"
     )
     paths = os.pathsep.join([str(tmp_path), *sys.path])
-    done = subprocess.run(
-        [sys.executable, "-c", "from mobilebench.cli.main import main; main()", "gate",
-         "--baseline", MODEL, "--candidate", MODEL, "--junit", tmp_path / "gate.xml"],
-        env={**os.environ, "PYTHONPATH": paths}, cwd=tmp_path, capture_output=True, text=True,
-        check=False,
+    done = mobilebench(
+        "gate", "--baseline", MODEL, "--candidate", MODEL, "--junit", tmp_path / "gate.xml",
+        env={"PYTHONPATH": paths}, cwd=tmp_path,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (70, "")
     assert "the moon is full" in crash_log(done.stderr)

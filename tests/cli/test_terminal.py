@@ -31,14 +31,14 @@ def test_the_step_under_way_has_a_bar_of_its_own() -> None:
     assert "50%" in text
 
 
-def test_a_time_left_that_nobody_knows_is_told_as_the_time_so_far() -> None:
+def test_an_unknown_time_left_is_shown_as_the_time_so_far() -> None:
     text = shown(step("convert"))
     assert "0:00:00 so far" in text
     assert "left" not in text
     assert "0:00:00 so far" in shown(Progress(1, 2, "m", "int8", "done", cached=True))
 
 
-def test_the_time_that_it_took_is_told_at_the_end() -> None:
+def test_the_time_that_it_took_is_shown_at_the_end() -> None:
     text = shown(Progress(1, 1, "m", "int8", "done"))
     assert "1 variant " in text
     assert "in 0:00:00" in text

@@ -46,7 +46,7 @@ def test_the_warm_up_is_kept_inference_by_inference(model_file: Path) -> None:
     assert (result.starts_ns, result.traces) == ((), ())
 
 
-def test_a_traced_trial_tells_when_each_inference_began(model_file: Path) -> None:
+def test_a_traced_trial_reports_when_each_inference_began(model_file: Path) -> None:
     wanted = job(model_file, "latency", runs=1, seconds=0.35, trace_seconds=0.1)
     _, *events, result = talk(contract.encode(wanted))
     assert isinstance(result, Result)

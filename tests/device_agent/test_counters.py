@@ -91,7 +91,7 @@ def test_temperatures_that_cannot_be_have_a_reason(hostile: Path) -> None:
     }
 
 
-def test_a_board_tells_what_its_firmware_did(board: Path, hostile: Path, phone: Path) -> None:
+def test_a_board_reports_what_its_firmware_did(board: Path, hostile: Path, phone: Path) -> None:
     assert values(heat.firmware(board)) == {"firmware_throttled": 0x50005}
     assert values(heat.firmware(hostile)) == {"firmware_throttled": "it says '-0x1'"}
     assert heat.firmware(phone) == []

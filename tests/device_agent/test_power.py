@@ -31,7 +31,7 @@ def test_hwmon_has_a_channel_once(tmp_path: Path) -> None:
     ]
 
 
-def test_a_battery_tells_its_plug_and_a_mouse_is_none_of_ours(tmp_path: Path) -> None:
+def test_a_battery_reports_its_plug_and_a_mouse_is_none_of_ours(tmp_path: Path) -> None:
     found, _ = power.find(trees.write(tmp_path, trees.BATTERY))
     values = {(c.name, c.quantity): c.read() for c in found}
     assert values == {

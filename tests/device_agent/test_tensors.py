@@ -77,7 +77,7 @@ def test_a_large_table_gives_what_benchmark_model_gives() -> None:
     assert np.min(values) == 0
 
 
-def test_a_runtime_that_tells_nothing() -> None:
+def test_a_runtime_that_reports_nothing() -> None:
     class Silent(Graph):
         def _get_ops_details(self) -> list[dict[str, Any]]:
             raise AttributeError

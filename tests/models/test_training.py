@@ -132,7 +132,7 @@ def test_fewer_samples_than_classes_teach_nobody() -> None:
         fit(layers_of(Dense(4, "softmax")), few, epochs=1)
 
 
-def test_what_few_samples_may_not_teach_is_told() -> None:
+def test_what_few_samples_may_not_teach_is_warned_of() -> None:
     x, y = training_data().x[:30], np.arange(30) % 3
     assert doubts(TrainingData(x, y, TrainingSettings(batch=30), 0), 3) == ()
     by_heart, unlearned = doubts(TrainingData(x, y, TrainingSettings(batch=31), 0), 4)

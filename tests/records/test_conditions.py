@@ -35,7 +35,7 @@ def test_a_busy_cluster_far_below_its_limit_was_slowed_down() -> None:
     assert conditions.capped(slow, [4, 5]) == ""
 
 
-def test_a_device_that_tells_nothing_is_not_capped() -> None:
+def test_a_device_that_reports_nothing_is_not_capped() -> None:
     assert conditions.capped({}) == conditions.throttled({}) == conditions.loaded({}, 4) == ""
     assert conditions.slowed({"after_cpu0_frequency_current": 1e9, "last_cpu": 0}) == ""
     assert conditions.stopped({}) == ""

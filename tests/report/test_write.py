@@ -209,7 +209,7 @@ PLACE = {"trial": "t", "device": "d", "model": "m", "recipe": "r", "runtime": "c
         {"warnings": 1},
     ],
 )
-def test_a_damaged_manifest_is_told(tmp_path, damage):
+def test_a_damaged_manifest_is_reported(tmp_path, damage):
     folder = RunFolder.create(tmp_path / "run", run_of())
     document = {**folder.run().document(), **damage}
     (folder.path / MANIFEST).write_text(json.dumps(document), "utf-8")
@@ -229,7 +229,7 @@ def test_a_damaged_manifest_is_told(tmp_path, damage):
         {"warnings": [{}]},
     ],
 )
-def test_a_damaged_trial_is_told(make_run, damage):
+def test_a_damaged_trial_is_reported(make_run, damage):
     folder = make_run()
     lines = [{**json.loads(line), **damage} for line in (folder.path / TRIALS).open()]
     (folder.path / TRIALS).write_text("".join(json.dumps(x) + "\n" for x in lines), "utf-8")

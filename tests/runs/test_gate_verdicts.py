@@ -78,7 +78,9 @@ def test_energy_is_tested_over_blocks(tmp_path: Path, on: Open, more: float, ver
 @pytest.mark.parametrize(
     ("missing", "verdict"), [("ignore", "PASS"), ("inconclusive", "INCONCLUSIVE"), ("fail", "FAIL")]
 )
-def test_energy_that_no_counter_tells(tmp_path: Path, on: Open, missing: str, verdict: str) -> None:
+def test_energy_that_no_counter_reports(
+    tmp_path: Path, on: Open, missing: str, verdict: str
+) -> None:
     on(ScriptedDevice(slower(0.0)))
     energy = QUIET.energy.model_copy(update={"missing": missing})
     policy = QUIET.model_copy(update={"energy": energy})

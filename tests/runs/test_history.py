@@ -132,7 +132,7 @@ def test_a_run_older_than_a_setting_had_it_off(tmp_path: Path) -> None:
     assert len(history([tmp_path]).series[0].points) == 2
 
 
-def test_a_damaged_run_is_told_and_the_others_shown(tmp_path: Path) -> None:
+def test_a_damaged_run_is_reported_and_the_others_shown(tmp_path: Path) -> None:
     store(tmp_path, 0)
     damaged = store(tmp_path, 1)
     (damaged.path / "run.json").write_text('{"format": 1, "state": "finished", "suite": 3}')

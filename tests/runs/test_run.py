@@ -116,7 +116,7 @@ def test_a_sustained_run(tmp_path: Path) -> None:
     assert "another mode (burst, not sustained, 0.0333333 min)" in refused.stderr
 
 
-def test_a_sustained_run_tells_clocks_and_heat(
+def test_a_sustained_run_reports_clocks_and_heat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From a written tree, since few machines that test have sensors."""

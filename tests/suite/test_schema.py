@@ -147,7 +147,7 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
         (MODEL + 'recipes = ["as_is"]\nready = { as_is = "x.tflite" }', "'as_is' twice"),
     ],
 )
-def test_a_wrong_suite_is_told_file_key_and_choices(tmp_path: Path, text: str, words: str) -> None:
+def test_an_error_names_file_key_and_choices(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(BadInputError) as caught:
         load(tmp_path, text)
     message = str(caught.value)

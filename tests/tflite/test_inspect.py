@@ -59,7 +59,7 @@ def _biases(layer: inspection.Layer) -> int:
     return layer.outputs[0][-1] if layer.operator == "CONV_2D" else 0
 
 
-def test_a_quantized_file_is_told_by_its_scheme(facts: inspection.ModelFacts) -> None:
+def test_a_quantized_file_is_recognised_by_its_scheme(facts: inspection.ModelFacts) -> None:
     small = inspection.read((MODELS / "small_int8.tflite").read_bytes(), "int8")
     schemes = {layer.operator: layer.scheme for layer in small.layers}
     assert schemes["CONV_2D"] == "static int8, per channel"

@@ -159,7 +159,7 @@ def test_differences(
     assert interface.differences(one, other) == found
 
 
-def test_conversions_are_told() -> None:
+def test_conversions_are_reported() -> None:
     real, quantized = Interface((IMAGE,), (SCORES,)), Interface((QUANTIZED,), (SCORES,))
     said = ["input 'image' is float32 in the baseline and int8 in the candidate"]
     assert interface.conversions(real, quantized) == said

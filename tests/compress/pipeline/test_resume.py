@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from mobilebench.compress.training import keras_models
 from mobilebench.compress.training.state_file import read_state, write_state
 from mobilebench.models.spec import ModelSpec
 
+from tests.support.command import MOBILEBENCH
 from tests.support.compress import compress as compress_any
 from tests.support.compress import spec_of
 
@@ -51,7 +51,7 @@ def test_an_interrupted_command_goes_on_after_the_last_finished_step(
     def command(cache: str, into: str) -> subprocess.Popen[bytes]:
         (tmp_path / cache).mkdir(exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-c", "from mobilebench.cli.main import main; main()", "compress",
+            [*MOBILEBENCH, "compress",
              str(digits.model), f"{FIRST} → fine_tune(150)", "--data", str(digits.data),
              "--into", str(tmp_path / into)],
             env={**os.environ, "MOBILEBENCH_CACHE": str(tmp_path / cache)},
