@@ -72,7 +72,7 @@ def one_seed(suite: Suite, seed: int, device: LocalDevice) -> list[dict[str, Any
                 ),
                 "zeros": zeros[-1] if zeros else None,
                 "bytes": artifact.bytes,
-                "gzip": artifact.gzip_bytes,
+                "gzip": artifact.sizes["gzip"],
             }
         )
     return found

@@ -239,7 +239,7 @@ def judge(
             "error": errors[1],
             "bytes": artifact.bytes,
             "xz": len(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)),
-            "gzip": artifact.gzip_bytes,
+            "gzip": artifact.sizes["gzip"],
             "paper": papers_count(content),
             "weights": facts.weights,
             "macs": facts.macs,

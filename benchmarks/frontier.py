@@ -282,10 +282,10 @@ def percent(estimate: Estimate, digits: int, factor: float = 100, sign: str = ""
 
 def costs(variant: Variant) -> list[float | None]:
     """What is to be small: latency relative to plain int8, file, error."""
-    accuracy, speedup = variant.accuracy.value, variant.speedup.value
+    accuracy, speedup = variant["accuracy"].value, variant.changes["latency"].value
     return [
         1.0 if variant.is_baseline else None if speedup is None else 1 / speedup,
-        variant.size.value,
+        variant["size"].value,
         None if accuracy is None else -accuracy,
     ]
 
@@ -310,12 +310,16 @@ def status(variants: Sequence[Variant]) -> list[str]:
 def beats_plain(variant: Variant, variants: Sequence[Variant]) -> bool:
     """Whether it is smaller than any plain int8, surely faster, and surely about as accurate."""
     plain = [v for v in variants if v.recipe in (CONVERTER, LITERT)]
-    size, speedup, change = variant.size.value, variant.speedup, variant.accuracy_change
+    size, speedup, change = (
+        variant["size"].value,
+        variant.changes["latency"],
+        variant.changes["accuracy"],
+    )
     if variant in plain or size is None or speedup.interval is None or change.interval is None:
         return False
     return (
-        all(size < (v.size.value or 0) for v in plain)
-        and all(speedup.interval.low > (v.speedup.value or 1) for v in plain)
+        all(size < (v["size"].value or 0) for v in plain)
+        and all(speedup.interval.low > (v.changes["latency"].value or 1) for v in plain)
         and change.interval.low > -TOLERANCE
     )
 
@@ -327,12 +331,13 @@ def show(comparison: Comparison) -> None:
     print("|--:|---|---|---|--:|--:|---|---|")
     said = status(comparison.variants)
     for number, (variant, where) in enumerate(zip(comparison.variants, said, strict=True), 1):
-        size, download = ((e.value or math.nan) / 1000 for e in (variant.size, variant.xz_size))
-        change = percent(variant.accuracy_change, 2, sign="+")
+        size, download = ((e.value or math.nan) / 1000 for e in (variant["size"], variant["xz"]))
+        change = percent(variant.changes["accuracy"], 2, sign="+")
         print(
-            f"| {number} | {variant.recipe} | {percent(variant.accuracy, 2)} |"
+            f"| {number} | {variant.recipe} | {percent(variant['accuracy'], 2)} |"
             f" {'baseline' if variant.is_baseline else change} | {size:.1f} | {download:.1f} |"
-            f" {'1' if variant.is_baseline else percent(variant.speedup, 2, 1)} | {where} |"
+            f" {'1' if variant.is_baseline else percent(variant.changes['latency'], 2, 1)}"
+            f" | {where} |"
         )
     better = [
         str(number)

@@ -60,11 +60,11 @@ def _metadata(path: Path) -> dict[str, Any]:
 def _x(variant: Variant, quantity: str) -> tuple[float, float, float] | None:
     """Value, low and high end."""
     if quantity == "size":
-        value = variant.size.value
+        value = variant["size"].value
         return None if value is None else (value / 1000,) * 3
     if variant.is_baseline:
         return 1.0, 1.0, 1.0
-    speedup = variant.speedup
+    speedup = variant.changes["latency"]
     if speedup.value is None:
         return None
     ends = (speedup.value,) * 2
@@ -78,7 +78,7 @@ def _points(
 ) -> list[tuple[int, Variant, tuple[float, float, float], float]]:
     found = []
     for number, variant in enumerate(variants, 1):
-        x, accuracy = _x(variant, quantity), variant.accuracy.value
+        x, accuracy = _x(variant, quantity), variant["accuracy"].value
         if x is not None and accuracy is not None:
             found.append((number, variant, x, 100 * accuracy))
     return found
@@ -116,7 +116,7 @@ def _panel(axes: Axes, comparison: Comparison, quantity: str) -> None:
             "solid_capstyle": "butt",
         }
         axes.plot([low, high], [y, y], **bar)
-        if (interval := variant.accuracy.interval) is not None:
+        if (interval := variant["accuracy"].interval) is not None:
             axes.plot([x, x], [100 * interval.low, 100 * interval.high], **bar)
         axes.plot(
             x,

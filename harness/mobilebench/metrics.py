@@ -9,13 +9,16 @@ of them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+import itertools
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
-from mobilebench.errors import BadInputError
+from mobilebench.errors import BadInputError, did_you_mean, first_line
 
 #: What values are counted in; tables choose a readable multiple. ``share`` is shown in percent.
 Unit = Literal["ns", "B", "J", "share", "count"]
@@ -23,8 +26,14 @@ Unit = Literal["ns", "B", "J", "share", "count"]
 #: How a gate judges: paired blocks of trials, exact arithmetic, the interval of samples, or not.
 Test = Literal["paired", "exact", "interval", "descriptive"]
 
-#: The trial that measures it; ``artifact`` needs no trial.
-Kind = Literal["latency", "memory", "accuracy", "energy", "artifact"]
+#: The trial that measures it; ``artifact`` needs no trial, ``any`` takes whichever was run.
+Kind = Literal["latency", "memory", "accuracy", "energy", "artifact", "any"]
+
+#: Trials that a gate repeats in every block, in this order, so that their metrics can be tested.
+REPEATED_KINDS: tuple[Kind, ...] = ("latency", "memory", "energy")
+
+#: What analysis computes by rules of its own.
+Rule = Literal["accuracy", "energy", "delegation"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,11 @@ class Quantile:
     """Read from each latency trial's timed inferences; the estimate is the median over trials."""
 
     q: float
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where that is no quantile."""
+        if not 0 < self.q < 1:
+            raise ValueError(f"a quantile lies between 0 and 1, not at {self.q}")
 
 
 @dataclass(frozen=True)
@@ -50,23 +64,30 @@ class StoredSize:
 
 @dataclass(frozen=True)
 class Computed:
-    """What analysis computes by rules of its own: accuracy, energy, nodes left undelegated."""
+    """What analysis computes by a rule of its own: accuracy, energy, nodes left undelegated."""
+
+    rule: Rule
 
 
 @dataclass(frozen=True)
 class Change:
-    """How a variant is set beside its baseline.
+    """How a variant is compared with its baseline.
 
     Attributes:
-        kind: ``ratio`` is the baseline's value over the variant's, so that above 1 is better where
-            lower is; ``difference`` is the variant's value less the baseline's.
+        kind: ``ratio`` is how many times better: the baseline's value over the variant's where
+            lower is better, else the inverse. ``difference`` is the variant's value less the
+            baseline's. Of metrics that each block measures, it is the median over the blocks.
         column: its name in ``summary.csv``.
         title: its heading in tables; empty: in no table.
+        paper: its heading in LaTeX; empty: left out there.
+        terminal: how long a narrow terminal keeps it, as of a :class:`Metric`.
     """
 
     kind: Literal["ratio", "difference"]
     column: str
     title: str = ""
+    paper: str = ""
+    terminal: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,12 +98,12 @@ class Judged:
         margin: how much worse the candidate may be: a share of the baseline's value, a difference
             of shares (``share``), or a number (``count``).
         missing: what it means that there is no value: nothing, or that verdict.
-        least: a change of less than that is never a regression, in the metric's unit.
+        floor: a change of less than that is never a regression, in the metric's unit.
     """
 
     margin: float = 0.0
     missing: Literal["ignore", "inconclusive", "fail"] = "ignore"
-    least: float = 0.0
+    floor: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -93,22 +114,27 @@ class Metric:
         name: how policies, history and the API call it.
         title: its heading in tables.
         column: its name in ``summary.csv`` and JSON, in base units.
+        description: what it is, in a few words.
         unit: of its value.
         direction: which way is better.
         kind: the trial that measures it.
         read: where a trial or an artifact has it.
         test: how the gate judges it.
-        change: how it is set beside the baseline's; None: not at all.
+        change: how it is compared with the baseline's; None: not at all.
         judged: the gate's default policy; None: no gate looks at it.
         table: the table that shows it: the main one, the one of details, or none.
         interval: whether tables and ``summary.csv`` give its interval.
+        unit_of: the metric whose readable unit its column shares, so that both can be compared.
+        noun: what a ``count`` counts, in the plural.
         paper: its heading in LaTeX; empty: left out there.
-        terminal: whether the terminal's table has it, if there is room.
+        terminal: how long a narrow terminal keeps its column: that with the lowest number goes
+            first; 0: a terminal never has it.
     """
 
     name: str
     title: str
     column: str
+    description: str
     unit: Unit
     direction: Literal["lower", "higher"]
     kind: Kind
@@ -118,162 +144,266 @@ class Metric:
     judged: Judged | None = None
     table: Literal["main", "details", "none"] = "details"
     interval: bool = False
+    unit_of: str = ""
+    noun: str = ""
     paper: str = ""
-    terminal: bool = False
+    terminal: int = 0
+
+    @property
+    def words(self) -> str:
+        """Its name in a sentence."""
+        return self.name.replace("_", " ")
+
+    @property
+    def scale(self) -> str:
+        """How a gate's effect and margin are to be read.
+
+        ``ratio`` is a share of the baseline's value, ``points`` a difference of shares; anything
+        else is a difference of so many of that noun.
+        """
+        if self.test == "paired" or self.unit not in ("share", "count"):
+            return "ratio"
+        return "points" if self.unit == "share" else self.noun or "count"
+
+    @property
+    def disturbed_by_load(self) -> bool:
+        """Whether other processes' load changes it: times and energies; all else is its own."""
+        return self.kind in ("latency", "energy") and self.unit in ("ns", "J")
 
 
 _BUILT_IN = (
     Metric(
-        "accuracy",
-        "Accuracy",
-        "accuracy",
-        "share",
-        "higher",
-        "accuracy",
-        Computed(),
+        name="accuracy",
+        title="Accuracy",
+        column="accuracy",
+        description="right answers (top 1) on the labelled samples",
+        unit="share",
+        direction="higher",
+        kind="accuracy",
+        read=Computed("accuracy"),
         test="interval",
-        change=Change("difference", "accuracy_change", "Δ accuracy"),
+        change=Change("difference", "accuracy_change", "Δ accuracy", paper="Δ", terminal=3),
         judged=Judged(margin=0.01),
         table="main",
         interval=True,
         paper="Accuracy",
-        terminal=True,
+        terminal=6,
     ),
     Metric(
-        "size",
-        "File",
-        "size_bytes",
-        "B",
-        "lower",
-        "artifact",
-        StoredSize("file"),
+        name="size",
+        title="File",
+        column="size_bytes",
+        description="size of the file",
+        unit="B",
+        direction="lower",
+        kind="artifact",
+        read=StoredSize("file"),
         test="exact",
-        change=Change("ratio", "size_ratio", "Smaller"),
+        change=Change("ratio", "size_ratio", "Smaller", terminal=2),
         judged=Judged(margin=0.01, missing="inconclusive"),
         table="main",
         paper="File",
-        terminal=True,
+        terminal=5,
     ),
     Metric(
-        "download",
-        "gzip",
-        "gzip_bytes",
-        "B",
-        "lower",
-        "artifact",
-        StoredSize("gzip"),
+        name="download",
+        title="gzip",
+        column="gzip_bytes",
+        description="size of the file after gzip, level 9",
+        unit="B",
+        direction="lower",
+        kind="artifact",
+        read=StoredSize("gzip"),
         test="exact",
         change=Change("ratio", "gzip_ratio"),
         judged=Judged(margin=0.01),
         table="main",
+        unit_of="size",
     ),
     Metric(
-        "zstd", "zstd", "zstd_bytes", "B", "lower", "artifact", StoredSize("zstd"), table="none"
+        name="zstd",
+        title="zstd",
+        column="zstd_bytes",
+        description="size of the file after Zstandard, level 19",
+        unit="B",
+        direction="lower",
+        kind="artifact",
+        read=StoredSize("zstd"),
+        table="none",
+        unit_of="size",
     ),
-    Metric("xz", "xz", "xz_bytes", "B", "lower", "artifact", StoredSize("xz"), table="none"),
     Metric(
-        "latency",
-        "Latency",
-        "latency_ns",
-        "ns",
-        "lower",
-        "latency",
-        Quantile(0.5),
+        name="xz",
+        title="xz",
+        column="xz_bytes",
+        description="size of the file after xz, level 9",
+        unit="B",
+        direction="lower",
+        kind="artifact",
+        read=StoredSize("xz"),
+        table="none",
+        unit_of="size",
+    ),
+    Metric(
+        name="latency",
+        title="Latency",
+        column="latency_ns",
+        description="median inference of a trial",
+        unit="ns",
+        direction="lower",
+        kind="latency",
+        read=Quantile(0.5),
         test="paired",
-        change=Change("ratio", "speedup", "Speed-up"),
+        change=Change("ratio", "speedup", "Speed-up", paper="Speed-up", terminal=4),
         judged=Judged(margin=0.03, missing="inconclusive"),
         table="main",
         interval=True,
         paper="Latency",
-        terminal=True,
-    ),
-    Metric("p90", "p90", "latency_p90_ns", "ns", "lower", "latency", Quantile(0.9), table="main"),
-    Metric("p95", "p95", "latency_p95_ns", "ns", "lower", "latency", Quantile(0.95)),
-    Metric("p99", "p99", "latency_p99_ns", "ns", "lower", "latency", Quantile(0.99), table="main"),
-    Metric(
-        "first_inference",
-        "First inference",
-        "first_inference_ns",
-        "ns",
-        "lower",
-        "latency",
-        Counter("first_inference"),
+        terminal=8,
     ),
     Metric(
-        "initialization",
-        "Load",
-        "initialization_ns",
-        "ns",
-        "lower",
-        "latency",
-        Counter("initialization_time"),
+        name="p90",
+        title="p90",
+        column="latency_p90_ns",
+        description="90th percentile of a trial's inferences",
+        unit="ns",
+        direction="lower",
+        kind="latency",
+        read=Quantile(0.9),
+        table="main",
+        unit_of="latency",
     ),
     Metric(
-        "memory",
-        "Peak memory",
-        "memory_peak_bytes",
-        "B",
-        "lower",
-        "memory",
-        Counter("memory_peak"),
+        name="p95",
+        title="p95",
+        column="latency_p95_ns",
+        description="95th percentile of a trial's inferences",
+        unit="ns",
+        direction="lower",
+        kind="latency",
+        read=Quantile(0.95),
+        unit_of="latency",
+    ),
+    Metric(
+        name="p99",
+        title="p99",
+        column="latency_p99_ns",
+        description="99th percentile of a trial's inferences",
+        unit="ns",
+        direction="lower",
+        kind="latency",
+        read=Quantile(0.99),
+        table="main",
+        unit_of="latency",
+    ),
+    Metric(
+        name="first_inference",
+        title="First inference",
+        column="first_inference_ns",
+        description="the first inference after the model was loaded",
+        unit="ns",
+        direction="lower",
+        kind="latency",
+        read=Counter("first_inference"),
+        interval=True,
+        unit_of="latency",
+    ),
+    Metric(
+        name="initialization",
+        title="Load",
+        column="initialization_ns",
+        description="loading the model, until its first inference can begin",
+        unit="ns",
+        direction="lower",
+        kind="latency",
+        read=Counter("initialization_time"),
+        interval=True,
+    ),
+    Metric(
+        name="memory",
+        title="Peak memory",
+        column="memory_peak_bytes",
+        description="highest resident set, over that of the empty runtime",
+        unit="B",
+        direction="lower",
+        kind="memory",
+        read=Counter("memory_peak"),
         test="paired",
-        judged=Judged(margin=0.05, missing="inconclusive", least=256 * 1024),
+        judged=Judged(margin=0.05, missing="inconclusive", floor=256 * 1024),
         table="main",
         paper="Memory",
-        terminal=True,
-    ),
-    Metric("pss", "PSS", "memory_pss_bytes", "B", "lower", "memory", Counter("memory_pss")),
-    Metric(
-        "anonymous_memory",
-        "Anonymous",
-        "memory_anonymous_bytes",
-        "B",
-        "lower",
-        "memory",
-        Counter("memory_anonymous"),
+        terminal=1,
     ),
     Metric(
-        "file_memory",
-        "File-backed",
-        "memory_file_bytes",
-        "B",
-        "lower",
-        "memory",
-        Counter("memory_file"),
+        name="pss",
+        title="PSS",
+        column="memory_pss_bytes",
+        description="proportional set size, over that of the empty runtime",
+        unit="B",
+        direction="lower",
+        kind="memory",
+        read=Counter("memory_pss"),
     ),
     Metric(
-        "energy",
-        "Energy",
-        "energy_per_inference_joules",
-        "J",
-        "lower",
-        "energy",
-        Computed(),
+        name="anonymous_memory",
+        title="Anonymous",
+        column="memory_anonymous_bytes",
+        description="resident anonymous memory, over that of the empty runtime",
+        unit="B",
+        direction="lower",
+        kind="memory",
+        read=Counter("memory_anonymous"),
+        unit_of="pss",
+    ),
+    Metric(
+        name="file_memory",
+        title="File-backed",
+        column="memory_file_bytes",
+        description="resident file-backed memory, over that of the empty runtime",
+        unit="B",
+        direction="lower",
+        kind="memory",
+        read=Counter("memory_file"),
+        unit_of="pss",
+    ),
+    Metric(
+        name="energy",
+        title="Energy",
+        column="energy_per_inference_joules",
+        description="energy of an inference beyond the idle device",
+        unit="J",
+        direction="lower",
+        kind="energy",
+        read=Computed("energy"),
         test="paired",
         judged=Judged(margin=0.05),
         table="main",
         interval=True,
         paper="Energy",
-        terminal=True,
+        terminal=7,
     ),
     Metric(
-        "delegation",
-        "Nodes not delegated",
-        "nodes_left",
-        "count",
-        "lower",
-        "latency",
-        Computed(),
+        name="delegation",
+        title="Nodes not delegated",
+        column="nodes_left",
+        description="nodes that the delegate left to the built-in kernels",
+        unit="count",
+        direction="lower",
+        kind="any",
+        read=Computed("delegation"),
         test="exact",
         judged=Judged(),
         table="none",
+        noun="nodes",
     ),
 )
 
-_GROUP = "mobilebench.metrics"
+GROUP = "mobilebench.metrics"
+
+#: A key of a policy, a value of ``--metric`` and a column of ``summary.csv``.
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-@functools.cache
 def registry() -> Mapping[str, Metric]:
     """All metrics by name: the built-in ones in the tables' order, then those of plug-ins.
 
@@ -281,32 +411,102 @@ def registry() -> Mapping[str, Metric]:
         BadInputError: a plug-in cannot be loaded, is no metric, or takes a name or column that
             another metric has.
     """
+    return _registry(tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=4)
+def _registry(_path: tuple[str, ...]) -> Mapping[str, Metric]:
+    """The registry with the packages on the path; looking costs tens of milliseconds."""
     found: dict[str, Metric] = {}
     _add(found, "MobileBench", _BUILT_IN)
-    for entry in sorted(metadata.entry_points(group=_GROUP), key=lambda e: e.name):
+    for offer in sorted(metadata.entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
+        whose = f"the metric plug-in {offer.value!r} of {_package(offer)}"
         try:
-            loaded = entry.load()
-        except Exception as error:
+            loaded = offer.load()
+        except (Exception, SystemExit) as error:  # a plug-in's import raises whatever it likes
+            reason = f"{type(error).__name__}: {first_line(error)}"
             raise BadInputError(
-                f"the plug-in {entry.value} of the group {_GROUP} cannot be loaded: {error}"
+                f"{whose} cannot be loaded ({reason}); repair or uninstall the package"
             ) from error
-        _add(found, entry.value, (loaded,) if isinstance(loaded, Metric) else loaded)
+        _add(found, whose, loaded if isinstance(loaded, list | tuple) else (loaded,))
     return MappingProxyType(found)
+
+
+def _package(offer: metadata.EntryPoint) -> str:
+    return offer.dist.name if offer.dist is not None else "an unnamed package"
+
+
+def metric_named(name: str) -> Metric:
+    """The metric of that name.
+
+    Raises:
+        BadInputError: there is none; the message lists those that there are.
+    """
+    known = registry()
+    if name not in known:
+        hint = did_you_mean(name, list(known))
+        raise BadInputError(f"there is no metric {name!r}; {hint}known are {', '.join(known)}")
+    return known[name]
+
+
+def with_changes() -> Iterator[tuple[Metric, Change | None]]:
+    """Each metric, and each change, in the order of columns.
+
+    What is read from one source stands together, and its changes follow.
+    """
+    for _, group in itertools.groupby(registry().values(), key=lambda m: (m.kind, type(m.read))):
+        alike = list(group)
+        yield from ((metric, None) for metric in alike)
+        yield from ((metric, metric.change) for metric in alike if metric.change is not None)
+
+
+def judged() -> dict[str, Metric]:
+    """The metrics that a gate judges, by name: those that it tests come first."""
+    found = [metric for metric in registry().values() if metric.judged is not None]
+    return {m.name: m for m in sorted(found, key=lambda m: m.test != "paired")}
 
 
 def _add(found: dict[str, Metric], origin: str, metrics: Iterable[Metric]) -> None:
     for metric in metrics:
         if not isinstance(metric, Metric):
-            raise BadInputError(f"{origin} names {metric!r} as a metric, and it is none")
-        columns = {known.column for known in found.values()}
-        if metric.name in found or metric.column in columns:
+            raise BadInputError(f"{origin} is no Metric and no list of them, but {metric!r:.60}")
+        taken = {column for known in found.values() for column in _columns(known)}
+        if metric.name in found or taken & set(_columns(metric)):
             raise BadInputError(
                 f"{origin} defines the metric {metric.name!r} (column {metric.column!r}), "
-                "and there is one of that name or column already"
+                "but there is already one of that name or column"
             )
+        for fault in _faults(metric, {*found, metric.name}):
+            raise BadInputError(f"{origin} defines the metric {metric.name!r}: {fault}")
         found[metric.name] = metric
 
 
-def judged() -> dict[str, Metric]:
-    """The metrics that a gate judges, by name."""
-    return {name: metric for name, metric in registry().items() if metric.judged is not None}
+def _columns(metric: Metric) -> tuple[str, ...]:
+    return (metric.column, *([metric.change.column] if metric.change else []))
+
+
+def _faults(metric: Metric, known: set[str]) -> Iterator[str]:
+    """What is wrong with a metric."""
+    for name in (metric.name, *_columns(metric)):
+        if not _NAME.fullmatch(name):
+            yield f"{name!r} is no name: lower-case letters, digits and '_', a letter first"
+    for field, allowed in (("unit", Unit), ("test", Test), ("kind", Kind)):
+        if getattr(metric, field) not in get_args(allowed):
+            choices = ", ".join(get_args(allowed))
+            yield f"{field} is one of {choices}, not {getattr(metric, field)!r}"
+    if isinstance(metric.read, Computed) and metric.read.rule not in get_args(Rule):
+        yield f"analysis has no rule {metric.read.rule!r}"
+    if isinstance(metric.read, Quantile) and metric.kind != "latency":
+        yield "quantiles are read from latency trials"
+    if isinstance(metric.read, StoredSize) != (metric.kind == "artifact"):
+        yield "stored sizes are read from artifacts, and nothing else is"
+    if metric.test == "paired" and metric.kind not in REPEATED_KINDS:
+        yield f"only {', '.join(REPEATED_KINDS)} trials come in blocks that can be paired"
+    if metric.test == "interval" and not isinstance(metric.read, Computed):
+        yield "only what analysis computes has an interval of its samples"
+    if metric.test == "interval" and (metric.change is None or metric.change.kind == "ratio"):
+        yield "an interval is one of the difference to the baseline: it needs that as its change"
+    if metric.judged is not None and metric.test == "descriptive":
+        yield "a gate that judges it needs a test"
+    if metric.unit_of and metric.unit_of not in known:
+        yield f"there is no metric {metric.unit_of!r} to share its unit with"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 #: A name of a suite's that can be part of a file's name.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
@@ -21,6 +23,12 @@ def markdown(text: object) -> str:
     for character in "\\`*|[]":
         line = line.replace(character, "\\" + character)
     return line
+
+
+def joined(sentences: Iterable[object]) -> str:
+    """Sentences one after the other; one that lacks its full stop gets it."""
+    texts = [text for text in (str(sentence).strip() for sentence in sentences) if text]
+    return " ".join(text if text.endswith((".", "!", "?", "…")) else f"{text}." for text in texts)
 
 
 def file_name(text: str) -> str:

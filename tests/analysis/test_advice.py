@@ -5,52 +5,49 @@ from dataclasses import replace
 import pytest
 from mobilebench.analysis.advice import advise
 from mobilebench.analysis.estimates import Estimate, Interval
-from mobilebench.analysis.summary import Comparison, Energy, Latency, Memory, Variant
+from mobilebench.analysis.summary import Comparison, Variant
 
 MISSING = Estimate.missing("not measured")
 
 
-def latency(times: list[float]) -> Latency:
-    middle = sorted(times)[len(times) // 2]
-    median = Estimate(middle, Interval(min(times), max(times)), len(times))
-    blocks = tuple(enumerate(times))
-    return Latency(median, MISSING, MISSING, MISSING, MISSING, MISSING, by_block=blocks)
+def latency(times: list[float]) -> Estimate:
+    return Estimate(sorted(times)[len(times) // 2], Interval(min(times), max(times)), len(times))
 
 
-def variant(recipe: str, size: float, microseconds: float, **changes: object) -> Variant:
+def variant(
+    recipe: str, size: float, microseconds: float, accuracy_change: Estimate | None = None
+) -> Variant:
     times = [1000 * microseconds * (1 + 0.001 * n) for n in range(6)]
-    ratio = BASE_SIZE / size
+    ratio = Estimate(BASE_SIZE / size, n=1)
     speed = BASE_TIME / microseconds
     even = abs(speed - 1) < 0.01
-    made = Variant(
+    return Variant(
         recipe=recipe,
         is_baseline=False,
         artifact="",
         failure="",
-        size=Estimate(size, n=1),
-        gzip_size=Estimate(size, n=1),
-        zstd_size=Estimate(size, n=1),
-        xz_size=Estimate(size, n=1),
-        smaller=Estimate(ratio, n=1),
-        gzip_smaller=Estimate(ratio, n=1),
-        latency=latency(times),
-        speedup=Estimate(speed, Interval(0.98, 1.02) if even else Interval(speed, speed), 6),
-        accuracy=Estimate(0.9, Interval(0.88, 0.92), 1000),
-        accuracy_change=Estimate(0.0, Interval(-0.002, 0.002), 1000),
-        memory=Memory(MISSING, MISSING, MISSING, MISSING),
-        energy=Energy(MISSING),
+        estimates={
+            "size": Estimate(size, n=1),
+            "download": Estimate(size, n=1),
+            "latency": latency(times),
+            "accuracy": Estimate(0.9, Interval(0.88, 0.92), 1000),
+        },
+        changes={
+            "size": ratio,
+            "download": ratio,
+            "latency": Estimate(speed, Interval(0.98, 1.02) if even else Interval(speed, speed), 6),
+            "accuracy": accuracy_change or Estimate(0.0, Interval(-0.002, 0.002), 1000),
+        },
+        blocks={"latency": tuple(enumerate(times))},
         best_tradeoff=True,
     )
-    return replace(made, **changes)
 
 
 BASE_SIZE, BASE_TIME = 4000.0, 10.0
 BASELINE = replace(
     variant("float16", BASE_SIZE, BASE_TIME),
     is_baseline=True,
-    smaller=MISSING,
-    speedup=MISSING,
-    accuracy_change=MISSING,
+    changes=dict.fromkeys(("size", "download", "latency", "accuracy"), MISSING),
 )
 
 
@@ -89,9 +86,9 @@ def test_a_single_larger_file_that_is_faster() -> None:
 
 def test_too_few_trials_are_said() -> None:
     small = variant("int8", 1_000, 12)
-    few = replace(small.latency, by_block=small.latency.by_block[:3])
-    speed = Estimate(0.83, None, 3, "3 trials")
-    text = said(replace(small, latency=few, speedup=speed))["Ship"]
+    few = {"latency": small.blocks["latency"][:3]}
+    speed = {**small.changes, "latency": Estimate(0.83, None, 3, "3 trials")}
+    text = said(replace(small, blocks=few, changes=speed))["Ship"]
     assert "Too few trials to tell their latencies apart" in text
 
 

@@ -10,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mobilebench.analysis import gating, verdicts
 from mobilebench.analysis.gating import Decision, Look, Series, Verdict, decide, holm, sign_flip_p
+from mobilebench.analysis.measures import Evidence
+from mobilebench.analysis.trial import describe
+from mobilebench.metrics import registry
 from mobilebench.records.trial import TrialRecord
 from scipy import stats
 
@@ -146,31 +149,36 @@ def test_units_of_the_trials_do_not_matter(worse: list[float], unit: float) -> N
     assert before.verdict == after.verdict
 
 
-def _trial(arm: str, block: int) -> TrialRecord:
-    name = f"{arm}-{block}"
-    return TrialRecord(name, "latency", block, "d", "m", arm, "r", arm, "valid", "", 1.0, samples=1)
+def _trial(recipe: str, block: int) -> TrialRecord:
+    name = f"{recipe}-{block}"
+    return TrialRecord(
+        name, "latency", block, "d", "m", recipe, "r", recipe, "valid", "", 1.0, samples=1
+    )
 
 
 @given(
-    st.lists(st.tuples(st.floats(1, 1e9), st.floats(1, 1e9)), min_size=1, max_size=12),
+    st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), min_size=1, max_size=12),
     st.randoms(use_true_random=False),
 )
 def test_the_order_of_the_two_within_a_block_does_not_matter(
-    blocks: list[tuple[float, float]], shuffle: random.Random
+    blocks: list[tuple[int, int]], shuffle: random.Random
 ) -> None:
-    arms = ("baseline", "candidate")
-    medians = {
-        f"{arm}-{number}": value
+    recipes = ("baseline", "candidate")
+    statistics = {
+        f"{recipe}-{number}": describe(np.array([value]))
         for number, block in enumerate(blocks)
-        for arm, value in zip(arms, block, strict=True)
+        for recipe, value in zip(recipes, block, strict=True)
     }
     # Each block in either order, and blocks in any: what ran first is not in the numbers.
-    ran = [_trial(arm, number) for number in range(len(blocks)) for arm in arms]
+    ran = [_trial(recipe, number) for number in range(len(blocks)) for recipe in recipes]
     shuffle.shuffle(ran)
-    base, candidate = ([t for t in ran if t.recipe == arm] for arm in arms)
-    found = verdicts.pairs("latency", (base, candidate), medians)
+    base, candidate = (
+        Evidence([t for t in ran if t.recipe == recipe], statistics) for recipe in recipes
+    )
+    latency = registry()["latency"]
+    found = verdicts.block_pairs(latency, (base, candidate))
     assert found == blocks
-    swapped = verdicts.pairs("latency", (candidate, base), medians)
+    swapped = verdicts.block_pairs(latency, (candidate, base))
     for one_way, other in zip(
         verdicts.logarithms(found), verdicts.logarithms(swapped), strict=True
     ):

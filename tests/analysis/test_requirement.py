@@ -39,7 +39,7 @@ def said(comparison: Comparison) -> dict[str, str]:
 def test_an_interval_decides_whether_a_floor_is_reached(small: int, status: str) -> None:
     found = compared(990, small, min_accuracy=0.97).variants[1]
     assert found.requirement == status
-    sentences = [f for f in found.findings if "its requirement" in f]
+    sentences = [f.text for f in found.findings if "its requirement" in f.text]
     if status == "met":
         assert sentences == []
     else:
@@ -76,7 +76,7 @@ def test_a_loss_is_judged_on_the_same_samples(small: int, status: str) -> None:
     found = compared(990, small, max_accuracy_loss=0.01)
     assert found.variants[0].requirement == "met"
     assert found.variants[1].requirement == status
-    told = [f for f in found.variants[1].findings if "accurate than" in f]
+    told = [f.text for f in found.variants[1].findings if "accurate than" in f.text]
     if status == "missed":
         assert told[0].startswith("Less accurate than its requirement: −6.0 points [")
         assert "at most 1 point less was asked for" in told[0]
@@ -88,4 +88,4 @@ def test_without_an_accuracy_nothing_is_claimed() -> None:
     models = [{"name": "m", "baseline": BASE, "min_accuracy": 0.9}]
     (found,) = summarise(a_run(models=models), trials, in_files([])).comparisons
     assert [v.requirement for v in found.variants] == ["unknown", "unknown"]
-    assert not any("requirement" in f for v in found.variants for f in v.findings)
+    assert not any("requirement" in f.text for v in found.variants for f in v.findings)

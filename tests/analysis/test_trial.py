@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mobilebench.analysis.trial import describe
+from mobilebench.analysis.trial import describe, enough_samples
 
 SAMPLES = st.lists(st.integers(1, 10**10), min_size=1, max_size=200).map(
     lambda values: np.array(values, dtype=np.int64)
@@ -10,21 +10,17 @@ SAMPLES = st.lists(st.integers(1, 10**10), min_size=1, max_size=200).map(
 
 
 def test_known_quantiles():
-    found = describe(np.arange(1, 102, dtype=np.int64))
-    assert (found.minimum, found.median, found.p90, found.p99, found.maximum) == (
-        1,
-        51,
-        91,
-        100,
-        101,
-    )
+    found = describe(np.arange(1, 102, dtype=np.int64), quantiles=(0.9, 0.99))
+    assert (found.minimum, found.median, found.maximum) == (1, 51, 101)
+    assert (found.quantiles[0.9], found.quantiles[0.99]) == (91, 100)
     assert (found.n, found.outliers) == (101, 0)
 
 
 @given(SAMPLES)
 def test_quantiles_are_ordered(samples):
-    s = describe(samples)
-    ordered = [s.minimum, s.p05, s.p25, s.median, s.p75, s.p90, s.p95, s.p99, s.maximum]
+    s = describe(samples, quantiles=(0.99, 0.9))
+    ordered = [s.minimum, *(s.quantiles[q] for q in sorted(s.quantiles)), s.maximum]
+    assert len(ordered) == 9
     assert ordered == sorted(ordered)
     assert 0 <= s.outliers <= s.n / 2
 
@@ -38,11 +34,18 @@ def test_outliers_do_not_depend_on_the_unit(samples, scale):
 def test_all_but_drift_ignores_order(samples):
     forward, backward = describe(samples), describe(samples[::-1])
     assert forward.outliers == backward.outliers
-    assert (forward.p05, forward.median, forward.p99) == (
-        backward.p05,
-        backward.median,
-        backward.p99,
-    )
+    assert forward.quantiles == backward.quantiles
+
+
+def test_a_quantile_of_too_few_samples_is_the_extreme_one():
+    assert [enough_samples(q) for q in (0.5, 0.9, 0.95, 0.99, 0.999, 0.1)] == [
+        1,
+        10,
+        20,
+        100,
+        1000,
+        10,
+    ]
 
 
 def test_a_spike_is_flagged_and_kept():

@@ -256,7 +256,7 @@ def test_calibrating() -> None:
     found = mb.calibrate(SMALL)
     (noise,) = found.noise
     assert isinstance(noise, mb.Noise)
-    assert 0 <= noise.latency < 0.01
+    assert 0 <= noise.metrics["latency"] < 0.01
     assert found.run.state == "finished"
     with pytest.raises(mb.BadInputError, match="does not exist"):
         mb.calibrate("gone.tflite")

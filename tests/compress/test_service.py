@@ -59,10 +59,10 @@ def test_artifacts_are_what_they_say(first: Any) -> None:
     for artifact in made.values():
         content = artifact.path.read_bytes()
         assert artifact.sha256 == hashlib.sha256(content).hexdigest() == artifact.path.stem
-        assert artifact.bytes == len(content)
-        assert artifact.gzip_bytes == len(gzip.compress(content, 9))
-        assert artifact.xz_bytes == len(lzma.compress(content, preset=9))
-        assert 0 < artifact.zstd_bytes < artifact.bytes
+        assert artifact.sizes["file"] == len(content)
+        assert artifact.sizes["gzip"] == len(gzip.compress(content, 9))
+        assert artifact.sizes["xz"] == len(lzma.compress(content, preset=9))
+        assert 0 < artifact.sizes["zstd"] < artifact.sizes["file"]
         assert artifact.warnings == ()
         assert artifact.provenance["recipe"] == artifact.recipe
         assert artifact.provenance["source"] == "digits.keras"
@@ -74,7 +74,7 @@ def test_artifacts_are_what_they_say(first: Any) -> None:
     pruned = made["prune(0.8, epochs=2)"]
     assert pruned.provenance["steps"][-1]["zeros"] == pytest.approx(0.8, abs=1e-3)
     assert pruned.bytes == made["float32"].bytes
-    assert pruned.gzip_bytes < 0.4 * made["float32"].gzip_bytes
+    assert pruned.sizes["gzip"] < 0.4 * made["float32"].sizes["gzip"]
     small = made["prune(0.8, epochs=2) → int8(samples=32)"]
     assert small.provenance["steps"][-1]["zeros_in_file"] > 0.79
     assert small.bytes < 0.35 * pruned.bytes

@@ -30,7 +30,7 @@ def test_the_first_look_decides_what_is_plain(
     assert found["latency"].blocks == 7  # two metrics are tested
     assert found["memory"].verdict == Verdict.PASS
     assert found["energy"].verdict is None
-    assert "only when it is asked for" in found["energy"].reason
+    assert "--energy asks for it" in found["energy"].reason
     trials = RunFolder.open(result.folder).trials()
     assert len(trials) == 1 + 7 * 2 * 2
     assert json.loads((result.folder / "gate.json").read_text())["verdict"] == verdict
@@ -38,8 +38,8 @@ def test_the_first_look_decides_what_is_plain(
 
 def test_a_policy_can_want_more(tmp_path: Path, on: Open) -> None:
     on(ScriptedDevice(slower(-0.5)))
-    more = QUIET.latency.model_copy(update={"direction": "higher"})
-    result = run_gate(tmp_path, policy=QUIET.model_copy(update={"latency": more}))
+    more = QUIET["latency"].model_copy(update={"direction": "higher"})
+    result = run_gate(tmp_path, policy=Policy({**QUIET, "latency": more}))
     assert by_metric(result)["latency"].verdict == Verdict.FAIL
     assert by_metric(result)["latency"].effect.value == pytest.approx(-0.5, abs=0.01)
 
@@ -82,14 +82,13 @@ def test_energy_that_no_counter_reports(
     tmp_path: Path, on: Open, missing: str, verdict: str
 ) -> None:
     on(ScriptedDevice(slower(0.0)))
-    energy = QUIET.energy.model_copy(update={"missing": missing})
-    policy = QUIET.model_copy(update={"energy": energy})
+    energy = QUIET["energy"].model_copy(update={"missing": missing})
+    policy = Policy({**QUIET, "energy": energy})
     result = run_gate(tmp_path, two_files(protocol={"energy": True}), policy)
     assert result.verdict == verdict
     assert by_metric(result)["energy"].reason == "unavailable: no such counter"
-    disabled = QUIET.model_copy(
-        update={"energy": QUIET.energy.model_copy(update={"enabled": False})}
-    )
+    unmeasured = QUIET["energy"].model_copy(update={"enabled": False})
+    disabled = Policy({**QUIET, "energy": unmeasured})
     without = run_gate(tmp_path, two_files(protocol={"energy": True}), disabled)
     assert "energy" not in {t.kind for t in RunFolder.open(without.folder).trials()}
 
@@ -100,8 +99,8 @@ def test_energy_that_no_counter_reports(
 def test_what_a_missing_metric_means(tmp_path: Path, on: Open, missing: str, verdict: str) -> None:
     device = on(ScriptedDevice(slower(0.0)))
     device.memory = lambda *_: None
-    memory = QUIET.memory.model_copy(update={"missing": missing})
-    result = run_gate(tmp_path, policy=QUIET.model_copy(update={"memory": memory}))
+    memory = QUIET["memory"].model_copy(update={"missing": missing})
+    result = run_gate(tmp_path, policy=Policy({**QUIET, "memory": memory}))
     assert result.verdict == verdict
     assert "no such counter" in by_metric(result)["memory"].reason
 
@@ -115,9 +114,8 @@ def test_accuracy_is_counted(
 ) -> None:
     device = on(ScriptedDevice(slower(0.0)))
     device.right = {False: 30, True: right}
-    policy = QUIET.model_copy(
-        update={"accuracy": QUIET.accuracy.model_copy(update={"margin": margin})}
-    )
+    accuracy = QUIET["accuracy"].model_copy(update={"margin": margin})
+    policy = Policy({**QUIET, "accuracy": accuracy})
     found = by_metric(run_gate(tmp_path, two_files(data=labelled(tmp_path)), policy))
     assert found["accuracy"].verdict == verdict
     assert found["accuracy"].effect.value == pytest.approx((right - 30) / 30)

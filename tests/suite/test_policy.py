@@ -12,9 +12,9 @@ def test_a_policy_changes_only_what_it_names(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_text('[memory]\nmissing = "fail"\n[accuracy]\nmargin = 0.002\n')
     policy = read_policy(path)
-    assert policy.memory == Policy().memory.model_copy(update={"missing": "fail"})
-    assert (policy.accuracy.margin, policy.accuracy.direction) == (0.002, "higher")
-    assert policy.latency == Policy().latency
+    assert policy["memory"] == Policy()["memory"].model_copy(update={"missing": "fail"})
+    assert (policy["accuracy"].margin, policy["accuracy"].direction) == (0.002, "higher")
+    assert policy["latency"] == Policy()["latency"]
     assert read_policy(None) == Policy()
 
 
@@ -22,9 +22,9 @@ def test_a_policy_changes_only_what_it_names(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("[latencyy]\nmargin = 0.1\n", ("latencyy: unknown metric", "did you mean 'latency'")),
-        ("[power]\n", ("unknown metric", "latency, memory, energy, size")),
+        ("[power]\n", ("unknown metric", "latency, memory, energy, accuracy")),
         ("[latency]\nmargins = 0.1\n", ("latency.margins: unknown key", "'margin'")),
-        ("[latency]\nfloor = 3\n", ("unknown key", "direction")),
+        ("[accuracy]\nfloor = 3\n", ("unknown key", "direction")),
         ("[latency]\nmargin = 3\n", ("latency.margin is a share", "0.03")),
         ("[latency]\nmargin = -0.1\n", ("latency.margin", "greater than or equal to 0", "-0.1")),
         ('[latency]\nmargin = "3 %"\n', ("latency.margin", "valid number")),

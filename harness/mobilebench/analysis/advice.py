@@ -21,7 +21,7 @@ _DISTURBED = (
 
 def advise(comparison: Comparison) -> tuple[Advice, ...]:
     """The advice that a comparison supports, the most useful first."""
-    measured = [v for v in comparison.variants if v.latency.median.value is not None]
+    measured = [v for v in comparison.variants if v["latency"].value is not None]
     if not measured:
         return (Advice("Nothing measured", "No variant has a valid latency trial."),)
     calm = [v for v in measured if not v.disturbed]
@@ -48,7 +48,7 @@ def _unranked(measured: Sequence[Variant]) -> str:
 
 
 def _ship(comparison: Comparison, measured: Sequence[Variant]) -> str:
-    if all(v.accuracy.value is None for v in comparison.variants):
+    if all(v["accuracy"].value is None for v in comparison.variants):
         return (
             "Accuracy was not measured, so this run alone cannot say which variant to ship; "
             "it compares size and speed."
@@ -82,8 +82,8 @@ def _choice(better: Sequence[Variant], keeping: Sequence[Variant], within: str) 
     The baseline competes, too: a file that is smaller but slower is no better on the phone.
     """
     racing = [v for v in keeping if v.is_baseline or v in better]
-    smallest = min(racing, key=lambda v: (_or_inf(v.size.value), _or_inf(v.latency.median.value)))
-    fastest = min(racing, key=lambda v: (-_speed_of(v), _or_inf(v.size.value)))
+    smallest = min(racing, key=lambda v: (_or_inf(v["size"].value), _or_inf(v["latency"].value)))
+    fastest = min(racing, key=lambda v: (-_speed_of(v), _or_inf(v["size"].value)))
     level = smallest in level_with(fastest, racing)
     if level and len(better) == 1:
         return (
@@ -115,25 +115,25 @@ def _where(variant: Variant, what: str) -> str:
 
 def _speed_of(variant: Variant) -> float:
     """The speed over the baseline's by the paired estimate, which its interval belongs to."""
-    return 1.0 if variant.is_baseline else variant.speedup.value or 0.0
+    return 1.0 if variant.is_baseline else variant.changes["latency"].value or 0.0
 
 
 def is_gain(variant: Variant) -> bool:
     """Whether it is smaller than the baseline, or shown to be faster."""
-    size, speed = variant.smaller.value, variant.speedup.interval
+    size, speed = variant.changes["size"].value, variant.changes["latency"].interval
     return (size is not None and size > 1) or (speed is not None and speed.low > 1)
 
 
 def _fastest(comparison: Comparison, measured: Sequence[Variant]) -> str:
-    best = min(measured, key=lambda v: _or_inf(v.latency.median.value))
+    best = min(measured, key=lambda v: _or_inf(v["latency"].value))
     note = " Virtual device: not a phone's latency." if comparison.virtual else ""
-    median = best.latency.median
+    median = best["latency"]
     text = f"{best.recipe}: {units.duration(median.value or 0)}"
     if median.interval:
         text += f" [{units.duration(median.interval.low)}, {units.duration(median.interval.high)}]"
     if best.is_baseline:
         text += ", the baseline itself."
-    elif best.speedup.value is not None:
+    elif best.changes["latency"].value is not None:
         text += f", {_speed(best)}."
     else:
         text += "."
@@ -153,17 +153,17 @@ def _below(best: Variant) -> str:
 
 
 def _smallest(comparison: Comparison) -> Iterator[Advice]:
-    sized = [v for v in comparison.variants if v.size.value is not None]
+    sized = [v for v in comparison.variants if v["size"].value is not None]
     if not sized:
         return
-    best = min(sized, key=lambda v: (_or_inf(v.size.value), _or_inf(v.gzip_size.value)))
-    text = f"{best.recipe}: {units.size(best.size.value or 0)}"
-    if best.smaller.value is not None and not best.is_baseline:
-        size = _size(best.smaller.value)
+    best = min(sized, key=lambda v: (_or_inf(v["size"].value), _or_inf(v["download"].value)))
+    text = f"{best.recipe}: {units.size(best['size'].value or 0)}"
+    if best.changes["size"].value is not None and not best.is_baseline:
+        size = _size(best.changes["size"].value)
         text += f", {size} {'than' if size.endswith('er') else 'as'} {comparison.baseline}"
     if best.is_baseline:
         text += ", the baseline itself"
-    change = best.accuracy_change
+    change = best.changes["accuracy"]
     if change.value is not None and change.interval is not None:
         text += f"; accuracy {_change(best)}"
     yield Advice("Smallest", f"{text}.{_below(best)}")
@@ -172,7 +172,9 @@ def _smallest(comparison: Comparison) -> Iterator[Advice]:
 def _accuracy(comparison: Comparison) -> Iterator[Advice]:
     requirement = comparison.requirement
     compared = [
-        v for v in comparison.variants if v.accuracy_change.value is not None and not v.is_baseline
+        v
+        for v in comparison.variants
+        if v.changes["accuracy"].value is not None and not v.is_baseline
     ]
     tradeoffs = [
         v.recipe
@@ -188,7 +190,7 @@ def _accuracy(comparison: Comparison) -> Iterator[Advice]:
     # Those whose loss is small by the point estimate, but not by the interval.
     open_ = [v for v in compared if requirement.status(v) == "open" and requirement.measured(v)]
     if open_ and not requirement.asked:
-        samples = min(v.accuracy_change.n for v in open_)
+        samples = min(v.changes["accuracy"].n for v in open_)
         yield Advice(
             "Undecided",
             f"{_names([v.recipe for v in open_])}: measured within "
@@ -206,11 +208,11 @@ def _requirement(comparison: Comparison) -> Iterator[Advice]:
         (word, [v.recipe for v in comparison.variants if v.requirement == status])
         for status, word in words.items()
     )
-    told = "; ".join(f"{word} {_names(names)}" for word, names in found if names)
+    by_status = "; ".join(f"{word} {_names(names)}" for word, names in found if names)
     asked = requirement.request()
     yield Advice(
         "Requirement",
-        f"{asked[0].upper()}{asked[1:]}: {told or 'no accuracy was measured'}.",
+        f"{asked[0].upper()}{asked[1:]}: {by_status or 'no accuracy was measured'}.",
     )
 
 
@@ -221,16 +223,18 @@ def level_with(best: Variant, variants: Sequence[Variant]) -> list[Variant]:
 
 def _slower(variant: Variant, best: Variant) -> bool | None:
     """Whether a variant is shown to be slower than another; None where trials are too few."""
-    found = estimates.median(block_ratios(variant.latency, best.latency)).interval
+    found = estimates.median(
+        block_ratios(variant.blocks["latency"], best.blocks["latency"])
+    ).interval
     return None if found is None else found.low > 1
 
 
 def _gain(variant: Variant) -> str:
     """Size and speed in a few words; a speed only if its interval rules out the baseline's."""
     parts = []
-    if variant.smaller.value is not None:
-        parts.append(_size(variant.smaller.value))
-    speed = variant.speedup
+    if variant.changes["size"].value is not None:
+        parts.append(_size(variant.changes["size"].value))
+    speed = variant.changes["latency"]
     if speed.value is not None and speed.interval is not None:
         if speed.interval.holds(1):
             parts.append("speed not shown to differ")
@@ -250,7 +254,7 @@ def _size(ratio: float) -> str:
 
 
 def _speed(variant: Variant) -> str:
-    found = variant.speedup
+    found = variant.changes["latency"]
     if found.value is None:
         return ""
     if found.interval is None:
@@ -266,7 +270,7 @@ def _speed(variant: Variant) -> str:
 
 
 def _change(variant: Variant) -> str:
-    found = variant.accuracy_change
+    found = variant.changes["accuracy"]
     decimals = units.decimals_of_share(found.n)
     text = f"{units.points(found.value or 0, decimals)} points"
     if found.interval:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mobilebench.records import conditions
+from mobilebench.records.key import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
 #: lies within the middle of the undisturbed ones, at their 62nd percentile at most (0.5 / 0.8), so
 #: that one disturbed trial of six withholds nothing.
 TOO_MANY = 0.2
-
-
-class Key(NamedTuple):
-    """A variant in one place."""
-
-    model: str
-    device: str
-    runtime: str
-    recipe: str
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,7 @@ def described(
     for r in trials:
         if r.kind == kind and r.state == "valid":
             told = conditions.describe(r.metrics, r.conditions, threads.get(r.runtime, 1))
-            found[Key(r.model, r.device, r.runtime, r.recipe)].append(told)
+            found[Key.of(r)].append(told)
     return {key: tuple(all_of) for key, all_of in found.items()}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobilebench.analysis import estimates, units
-from mobilebench.analysis.requirement import BELOW_REQUIREMENT, AccuracyRequirement
+from mobilebench.analysis import estimates, requirement, units
+from mobilebench.analysis.requirement import AccuracyRequirement
+from mobilebench.analysis.summary import Remark
 from mobilebench.records import conditions
 
 if TYPE_CHECKING:
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
     from mobilebench.analysis.sustained import Sustained
     from mobilebench.analysis.warmup import Convergence
 
-_SMALLER_BUT_SLOWER = "Smaller but slower"
-#: How the sentences begin that the terminal, too, must tell.
-FOREMOST = (_SMALLER_BUT_SLOWER, BELOW_REQUIREMENT)
+#: Codes of the findings that the terminal, too, must show.
+FOREMOST = frozenset({"smaller_but_slower", "requirement_missed"})
 #: Calling the interpreter from Python costs microseconds: below this it is a large part.
 OVERHEAD_NS = 10_000
 
@@ -31,155 +31,179 @@ _LISTED_OPERATORS = 5
 _BY_LOAD = "others' load was seen meanwhile"
 
 
-def findings(variant: Variant, requirement: AccuracyRequirement) -> tuple[str, ...]:
+def findings(variant: Variant, required: AccuracyRequirement) -> tuple[Remark, ...]:
     """The sentences that a variant, already compared with its baseline, gives rise to."""
     if variant.failure:
         return ()
     return (
         *_load(variant),
         *_size_and_speed(variant),
-        *_accuracy(variant, requirement),
+        *_accuracy(variant, required),
         *_delegate(variant),
         *_energy(variant),
         *_quality(variant),
-        *conditions.findings(variant.conditions),
+        *(Remark("conditions", text) for text in conditions.findings(variant.conditions)),
     )
 
 
-def _load(variant: Variant) -> Iterator[str]:
+def _load(variant: Variant) -> Iterator[Remark]:
     """The first of all causes: what else is odd about the times may well come from it."""
     if variant.load.disturbed:
-        told = variant.load.told("latency")
+        seen = variant.load.told("latency")
         withheld = ", so nothing is concluded of its latency" if variant.load.withholds else ""
-        yield f"Disturbed by load: {told}{withheld}."
+        yield Remark("load", f"Disturbed by load: {seen}{withheld}.")
 
 
-def _size_and_speed(variant: Variant) -> Iterator[str]:
-    smaller, gzip = variant.smaller.value, variant.gzip_smaller.value
-    speed = variant.speedup.interval
-    slower = speed is not None and speed.high < 1
-    if slower and variant.speedup.value:
-        lead = _SMALLER_BUT_SLOWER if smaller and smaller > 1 else "Slower"
-        yield f"{lead} than the baseline: {units.times(1 / variant.speedup.value)} its latency."
+def _size_and_speed(variant: Variant) -> Iterator[Remark]:
+    smaller, gzip = variant.changes["size"].value, variant.changes["download"].value
+    speedup = variant.changes["latency"]
+    speed = speedup.interval
+    if speed is not None and speed.high < 1 and speedup.value:
+        code, lead = (
+            ("smaller_but_slower", "Smaller but slower")
+            if smaller and smaller > 1
+            else ("slower", "Slower")
+        )
+        latency = units.times(1 / speedup.value)
+        yield Remark(code, f"{lead} than the baseline: {latency} its latency.")
     elif speed is not None and speed.holds(1):
-        yield "No difference in speed to the baseline is shown: the interval holds 1."
+        yield Remark(
+            "speed_not_shown",
+            "No difference in speed to the baseline is shown: the interval holds 1.",
+        )
     if smaller and gzip and smaller < _HARDLY_SMALLER and gzip > _CLEARLY_SMALLER:
-        yield (
+        yield Remark(
+            "smaller_download_only",
             f"Smaller only as a download ({units.times(gzip)}): "
-            "the file on the device stores the weights as before."
+            "the file on the device stores the weights as before.",
         )
     elif smaller and smaller < 1:
-        yield f"Larger than the baseline: {units.times(1 / smaller)} its file size."
+        yield Remark(
+            "larger", f"Larger than the baseline: {units.times(1 / smaller)} its file size."
+        )
 
 
-def _accuracy(variant: Variant, requirement: AccuracyRequirement) -> Iterator[str]:
-    yield from requirement.sentences(variant)
-    if requirement.loss is not None and requirement.status(variant) != "met":
-        return  # the change is told already
-    change, interval = variant.accuracy_change.value, variant.accuracy_change.interval
+def _accuracy(variant: Variant, required: AccuracyRequirement) -> Iterator[Remark]:
+    for status, text in required.sentences(variant):
+        yield Remark(f"requirement_{status}", text)
+    if required.loss is not None and required.status(variant) != "met":
+        return  # the change is in that sentence already
+    found = variant.changes[requirement.METRIC]
+    change, interval = found.value, found.interval
     if change is None or interval is None:
         return
-    decimals = units.decimals_of_share(variant.accuracy_change.n)
+    decimals = units.decimals_of_share(found.n)
     if interval.high < 0 or interval.low > 0:
-        word = "Less" if change < 0 else "More"
+        code, word = ("less_accurate", "Less") if change < 0 else ("more_accurate", "More")
         size = units.points(abs(change), decimals).lstrip("+")
-        yield f"{word} accurate than the baseline by {size} points, beyond the interval."
-
-
-def _delegate(variant: Variant) -> Iterator[str]:
-    told = variant.delegation
-    if told is None or told.delegated >= told.nodes:
-        return
-    ours = dict(told.left)
-    if told.sparse and ours.get("FULLY_CONNECTED", 0) >= told.sparse:
-        layers = "layer is" if told.sparse == 1 else "layers are"
-        yield (
-            f"{told.sparse} sparse Dense {layers} computed by the runtime's own sparse kernels, "
-            "as is meant: the delegate has none."
+        yield Remark(
+            code, f"{word} accurate than the baseline by {size} points, beyond the interval."
         )
-        ours["FULLY_CONNECTED"] -= told.sparse
+
+
+def _delegate(variant: Variant) -> Iterator[Remark]:
+    found = variant.delegation
+    if found is None or found.delegated >= found.nodes:
+        return
+    ours = dict(found.left)
+    if found.sparse and ours.get("FULLY_CONNECTED", 0) >= found.sparse:
+        layers = "layer is" if found.sparse == 1 else "layers are"
+        yield Remark(
+            "sparse_kernels",
+            f"{found.sparse} sparse Dense {layers} computed by the runtime's own sparse kernels, "
+            "as is meant: the delegate has none.",
+        )
+        ours["FULLY_CONNECTED"] -= found.sparse
         if not any(ours.values()):
             return
     left = [name if count == 1 else f"{count} {name}" for name, count in ours.items() if count]
     rest = f" and {len(left) - _LISTED_OPERATORS} more" if len(left) > _LISTED_OPERATORS else ""
     names = f": {', '.join(left[:_LISTED_OPERATORS])}{rest} stayed behind" if left else ""
-    yield f"The delegate took {told.delegated} of {told.nodes} nodes{names}."
+    yield Remark(
+        "partly_delegated", f"The delegate took {found.delegated} of {found.nodes} nodes{names}."
+    )
 
 
-def _modes(variant: Variant) -> Iterator[str]:
+def _modes(variant: Variant) -> Iterator[Remark]:
     """Two clusters, within trials or over them: their median may be a time that never occurs."""
-    latency, n = variant.latency, variant.latency.median.n
+    latency, n = variant.latency, variant["latency"].n
     within, over = latency.modes_within, latency.modes_over
     if within:
         # The trial in the middle speaks for all.
         typical = sorted(within, key=lambda modes: modes.share_high)[len(within) // 2]
         which = "the trial" if n == 1 else f"{len(within)} of {n} trials"
-        yield (
+        yield Remark(
+            "bimodal",
             f"Bimodal: the samples of {which} gather around two values "
             f"({units.duration(typical.low)} and {units.duration(typical.high)}, "
             f"{units.percent(typical.share_high, 0)} of them around the higher): "
             + (_BY_LOAD if variant.load.disturbed else "cores or clock rates change within a trial")
-            + "."
+            + ".",
         )
     if over is not None:
-        yield (
+        yield Remark(
+            "bimodal_over_trials",
             f"Bimodal over trials: {round(over.share_high * n)} of {n} run at about "
             f"{units.duration(over.high)}, the others at {units.duration(over.low)}: "
             + (
                 f"{_BY_LOAD}."
                 if variant.load.disturbed
                 else "a process lands in one of two states, and the median stands for neither."
-            )
+            ),
         )
 
 
-def _warm_up(trials: Sequence[Convergence], loaded: bool) -> Iterator[str]:
-    """Chance alone leaves a trial unsettled now and then: a quarter of them is told."""
+def _warm_up(trials: Sequence[Convergence], loaded: bool) -> Iterator[Remark]:
+    """Chance alone leaves a trial unsettled now and then: from a quarter on it is a finding."""
     unsettled = [trial.excess for trial in trials if not trial.settled]
     if unsettled and len(unsettled) >= _OFTEN_UNSETTLED * len(trials):
         middle = sorted(unsettled)[len(unsettled) // 2]
         word = "slower" if middle > 0 else "faster"
-        yield (
+        yield Remark(
+            "warmup_unsettled",
             f"The warm-up had not settled in {len(unsettled)} of {len(trials)} trials: its last "
             f"runs were {units.percent(abs(middle))} {word} than the first timed ones. "
-            + (f"{_BY_LOAD.capitalize()}." if loaded else "Raise warmup_runs or warmup_seconds.")
+            + (f"{_BY_LOAD.capitalize()}." if loaded else "Raise warmup_runs or warmup_seconds."),
         )
 
 
-def _minutes(told: Sustained, loaded: bool) -> Iterator[str]:
-    change, after = told.change.value or 0.0, told.throttled_after
+def _minutes(found: Sustained, loaded: bool) -> Iterator[Remark]:
+    change, after = found.change.value or 0.0, found.throttled_after
     if after.value is None:
-        yield f"No throttling seen: {after.reason}."
+        yield Remark("no_throttling", f"No throttling seen: {after.reason}.")
         return
-    of = "" if after.n == len(told.trials) else f" in {after.n} of {len(told.trials)} trials"
+    of = "" if after.n == len(found.trials) else f" in {after.n} of {len(found.trials)} trials"
     word = "slower" if change > 0 else "faster"
     verb = "Slows down" if loaded else "Throttles"
     cause = f" {_BY_LOAD.capitalize()}." if loaded else ""
-    yield (
+    yield Remark(
+        "throttling",
         f"{verb} after {units.long_duration(after.value)} without a pause{of}; its steady state "
-        f"is {units.percent(abs(change))} {word} than its first minute.{cause}"
+        f"is {units.percent(abs(change))} {word} than its first minute.{cause}",
     )
 
 
-def _energy(variant: Variant) -> Iterator[str]:
+def _energy(variant: Variant) -> Iterator[Remark]:
     energy = variant.energy
     if energy.idle_watts is not None and energy.load_watts is not None:
-        yield (
+        yield Remark(
+            "energy_source",
             f"Energy by {energy.source}: {units.significant(energy.idle_watts)} W at rest, "
-            f"{units.significant(energy.load_watts)} W under load."
+            f"{units.significant(energy.load_watts)} W under load.",
         )
 
 
-def _quality(variant: Variant) -> Iterator[str]:
-    latency = variant.latency
-    median = latency.median.value
-    if median is not None and median < OVERHEAD_NS:
-        yield (
-            f"A median of {units.duration(median)} is near the cost of the call itself, "
-            "which is part of it: compare with care."
+def _quality(variant: Variant) -> Iterator[Remark]:
+    latency, median = variant.latency, variant["latency"]
+    if median.value is not None and median.value < OVERHEAD_NS:
+        yield Remark(
+            "near_overhead",
+            f"A median of {units.duration(median.value)} is near the cost of the call itself, "
+            "which is part of it: compare with care.",
         )
     if latency.outliers is not None and latency.outliers > _MANY_OUTLIERS:
-        yield f"{units.percent(latency.outliers)} of the samples are far outliers (kept)."
+        share = units.percent(latency.outliers)
+        yield Remark("outliers", f"{share} of the samples are far outliers (kept).")
     yield from _modes(variant)
     yield from _warm_up(variant.latency.convergence, bool(variant.load.disturbed))
     if variant.sustained is not None:
@@ -187,12 +211,16 @@ def _quality(variant: Variant) -> Iterator[str]:
     elif latency.drift is not None and abs(latency.drift) > _STRONG_DRIFT:
         word = "slows down" if latency.drift > 0 else "speeds up"
         cause = "heat, frequency or too short a warm-up"
-        yield (
+        yield Remark(
+            "drift",
             f"Latency {word} by {units.percent(abs(latency.drift))} within a trial: "
-            f"{_BY_LOAD if variant.load.disturbed else cause}."
+            f"{_BY_LOAD if variant.load.disturbed else cause}.",
         )
-    if 0 < latency.median.n < estimates.ENOUGH_TRIALS:
-        yield f"No interval: {latency.median.reason}."
+    if 0 < median.n < estimates.ENOUGH_TRIALS:
+        yield Remark("no_interval", f"No interval: {median.reason}.")
     if variant.failed_trials:
         total = variant.failed_trials + variant.valid_trials
-        yield f"{variant.failed_trials} of its {total} trials failed or are invalid."
+        yield Remark(
+            "failed_trials",
+            f"{variant.failed_trials} of its {total} trials failed or are invalid.",
+        )

@@ -1,8 +1,15 @@
-"""The measures of one variant from its trials, and their comparison with the baseline's."""
+"""A variant's metrics from its trials and its file, and their change against the baseline's.
+
+Each metric is read as its entry in the registry says; what has rules of its own is in
+:data:`_RULES`.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,53 +18,152 @@ from mobilebench.analysis import estimates
 from mobilebench.analysis.energy import TrialEnergy, of_trial
 from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.modes import two_modes
-from mobilebench.analysis.summary import Delegation, Energy, Latency, Memory
-from mobilebench.analysis.trial import ENOUGH_SAMPLES, TrialStatistics
+from mobilebench.analysis.summary import Blocks, Delegation, EnergyDetails, LatencyDetails
+from mobilebench.analysis.trial import TrialStatistics, enough_samples
+from mobilebench.metrics import Computed, Counter, Metric, Quantile, StoredSize, registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from mobilebench.records.battery_current import CurrentProfile
+    from mobilebench.records.run import StoredArtifact
     from mobilebench.records.trial import TrialRecord
 
 
-def latency_of(
-    records: Sequence[TrialRecord],
-    statistics: Mapping[str, TrialStatistics],
-    missing: str = "",
-) -> Latency:
-    """The latency over all valid latency trials that have samples.
+@dataclass(frozen=True)
+class Evidence:
+    """All that a run has of one variant in one place.
 
-    Args:
-        records: the variant's trials of any kind and state.
-        statistics: of each latency trial, by its id.
-        missing: why there is no latency, if it is known beforehand.
+    Attributes:
+        records: its trials of any kind and state.
+        statistics: of each latency trial that has samples, by its id.
+        artifact: its file; None if there is none.
+        not_made: why there is no artifact, if it could not be made.
+        profile: how this model of phone reports its battery's current, if that is known.
+        counter: the name of the only power counter to be taken; empty: the best one.
     """
-    valid, reason = _valid(records, "latency")
-    found = [(r.block, statistics[r.trial]) for r in valid if r.trial in statistics]
-    first = _metric(valid, "first_inference", missing or reason)
-    initialization = _metric(valid, "initialization_time", missing or reason)
-    if not found and (means := _means(valid)):
-        none = Estimate.missing("what measured it keeps no samples")
-        median = estimates.median([mean for _, mean in means])
-        return Latency(median, none, none, none, first, initialization, by_block=means)
+
+    records: Sequence[TrialRecord] = ()
+    statistics: Mapping[str, TrialStatistics] = field(default_factory=dict)
+    artifact: StoredArtifact | None = None
+    not_made: str = ""
+    profile: CurrentProfile | None = None
+    counter: str = ""
+
+    @property
+    def dataset(self) -> tuple[str, int] | None:
+        """Name and count of the labelled samples; None where there are none."""
+        found = self.artifact.dataset if self.artifact else None
+        return (found.name, found.count) if found else None
+
+    @cached_property
+    def energies(self) -> tuple[tuple[TrialRecord, TrialEnergy], ...]:
+        """What each valid energy trial found; where no window was run, the agent's own reason."""
+        valid, _ = self.valid("energy")
+        return tuple((r, trial_energy(r, self.profile, self.counter)) for r in valid)
+
+    def valid(self, kind: str) -> tuple[list[TrialRecord], str]:
+        """The valid trials of a kind (``any``: of all) or, where there are none, why."""
+        of_kind = [r for r in self.records if kind in (r.kind, "any")]
+        valid = [r for r in of_kind if r.state == "valid"]
+        if valid:
+            return valid, ""
+        if self.not_made:
+            return [], self.not_made
+        if of_kind:
+            last = of_kind[-1]
+            return [], f"{last.code}: {last.reason}" if last.code else last.reason or "failed"
+        return [], f"no {kind} trial was run"
+
+
+def estimate(metric: Metric, evidence: Evidence) -> Estimate:
+    """A metric's value: the median over trials, or the exact one; or why there is none."""
+    read = metric.read
+    if isinstance(read, Computed):
+        return _RULES[read.rule].estimate(evidence)
+    if isinstance(read, StoredSize):
+        return _stored_size(read, evidence)
+    found, reason = _replicates(metric, evidence)
+    return estimates.median([value for _, value in found]) if found else Estimate.missing(reason)
+
+
+def blocks(metric: Metric, evidence: Evidence) -> Blocks:
+    """The value of each valid trial of a metric that trials measure, with its block."""
+    if isinstance(metric.read, Computed):
+        return _RULES[metric.read.rule].blocks(evidence)
+    return _replicates(metric, evidence)[0]
+
+
+def change(metric: Metric, base: Evidence, own: Evidence) -> Estimate:
+    """How a variant's value compares with the baseline's, as the metric's ``change`` says.
+
+    Of what each block measures it is the median over the blocks that have both, since they cancel
+    the session's drift.
+
+    Raises:
+        ValueError: the metric has no change.
+    """
+    if metric.change is None:
+        raise ValueError(f"{metric.name} has no change")
+    if isinstance(metric.read, Computed) and (rule := _RULES[metric.read.rule].change):
+        return rule(base, own)
+    sides = (base, own)
+    values = [estimate(metric, side) for side in sides]
+    is_ratio = metric.change.kind == "ratio"
+    if isinstance(metric.read, StoredSize) or metric.kind == "any":
+        return _exact_ratio(metric, *values) if is_ratio else _exact_difference(*values)
+    for name, value in zip(("the baseline", "this variant"), values, strict=True):
+        if value.value is None:
+            return Estimate.missing(f"{name} has no {metric.name}: {value.reason}")
+    base_blocks, own_blocks = (blocks(metric, side) for side in sides)
+    if not is_ratio:
+        found = block_differences(own_blocks, base_blocks)
+    elif metric.direction == "lower":
+        found = block_ratios(base_blocks, own_blocks)
+    else:
+        found = block_ratios(own_blocks, base_blocks)
     if not found:
-        none = Estimate.missing(missing or reason or "its raw samples are lost")
-        return Latency(none, none, none, none, first, initialization)
-    trials = [s for _, s in found]
-    quantiles = zip(*((s.p05, s.p25, s.p75, s.p95) for s in trials), strict=True)
-    p05, p25, p75, p95 = (float(np.median(q)) for q in quantiles)
+        return Estimate.missing("no block has a valid trial of both the baseline and this variant")
+    return estimates.median(found)
+
+
+def block_ratios(over: Blocks, under: Blocks) -> list[float]:
+    """``over`` / ``under`` for each block that has both."""
+    # A value of 0 is a clock that did not tick, or a counter that did not count.
+    positive = [[(block, value) for block, value in side if value > 0] for side in (over, under)]
+    return [numerator / denominator for numerator, denominator in _pairs(*positive)]
+
+
+def block_differences(left: Blocks, right: Blocks) -> list[float]:
+    """``left`` - ``right`` for each block that has both."""
+    return [one - other for one, other in _pairs(left, right)]
+
+
+def _pairs(
+    left: Sequence[tuple[int, float]], right: Sequence[tuple[int, float]]
+) -> list[tuple[float, float]]:
+    tables: tuple[dict[int, list[float]], ...] = (defaultdict(list), defaultdict(list))
+    for side, table in zip((left, right), tables, strict=True):
+        for block, value in side:
+            table[block].append(value)
+    one, other = tables
+    return [
+        (float(np.median(one[block])), float(np.median(other[block])))
+        for block in sorted(one.keys() & other.keys())
+    ]
+
+
+def latency_details(evidence: Evidence) -> LatencyDetails:
+    """What the samples of all valid latency trials say beside their quantiles."""
+    valid, _ = evidence.valid("latency")
+    trials = [evidence.statistics[r.trial] for r in valid if r.trial in evidence.statistics]
+    if not trials:
+        return LatencyDetails()
+    p05, p25, p75, p95 = (
+        float(np.median([s.quantiles[q] for s in trials])) for q in (0.05, 0.25, 0.75, 0.95)
+    )
     drifts = [s.drift for s in trials if s.drift is not None]
     samples = sum(s.n for s in trials)
-    return Latency(
-        median=estimates.median([s.median for s in trials]),
-        p90=_percentile(trials, 0.9),
-        p95=_percentile(trials, 0.95),
-        p99=_percentile(trials, 0.99),
-        first=first,
-        initialization=initialization,
+    return LatencyDetails(
         band=(p05, p25, p75, p95),
-        by_block=tuple(sorted((block, s.median) for block, s in found)),
         samples=samples,
         outliers=sum(s.outliers for s in trials) / samples,
         drift=float(np.median(drifts)) if drifts else None,
@@ -67,68 +173,17 @@ def latency_of(
     )
 
 
-def _means(records: Sequence[TrialRecord]) -> tuple[tuple[int, float], ...]:
-    """Block and mean of the trials whose mean is all that was told."""
-    told = ((record.block, _named(record, "latency_mean")) for record in records)
-    return tuple(
-        sorted(
-            (block, float(metric["value"]))
-            for block, metric in told
-            if metric is not None and metric.get("value") is not None
-        )
-    )
-
-
-def _percentile(trials: Sequence[TrialStatistics], q: float) -> Estimate:
-    need = ENOUGH_SAMPLES[q]
-    name = f"p{round(100 * q)}"
-    values = [float(getattr(s, name)) for s in trials if s.n >= need]
-    if not values:
-        return Estimate.missing(f"{name} needs {need} timed inferences a trial")
-    return estimates.median(values)
-
-
-def memory_of(records: Sequence[TrialRecord]) -> Memory:
-    """Medians over the valid memory trials."""
-    valid, reason = _valid(records, "memory")
-    return Memory(
-        *(_metric(valid, f"memory_{name}", reason) for name in ("peak", "pss", "anonymous", "file"))
-    )
-
-
-def energy_of(
-    records: Sequence[TrialRecord], profile: CurrentProfile | None = None, prefer: str = ""
-) -> Energy:
-    """Energy per inference over the valid energy trials.
-
-    With one trial the interval is over its window pairs, with several over the trials.
-
-    Args:
-        records: the variant's trials of any kind and state.
-        profile: how this model of phone tells its battery's current, if that is known.
-        prefer: the name of a counter; no other is then taken.
-    """
-    valid, reason = _valid(records, "energy")
-    if not valid:
-        asked = any(r.kind == "energy" for r in records)
-        return Energy(
-            Estimate.missing(reason if asked else f"{reason}: --energy asks for it"), asked
-        )
-    found = [trial_energy(record, profile, prefer) for record in valid]
-    told = [energy for energy in found if energy.per_inference]
-    if not told:
-        return Energy(Estimate.missing(found[0].reason), True)
-    if len(told) == 1:
-        estimate = estimates.median(told[0].per_inference)
-    else:
-        estimate = estimates.median([float(np.median(t.per_inference)) for t in told])
-    return Energy(
-        estimate,
+def energy_details(evidence: Evidence) -> EnergyDetails:
+    """Which counter gave the energy, and what it saw."""
+    found = [energy for _, energy in evidence.energies if energy.per_inference]
+    if not found:
+        return EnergyDetails(asked=any(r.kind == "energy" for r in evidence.records))
+    return EnergyDetails(
         True,
-        told[0].source,
-        max(t.resolution for t in told),
-        float(np.median([t.idle_watts for t in told if t.idle_watts is not None])),
-        float(np.median([t.load_watts for t in told if t.load_watts is not None])),
+        found[0].source,
+        max(energy.resolution for energy in found),
+        float(np.median([e.idle_watts for e in found if e.idle_watts is not None])),
+        float(np.median([e.load_watts for e in found if e.load_watts is not None])),
     )
 
 
@@ -137,46 +192,177 @@ def trial_energy(
 ) -> TrialEnergy:
     """What one energy trial found; where no window was run, the agent's own reason."""
     if not record.windows:
-        told = _named(record, "energy_per_inference") or {}
-        return TrialEnergy(reason=str(told.get("reason") or "the agent ran no windows"))
+        reported = _named(record, "energy_per_inference") or {}
+        return TrialEnergy(reason=str(reported.get("reason") or "the agent ran no windows"))
     return of_trial(record.windows, record.power, profile, prefer)
 
 
-def accuracy_of(records: Sequence[TrialRecord]) -> tuple[Estimate, tuple[str, ...]]:
-    """The accuracy of the first valid accuracy trial, and a warning if later ones differ.
+def delegation_of(records: Sequence[TrialRecord]) -> Delegation | None:
+    """What the delegate took, as the first valid trial reports; None where none reports it."""
+    for record in records:
+        reported = record.delegation
+        if record.state == "valid" and reported.get("nodes"):
+            left = reported.get("left", {})
+            return Delegation(
+                int(reported["nodes"]),
+                int(reported.get("delegated", 0)),
+                int(reported.get("partitions", 0)),
+                tuple(sorted((str(name), int(count)) for name, count in left.items())),
+            )
+    return None
+
+
+def accuracies_differ(evidence: Evidence) -> bool:
+    """Whether trials of the same file on the same samples have other accuracies."""
+    valid, _ = evidence.valid("accuracy")
+    return len({counts for counts in map(_counts, valid) if counts is not None}) > 1
+
+
+# As the registry says.
+
+
+def _replicates(metric: Metric, evidence: Evidence) -> tuple[Blocks, str]:
+    """Block and value of each valid trial that has one, or why none has."""
+    if isinstance(metric.read, Quantile):
+        return _quantile(metric.read.q, evidence)
+    if isinstance(metric.read, Counter):
+        return _counter(metric, metric.read.name, evidence)
+    return (), f"trials do not measure {metric.name}"
+
+
+def _quantile(q: float, evidence: Evidence) -> tuple[Blocks, str]:
+    valid, reason = evidence.valid("latency")
+    found = [(r, evidence.statistics[r.trial]) for r in valid if r.trial in evidence.statistics]
+    if not found and (means := _means(valid)):
+        return (means, "") if q == 0.5 else ((), "what measured it keeps no samples")
+    if not found:
+        return (), reason or "its raw samples are lost"
+    need = enough_samples(q)
+    values = tuple(sorted((r.block, s.quantiles[q]) for r, s in found if s.n >= need))
+    return values, "" if values else f"p{100 * q:g} needs {need} timed inferences a trial"
+
+
+def _means(records: Sequence[TrialRecord]) -> Blocks:
+    """Block and mean of the trials of which only the mean is reported."""
+    reported = ((record.block, _named(record, "latency_mean")) for record in records)
+    return tuple(
+        sorted(
+            (block, float(counter["value"]))
+            for block, counter in reported
+            if counter is not None and counter.get("value") is not None
+        )
+    )
+
+
+def _counter(metric: Metric, name: str, evidence: Evidence) -> tuple[Blocks, str]:
+    valid, reason = evidence.valid(metric.kind)
+    values, reasons = [], [reason] if reason else []
+    for record in valid:
+        found = _named(record, name)
+        if found is None:
+            reasons.append(f"the agent did not report {name}")
+        elif found.get("value") is None:
+            reasons.append(str(found.get("reason", "")))
+        else:
+            values.append((record.block, float(found["value"])))
+    return tuple(sorted(values)), reasons[0] if reasons else "no valid trial"
+
+
+def _named(record: TrialRecord, name: str) -> dict[str, Any] | None:
+    return next((m for m in record.metrics if m.get("name") == name), None)
+
+
+def _stored_size(read: StoredSize, evidence: Evidence) -> Estimate:
+    value = evidence.artifact.sizes.get(read.packing) if evidence.artifact else None
+    if value is None:
+        return Estimate.missing(evidence.not_made or "not recorded")
+    return Estimate(float(value), n=1)
+
+
+def _exact_ratio(metric: Metric, base: Estimate, value: Estimate) -> Estimate:
+    if not base.value:
+        return Estimate.missing(f"the baseline: {base.reason or 'is 0'}")
+    if not value.value:
+        return Estimate.missing(value.reason or "it is 0")
+    better = base.value / value.value
+    return Estimate(better if metric.direction == "lower" else 1 / better, n=1)
+
+
+def _exact_difference(base: Estimate, value: Estimate) -> Estimate:
+    if base.value is None:
+        return Estimate.missing(f"the baseline: {base.reason}")
+    if value.value is None:
+        return Estimate.missing(value.reason)
+    return Estimate(value.value - base.value, n=1)
+
+
+# By rules of their own.
+
+
+def _energy(evidence: Evidence) -> Estimate:
+    """Energy per inference over the valid energy trials.
+
+    With one trial the interval is over its window pairs, with several over the trials.
+    """
+    if not evidence.energies:
+        _, reason = evidence.valid("energy")
+        asked = any(r.kind == "energy" for r in evidence.records)
+        hint = "" if asked or evidence.not_made else ": --energy asks for it"
+        return Estimate.missing(f"{reason}{hint}")
+    found = [energy for _, energy in evidence.energies if energy.per_inference]
+    if not found:
+        return Estimate.missing(evidence.energies[0][1].reason)
+    if len(found) == 1:
+        return estimates.median(found[0].per_inference)
+    return estimates.median([float(np.median(energy.per_inference)) for energy in found])
+
+
+def _energy_blocks(evidence: Evidence) -> Blocks:
+    return tuple(
+        sorted(
+            (record.block, float(np.median(energy.per_inference)))
+            for record, energy in evidence.energies
+            if energy.per_inference
+        )
+    )
+
+
+def _accuracy(evidence: Evidence) -> Estimate:
+    """The accuracy of the first valid accuracy trial that has one.
 
     The same file on the same samples answers alike, so further trials add no information.
     """
-    valid, reason = _valid(records, "accuracy")
+    valid, reason = evidence.valid("accuracy")
     counts = [c for c in map(_counts, valid) if c is not None]
-    if not counts:
-        metrics = [_metric([r], "accuracy_top1", reason) for r in valid]
-        return metrics[0] if metrics else Estimate.missing(reason), ()
-    warnings = ("accuracy differs between trials of the same file",) if len(set(counts)) > 1 else ()
-    return estimates.share(*counts[0]), warnings
+    if counts:
+        return estimates.share(*counts[0])
+    if not valid:
+        return Estimate.missing(reason)
+    reported = _named(valid[0], "accuracy_top1")
+    if reported is None:
+        return Estimate.missing("the agent did not report accuracy_top1")
+    return Estimate.missing(str(reported.get("reason") or "its accuracy is no share of samples"))
 
 
-def accuracy_change(
-    records: Sequence[TrialRecord], base_records: Sequence[TrialRecord], same_data: bool
-) -> Estimate:
+def _accuracy_change(base: Evidence, own: Evidence) -> Estimate:
     """The variant's accuracy less the baseline's.
 
     With the predictions of both on the same samples the interval is the paired one, bounded by
     the number of differing predictions; without, the samples are taken as unrelated.
     """
     sides = []
-    for name, side in (("its own", records), ("the baseline's", base_records)):
-        valid, reason = _valid(side, "accuracy")
+    for name, side in (("its own", own), ("the baseline's", base)):
+        valid, reason = side.valid("accuracy")
         found = next(((r, c) for r in valid if (c := _counts(r)) is not None), None)
         if found is None:
             return Estimate.missing(f"{name} accuracy: {reason or 'unavailable'}")
         sides.append(found)
-    (record, (right, n)), (base, (base_right, base_n)) = sides
-    if not same_data:
+    (record, (right, n)), (base_record, (base_right, base_n)) = sides
+    if own.dataset != base.dataset:
         return Estimate.missing("the baseline was evaluated on other samples")
-    if n == base_n == len(record.predictions) == len(base.predictions):
+    if n == base_n == len(record.predictions) == len(base_record.predictions):
         differing = int(
-            np.count_nonzero(np.array(record.predictions) != np.array(base.predictions))
+            np.count_nonzero(np.array(record.predictions) != np.array(base_record.predictions))
         )
         # Otherwise predictions and accuracies contradict each other; the counts alone are used.
         if abs(right - base_right) <= differing:
@@ -184,93 +370,45 @@ def accuracy_change(
     return estimates.difference(right, n, base_right, base_n)
 
 
-def speedup(base: Latency, variant: Latency) -> Estimate:
-    """The baseline's latency over the variant's, one ratio a block, as a median over blocks."""
-    for name, side in (("the baseline", base), ("this variant", variant)):
-        if side.median.value is None:
-            return Estimate.missing(f"{name} has no latency: {side.median.reason}")
-    ratios = block_ratios(base, variant)
-    if not ratios:
-        return Estimate.missing("no block has a valid trial of both the baseline and this variant")
-    return estimates.median(ratios)
-
-
-def block_ratios(over: Latency, under: Latency) -> list[float]:
-    """``over`` / ``under`` for each block that has both; blocks cancel the session's drift."""
-    blocks: tuple[dict[int, list[float]], ...] = (defaultdict(list), defaultdict(list))
-    for side, table in zip((over, under), blocks, strict=True):
-        for block, value in side.by_block:
-            # A time of 0 is a clock that did not tick.
-            if value > 0:
-                table[block].append(value)
-    numerators, denominators = blocks
-    return [
-        float(np.median(numerators[block]) / np.median(denominators[block]))
-        for block in sorted(numerators.keys() & denominators.keys())
-    ]
-
-
-def ratio(base: Estimate, value: Estimate) -> Estimate:
-    """``base`` over ``value`` of two exact quantities."""
-    if not base.value:
-        return Estimate.missing(f"the baseline: {base.reason or 'is 0'}")
-    if not value.value:
-        return Estimate.missing(value.reason or "it is 0")
-    return Estimate(base.value / value.value, n=1)
-
-
-def delegation_of(records: Sequence[TrialRecord]) -> Delegation | None:
-    """What the delegate took, as the first valid trial told; None where none told."""
-    for record in records:
-        told = record.delegation
-        if record.state == "valid" and told.get("nodes"):
-            left = told.get("left", {})
-            return Delegation(
-                int(told["nodes"]),
-                int(told.get("delegated", 0)),
-                int(told.get("partitions", 0)),
-                tuple(sorted((str(name), int(count)) for name, count in left.items())),
-            )
-    return None
-
-
-def _valid(records: Sequence[TrialRecord], kind: str) -> tuple[list[TrialRecord], str]:
-    """The valid trials of a kind or, where there are none, why."""
-    of_kind = [r for r in records if r.kind == kind]
-    valid = [r for r in of_kind if r.state == "valid"]
-    if valid:
-        return valid, ""
-    if of_kind:
-        last = of_kind[-1]
-        return [], f"{last.code}: {last.reason}" if last.code else last.reason or "failed"
-    return [], f"no {kind} trial was run"
-
-
-def _metric(records: Sequence[TrialRecord], name: str, reason: str) -> Estimate:
-    """The median over trials of a metric that the agent reported."""
-    values, reasons = [], [reason] if reason else []
-    for record in records:
-        found = _named(record, name)
-        if found is None:
-            reasons.append(f"the agent did not report {name}")
-        elif found.get("value") is None:
-            reasons.append(str(found.get("reason", "")))
-        else:
-            values.append(float(found["value"]))
-    if not values:
-        return Estimate.missing(reasons[0] if reasons else "no valid trial")
-    return estimates.median(values)
-
-
-def _named(record: TrialRecord, name: str) -> dict[str, Any] | None:
-    return next((m for m in record.metrics if m.get("name") == name), None)
-
-
 def _counts(record: TrialRecord) -> tuple[int, int] | None:
-    """How many samples a model had right, of how many; None where the trial does not tell."""
+    """How many samples a model had right, of how many; None where the trial does not report it."""
     found = _named(record, "accuracy_top1")
     if found is None or found.get("value") is None:
         return None
     n = int(found.get("n") or len(record.predictions))
     right = round(float(found["value"]) * n)
     return (right, n) if n > 0 and 0 <= right <= n else None
+
+
+def _nodes_left(evidence: Evidence) -> Estimate:
+    found = delegation_of(evidence.records)
+    if found is None:
+        _, reason = evidence.valid("any")
+        return Estimate.missing(reason or "the runtime does not report which nodes were delegated")
+    return Estimate(float(found.nodes - found.delegated), n=1)
+
+
+def _none(_: Evidence) -> Blocks:
+    return ()
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How a computed metric comes about; without ``change`` it is compared as any other."""
+
+    estimate: Callable[[Evidence], Estimate]
+    blocks: Callable[[Evidence], Blocks] = _none
+    change: Callable[[Evidence, Evidence], Estimate] | None = None
+
+
+_RULES: Mapping[str, _Rule] = {
+    "accuracy": _Rule(_accuracy, change=_accuracy_change),
+    "energy": _Rule(_energy, _energy_blocks),
+    "delegation": _Rule(_nodes_left),
+}
+
+
+def quantiles_of(metrics: Sequence[Metric] | None = None) -> tuple[float, ...]:
+    """The quantiles of a trial's samples that some metrics, or all registered ones, read."""
+    known = registry().values() if metrics is None else metrics
+    return tuple(m.read.q for m in known if isinstance(m.read, Quantile))

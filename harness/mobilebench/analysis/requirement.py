@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from mobilebench.analysis import units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mobilebench.analysis.estimates import Estimate
     from mobilebench.records.run import StoredModel
@@ -19,24 +19,26 @@ TOLERANCE = 0.01
 #: Shown by the interval to be reached, shown to be missed, not shown either way; no accuracy.
 RequirementStatus = Literal["met", "missed", "open", "unknown"]
 
-#: How the sentence begins that the terminal, too, must tell.
+#: The metric that is required.
+METRIC = "accuracy"
+
+#: How a sentence begins that says so.
 BELOW_REQUIREMENT = "Less accurate than its requirement"
 
 
-class Judged(Protocol):
-    """What is held against a requirement: a variant's accuracy and its change."""
+class HasAccuracy(Protocol):
+    """What is held against a requirement: a variant's estimates and changes."""
 
     @property
     def is_baseline(self) -> bool:
         """Whether it is the baseline itself."""
 
     @property
-    def accuracy(self) -> Estimate:
-        """A share of right answers."""
+    def changes(self) -> Mapping[str, Estimate]:
+        """The differences to the baseline, by metric."""
 
-    @property
-    def accuracy_change(self) -> Estimate:
-        """The difference to the baseline's, a share."""
+    def __getitem__(self, metric: str) -> Estimate:
+        """The value of a metric."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class AccuracyRequirement:
         """The loss that is judged; None where only the accuracy itself counts."""
         return self.loss if self.asked else TOLERANCE
 
-    def status(self, variant: Judged) -> RequirementStatus:
+    def status(self, variant: HasAccuracy) -> RequirementStatus:
         """Whether its interval rules out, on either side, that it keeps to all that is asked."""
         found = [status for status, *_ in self._judged(variant)]
         for worst in ("missed", "unknown", "open"):
@@ -75,7 +77,7 @@ class AccuracyRequirement:
                 return worst
         return "met"
 
-    def measured(self, variant: Judged) -> bool:
+    def measured(self, variant: HasAccuracy) -> bool:
         """Whether it keeps to all of it by its point estimates, whatever their intervals say."""
         return all(
             estimate.value is not None and estimate.value >= least
@@ -111,8 +113,8 @@ class AccuracyRequirement:
         """The loss that is judged, in points."""
         return _points(self.allowed_loss or 0.0)
 
-    def sentences(self, variant: Judged) -> Iterator[str]:
-        """A sentence for each thing that was asked for and is missed, or may be."""
+    def sentences(self, variant: HasAccuracy) -> Iterator[tuple[RequirementStatus, str]]:
+        """A sentence for each thing that was asked for and is missed, or may be: is ``open``."""
         if not self.asked:
             return
         for status, estimate, least in self._judged(variant):
@@ -121,30 +123,30 @@ class AccuracyRequirement:
             lead = (
                 BELOW_REQUIREMENT if status == "missed" else f"Perhaps {_lower(BELOW_REQUIREMENT)}"
             )
-            told = (
+            shown = (
                 f"{_share(estimate)}, at least {_percent(least)} was asked for"
                 if least >= 0
                 else f"{_change(estimate)} against the baseline, at most {_points(-least)} less "
                 "was asked for"
             )
             open_ = f"; {units.grouped(estimate.n)} samples do not decide it"
-            yield f"{lead}: {told}{open_ if status == 'open' else ''}."
+            yield status, f"{lead}: {shown}{open_ if status == 'open' else ''}."
 
-    def _judged(self, variant: Judged) -> Iterator[tuple[RequirementStatus, Estimate, float]]:
-        """Each quantity that is asked for, how it stands, and the least that it must be."""
+    def _judged(self, variant: HasAccuracy) -> Iterator[tuple[RequirementStatus, Estimate, float]]:
+        """Each quantity that is asked for, its status, and the least that it must be."""
         if self.least is not None:
-            yield _stands(variant.accuracy, self.least), variant.accuracy, self.least
+            yield _status(variant[METRIC], self.least), variant[METRIC], self.least
         if self.allowed_loss is None:
             return
         if not variant.is_baseline:
-            change = variant.accuracy_change
-            yield _stands(change, -self.allowed_loss), change, -self.allowed_loss
+            change = variant.changes[METRIC]
+            yield _status(change, -self.allowed_loss), change, -self.allowed_loss
         elif self.least is None:
             # A baseline loses nothing against itself, if it has an accuracy at all.
-            yield _stands(variant.accuracy, 0.0), variant.accuracy, 0.0
+            yield _status(variant[METRIC], 0.0), variant[METRIC], 0.0
 
 
-def _stands(estimate: Estimate, least: float) -> RequirementStatus:
+def _status(estimate: Estimate, least: float) -> RequirementStatus:
     if estimate.value is None or estimate.interval is None:
         return "unknown"
     if estimate.interval.low >= least:

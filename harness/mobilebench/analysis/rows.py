@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mobilebench.analysis.estimates import Estimate
+from mobilebench.errors import BadInputError
+from mobilebench.metrics import with_changes
 from mobilebench.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from mobilebench.analysis.estimates import Estimate
     from mobilebench.analysis.summary import Comparison, Summary, Variant
-
-#: Column name, and where its estimate stands.
-_TIDY: tuple[tuple[str, str], ...] = (
-    ("accuracy", "accuracy"),
-    ("accuracy_change", "accuracy_change"),
-    ("size_bytes", "size"),
-    ("gzip_bytes", "gzip_size"),
-    ("zstd_bytes", "zstd_size"),
-    ("xz_bytes", "xz_size"),
-    ("size_ratio", "smaller"),
-    ("gzip_ratio", "gzip_smaller"),
-    ("latency_ns", "latency.median"),
-    ("latency_p90_ns", "latency.p90"),
-    ("latency_p95_ns", "latency.p95"),
-    ("latency_p99_ns", "latency.p99"),
-    ("speedup", "speedup"),
-    ("first_inference_ns", "latency.first"),
-    ("initialization_ns", "latency.initialization"),
-    ("memory_peak_bytes", "memory.peak"),
-    ("memory_pss_bytes", "memory.pss"),
-    ("memory_anonymous_bytes", "memory.anonymous"),
-    ("memory_file_bytes", "memory.file"),
-    ("energy_per_inference_joules", "energy.per_inference"),
-)
-_WITH_INTERVAL = (
-    "accuracy",
-    "accuracy_change",
-    "latency_ns",
-    "speedup",
-    "energy_per_inference_joules",
-)
 
 
 def frame(summary: Summary) -> pd.DataFrame:
@@ -52,13 +24,22 @@ def frame(summary: Summary) -> pd.DataFrame:
     Where a cell is empty, the column ``…_reason`` beside it says why.
     """
     rows = [
-        dict(_tidy(summary, comparison, variant))
+        _row(_tidy(summary, comparison, variant))
         for comparison in summary.comparisons
         for variant in comparison.variants
     ]
     if rows:
         return pd.DataFrame(rows)
     return pd.DataFrame(columns=["run", "suite", "model", "recipe", "device", "runtime"])
+
+
+def _row(cells: Iterable[tuple[str, object]]) -> dict[str, object]:
+    row: dict[str, object] = {}
+    for name, value in cells:
+        if name in row:
+            raise BadInputError(f"a plug-in's metric has the column {name!r}, and so has the table")
+        row[name] = value
+    return row
 
 
 def _tidy(
@@ -74,16 +55,14 @@ def _tidy(
     yield "runtime", comparison.runtime
     yield "is_baseline", variant.is_baseline
     yield "artifact_sha256", variant.artifact
-    for name, path in _TIDY:
-        estimate: Estimate = _follow(variant, path)
-        whole = name.endswith("_bytes") and estimate.value is not None and estimate.value % 1 == 0
-        yield name, int(estimate.value or 0) if whole else estimate.value
-        if name in _WITH_INTERVAL:
-            interval = estimate.interval
-            yield f"{name}_low", interval.low if interval else None
-            yield f"{name}_high", interval.high if interval else None
-            yield f"{name}_confidence", interval.confidence if interval else None
-        yield f"{name}_reason", plain(estimate.reason)
+    for metric, change in with_changes():
+        if change is not None:
+            yield from _estimate(change.column, variant.changes[metric.name], metric.interval)
+            continue
+        value = variant[metric.name]
+        if metric.unit in ("B", "count") and value.value is not None and value.value % 1 == 0:
+            value = replace(value, value=int(value.value))
+        yield from _estimate(metric.column, value, metric.interval)
     if variant.sustained is not None:
         for name in ("first", "steady", "change", "throttled_after"):
             found: Estimate = getattr(variant.sustained, name)
@@ -91,10 +70,10 @@ def _tidy(
             yield f"sustained_{name}{unit}", found.value
             yield f"sustained_{name}_reason", plain(found.reason)
     yield "energy_source", plain(variant.energy.source)
-    yield "energy_windows_or_trials", variant.energy.per_inference.n
+    yield "energy_windows_or_trials", variant["energy"].n
     yield "idle_watts", variant.energy.idle_watts
     yield "load_watts", variant.energy.load_watts
-    yield "latency_trials", variant.latency.median.n
+    yield "latency_trials", variant["latency"].n
     yield "disturbed_trials", variant.load.disturbed
     yield "disturbed_by_load", variant.load.withholds
     yield "failed_trials", variant.failed_trials
@@ -114,12 +93,14 @@ def _tidy(
         yield "max_accuracy_loss", comparison.requirement.loss
         yield "accuracy_requirement", variant.requirement
     yield "failure", plain(variant.failure)
-    yield "warnings", " | ".join(plain(w) for w in (*variant.findings, *variant.warnings))
+    yield "warnings", " | ".join(plain(str(w)) for w in (*variant.findings, *variant.warnings))
 
 
-def _follow(variant: Variant, path: str) -> Estimate:
-    found: object = variant
-    for name in path.split("."):
-        found = getattr(found, name)
-    assert isinstance(found, Estimate)
-    return found
+def _estimate(column: str, estimate: Estimate, with_interval: bool) -> Iterator[tuple[str, object]]:
+    yield column, estimate.value
+    if with_interval:
+        interval = estimate.interval
+        yield f"{column}_low", interval.low if interval else None
+        yield f"{column}_high", interval.high if interval else None
+        yield f"{column}_confidence", interval.confidence if interval else None
+    yield f"{column}_reason", plain(estimate.reason)

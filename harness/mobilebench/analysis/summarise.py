@@ -4,54 +4,37 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from mobilebench.analysis import disturbance, estimates, pareto, sustained
+from mobilebench.analysis import disturbance, estimates, measures, pareto, sustained
 from mobilebench.analysis import energy as energies
 from mobilebench.analysis.advice import advise
-from mobilebench.analysis.disturbance import Key
 from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.findings import findings
-from mobilebench.analysis.measures import (
-    accuracy_change,
-    accuracy_of,
-    delegation_of,
-    energy_of,
-    latency_of,
-    memory_of,
-    ratio,
-    speedup,
-)
+from mobilebench.analysis.measures import Evidence
 from mobilebench.analysis.requirement import AccuracyRequirement
 from mobilebench.analysis.summary import (
     Comparison,
     Delegation,
-    Energy,
     FailedTrial,
+    Remark,
     Summary,
     Variant,
 )
 from mobilebench.analysis.sustained import Trace
 from mobilebench.analysis.trial import TrialStatistics, describe
+from mobilebench.metrics import Metric, registry
 from mobilebench.records.device import AGENT
-from mobilebench.records.run import FILE
+from mobilebench.records.key import Key, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mobilebench.analysis.sustained import SustainedTrial
     from mobilebench.records.conditions import Conditions
-    from mobilebench.records.run import Run, StoredArtifact, StoredFailure
+    from mobilebench.records.run import Run, StoredFailure
     from mobilebench.records.timings import Timings
     from mobilebench.records.trial import TrialRecord
-
-
-class _Place(NamedTuple):
-    """Where one may compare: a model on a device with a runtime."""
-
-    model: str
-    device: str
-    runtime: str
 
 
 def summarise(
@@ -74,25 +57,25 @@ def summarise(
     }
     minutes = run.suite.protocol.sustained_minutes
     traces = {t.trial: tuple(map(_series, t.traces)) for t in trials if t.trial in timed}
+    quantiles = measures.quantiles_of()
     statistics: dict[str, TrialStatistics] = {}
     long_trials: dict[str, SustainedTrial] = {}
     for trial, times in timings:
         if trial in timed and times.samples.size:
-            statistics[trial] = describe(times.samples, times.warmup)
+            statistics[trial] = describe(times.samples, times.warmup, quantiles)
             if minutes:
                 starts = times.starts if times.starts.size else None
                 long_trials[trial] = sustained.describe(
                     times.samples, starts, sustained.minute_ns(minutes), traces[trial]
                 )
-    by_variant: dict[tuple[_Place, str], list[TrialRecord]] = defaultdict(list)
+    by_variant: dict[Key, list[TrialRecord]] = defaultdict(list)
     for record in trials:
-        place = _Place(record.model, record.device, record.runtime)
-        by_variant[place, record.recipe].append(record)
+        by_variant[Key.of(record)].append(record)
 
     conditions = disturbance.described(run, trials)
     comparisons = [
         _compare(run, place, by_variant, statistics, long_trials, conditions)
-        for place in _places(run, [place for place, _ in by_variant])
+        for place in _places(run, [key.place for key in by_variant])
     ]
     failed = tuple(
         FailedTrial(
@@ -135,14 +118,14 @@ def _series(trace: Mapping[str, Any]) -> Trace:
     )
 
 
-def _places(run: Run, tried: list[_Place]) -> list[_Place]:
+def _places(run: Run, tried: list[Place]) -> list[Place]:
     """The plan's places in the suite's order, those of the trials, or all that could be."""
-    planned = [_Place(p.model, p.device, p.runtime) for p in run.plan]
+    planned = [Place(p.model, p.device, p.runtime) for p in run.plan]
     models = [model.name for model in run.models]
     devices = [device.name for device in run.devices]
     runtimes = [runtime.name for runtime in run.runtimes]
     everywhere = [
-        _Place(model, device, runtime)
+        Place(model, device, runtime)
         for model in models
         for device in devices or [""]
         for runtime in runtimes or [""]
@@ -168,8 +151,8 @@ def _rank(name: str, names: list[str]) -> int:
 
 def _compare(
     run: Run,
-    place: _Place,
-    by_variant: Mapping[tuple[_Place, str], Sequence[TrialRecord]],
+    place: Place,
+    by_variant: Mapping[Key, Sequence[TrialRecord]],
     statistics: Mapping[str, TrialStatistics],
     long_trials: Mapping[str, SustainedTrial],
     conditions: Mapping[Key, tuple[Conditions, ...]],
@@ -178,39 +161,28 @@ def _compare(
     runtime = run.runtime(place.runtime)
     baseline = model.baseline if model else ""
     artifacts, failures = run.artifacts_of(place.model), run.failures_of(place.model)
-    tried = [recipe for where, recipe in by_variant if where == place]
+    tried = [key.recipe for key in by_variant if key.place == place]
     recipes = list(dict.fromkeys([*artifacts, *tried, *failures]))
     recipes.sort(key=lambda recipe: recipe != baseline)
 
     profile, counter = energies.settings(run, place.device)
     variants: list[Variant] = []
-    base: Variant | None = None
-    base_trials: Sequence[TrialRecord] = ()
+    base: tuple[Variant, Evidence] | None = None
     for recipe in recipes:
-        records = by_variant.get((place, recipe), ())
-        variant = _measure(
-            recipe,
-            baseline,
-            artifact=artifacts.get(recipe),
-            failure=failures.get(recipe),
-            records=records,
-            statistics=statistics,
-            long_trials=long_trials,
-            energy=energy_of(records, profile, counter),
-            conditions=conditions.get(Key(*place, recipe), ()),
+        key = place.key(recipe)
+        artifact = artifacts.get(recipe)
+        evidence = Evidence(
+            by_variant.get(key, ()),
+            statistics,
+            artifact,
+            "" if artifact else _why_not_made(failures.get(recipe)),
+            profile,
+            counter,
         )
+        variant = _measure(recipe, baseline, evidence, long_trials, conditions.get(key, ()))
         if variant.is_baseline:
-            base, base_trials = variant, records
-        variants.append(
-            _against(
-                variant,
-                base,
-                baseline,
-                records=records,
-                base_records=base_trials,
-                artifacts=artifacts,
-            )
-        )
+            base = variant, evidence
+        variants.append(_against(variant, evidence, base, baseline))
 
     requirement = AccuracyRequirement.of(model)
     marks = _front(variants)
@@ -237,125 +209,92 @@ def _compare(
     return replace(comparison, advice=advise(comparison))
 
 
+def _why_not_made(failure: StoredFailure | None) -> str:
+    if failure is None:
+        return ""
+    step, why = failure.step, failure.reason
+    return f"not made: {why}" if why.startswith(step) else f"not made: {step}: {why}"
+
+
 def _measure(
     recipe: str,
     baseline: str,
-    *,
-    artifact: StoredArtifact | None,
-    failure: StoredFailure | None,
-    records: Sequence[TrialRecord],
-    statistics: Mapping[str, TrialStatistics],
+    evidence: Evidence,
     long_trials: Mapping[str, SustainedTrial],
-    energy: Energy,
     conditions: tuple[Conditions, ...],
 ) -> Variant:
     """A variant's own numbers, before it is compared with the baseline."""
-    latency = latency_of(records, statistics)
-    reason = ""
-    if artifact is None and failure is not None:
-        step, why = failure.step, failure.reason
-        reason = f"not made: {why}" if why.startswith(step) else f"not made: {step}: {why}"
-    elif latency.median.value is None:
-        reason = latency.median.reason
-    if artifact is None and failure is not None:
-        latency = latency_of((), {}, missing=reason)
-    warnings = list(artifact.warnings) if artifact else []
-    for record in records:
-        warnings += record.warnings
-    if energy.asked and energy.per_inference.value is None:
-        warnings.append(f"No energy: {energy.per_inference.reason}.")
-    accuracy, accuracy_warnings = accuracy_of(records)
-    unset = Estimate.missing("not compared")
+    metrics, records, artifact = registry(), evidence.records, evidence.artifact
+    found = {name: measures.estimate(metric, evidence) for name, metric in metrics.items()}
+    energy = measures.energy_details(evidence)
     return Variant(
         recipe=recipe,
         is_baseline=recipe == baseline,
         artifact=artifact.sha256 if artifact else "",
-        failure=reason,
-        size=_bytes(artifact, FILE, reason),
-        gzip_size=_bytes(artifact, "gzip", reason),
-        zstd_size=_bytes(artifact, "zstd", reason),
-        xz_size=_bytes(artifact, "xz", reason),
-        smaller=unset,
-        gzip_smaller=unset,
-        latency=latency,
-        speedup=unset,
-        accuracy=accuracy,
-        accuracy_change=unset,
-        memory=memory_of(records),
+        failure=evidence.not_made
+        or ("" if found["latency"].value is not None else found["latency"].reason),
+        estimates=found,
+        blocks={name: measures.blocks(metric, evidence) for name, metric in metrics.items()},
+        latency=measures.latency_details(evidence),
         energy=energy,
-        delegation=_delegation(records, artifact),
+        delegation=_delegation(evidence),
         conditions=conditions,
         load=disturbance.load(conditions),
         sustained=sustained.over([long_trials[r.trial] for r in records if r.trial in long_trials]),
         valid_trials=sum(r.state == "valid" for r in records),
         failed_trials=sum(r.state != "valid" for r in records),
-        warnings=tuple(dict.fromkeys([*warnings, *accuracy_warnings])),
+        warnings=tuple(dict.fromkeys(_variant_warnings(evidence, energy.asked, found["energy"]))),
     )
 
 
-def _delegation(
-    records: Sequence[TrialRecord], artifact: StoredArtifact | None
-) -> Delegation | None:
+def _variant_warnings(evidence: Evidence, energy_asked: bool, energy: Estimate) -> Iterator[Remark]:
+    """What was noticed while a variant was made and measured."""
+    if evidence.artifact:
+        yield from (Remark("compression", text) for text in evidence.artifact.warnings)
+    for record in evidence.records:
+        yield from (Remark("trial", text) for text in record.warnings)
+    if energy_asked and energy.value is None:
+        yield Remark("no_energy", f"No energy: {energy.reason}.")
+    if measures.accuracies_differ(evidence):
+        yield Remark("accuracies_differ", "accuracy differs between trials of the same file")
+
+
+def _delegation(evidence: Evidence) -> Delegation | None:
     """What the delegate took; and what it was meant to leave, as the last step reported."""
-    found = delegation_of(records)
+    found, artifact = measures.delegation_of(evidence.records), evidence.artifact
     if found is None or artifact is None or not artifact.provenance.steps:
         return found
     return replace(found, sparse=artifact.provenance.steps[-1].sparse_kernels or 0)
 
 
-def _bytes(artifact: StoredArtifact | None, key: str, reason: str) -> Estimate:
-    value = artifact.sizes.get(key) if artifact else None
-    return (
-        Estimate(float(value), n=1)
-        if value is not None
-        else Estimate.missing(reason or "not recorded")
-    )
-
-
 def _against(
-    variant: Variant,
-    base: Variant | None,
-    baseline: str,
-    *,
-    records: Sequence[TrialRecord],
-    base_records: Sequence[TrialRecord],
-    artifacts: Mapping[str, StoredArtifact],
+    variant: Variant, evidence: Evidence, base: tuple[Variant, Evidence] | None, baseline: str
 ) -> Variant:
     """The variant with its comparisons to the baseline."""
-    disturbed = disturbance.withheld(variant.load, base.load if base else None)
-    variant = replace(variant, disturbed=disturbed)
-    if variant.is_baseline:
-        same = Estimate.missing("the baseline itself")
-        return replace(variant, smaller=same, gzip_smaller=same, speedup=same, accuracy_change=same)
-    if base is None:
-        none = Estimate.missing(f"the baseline {baseline!r} is not in the run")
-        return replace(variant, smaller=none, gzip_smaller=none, speedup=none, accuracy_change=none)
-    own, its = (_samples(artifacts.get(recipe)) for recipe in (variant.recipe, baseline))
-    return replace(
-        variant,
-        smaller=ratio(base.size, variant.size),
-        gzip_smaller=ratio(base.gzip_size, variant.gzip_size),
-        speedup=Estimate.missing(disturbed)
-        if disturbed
-        else speedup(base.latency, variant.latency),
-        accuracy_change=accuracy_change(records, base_records, own == its),
-    )
+    disturbed = disturbance.withheld(variant.load, base[0].load if base else None)
 
+    def change(metric: Metric) -> Estimate:
+        if variant.is_baseline:
+            return Estimate.missing("the baseline itself")
+        if base is None:
+            return Estimate.missing(f"the baseline {baseline!r} is not in the run")
+        # The load is that on latency trials.
+        if disturbed and metric.kind == "latency" and metric.disturbed_by_load:
+            return Estimate.missing(disturbed)
+        return measures.change(metric, base[1], evidence)
 
-def _samples(artifact: StoredArtifact | None) -> tuple[str, int] | None:
-    """Which samples a variant is evaluated on: their name, and how many."""
-    dataset = artifact.dataset if artifact else None
-    return (dataset.name, dataset.count) if dataset else None
+    changes = {name: change(metric) for name, metric in registry().items() if metric.change}
+    return replace(variant, disturbed=disturbed, changes=changes)
 
 
 def _front(variants: Sequence[Variant]) -> list[bool]:
-    with_accuracy = any(v.accuracy.value is not None for v in variants)
+    with_accuracy = any(v["accuracy"].value is not None for v in variants)
     return pareto.front(
         [
             [
-                None if v.disturbed else v.latency.median.value,
-                v.size.value,
-                *([_negative(v.accuracy.value)] if with_accuracy else []),
+                None if v.disturbed else v["latency"].value,
+                v["size"].value,
+                *([_negative(v["accuracy"].value)] if with_accuracy else []),
             ]
             for v in variants
         ]
@@ -380,14 +319,14 @@ def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ..
         warnings.append("No trial is valid: there is nothing to compare.")
     for state, words in (
         ("failed", "failed"),
-        ("invalid", "are INVALID: the device's state spoilt every attempt"),
+        ("invalid", "are INVALID: the device's state invalidated every attempt"),
     ):
         count = sum(trial.state == state for trial in summary.failed_trials)
         if count:
             warnings.append(f"{count} of {done} trials {words}.")
     if summary.repeated_trials:
         warnings.append(
-            f"Trials that had to be repeated, because the device's state spoilt an attempt: "
+            f"Trials that had to be repeated, because the device's state invalidated an attempt: "
             f"{summary.repeated_trials} of {done}. Every attempt is in trials.jsonl."
         )
     if without_samples:
@@ -406,10 +345,10 @@ def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ..
         if device.executor != AGENT
     ]
     few = {
-        v.latency.median.n
+        v["latency"].n
         for c in summary.comparisons
         for v in c.variants
-        if 0 < v.latency.median.n < estimates.ENOUGH_TRIALS
+        if 0 < v["latency"].n < estimates.ENOUGH_TRIALS
     }
     if few:
         warnings.append(

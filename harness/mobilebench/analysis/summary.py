@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from mobilebench.analysis.disturbance import Load
 from mobilebench.analysis.requirement import AccuracyRequirement, RequirementStatus
+from mobilebench.records.key import Key, Place
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mobilebench.analysis.estimates import Estimate
     from mobilebench.analysis.modes import Modes
     from mobilebench.analysis.sustained import Sustained
@@ -16,26 +19,33 @@ if TYPE_CHECKING:
     from mobilebench.records.conditions import Conditions
 
 
-@dataclass(frozen=True)
-class Latency:
-    """The latency of a variant; times in nanoseconds.
+#: Block and value of each trial of a metric.
+Blocks = tuple[tuple[int, float], ...]
 
-    ``median`` is the median of the trial medians; ``p90``, ``p95`` and ``p99`` are medians over
-    the trials of each trial's percentile, descriptive. ``band`` has the 5th, 25th, 75th and 95th
-    percentile likewise. ``by_block`` has one trial median a block. ``outliers`` is the share of
-    flagged samples, ``drift`` the median over trials of the change within a trial.
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence, and the code by which it is recognised whatever its words."""
+
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        """The sentence."""
+        return self.text
+
+
+@dataclass(frozen=True)
+class LatencyDetails:
+    """What the samples of a variant's latency trials say beside their quantiles; nanoseconds.
+
+    ``band`` has the 5th, 25th, 75th and 95th percentile, medians over the trials. ``outliers`` is
+    the share of flagged samples, ``drift`` the median over trials of the change within a trial.
     ``modes_within`` has the two modes of each trial that has two, ``modes_over`` those of the trial
     medians. ``convergence`` says of each trial that kept its warm-up whether that had settled.
     """
 
-    median: Estimate
-    p90: Estimate
-    p95: Estimate
-    p99: Estimate
-    first: Estimate
-    initialization: Estimate
     band: tuple[float, float, float, float] | None = None
-    by_block: tuple[tuple[int, float], ...] = ()
     samples: int = 0
     outliers: float | None = None
     drift: float | None = None
@@ -45,26 +55,14 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Memory over the empty runtime, bytes, each from a counter of its own."""
+class EnergyDetails:
+    """How the energy of an inference was measured.
 
-    peak: Estimate
-    pss: Estimate
-    anonymous: Estimate
-    file: Estimate
-
-
-@dataclass(frozen=True)
-class Energy:
-    """What an inference takes beyond the idle device, in joules.
-
-    ``per_inference`` is the median over the window pairs of a trial; over several trials, the
-    median of their medians. ``n`` of it counts accordingly. ``source`` names the counter,
-    ``resolution`` is its step in joules a window; ``idle_watts`` and ``load_watts`` are what the
-    counter saw, for a look at whether that can be. ``asked``: whether a trial was run at all.
+    ``source`` names the counter, ``resolution`` is its step in joules a window; ``idle_watts`` and
+    ``load_watts`` are what the counter saw, for a look at whether that can be. ``asked``: whether a
+    trial was run at all.
     """
 
-    per_inference: Estimate
     asked: bool = False
     source: str = ""
     resolution: float | None = None
@@ -88,36 +86,42 @@ class Delegation:
 
 @dataclass(frozen=True)
 class Variant:
-    """A model × recipe on one device and runtime.
+    """A row: a model × recipe on one device and runtime.
 
-    ``failure`` says why there is no latency, or no file at all; it is empty otherwise.
-    ``speedup`` is the baseline's latency over this one's, paired by block; ``accuracy_change`` a
-    difference of shares; ``smaller`` and ``gzip_smaller`` the baseline's size over this one's.
-    ``best_tradeoff`` marks the Pareto front of the point estimates of latency, size and (where
-    measured) accuracy, without those that are shown to miss their requirement.
-    ``requirement`` is the status by the accuracy that the suite asks for; None if it asks for none.
-    ``conditions`` are those of its latency trials, ``load`` is what others did to them, and
-    ``disturbed`` says why nothing is concluded of its latency beside the baseline's; it is empty
-    otherwise. ``sustained`` is there if the run's trials were; ``latency`` is then that of all
-    their inferences together.
+    Attributes:
+        recipe: its recipe.
+        is_baseline: whether the others are compared with it.
+        artifact: the SHA-256 of its file.
+        failure: why there is no latency, or no file at all; empty otherwise.
+        estimates: the value of every registered metric, by its name.
+        changes: how it compares with the baseline, by name, as the metric's ``change`` says.
+        blocks: the value of each trial with its block, by name, of what trials measure.
+        latency: what the samples say beside their quantiles. Of a sustained run it is that of all
+            inferences together.
+        energy: how energy was measured.
+        delegation: what the delegate took; None where it is not reported.
+        conditions: those of its latency trials.
+        load: what other processes did to them.
+        disturbed: why nothing is concluded of its latency beside the baseline's; empty otherwise.
+        sustained: there if the run's trials were sustained.
+        valid_trials: of all kinds.
+        failed_trials: likewise, with the invalid ones.
+        best_tradeoff: whether it is on the Pareto front of the point estimates of latency, size
+            and (where measured) accuracy, and is not shown to miss its requirement.
+        requirement: the status by the accuracy that the suite asks for; None if it asks for none.
+        findings: what one should know of its numbers.
+        warnings: what was noticed while it was made and measured.
     """
 
     recipe: str
     is_baseline: bool
     artifact: str
     failure: str
-    size: Estimate
-    gzip_size: Estimate
-    zstd_size: Estimate
-    xz_size: Estimate
-    smaller: Estimate
-    gzip_smaller: Estimate
-    latency: Latency
-    speedup: Estimate
-    accuracy: Estimate
-    accuracy_change: Estimate
-    memory: Memory
-    energy: Energy
+    estimates: Mapping[str, Estimate]
+    changes: Mapping[str, Estimate] = field(default_factory=dict)
+    blocks: Mapping[str, Blocks] = field(default_factory=dict)
+    latency: LatencyDetails = field(default_factory=LatencyDetails)
+    energy: EnergyDetails = field(default_factory=EnergyDetails)
     delegation: Delegation | None = None
     conditions: tuple[Conditions, ...] = ()
     load: Load = field(default_factory=Load)
@@ -127,13 +131,17 @@ class Variant:
     failed_trials: int = 0
     best_tradeoff: bool = False
     requirement: RequirementStatus | None = None
-    findings: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    findings: tuple[Remark, ...] = ()
+    warnings: tuple[Remark, ...] = ()
+
+    def __getitem__(self, metric: str) -> Estimate:
+        """The value of a metric; KeyError if none of that name is registered."""
+        return self.estimates[metric]
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A sentence for the head of the report, and what it is about."""
+    """A sentence for the head of the report, and its topic."""
 
     topic: str
     text: str
@@ -141,7 +149,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What may be compared: the variants of one model on one device with one runtime.
+    """A table: what may be compared, the variants of one model on one device with one runtime.
 
     ``executor`` is who measured: ``agent``, or another program of that name.
     ``requirement`` is what the suite asks of the model's accuracy.
@@ -159,6 +167,11 @@ class Comparison:
     requirement: AccuracyRequirement = field(default_factory=AccuracyRequirement)
 
     @property
+    def place(self) -> Place:
+        """Where."""
+        return Place(self.model, self.device, self.runtime)
+
+    @property
     def runtime_label(self) -> str:
         """The runtime's name and, if it was kept to some, its CPUs."""
         if not self.cpus:
@@ -171,8 +184,8 @@ class Comparison:
 class FailedTrial:
     """A trial that does not count, and why.
 
-    ``state`` is ``failed`` (it has no result) or ``invalid`` (the device's state spoilt it, after
-    so many ``attempts``).
+    ``state`` is ``failed`` (it has no result) or ``invalid`` (the device's state invalidated it,
+    after so many ``attempts``).
     """
 
     trial: str
@@ -209,3 +222,16 @@ class Summary:
     repeated_trials: int = 0
     warnings: tuple[str, ...] = field(default=())
     disturbed: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> Mapping[Key, Variant]:
+        """Every variant of every comparison, by its key."""
+        return {
+            Key(c.model, v.recipe, c.device, c.runtime): v
+            for c in self.comparisons
+            for v in c.variants
+        }
+
+    def __getitem__(self, key: Key) -> Variant:
+        """One row; KeyError if the run has none of that key."""
+        return self.rows[key]

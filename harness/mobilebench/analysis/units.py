@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mobilebench.metrics import Unit
 
 TIME_UNITS = (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9))
 ENERGY_UNITS = (("nJ", 1e-9), ("µJ", 1e-6), ("mJ", 1e-3), ("J", 1.0))
 SIZE_UNITS = (("B", 1.0), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9))
+
+#: The readable multiples of a metric's unit; a share has percent, a count has none.
+MULTIPLES = {
+    "ns": TIME_UNITS,
+    "B": SIZE_UNITS,
+    "J": ENERGY_UNITS,
+    "share": (("%", 0.01),),
+    "count": (("", 1.0),),
+}
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -49,6 +62,21 @@ def energy(joules: float) -> str:
 def size(count: float) -> str:
     """A number of bytes: ``1.23 MB``."""
     return _with_unit(count, SIZE_UNITS)
+
+
+def shown(unit: Unit, value: float, decimals: int = 1) -> str:
+    """A metric's value with its unit.
+
+    Args:
+        unit: the metric's.
+        value: in that unit.
+        decimals: of a percentage.
+    """
+    if unit == "share":
+        return percent(value, decimals)
+    if unit == "count":
+        return grouped(round(value)) if value == round(value) else significant(value)
+    return _with_unit(value, MULTIPLES[unit])
 
 
 def times(ratio: float) -> str:

@@ -4,48 +4,34 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from mobilebench.analysis import disturbance, estimates, gating
+from mobilebench.analysis import disturbance, estimates, gating, measures
 from mobilebench.analysis import energy as energies
 from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.gating import Series, Verdict
-from mobilebench.analysis.measures import accuracy_change, accuracy_of, delegation_of, trial_energy
+from mobilebench.analysis.measures import Evidence
 from mobilebench.analysis.trial import describe
+from mobilebench.metrics import Counter, Metric, Quantile, registry
 from mobilebench.records import conditions
-from mobilebench.records.run import FILE
+from mobilebench.records.key import Key, Place
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from mobilebench.analysis.trial import TrialStatistics
     from mobilebench.records.gate import Gate, Pair
-    from mobilebench.records.run import Run, StoredArtifact
+    from mobilebench.records.run import Run
     from mobilebench.records.trial import TrialRecord
     from mobilebench.suite.policy import MetricPolicy, Policy
 
-#: Metrics that are measured anew in every block, and tested; the others are compared exactly.
-REPLICATED = ("latency", "memory", "energy")
-
-#: Those that other processes' load changes; memory is each process's own.
-DISTURBED_BY_LOAD = ("latency", "energy")
-
-#: What the memory metric is: the highest resident set, less that of the empty runtime.
-MEMORY_METRIC = "memory_peak"
-
-#: How effect and margin of a metric are to be read.
-SCALES = {
-    "latency": "ratio",
-    "memory": "ratio",
-    "energy": "ratio",
-    "size": "ratio",
-    "download": "ratio",
-    "accuracy": "points",
-    "delegation": "nodes",
-}
+#: Floats closer than this to a fraction of fewer parts are that fraction: so many right of so many
+#: samples is one, and a change of just the margin passes.
+_MOST_PARTS = 10**9
 
 
 @dataclass(frozen=True)
@@ -55,12 +41,11 @@ class Finding:
     Attributes:
         metric: its name in the policy.
         verdict: None where the metric is missing and the policy ignores that.
-        baseline, candidate: the arms' own numbers (ns, bytes, joules an inference, share, nodes
-            left), or None.
-        effect: the candidate's change: a share of the baseline (scale ``ratio``), a difference of
-            shares (``points``), or of nodes (``nodes``).
+        baseline, candidate: their values in the metric's unit, or None.
+        effect: the candidate's change, in the measure of the metric's ``scale``: a share of the
+            baseline's value, a difference of shares, or of a number.
         margin: how much worse it may get, in the effect's measure.
-        noise: that of identical arms, if it was calibrated (share).
+        noise: that of two runs of the same file, if it was calibrated (share).
         p_fail: of "not worse than the margin", adjusted by Holm; None where nothing is tested.
         p_pass: of "worse than the margin, or as bad".
         blocks: how many blocks the verdict rests on.
@@ -81,8 +66,8 @@ class Finding:
 
     @property
     def scale(self) -> str:
-        """``ratio``, ``points`` or ``nodes``."""
-        return SCALES[self.metric]
+        """How effect and margin are to be read, as the metric says."""
+        return registry()[self.metric].scale
 
 
 @dataclass(frozen=True)
@@ -103,13 +88,21 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Arms:
-    """The two variants' trials and files; an artifact is None if it could not be made."""
+class Compared:
+    """What there is of the baseline and of the candidate.
 
-    records: tuple[Sequence[TrialRecord], Sequence[TrialRecord]]
-    artifacts: tuple[StoredArtifact | None, StoredArtifact | None]
+    ``failure`` says which of the two could not be made; ``threads`` are the runtime's.
+    """
+
+    baseline: Evidence
+    candidate: Evidence
     failure: str = ""
     threads: int = 1
+
+    @property
+    def sides(self) -> tuple[Evidence, Evidence]:
+        """Both, the baseline first."""
+        return self.baseline, self.candidate
 
 
 def judge(
@@ -119,7 +112,7 @@ def judge(
     samples: Iterable[tuple[str, npt.NDArray[np.int64]]],
     policy: Policy,
 ) -> tuple[Comparison, ...]:
-    """The verdicts of all comparisons; those of replicated metrics are judged together.
+    """The verdicts of all comparisons; those of paired metrics are judged together.
 
     Args:
         run: what was planned and made.
@@ -129,26 +122,20 @@ def judge(
         policy: the gate's policy, validated: margins, directions, and what missing means.
     """
     noises = {entry.pair: entry.noise for entry in gate.noise}
-    medians = {trial: describe(values).median for trial, values in samples if values.size}
-    told = energy_medians(run, trials)
-    medians |= {trial: value for trial, value in told.items() if isinstance(value, float)}
-    reasons = {trial: value for trial, value in told.items() if isinstance(value, str)}
+    metrics = registry()
+    rules = {name: rule for name, rule in policy.items() if rule.enabled}
+    statistics = statistics_of(samples, [metrics[name] for name in rules])
+    by_key = by_variant(trials)
     found: list[list[Finding]] = []
     family: list[tuple[int, int, Series]] = []
     for number, pair in enumerate(gate.pairs):
-        arms = _arms(pair, run, trials)
+        compared = _compared(pair, run, by_key, statistics)
         findings: list[Finding] = []
-        for name in type(policy).model_fields:
-            metric: MetricPolicy = getattr(policy, name)
-            if not metric.enabled:
-                continue
-            if name in REPLICATED:
-                noise = noises.get(pair, {}).get(name)
-                finding, series = _replicated(name, metric, arms, medians, noise, reasons)
-                if series is not None:
-                    family.append((number, len(findings), series))
-            else:
-                finding = _EXACT[name](name, metric, arms)
+        for name, rule in rules.items():
+            noise = noises.get(pair, {}).get(name)
+            finding, series = _finding(metrics[name], rule, compared, noise)
+            if series is not None:
+                family.append((number, len(findings), series))
             findings.append(finding)
         found.append(findings)
     decisions = gating.decide([series for _, _, series in family], gate.looks)
@@ -167,39 +154,26 @@ def judge(
     )
 
 
-def pairs(
-    name: str,
-    records: tuple[Sequence[TrialRecord], Sequence[TrialRecord]],
-    medians: Mapping[str, float],
-) -> list[tuple[float, float]]:
-    """The baseline's and the candidate's number of each block that has both.
-
-    Args:
-        name: ``latency``, ``memory`` or ``energy``.
-        records: the trials of each arm.
-        medians: of each latency trial (ns) and energy trial (joules an inference), by its id.
-    """
-    sides: list[dict[int, float]] = []
-    for side in records:
-        values = {}
-        for record in side:
-            value = _value(name, record, medians)
-            if value is not None:
-                values[record.block] = value
-        sides.append(values)
-    base, candidate = sides
-    return [(base[block], candidate[block]) for block in sorted(base.keys() & candidate.keys())]
+def statistics_of(
+    samples: Iterable[tuple[str, npt.NDArray[np.int64]]], metrics: Sequence[Metric]
+) -> dict[str, TrialStatistics]:
+    """What the samples of each latency trial say of some metrics, by the trial's id."""
+    quantiles = measures.quantiles_of(metrics)
+    return {t: describe(values, quantiles=quantiles) for t, values in samples if values.size}
 
 
-def energy_medians(run: Run, trials: Sequence[TrialRecord]) -> dict[str, float | str]:
-    """Of each valid energy trial the median joules an inference, or why there is none."""
-    found: dict[str, float | str] = {}
+def by_variant(trials: Sequence[TrialRecord]) -> Mapping[Key, Sequence[TrialRecord]]:
+    """The trials of each variant in each place."""
+    found: dict[Key, list[TrialRecord]] = defaultdict(list)
     for record in trials:
-        if record.kind == "energy" and record.state == "valid":
-            told = trial_energy(record, *energies.settings(run, record.device))
-            values = told.per_inference
-            found[record.trial] = estimates.median(values).value or 0.0 if values else told.reason
+        found[Key.of(record)].append(record)
     return found
+
+
+def block_pairs(metric: Metric, sides: tuple[Evidence, Evidence]) -> list[tuple[float, float]]:
+    """The baseline's and the candidate's value of each block that has both."""
+    base, candidate = (dict(measures.blocks(metric, side)) for side in sides)
+    return [(base[block], candidate[block]) for block in sorted(base.keys() & candidate.keys())]
 
 
 def logarithms(of: Sequence[tuple[float, float]], direction: str = "lower") -> tuple[float, ...]:
@@ -208,98 +182,103 @@ def logarithms(of: Sequence[tuple[float, float]], direction: str = "lower") -> t
     return tuple(sign * math.log(candidate / base) for base, candidate in of)
 
 
-def _arms(pair: Pair, run: Run, trials: Sequence[TrialRecord]) -> Arms:
-    by_recipe: dict[str, list[TrialRecord]] = defaultdict(list)
-    for record in trials:
-        if (record.model, record.device, record.runtime) == (
-            pair.model,
-            pair.device,
-            pair.runtime,
-        ):
-            by_recipe[record.recipe].append(record)
+def _compared(
+    pair: Pair,
+    run: Run,
+    by_key: Mapping[Key, Sequence[TrialRecord]],
+    statistics: Mapping[str, TrialStatistics],
+) -> Compared:
+    place = Place(pair.model, pair.device, pair.runtime)
     artifacts, failures = run.artifacts_of(pair.model), run.failures_of(pair.model)
     recipes = (pair.baseline, pair.candidate)
     failed = [f"{r} was not made: {failures[r].reason}" for r in recipes if r in failures]
     runtime = run.runtime(pair.runtime)
-    return Arms(
-        (by_recipe[pair.baseline], by_recipe[pair.candidate]),
-        (artifacts.get(pair.baseline), artifacts.get(pair.candidate)),
-        failed[0] if failed else "",
-        runtime.threads if runtime else 1,
+    profile, counter = energies.settings(run, pair.device)
+    base, candidate = (
+        Evidence(
+            by_key.get(place.key(recipe), ()),
+            statistics,
+            artifacts.get(recipe),
+            profile=profile,
+            counter=counter,
+        )
+        for recipe in recipes
     )
+    return Compared(base, candidate, failed[0] if failed else "", runtime.threads if runtime else 1)
 
 
-def _replicated(
-    name: str,
-    metric: MetricPolicy,
-    arms: Arms,
-    medians: Mapping[str, float],
-    noise: float | None,
-    reasons: Mapping[str, str],
+def _finding(
+    metric: Metric, rule: MetricPolicy, compared: Compared, noise: float | None
 ) -> tuple[Finding, Series | None]:
     """The finding, and what is to be tested; without a series its verdict is final."""
-    trials = [r for side in arms.records for r in side if r.kind == name]
+    trials = [r for side in compared.sides for r in side.records if r.kind == metric.kind]
     failed = [r for r in trials if r.state != "valid"]
-    if arms.failure or failed:
-        reason = arms.failure or _failures(name, failed, len(trials))
-        return _without(name, Verdict.INVALID, metric, reason), None
-    if name == "latency" and any(r.trial not in medians for r in trials):
-        return _without(name, Verdict.INVALID, metric, "raw samples of a trial are lost"), None
-    found = pairs(name, arms.records, medians)
+    if compared.failure or failed:
+        reason = compared.failure or _failures(metric.kind, failed, len(trials))
+        return _without(metric, Verdict.INVALID, rule, reason), None
+    if metric.test == "paired":
+        return _paired(metric, rule, compared, noise)
+    return _UNPAIRED[metric.test](metric, rule, compared), None
+
+
+def _paired(
+    metric: Metric, rule: MetricPolicy, compared: Compared, noise: float | None
+) -> tuple[Finding, Series | None]:
+    """Measured anew in every block, and tested over the blocks' ratios."""
+    if isinstance(metric.read, Quantile) and any(
+        r.trial not in side.statistics
+        for side in compared.sides
+        for r in side.records
+        if r.kind == metric.kind
+    ):
+        return _without(metric, Verdict.INVALID, rule, "raw samples of a trial are lost"), None
+    found = block_pairs(metric, compared.sides)
     if not found:
-        return _missing(name, metric, _why_missing(name, trials, reasons)), None
+        return _missing(metric, rule, _why_missing(metric, compared)), None
     if min(map(min, found)) <= 0:
-        reason = f"{MEMORY_METRIC if name == 'memory' else name} is below what its counter can tell"
-        return _missing(name, metric, reason), None
+        what = metric.read.name if isinstance(metric.read, Counter) else metric.name
+        return _missing(metric, rule, f"{what} is below what its counter can resolve"), None
     base = estimates.median([b for b, _ in found]).value or 0.0
     candidate = estimates.median([c for _, c in found]).value
-    if name in DISTURBED_BY_LOAD and (reason := _disturbed(name, arms)):
-        disturbed = _without(name, Verdict.INVALID, metric, reason)
+    if metric.disturbed_by_load and (reason := _disturbed(metric, compared)):
+        disturbed = _without(metric, Verdict.INVALID, rule, reason)
         return replace(disturbed, baseline=base, candidate=candidate), None
-    floor = getattr(metric, "floor", 0) / base
-    margin = gating.margin_above(max(metric.margin, floor), noise)
+    margin = gating.margin_above(max(rule.margin, rule.floor / base), noise)
     effect = estimates.median([c / b - 1 for b, c in found])
     finding = Finding(
-        name, None, effect, margin, base, candidate, noise, blocks=len(found), reason=effect.reason
+        metric.name,
+        None,
+        effect,
+        margin,
+        base,
+        candidate,
+        noise,
+        blocks=len(found),
+        reason=effect.reason,
     )
-    return finding, Series(logarithms(found, metric.direction), margin)
+    return finding, Series(logarithms(found, rule.direction), margin)
 
 
-def _disturbed(name: str, arms: Arms) -> str:
+def _disturbed(metric: Metric, compared: Compared) -> str:
     """Why load of others forbids a verdict; empty if it does not."""
-    for side, records in zip(("baseline", "candidate"), arms.records, strict=True):
+    for name, side in zip(("baseline", "candidate"), compared.sides, strict=True):
         load = disturbance.load(
-            conditions.describe(r.metrics, r.conditions, arms.threads)
-            for r in records
-            if r.kind == name
+            conditions.describe(r.metrics, r.conditions, compared.threads)
+            for r in side.records
+            if r.kind == metric.kind
         )
         if load.withholds:
             return (
-                f"disturbed by load: {load.told(name)} of the {side}; run again on a quiet machine"
+                f"disturbed by load: {load.told(metric.kind)} of the {name}; "
+                "run again on a quiet machine"
             )
     return ""
 
 
-def _value(name: str, record: TrialRecord, medians: Mapping[str, float]) -> float | None:
-    if record.kind != name or record.state != "valid":
-        return None
-    if name in ("latency", "energy"):
-        return medians.get(record.trial)
-    told = next((m for m in record.metrics if m["name"] == MEMORY_METRIC), {})
-    value = told.get("value")
-    return None if value is None else float(value)
-
-
-def _why_missing(name: str, trials: Sequence[TrialRecord], reasons: Mapping[str, str]) -> str:
-    if name == "energy" and not trials:
-        return "energy is measured only when it is asked for, with --energy"
-    for record in trials:
-        if record.trial in reasons:
-            return reasons[record.trial]
-        for told in record.metrics:
-            if name == "memory" and told["name"] == MEMORY_METRIC and told["reason"]:
-                return str(told["reason"])
-    return f"no {name} trial was run" if not trials else f"the device did not report {name}"
+def _why_missing(metric: Metric, compared: Compared) -> str:
+    values = [measures.estimate(metric, side) for side in compared.sides]
+    reasons = [value.reason for value in values if value.value is None]
+    return reasons[0] if reasons else "no block has both"
 
 
 def _failures(kind: str, failed: Sequence[TrialRecord], of: int) -> str:
@@ -308,73 +287,55 @@ def _failures(kind: str, failed: Sequence[TrialRecord], of: int) -> str:
     return f"{len(failed)} of {of} {kind} trials {what}: {first.code}: {first.reason}"
 
 
-def _bytes(name: str, metric: MetricPolicy, arms: Arms) -> Finding:
-    """Size of the file, or of the file as a download: relative, exact."""
-    if arms.failure:
-        return _without(name, Verdict.INVALID, metric, arms.failure)
-    key = FILE if name == "size" else "gzip"
-    values = [side.sizes.get(key) if side else None for side in arms.artifacts]
-    base, candidate = values
-    if not base or not candidate:
-        return _missing(name, metric, "not recorded")
-    change = Fraction(candidate, base) - 1
-    return _exact(name, metric, change, base, candidate)
+def _exact(metric: Metric, rule: MetricPolicy, compared: Compared) -> Finding:
+    """A quantity without noise; in fractions, so that a change of just the margin passes."""
+    base, candidate = (measures.estimate(metric, side) for side in compared.sides)
+    if base.value is None or candidate.value is None:
+        return _missing(metric, rule, base.reason if base.value is None else candidate.reason)
+    change = _fraction(candidate.value) - _fraction(base.value)
+    margin = rule.margin
+    if metric.scale == "ratio":
+        if not base.value:
+            return _missing(metric, rule, "the baseline's is 0")
+        change /= _fraction(base.value)
+        margin = max(margin, rule.floor / abs(base.value))
+    effect = Estimate(float(change), n=1)
+    verdict = _verdict(rule, change, margin)
+    return Finding(metric.name, verdict, effect, margin, base.value, candidate.value)
 
 
-def _accuracy(name: str, metric: MetricPolicy, arms: Arms) -> Finding:
-    """Right answers of a fixed set, counted; the interval is that of other such sets."""
-    trials = [r for side in arms.records for r in side if r.kind == "accuracy"]
-    failed = [r for r in trials if r.state != "valid"]
-    if arms.failure or failed:
-        reason = arms.failure or _failures(name, failed, len(trials))
-        return _without(name, Verdict.INVALID, metric, reason)
-    sets = [side.dataset if side else None for side in arms.artifacts]
-    if not all(sets):
-        return _missing(name, metric, "there is no labelled data")
-    same = len({(s.name, s.count) for s in sets if s}) == 1
-    base, candidate = (accuracy_of(side)[0] for side in arms.records)
-    effect = accuracy_change(arms.records[1], arms.records[0], same)
+def _interval(metric: Metric, rule: MetricPolicy, compared: Compared) -> Finding:
+    """A count of the same samples, compared exactly; the interval is that of other such samples."""
+    if not all(side.dataset for side in compared.sides):
+        return _missing(metric, rule, "there is no labelled data")
+    base, candidate = (measures.estimate(metric, side) for side in compared.sides)
+    effect = measures.change(metric, *compared.sides)
     if effect.value is None or base.value is None or candidate.value is None:
-        return _missing(name, metric, effect.reason)
-    rights = [Fraction(round(a.value * a.n), a.n) for a in (base, candidate) if a.value is not None]
-    finding = _exact(name, metric, rights[1] - rights[0], base.value, candidate.value)
-    return replace(finding, effect=effect)
+        return _missing(metric, rule, effect.reason or base.reason or candidate.reason)
+    change = _fraction(candidate.value) - _fraction(base.value)
+    verdict = _verdict(rule, change, rule.margin)
+    return Finding(metric.name, verdict, effect, rule.margin, base.value, candidate.value)
 
 
-def _delegation(name: str, metric: MetricPolicy, arms: Arms) -> Finding:
-    """Nodes that the delegate left to the built-in kernels."""
-    if arms.failure:
-        return _without(name, Verdict.INVALID, metric, arms.failure)
-    sides = [delegation_of(side) for side in arms.records]
-    base, candidate = sides
-    if base is None or candidate is None:
-        return _missing(name, metric, "the runtime does not tell which nodes were delegated")
-    left = [side.nodes - side.delegated for side in (base, candidate)]
-    return _exact(name, metric, Fraction(left[1] - left[0]), left[0], left[1])
-
-
-_EXACT = {
-    "size": _bytes,
-    "download": _bytes,
-    "accuracy": _accuracy,
-    "delegation": _delegation,
+_UNPAIRED: Mapping[str, Callable[[Metric, MetricPolicy, Compared], Finding]] = {
+    "exact": _exact,
+    "interval": _interval,
 }
 
 
-def _exact(
-    name: str, metric: MetricPolicy, change: Fraction, base: float, candidate: float
-) -> Finding:
-    """A quantity without noise; in fractions, so that a change of just the margin passes."""
-    worse = change if metric.direction == "lower" else -change
-    verdict = Verdict.FAIL if worse > Fraction(str(metric.margin)) else Verdict.PASS
-    effect = Estimate(float(change), n=1)
-    return Finding(name, verdict, effect, metric.margin, base, candidate)
+def _fraction(value: float) -> Fraction:
+    return Fraction(value).limit_denominator(_MOST_PARTS)
 
 
-def _missing(name: str, metric: MetricPolicy, reason: str) -> Finding:
+def _verdict(rule: MetricPolicy, change: Fraction, margin: float) -> Verdict:
+    worse = change if rule.direction == "lower" else -change
+    return Verdict.FAIL if worse > Fraction(str(margin)) else Verdict.PASS
+
+
+def _missing(metric: Metric, rule: MetricPolicy, reason: str) -> Finding:
     verdict = {"ignore": None, "inconclusive": Verdict.INCONCLUSIVE, "fail": Verdict.FAIL}
-    return _without(name, verdict[metric.missing], metric, f"unavailable: {reason}")
+    return _without(metric, verdict[rule.missing], rule, f"unavailable: {reason}")
 
 
-def _without(name: str, verdict: Verdict | None, metric: MetricPolicy, reason: str) -> Finding:
-    return Finding(name, verdict, Estimate.missing(reason), metric.margin, reason=reason)
+def _without(metric: Metric, verdict: Verdict | None, rule: MetricPolicy, reason: str) -> Finding:
+    return Finding(metric.name, verdict, Estimate.missing(reason), rule.margin, reason=reason)

@@ -12,21 +12,23 @@ if TYPE_CHECKING:
     from mobilebench.runs.history import History
 
 
-def compare(*runs: StrPath) -> StoredComparison:
+def compare(*runs: StrPath, metric: str = "latency") -> StoredComparison:
     """Compares stored runs with the first of them: advice, never a verdict.
 
     Args:
         runs: at least two runs or their folders.
+        metric: what they are compared by: the name of any registered metric.
 
     Returns:
         A row for each variant, and what was refused, with the reason; ``frame()`` is a table.
 
     Raises:
-        BadInputError: a folder holds no run, or nothing at all can be compared.
+        BadInputError: there is no such metric, a folder holds no run, or nothing at all can be
+            compared.
     """
     from mobilebench.runs import compare as comparing
 
-    return comparing.compare([Path(run) for run in runs])
+    return comparing.compare([Path(run) for run in runs], metric)
 
 
 def history(
@@ -44,7 +46,7 @@ def history(
 
     Args:
         folders: runs, and folders that hold runs; none: ``results``.
-        metric: such as ``latency``, ``memory``, ``size`` or ``accuracy``.
+        metric: the name of any registered metric.
         model: only this model.
         recipe: only this recipe.
         device: only this device, by its name in the runs.

@@ -98,16 +98,18 @@ def compress(
 
 def document(files: Iterable[Artifact], failures: Iterable[Failure]) -> dict[str, Any]:
     """For a machine: each file with its sizes and provenance."""
+    from mobilebench.records.run import FILE
+
     return {
         "files": [
             {
                 "path": str(made.path),
                 "recipe": made.recipe,
                 "sha256": made.sha256,
-                "bytes": made.bytes,
-                "gzip_bytes": made.gzip_bytes,
-                "zstd_bytes": made.zstd_bytes,
-                "xz_bytes": made.xz_bytes,
+                **{
+                    "bytes" if name == FILE else f"{name}_bytes": size
+                    for name, size in made.sizes.items()
+                },
                 "warnings": list(made.warnings),
                 "provenance": dict(made.provenance),
             }
@@ -126,16 +128,18 @@ def show(console: Console, files: Sequence[Artifact], failures: Iterable[Failure
     from rich.table import Table
     from rich.text import Text
 
+    from mobilebench.records.run import FILE
+
     def indented(text: Text) -> Padding:
         return Padding(text, (0, 0, 0, 2), expand=False)
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("recipe", overflow="fold")
-    for column in ("bytes", "gzip", "zstd", "xz"):
-        table.add_column(column, justify="right", no_wrap=True)
+    packings = list(dict.fromkeys(name for made in files for name in made.sizes))
+    for name in packings:
+        table.add_column("bytes" if name == FILE else name, justify="right", no_wrap=True)
     for made in files:
-        sizes = (made.bytes, made.gzip_bytes, made.zstd_bytes, made.xz_bytes)
-        table.add_row(Text(made.recipe), *(f"{size:,}" for size in sizes))
+        table.add_row(Text(made.recipe), *(f"{made.sizes[name]:,}" for name in packings))
     if files:
         console.print(table, Text())
     all_warnings = [made.warnings for made in files]

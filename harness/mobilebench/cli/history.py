@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from mobilebench.cli.options import Command, html_option, require_folder_of, show_page
-
-#: As :data:`mobilebench.runs.history.METRICS` has them; not imported, so that --help is quick.
-_METRICS = ("latency", "p90", "p99", "memory", "size", "accuracy")
+from mobilebench.cli.options import Command, MetricName, html_option, require_folder_of, show_page
 
 
 @click.command(cls=Command)
@@ -23,7 +20,7 @@ _METRICS = ("latency", "p90", "p99", "memory", "size", "accuracy")
 @click.option("--runtime", help="Only this runtime.")
 @click.option(
     "--metric",
-    type=click.Choice(_METRICS),
+    type=MetricName(),
     default="latency",
     show_default=True,
     help="What to follow.",
@@ -43,13 +40,15 @@ def history(
     """Show each variant over many stored runs, and where its numbers changed for good.
 
     Without arguments the runs in ./results are taken. Only runs that can be compared with the
-    newest one are in a series; the others are told with the reason. It is advice, never a verdict.
+    newest one are in a series; the others are listed with the reason. It is advice, never a
+    verdict.
 
     \b
     Examples:
       mobilebench history
       mobilebench history nightly/ --model lenet --recipe int8 --device R5CT1234ABC
       mobilebench history --metric memory --html history.html
+      mobilebench history --metric energy
       mobilebench history results/2026* --json | jq '.series[].steps'
     """
     from mobilebench import api

@@ -16,6 +16,7 @@ import click
 from mobilebench import crash
 from mobilebench.devices.checks import DeviceCheck
 from mobilebench.errors import BadInputError, MobileBenchError
+from mobilebench.metrics import metric_named, registry
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -84,6 +85,23 @@ def cpu_list(
             raise click.BadParameter(f"{value!r} is no list of CPUs, as 4,5 or 4-7")
         cpus += range(int(first), int(last or first) + 1)
     return tuple(cpus)
+
+
+class MetricName(click.ParamType):  # type: ignore[type-arg]
+    """The name of a registered metric; the registry is read only where it is needed."""
+
+    name = "metric"
+
+    def get_metavar(self, *_: Any, **__: Any) -> str:
+        """All names; versions of click differ in what they pass."""
+        return f"[{'|'.join(registry())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name itself; click.BadParameter where there is no such metric."""
+        try:
+            return metric_named(value).name
+        except BadInputError as error:
+            self.fail(str(error), param, ctx)
 
 
 data_option = click.option(

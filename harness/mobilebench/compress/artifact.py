@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mobilebench.records.run import FILE
+
 
 @dataclass(frozen=True)
 class EvaluationSet:
@@ -26,8 +28,7 @@ class EvaluationSet:
 class Artifact:
     """One runnable .tflite, named by its hash.
 
-    ``bytes`` is the file's size, ``gzip_bytes``, ``zstd_bytes`` and ``xz_bytes`` its size as a
-    download, packed at levels 9, 19 and 9.
+    ``sizes`` has the bytes of the ``file``, and of what each packing makes of it.
     ``provenance`` has the model, data, seed, versions, and each step with its settings and
     what was checked after it.
     """
@@ -36,13 +37,15 @@ class Artifact:
     recipe: str
     sha256: str
     path: Path
-    bytes: int
-    gzip_bytes: int
-    zstd_bytes: int
-    xz_bytes: int
+    sizes: Mapping[str, int]
     evaluation: EvaluationSet | None = None
     warnings: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """The size of the file."""
+        return self.sizes[FILE]
 
 
 @dataclass(frozen=True)

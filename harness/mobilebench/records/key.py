@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from mobilebench.records.trial import TrialRecord
 
 
 class Place(NamedTuple):
@@ -12,6 +15,10 @@ class Place(NamedTuple):
     device: str
     runtime: str
 
+    def key(self, recipe: str) -> Key:
+        """A variant there."""
+        return Key(self.model, recipe, self.device, self.runtime)
+
 
 class Key(NamedTuple):
     """One row of a summary; trials, samples and estimates are found by it."""
@@ -20,6 +27,11 @@ class Key(NamedTuple):
     recipe: str
     device: str
     runtime: str
+
+    @classmethod
+    def of(cls, trial: TrialRecord) -> Key:
+        """What a trial measured."""
+        return cls(trial.model, trial.recipe, trial.device, trial.runtime)
 
     @property
     def place(self) -> Place:

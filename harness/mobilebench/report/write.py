@@ -12,7 +12,7 @@ from mobilebench.report.page.render import render
 from mobilebench.report.tables.formats import table
 from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import MANIFEST, PAGE, TABLE, TEXT, RunFolder
-from mobilebench.text import markdown
+from mobilebench.text import joined, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ def text(summary: Summary) -> str:
     lines += ["## Comparison", "", table(summary, "md")]
     sentences = [
         f"- {markdown(c.model)} **{markdown(v.recipe)}** ({markdown(c.device)} · "
-        f"{markdown(c.runtime_label)}): {markdown(' '.join((*v.findings, *v.warnings)))}"
+        f"{markdown(c.runtime_label)}): {markdown(joined((*v.findings, *v.warnings)))}"
         for c in summary.comparisons
         for v in c.variants
         if v.findings or v.warnings

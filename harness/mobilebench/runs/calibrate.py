@@ -1,4 +1,4 @@
-"""The noise floor of a model on a device: identical arms, compared as a gate compares.
+"""The noise of a model on a device: two copies of one file, compared as a gate compares.
 
 It is kept in the cache folder, a file for each device, runtime and artifact, and widens the
 margin of every later gate of that artifact there.
@@ -12,25 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mobilebench.analysis import disturbance, gating, units
-from mobilebench.analysis.trial import describe
-from mobilebench.analysis.verdicts import (
-    DISTURBED_BY_LOAD,
-    REPLICATED,
-    energy_medians,
-    logarithms,
-    pairs,
-)
+from mobilebench.analysis.measures import Evidence
+from mobilebench.analysis.trial import TrialStatistics
+from mobilebench.analysis.verdicts import block_pairs, logarithms, statistics_of
 from mobilebench.cache import cache_folder
 from mobilebench.errors import InvalidRunError
 from mobilebench.files import write_atomically
+from mobilebench.metrics import Metric, registry
 from mobilebench.records.device import DeviceFacts
 from mobilebench.records.run import Run
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import TrialRecord
 from mobilebench.runs import pair as arms
 from mobilebench.runs import run as runs
+from mobilebench.runs.plan import measured_kinds
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import Suite
 
@@ -40,33 +38,24 @@ BLOCKS = 12
 
 @dataclass(frozen=True)
 class Noise:
-    """How much identical arms of one artifact differ on one device with one runtime.
+    """How much two measurements of one file differ on one device with one runtime.
 
-    ``latency`` and ``memory`` are robust standard deviations of a block's ratio (shares);
-    ``memory`` is None where the device does not report it, ``energy`` also where it was not asked
-    for. ``device`` and ``runtime`` are for people; ``measured`` is UTC.
+    ``metrics`` has a robust standard deviation of a block's ratio (share) of each paired metric
+    that was measured. ``device`` and ``runtime`` are for people; ``measured`` is UTC.
     """
 
     artifact: str
     device: str
     runtime: str
-    latency: float
-    memory: float | None
+    metrics: Mapping[str, float]
     blocks: int
     measured: str
-    energy: float | None = None
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The noise by metric, as far as it is known."""
-        found = {"latency": self.latency, "memory": self.memory, "energy": self.energy}
-        return {name: value for name, value in found.items() if value is not None}
 
 
 def calibrate(
     suite: Suite, results: Path, command: Sequence[str], watcher: runs.Watcher
 ) -> tuple[RunFolder, tuple[Noise, ...]]:
-    """Measures a suite of two identical arms, and keeps the noise of each device and runtime.
+    """Measures a suite of two copies of one file, and keeps the noise of each device and runtime.
 
     Raises:
         BadInputError: the model or a device cannot be had; nothing was written.
@@ -74,7 +63,8 @@ def calibrate(
             to speak of; the run is kept.
     """
     arms.ensure_bursts(suite)
-    kinds = [kind for kind in REPLICATED if kind != "energy" or suite.protocol.energy]
+    metrics = [metric for metric in registry().values() if metric.test == "paired"]
+    kinds = measured_kinds(metrics, suite.protocol.energy)
 
     def shape(run: Run, _: Mapping[str, Path]) -> Run:
         return run.model_copy(update={"plan": arms.plan(run, BLOCKS, kinds)})
@@ -88,7 +78,7 @@ def calibrate(
             f"{failed[0].reason}), "
             f"so no noise was kept; the run is in {folder.path}"
         )
-    for kind in DISTURBED_BY_LOAD:
+    for kind in dict.fromkeys(metric.kind for metric in metrics if metric.disturbed_by_load):
         for load in map(disturbance.load, disturbance.described(run, trials, kind).values()):
             if load.withholds:
                 raise InvalidRunError(
@@ -96,14 +86,12 @@ def calibrate(
                     "every later gate's margin; calibrate again on a quiet machine; the run is in "
                     f"{folder.path}"
                 )
-    medians = {trial: describe(values).median for trial, values in folder.samples()}
-    told = energy_medians(run, trials)
-    medians |= {trial: value for trial, value in told.items() if isinstance(value, float)}
+    statistics = statistics_of(folder.samples(), metrics)
     found = []
     for device in run.devices:
         for runtime in run.runtimes:
             here = [t for t in trials if (t.device, t.runtime) == (device.name, runtime.name)]
-            noise = _noise(device, runtime, here, medians)
+            noise = _noise(device, runtime, here, statistics, metrics)
             _keep(device, runtime, noise)
             found.append(noise)
     return folder, tuple(found)
@@ -122,24 +110,34 @@ def known(
     """
     try:
         document = json.loads(_path(device, runtime, artifact, cache).read_text("utf-8"))
-        noise = Noise(**document)
-        return noise if noise.artifact == artifact and noise.latency >= 0 else None
-    except (OSError, ValueError, TypeError):
+        noise = Noise(**_with_metrics(document))
+        sound = all(value >= 0 for value in noise.metrics.values())
+        return noise if noise.artifact == artifact and sound else None
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
+def _with_metrics(document: dict[str, Any]) -> dict[str, Any]:
+    """What is kept, or was by a version that had a key for each metric."""
+    if "metrics" in document:
+        return document
+    old = {name: document.pop(name, None) for name in ("latency", "memory", "energy")}
+    return {**document, "metrics": {k: value for k, value in old.items() if value is not None}}
+
+
 def sentence(noise: Noise) -> str:
-    """The noise for a person, and what it makes of a gate's margin."""
-    others = {"memory": noise.memory, "energy": noise.energy}
-    told = "".join(
-        f", {name} {units.percent(value, 2)}" for name, value in others.items() if value is not None
+    """The noise for a person, and what it makes of a gate's margins."""
+    metrics = registry()
+    known = {metrics[name]: value for name, value in noise.metrics.items() if name in metrics}
+    shares = ", ".join(f"{m.words} {units.percent(value, 2)}" for m, value in known.items())
+    wider = ", ".join(
+        f"{metric.words} {units.percent(gating.NOISE_FACTOR * value)}"
+        for metric, value in known.items()
     )
-    margin = units.percent(gating.NOISE_FACTOR * noise.latency)
-    latency = units.percent(noise.latency, 2)
     return (
-        f"{noise.device} · {noise.runtime}: identical arms differ by {latency} in latency"
-        f"{told} (standard deviation of a block's ratio, {noise.blocks} blocks); "
-        f"a latency margin is at least {margin} here"
+        f"{noise.device} · {noise.runtime}: two measurements of the same file differ by: {shares} "
+        f"(standard deviation of a block's ratio, {noise.blocks} blocks); "
+        f"the least margins here: {wider}"
     )
 
 
@@ -147,26 +145,31 @@ def _noise(
     device: DeviceFacts,
     runtime: Runtime,
     trials: Sequence[TrialRecord],
-    medians: Mapping[str, float],
+    statistics: Mapping[str, TrialStatistics],
+    metrics: Sequence[Metric],
 ) -> Noise:
-    sides = [
-        [trial for trial in trials if trial.recipe == recipe]
+    profile, counter = device.battery_current, device.power_counter
+    base, candidate = (
+        Evidence(
+            [trial for trial in trials if trial.recipe == recipe],
+            statistics,
+            profile=profile,
+            counter=counter,
+        )
         for recipe in (arms.BASELINE, arms.CANDIDATE)
-    ]
+    )
     found: dict[str, float] = {}
-    for name in REPLICATED:
-        values = pairs(name, (sides[0], sides[1]), medians)
+    for metric in metrics:
+        values = block_pairs(metric, (base, candidate))
         if values and min(map(min, values)) > 0:
-            found[name] = gating.noise(logarithms(values))
+            found[metric.name] = gating.noise(logarithms(values))
     return Noise(
         artifact=trials[0].artifact,
         device=device.name,
         runtime=runtime.name,
-        latency=found["latency"],
-        memory=found.get("memory"),
+        metrics=found,
         blocks=BLOCKS,
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
-        energy=found.get("energy"),
     )
 
 

@@ -16,6 +16,8 @@ from mobilebench.analysis import estimates
 from mobilebench.analysis.comparability import Refusal, differences, setting
 from mobilebench.analysis.estimates import Estimate, Interval
 from mobilebench.errors import BadInputError
+from mobilebench.metrics import Metric, metric_named, registry
+from mobilebench.records.key import Key
 from mobilebench.records.run import StoredDataset
 from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import MANIFEST, RunFolder
@@ -26,17 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One variant in one run: its numbers, and the change against the first run's.
+    """One variant in one run: its numbers, and a metric's change against the first run's.
 
-    ``latency`` is in nanoseconds; ``change`` a share of the first run's; ``note`` says what to
-    think of it.
+    ``estimates`` has the value of every metric, by its name. ``change`` is a share of the first
+    run's value, or a difference where the metric is a share itself; ``note`` says what to think of
+    it.
     """
 
     run: str
     artifact: str
-    latency: Estimate
-    size: float | None
-    accuracy: Estimate
+    estimates: Mapping[str, Estimate]
     change: Estimate
     note: str
 
@@ -54,8 +55,9 @@ class Row:
 
 @dataclass(frozen=True)
 class StoredComparison:
-    """The rows that can be compared, and what was refused."""
+    """The rows that can be compared by a metric, and what was refused."""
 
+    metric: str
     runs: tuple[str, ...]
     rows: tuple[Row, ...]
     refusals: tuple[Refusal, ...]
@@ -63,16 +65,18 @@ class StoredComparison:
     def frame(self) -> pd.DataFrame:
         """A table: a row for each variant in each run, the first run first.
 
-        Latency is in nanoseconds, size in bytes; ``change`` is a share of the first run's latency.
+        It has every metric's column as in ``summary.csv``; ``change`` is that of ``metric``, as
+        :class:`Entry` has it.
         """
         import pandas as pd
 
-        columns = ["model", "recipe", "device", "runtime", "run", "artifact_sha256", "latency_ns",
-                   "size_bytes", "accuracy", "change", "change_low", "change_high",
-                   "note"]  # fmt: skip
+        known = registry().items()
+        columns = ["model", "recipe", "device", "runtime", "run", "artifact_sha256",
+                   *(metric.column for _, metric in known), "metric", "change", "change_low",
+                   "change_high", "note"]  # fmt: skip
         rows = [
-            (row.model, row.recipe, row.device, row.runtime, e.run, e.artifact, e.latency.value,
-             e.size, e.accuracy.value, e.change.value,
+            (row.model, row.recipe, row.device, row.runtime, e.run, e.artifact,
+             *(e.estimates[name].value for name, _ in known), self.metric, e.change.value,
              e.change.interval and e.change.interval.low,
              e.change.interval and e.change.interval.high, e.note)
             for row in self.rows
@@ -85,59 +89,59 @@ class StoredComparison:
         return asdict(self)
 
 
-def compare(paths: Sequence[Path]) -> StoredComparison:
+def compare(paths: Sequence[Path], metric: str = "latency") -> StoredComparison:
     """Compares each run with the first one, variant by variant.
 
+    Args:
+        paths: the runs.
+        metric: the name of the registered metric that they are compared by.
+
     Raises:
-        BadInputError: a folder holds no run, or nothing at all can be compared; the message says
-            why.
+        BadInputError: there is no such metric, a folder holds no run, or nothing at all can be
+            compared; the message says why.
     """
+    by = metric_named(metric)
     if len(paths) < 2:
         raise BadInputError("give at least two runs: the others are compared with the first")
     folders = [RunFolder.open(path) for path in paths]
     names = [folder.run().name for folder in folders]
-    found = [_variants(folder) for folder in folders]
+    found = [_variants(folder, by) for folder in folders]
     first, *others = found
     refusals: list[Refusal] = []
     rows = []
     for key, base in first.items():
-        entries = [_entry(names[0], base, None)]
+        entries = [_entry(names[0], base, None, by)]
         for name, other in zip(names[1:], others, strict=True):
             variant = other.get(key)
             what = " · ".join(key)
             if variant is None:
                 refusals.append(Refusal(name, what, _absent(key, other)))
                 continue
-            told = differences(base.setting, variant.setting)
-            if told:
-                refusals.append(Refusal(name, what, "; ".join(told)))
+            reasons = differences(base.setting, variant.setting)
+            if reasons:
+                refusals.append(Refusal(name, what, "; ".join(reasons)))
             else:
-                entries.append(_entry(name, variant, base))
+                entries.append(_entry(name, variant, base, by))
         if len(entries) > 1:
             rows.append(Row(*key, tuple(entries)))
     if not rows:
         said = dict.fromkeys(f"{r.run}: {r.what}: {r.reason}" for r in refusals)
         shown = "; ".join(list(said)[:3]) or f"{names[0]} has no variant"
         raise BadInputError(f"nothing can be compared with {names[0]}: {shown}")
-    return StoredComparison(tuple(names), tuple(rows), tuple(refusals))
-
-
-_Key = tuple[str, str, str, str]
+    return StoredComparison(metric, tuple(names), tuple(rows), tuple(refusals))
 
 
 @dataclass(frozen=True)
 class _Stored:
     setting: Mapping[str, Any]
     artifact: str
-    latency: Estimate
+    estimates: Mapping[str, Estimate]
     trials: tuple[float, ...]
-    size: float | None
-    accuracy: Estimate
     dataset: StoredDataset | None
     disturbed: bool
 
 
-def _variants(folder: RunFolder) -> dict[_Key, _Stored]:
+def _variants(folder: RunFolder, metric: Metric) -> dict[Key, _Stored]:
     run = folder.run()
     datasets = {(a.model, a.recipe): a.dataset for a in run.artifacts}
     found = {}
@@ -150,20 +154,18 @@ def _variants(folder: RunFolder) -> dict[_Key, _Stored]:
             )
         agreed = setting(device, runtime, run.suite.protocol)
         for v in c.variants:
-            found[c.model, v.recipe, c.device, c.runtime] = _Stored(
+            found[c.place.key(v.recipe)] = _Stored(
                 agreed,
                 v.artifact,
-                v.latency.median,
-                tuple(value for _, value in v.latency.by_block),
-                v.size.value,
-                v.accuracy,
+                v.estimates,
+                tuple(value for _, value in v.blocks[metric.name]),
                 datasets.get((c.model, v.recipe)),
-                v.load.withholds,
+                v.load.withholds and metric.kind == "latency" and metric.disturbed_by_load,
             )
     return found
 
 
-def _absent(key: _Key, other: Mapping[_Key, _Stored]) -> str:
+def _absent(key: Key, other: Mapping[Key, _Stored]) -> str:
     for position, what in enumerate(("model", "recipe", "device", "runtime")):
         known = sorted({k[position] for k in other if k[:position] == key[:position]})
         if key[position] not in known:
@@ -171,48 +173,69 @@ def _absent(key: _Key, other: Mapping[_Key, _Stored]) -> str:
     return "it has no such variant"
 
 
-def _entry(run: str, variant: _Stored, base: _Stored | None) -> Entry:
+def _entry(run: str, variant: _Stored, base: _Stored | None, metric: Metric) -> Entry:
     change, notes = Estimate.missing("the first run"), []
-    latency = variant.latency
-    if latency.value is None:
-        notes.append(f"no latency: {latency.reason}")
+    value = variant.estimates[metric.name]
+    if value.value is None:
+        notes.append(f"no {metric.words}: {value.reason}")
     if base is not None:
         if base.artifact == variant.artifact:
             notes.append("the same file")
         if base.disturbed or variant.disturbed:
-            change = Estimate.missing("load disturbed the latency of one of both")
+            change = Estimate.missing(f"load disturbed the {metric.words} of one of both")
             notes.append("disturbed by load: no difference is claimed")
         else:
-            change = _change(variant.trials, base.trials)
+            change = _change(metric, variant, base)
         if change.value is not None:
-            notes.append(_weigh(base.latency, latency))
-        if base.accuracy.value is not None and base.dataset != variant.dataset:
+            notes.append(_weigh(metric, base.estimates[metric.name], value))
+        if base.estimates["accuracy"].value is not None and base.dataset != variant.dataset:
             notes.append("accuracy of other samples")
-    return Entry(
-        run,
-        variant.artifact,
-        latency,
-        variant.size,
-        variant.accuracy,
-        change,
-        "; ".join(notes),
-    )
+    return Entry(run, variant.artifact, variant.estimates, change, "; ".join(notes))
 
 
-def _change(trials: Sequence[float], base: Sequence[float]) -> Estimate:
-    """How much slower than the first run (share), as two unpaired sets of trials tell."""
-    ratio = estimates.ratio_of_medians(trials, base)
+def _change(metric: Metric, variant: _Stored, base: _Stored) -> Estimate:
+    """How much more than in the first run, as two unpaired sets of trials or samples show."""
+    if variant.trials or base.trials:
+        return _relative(estimates.ratio_of_medians(variant.trials, base.trials))
+    own, first = variant.estimates[metric.name], base.estimates[metric.name]
+    if own.value is None or first.value is None:
+        return Estimate.missing(own.reason or first.reason)
+    if metric.unit == "share":
+        same = base.dataset == variant.dataset
+        rights = (round(own.value * own.n), own.n, round(first.value * first.n), first.n)
+        return estimates.difference(*rights) if same else Estimate.missing("it is of other samples")
+    if not first.value:
+        return Estimate.missing("the first run's is 0")
+    return Estimate(own.value / first.value - 1, n=1)
+
+
+def _relative(ratio: Estimate) -> Estimate:
     if ratio.value is None:
         return ratio
     interval = ratio.interval and Interval(ratio.interval.low - 1, ratio.interval.high - 1)
     return Estimate(ratio.value - 1, interval, ratio.n, ratio.reason)
 
 
-def _weigh(base: Estimate, other: Estimate) -> str:
-    if base.interval is None or other.interval is None:
+#: Worse and better, of times and of everything else.
+_TIMES, _OTHERS = ("slower", "faster"), ("worse", "better")
+
+
+def words_of(metric: Metric) -> tuple[str, str]:
+    """What a note calls a worse and a better value."""
+    return _TIMES if metric.unit == "ns" else _OTHERS
+
+
+def _weigh(metric: Metric, base: Estimate, other: Estimate) -> str:
+    if metric.test == "exact" or metric.kind == "artifact":
+        rises, falls = ((other.value or 0) > (base.value or 0)), other.value != base.value
+        none = "no difference"
+    elif base.interval is None or other.interval is None:
         return "no difference is claimed: too few trials"
-    if other.interval.low > base.interval.high:
-        return "slower"
-    if other.interval.high < base.interval.low:
-        return "faster"
-    return "no difference beyond the intervals"
+    else:
+        rises = other.interval.low > base.interval.high
+        falls = other.interval.high < base.interval.low
+        none = "no difference beyond the intervals"
+    if not rises and not falls:
+        return none
+    worse, better = words_of(metric)
+    return worse if rises == (metric.direction == "lower") else better

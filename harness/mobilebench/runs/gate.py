@@ -1,4 +1,4 @@
-"""The gate: both arms in one session, a verdict, and a second look where the first gives none."""
+"""The gate: baseline and candidate in one session, a verdict, and a second look if it needs one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mobilebench.analysis.gating import Verdict
 from mobilebench.analysis.verdicts import Comparison
 from mobilebench.errors import BadInputError, InvalidRunError, MobileBenchError
 from mobilebench.files import write_atomically
+from mobilebench.metrics import Metric, registry
 from mobilebench.records.device import AGENT
 from mobilebench.records.gate import Gate, Pair, PairNoise
 from mobilebench.records.run import Run
@@ -20,9 +21,10 @@ from mobilebench.runs import calibrate as calibration
 from mobilebench.runs import gate_interface
 from mobilebench.runs import pair as arms
 from mobilebench.runs import run as runs
+from mobilebench.runs.plan import measured_kinds
 from mobilebench.runs.verdict import VERDICT, GateResult, document
 from mobilebench.store.folder import MANIFEST, RunFolder
-from mobilebench.suite.policy import Policy, validate
+from mobilebench.suite.policy import Policy, stored_policy
 from mobilebench.suite.schema import Suite
 
 
@@ -137,13 +139,17 @@ def judge(folder: RunFolder) -> GateResult:
     """
     run = folder.run()
     gate = _gate_of(run, folder.path)
-    comparisons = verdicts.judge(
-        run, gate, folder.trials(), folder.samples(), _policy_of(gate, folder.path)
-    )
+    policy, unknown = _policy_of(gate, folder.path)
+    comparisons = verdicts.judge(run, gate, folder.trials(), folder.samples(), policy)
     load = disturbance.described(run, folder.trials())
     warnings = _warnings(run, comparisons)
     if tolerated := disturbance.tolerated(load):
         warnings.insert(0, tolerated)
+    warnings += [
+        f"The metric {name!r} of the policy is not known here, so it was not judged: "
+        "the plug-in that defines it is not installed."
+        for name in unknown
+    ]
     return GateResult(
         run.name,
         folder.path,
@@ -160,9 +166,9 @@ def _gate_of(run: Run, path: Path) -> Gate:
     return run.gate
 
 
-def _policy_of(gate: Gate, path: Path) -> Policy:
-    """The policy that a gate was run by, validated."""
-    return validate(gate.policy, f"{path / MANIFEST}: gate.policy")
+def _policy_of(gate: Gate, path: Path) -> tuple[Policy, tuple[str, ...]]:
+    """The policy that a gate was run by, validated, and its metrics that are not known here."""
+    return stored_policy(gate.policy, f"{path / MANIFEST}: gate.policy")
 
 
 def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
@@ -170,7 +176,7 @@ def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
     run = folder.run()
     blocks = 1 + max((trial.block for trial in run.plan), default=-1)
     if _undecided(result) and blocks < result.looks[-1].blocks:
-        policy = _policy_of(_gate_of(run, folder.path), folder.path)
+        policy, _ = _policy_of(_gate_of(run, folder.path), folder.path)
         kinds = _kinds(policy, run.suite.protocol.energy)
         plan = arms.plan(run, result.looks[-1].blocks, kinds)
         with folder.locked():
@@ -214,14 +220,14 @@ def _gated(run: Run, files: Mapping[str, Path], suite: Suite, policy: Policy) ->
         )
     warnings = gate_interface.compare_made(pairs, run, files)
     kinds = _kinds(policy, suite.protocol.energy)
-    tested = len(pairs) * sum(kind in kinds for kind in verdicts.REPLICATED)
+    tested = len(pairs) * sum(m.test == "paired" and m.kind in kinds for m in _enabled(policy))
     looks = gating.plan_looks(tested, max(gating.FIRST_BLOCKS, suite.protocol.blocks))
     noise = tuple(
         PairNoise(pair=pair, noise=found.metrics)
         for pair in pairs
         if (found := _noise(run, pair, made.get((pair.model, pair.baseline), "")))
     )
-    gate = Gate(policy=policy.model_dump(), looks=looks, pairs=tuple(pairs), noise=noise)
+    gate = Gate(policy=policy.document(), looks=looks, pairs=tuple(pairs), noise=noise)
     return run.model_copy(
         update={
             "plan": arms.plan(run, looks[0].blocks, kinds),
@@ -242,14 +248,13 @@ def _pairs(run: Run, suite: Suite) -> list[Pair]:
     ]
 
 
-def _kinds(policy: Policy, energy: bool) -> tuple[str, ...]:
-    """The kinds of trials that the policy asks for; delegated nodes are told by any.
+def _enabled(policy: Policy) -> list[Metric]:
+    return [registry()[name] for name, rule in policy.items() if rule.enabled]
 
-    Energy takes long: it is measured if the suite asks for it as well.
-    """
-    kinds = ("latency", "memory", "accuracy", *(["energy"] if energy else []))
-    chosen = tuple(kind for kind in kinds if getattr(policy, kind).enabled)
-    return chosen or ("latency",)
+
+def _kinds(policy: Policy, energy: bool) -> tuple[str, ...]:
+    """The kinds of trials that the policy asks for; delegated nodes are reported by any."""
+    return measured_kinds(_enabled(policy), energy) or ("latency",)
 
 
 def _noise(run: Run, pair: Pair, artifact: str) -> calibration.Noise | None:
@@ -267,7 +272,7 @@ def _warnings(run: Run, comparisons: Sequence[Comparison]) -> list[str]:
         (c.model, c.device, c.runtime): None
         for c in comparisons
         for f in c.findings
-        if f.metric in verdicts.REPLICATED and f.effect.value is not None and f.noise is None
+        if registry()[f.metric].test == "paired" and f.effect.value is not None and f.noise is None
     }
     warnings += [
         f"The noise of {model} on {device} · {runtime} is not known, so the margin is the "

@@ -19,8 +19,10 @@ from mobilebench.analysis.comparability import Refusal, differences
 from mobilebench.analysis.estimates import Interval
 from mobilebench.analysis.rows import frame
 from mobilebench.analysis.steps import Step, find_steps
-from mobilebench.errors import BadInputError, MobileBenchError, did_you_mean
-from mobilebench.runs.stored import Key, StoredRun, is_current, number, read_stored, run_folders
+from mobilebench.errors import BadInputError, MobileBenchError
+from mobilebench.metrics import Metric, metric_named, registry
+from mobilebench.records.key import Key
+from mobilebench.runs.stored import StoredRun, is_current, number, read_stored, run_folders
 from mobilebench.store.folder import MANIFEST, RunFolder
 from mobilebench.text import plain
 
@@ -29,19 +31,11 @@ if TYPE_CHECKING:
 
     from mobilebench.analysis.summary import Summary
 
-#: What can be followed, and the column of ``summary.csv`` that has it (in its base unit).
-METRICS = {
-    "latency": "latency_ns",
-    "p90": "latency_p90_ns",
-    "p99": "latency_p99_ns",
-    "memory": "memory_peak_bytes",
-    "size": "size_bytes",
-    "accuracy": "accuracy",
-}
-
 #: A picture of fewer runs shows nothing that the runs' own reports do not.
 ENOUGH_TO_SHOW = 3
 
+#: What a run's own report follows.
+_OF_REPORTS = "latency"
 #: Of a run's own report: so many of the runs before it are looked at, the latest ones.
 _MOST_BEFORE = 300
 
@@ -69,6 +63,11 @@ class Series:
     virtual: bool
     points: tuple[Point, ...]
     steps: tuple[Step, ...] = ()
+
+    @property
+    def definition(self) -> Metric:
+        """The metric's entry in the registry."""
+        return registry()[self.metric]
 
     @property
     def title(self) -> str:
@@ -148,22 +147,18 @@ def history(paths: Sequence[Path], metric: str = "latency", wanted: Wanted = Wan
 
     Args:
         paths: run folders, and folders that hold run folders.
-        metric: one of ``METRICS``.
+        metric: the name of a registered one.
         wanted: which series; all by default.
 
     Raises:
         BadInputError: there is no such metric, no run there, or no such series; the message says
             what there is.
     """
-    if metric not in METRICS:
-        raise BadInputError(
-            f"there is no metric {metric!r} to follow, {did_you_mean(metric, METRICS)}"
-            f"there are {', '.join(METRICS)}"
-        )
+    column = metric_named(metric).column
     runs, refusals = [], []
     for path in run_folders(paths):
         try:
-            runs.append(read_stored(RunFolder.open(path), METRICS[metric]))
+            runs.append(read_stored(RunFolder.open(path), column))
         except MobileBenchError as error:
             refusals.append(Refusal(path.name, "the run", str(error)))
     if not runs:
@@ -188,8 +183,9 @@ def before(folder: RunFolder, summary: Summary) -> tuple[Series, ...]:
     Returns:
         The series of at least ``ENOUGH_TO_SHOW`` runs; none if the run is not finished.
     """
+    column = registry()[_OF_REPORTS].column
     try:
-        this = read_stored(folder, METRICS["latency"], frame(summary).to_dict("records"))
+        this = read_stored(folder, column, frame(summary).to_dict("records"))
     except BadInputError:
         return ()
     siblings = sorted((p.parent for p in folder.path.parent.glob(f"*/{MANIFEST}")), reverse=True)
@@ -200,14 +196,14 @@ def before(folder: RunFolder, summary: Summary) -> tuple[Series, ...]:
         if not is_current(path):
             continue
         try:
-            run = read_stored(RunFolder.open(path), METRICS["latency"])
+            run = read_stored(RunFolder.open(path), column)
         except MobileBenchError:
             continue
         if (run.created, run.name) < (this.created, this.name):
             runs.append(run)
     return tuple(
         series
-        for series in _series(runs, "latency", Wanted(), [])
+        for series in _series(runs, _OF_REPORTS, Wanted(), [])
         if series.points[-1].run == this.name and len(series.points) >= ENOUGH_TO_SHOW
     )
 
@@ -216,6 +212,7 @@ def _series(
     runs: Sequence[StoredRun], metric: str, wanted: Wanted, refusals: list[Refusal]
 ) -> list[Series]:
     """Each wanted series that has a number, the longest first; adds what was left out."""
+    definition = registry()[metric]
     by_key: dict[Key, list[StoredRun]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: (run.created, run.name), reverse=True):
         for key in run.rows:
@@ -224,16 +221,17 @@ def _series(
     found = []
     for key, having in by_key.items():
         what = " · ".join(key)
-        place = key[2:]
+        place = (key.device, key.runtime)
         newest = having[0].settings.get(place, {})
         points = []
         for run in having:
-            told = differences(newest, run.settings.get(place, {}))
-            if _disturbed(run.rows[key], metric):
-                told = ["load disturbed its latency"]
-            point = None if told else _point(run, key, metric)
+            reasons = differences(newest, run.settings.get(place, {}))
+            if _disturbed(run.rows[key], definition):
+                reasons = [f"load disturbed its {definition.words}"]
+            point = None if reasons else _point(run, key, definition)
             if point is None:
-                reason = "; ".join(told) or f"no {metric}: {_reason(run.rows[key], metric)}"
+                why = f"no {definition.words}: {_reason(run.rows[key], definition)}"
+                reason = "; ".join(reasons) or why
                 refusals.append(Refusal(run.name, what, reason))
             else:
                 points.append(point)
@@ -245,8 +243,8 @@ def _series(
     return sorted(found, key=lambda series: -len(series.points))
 
 
-def _point(run: StoredRun, key: Key, metric: str) -> Point | None:
-    row, column = run.rows[key], METRICS[metric]
+def _point(run: StoredRun, key: Key, metric: Metric) -> Point | None:
+    row, column = run.rows[key], metric.column
     value = number(row.get(column))
     if value is None:
         return None
@@ -259,13 +257,14 @@ def _point(run: StoredRun, key: Key, metric: str) -> Point | None:
     return Point(run.name, run.created, str(row.get("artifact_sha256", "")), value, interval)
 
 
-def _disturbed(row: Mapping[Any, Any], metric: str) -> bool:
-    timed = METRICS[metric].startswith("latency")
+def _disturbed(row: Mapping[Any, Any], metric: Metric) -> bool:
+    """Whether load disturbed it; the table knows that of latency trials alone."""
+    timed = metric.kind == "latency" and metric.disturbed_by_load
     return timed and str(row.get("disturbed_by_load")) == "True"
 
 
-def _reason(row: Mapping[Any, Any], metric: str) -> str:
-    return plain(row.get(f"{METRICS[metric]}_reason") or "not recorded")
+def _reason(row: Mapping[Any, Any], metric: Metric) -> str:
+    return plain(row.get(f"{metric.column}_reason") or "not recorded")
 
 
 def _nothing(
@@ -283,5 +282,5 @@ def _nothing(
         if name is not None and plain(name) not in known:
             return f"no run has the {what} {name!r}; there are {', '.join(known) or 'none'}"
     if any(map(wanted.holds, keys)):
-        return f"no run has a {metric} there: {refusals[-1].reason}"
+        return f"no run has a {registry()[metric].words} there: {refusals[-1].reason}"
     return "no run has that model, recipe, device and runtime together"

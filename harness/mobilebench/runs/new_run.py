@@ -13,7 +13,6 @@ from mobilebench import host
 from mobilebench.compress.artifact import Artifact, Outcome
 from mobilebench.records.device import BENCHMARK_MODEL, DeviceFacts
 from mobilebench.records.run import (
-    FILE,
     Provenance,
     Run,
     StoredArtifact,
@@ -74,12 +73,7 @@ def _stored(artifact: Artifact) -> StoredArtifact:
         model=artifact.model,
         recipe=artifact.recipe,
         sha256=artifact.sha256,
-        sizes={
-            FILE: artifact.bytes,
-            "gzip": artifact.gzip_bytes,
-            "zstd": artifact.zstd_bytes,
-            "xz": artifact.xz_bytes,
-        },
+        sizes=dict(artifact.sizes),
         dataset=StoredDataset(
             name=evaluation.name, sha256=evaluation.sha256, count=evaluation.count
         )

@@ -7,10 +7,20 @@ Every block holds each variant once, in an order drawn anew, so that whatever dr
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mobilebench.metrics import REPEATED_KINDS, Metric
 from mobilebench.records.trial import PlannedTrial
+
+
+def measured_kinds(metrics: Iterable[Metric], energy: bool) -> tuple[str, ...]:
+    """The kinds of trials that some metrics need, in a plan's order.
+
+    Energy takes long: it is measured if ``energy`` says that it is asked for as well.
+    """
+    needed = {metric.kind for metric in metrics} - (set() if energy else {"energy"})
+    return tuple(kind for kind in (*REPEATED_KINDS, "accuracy") if kind in needed)
 
 
 @dataclass(frozen=True)
@@ -65,19 +75,19 @@ def make_gate_plan(
     seed: int,
     kinds: Sequence[str],
 ) -> tuple[PlannedTrial, ...]:
-    """All trials of a gate on one device: a model's arms beside each other, in random order.
+    """All trials of a gate on one device: a model's variants beside each other, in random order.
 
     Unlike a suite's, a gate's memory and energy are measured in every block, because they are
-    tested, and the arms of one model follow each other, because only they are compared. A trial of
-    each baseline comes before all others: it tells how many warm-up runs both arms get. A plan
+    tested, and the variants of one model follow each other, because only they are compared. A trial
+    of each baseline comes before all others: it shows how many warm-up runs all of them get. A plan
     with more blocks starts with the trials of one with fewer, under the same names.
 
     Args:
         run: the run's name.
         device: where.
-        variants: of all models; those of one model are the arms, its baseline first.
+        variants: of all models; of each its baseline first, then its candidates.
         runtimes: by name.
-        blocks: how many times each arm is run.
+        blocks: how many times each variant is run.
         seed: of the order.
         kinds: which of ``latency``, ``memory``, ``energy`` and ``accuracy`` are measured.
     """
@@ -95,12 +105,11 @@ def make_gate_plan(
         shuffle = random.Random(f"{seed}/{device}/{block}")
         groups = [(model, runtime) for model in models for runtime in runtimes]
         for model, runtime in shuffle.sample(groups, len(groups)):
-            arms = [variant for variant in variants if variant.model == model]
-            for kind in ("latency", "memory", "energy"):
+            compared = [variant for variant in variants if variant.model == model]
+            for kind in REPEATED_KINDS:
                 if kind in kinds:
-                    order += [
-                        (kind, block, arm, runtime) for arm in shuffle.sample(arms, len(arms))
-                    ]
+                    shuffled = shuffle.sample(compared, len(compared))
+                    order += [(kind, block, variant, runtime) for variant in shuffled]
     return warmups + _numbered(run, device, order, device)
 
 

@@ -12,12 +12,10 @@ from typing import Any
 from mobilebench.analysis.comparability import setting
 from mobilebench.analysis.rows import frame
 from mobilebench.errors import BadInputError
+from mobilebench.records.key import Key
 from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import MANIFEST, TABLE, TRIALS, RunFolder
 from mobilebench.text import plain
-
-#: Model, recipe, device and runtime of a row.
-Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def _key(row: Mapping[Any, Any]) -> Key:
     model, recipe, device, runtime = (
         _name(row[part]) for part in ("model", "recipe", "device", "runtime")
     )
-    return model, recipe, device, runtime
+    return Key(model, recipe, device, runtime)
 
 
 def is_current(path: Path) -> bool:

@@ -12,6 +12,7 @@ from mobilebench import crash
 from mobilebench.analysis import gating, units
 from mobilebench.analysis.gating import Verdict
 from mobilebench.analysis.verdicts import Comparison, Finding
+from mobilebench.metrics import registry
 from mobilebench.records.gate import Look
 from mobilebench.text import plain
 
@@ -19,7 +20,7 @@ from mobilebench.text import plain
 VERDICT = "gate.json"
 
 
-#: What each verdict tells the caller of the command.
+#: The exit code of each verdict.
 EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 3, Verdict.INVALID: 4}
 
 
@@ -111,8 +112,8 @@ def document(result: GateResult) -> dict[str, Any]:
     """The verdict as plain values.
 
     Effects and margins are shares of the baseline (``ratio``), differences of shares (``points``)
-    or of nodes; ``p_fail`` and ``p_pass`` are null where nothing was tested, and so is ``folder``
-    where nothing was measured.
+    or of what the metric counts; ``p_fail`` and ``p_pass`` are null where nothing was tested, and
+    so is ``folder`` where nothing was measured.
     """
     return {
         "verdict": result.verdict,
@@ -178,13 +179,9 @@ def _circumstances(finding: Finding) -> Iterator[str]:
 def _own(finding: Finding, value: float | None) -> str:
     if value is None:
         return _MISSING
-    if finding.metric == "latency":
-        return units.duration(value)
-    if finding.metric == "energy":
-        return units.energy(value)
-    if finding.metric in ("memory", "size", "download"):
-        return units.size(value)
-    return units.percent(value) if finding.metric == "accuracy" else f"{value:g} left"
+    metric = registry()[finding.metric]
+    number = units.shown(metric.unit, value)
+    return f"{number}{_noun(metric.noun, value)}" if metric.unit == "count" else number
 
 
 def _change(finding: Finding) -> str:
@@ -201,12 +198,17 @@ def _interval(finding: Finding) -> str:
 
 
 def _margin(finding: Finding) -> str:
-    margin = finding.margin if finding.scale == "nodes" else 100 * finding.margin
+    margin = finding.margin if _counts(finding) else 100 * finding.margin
     return f"{margin:.3g}{_unit(finding, margin)}"
 
 
+def _counts(finding: Finding) -> bool:
+    """Whether its effect is a number of something, and no share."""
+    return finding.scale not in ("ratio", "points")
+
+
 def _number(finding: Finding, value: float) -> str:
-    if finding.scale == "nodes":
+    if _counts(finding):
         text = f"{value:+g}"
     else:
         text = f"{100 * value:+.1f}" if abs(value) < 10 else f"{100 * value:+.0f}"
@@ -214,8 +216,15 @@ def _number(finding: Finding, value: float) -> str:
 
 
 def _unit(finding: Finding, shown: float = 0) -> str:
-    unit = {"ratio": " %", "points": " points", "nodes": " nodes"}[finding.scale]
-    return unit.removesuffix("s") if abs(shown) == 1 else unit
+    if finding.scale == "ratio":
+        return " %"
+    return _noun(registry()[finding.metric].noun if _counts(finding) else "points", shown)
+
+
+def _noun(plural: str, number: float) -> str:
+    """What is counted, with a space before it; empty if that has no name."""
+    noun = f" {plural}" if plural else ""
+    return noun.removesuffix("s") if abs(number) == 1 else noun
 
 
 def _p(finding: Finding) -> str:

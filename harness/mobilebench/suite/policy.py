@@ -1,6 +1,6 @@
 """The gate's policy: what is looked at, how much worse it may get, what a missing number means.
 
-TOML in, validated objects out::
+TOML in, validated objects out; a table for each metric that the registry has a policy for::
 
     [latency]
     margin = 0.05            # 5 %
@@ -14,27 +14,30 @@ TOML in, validated objects out::
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from mobilebench import metrics
 from mobilebench.errors import BadInputError
 from mobilebench.explain import explain_document
+from mobilebench.metrics import Metric
 
 Missing = Literal["ignore", "inconclusive", "fail"]
 Direction = Literal["lower", "higher"]
 
 
-class MetricPolicy(BaseModel):
-    """What one metric must keep to.
+class DifferencePolicy(BaseModel):
+    """What a metric must keep to that is judged by the difference of its values.
 
     Attributes:
         enabled: whether it is measured and judged at all.
         direction: which way is better.
-        margin: how much worse the candidate may be, in the metric's own measure (see ``SHARES``
-            and the docs): a share of the baseline, of the samples, or a number of nodes.
+        margin: how much worse the candidate may be, in the measure of the metric's ``scale``: a
+            share of the baseline's value, a difference of shares, or a number.
         missing: what it means that there is no such number: nothing, or that verdict.
     """
 
@@ -46,32 +49,45 @@ class MetricPolicy(BaseModel):
     missing: Missing = "ignore"
 
 
-class MemoryPolicy(MetricPolicy):
-    """Memory has a floor as well: pages come and go, and a small model needs few of them.
+class MetricPolicy(DifferencePolicy):
+    """What a metric must keep to, judged by the ratio of its values if it has a floor.
 
     Attributes:
-        floor: growth that is never a regression, bytes.
+        floor: a change of less than that is never a regression, in the metric's unit: of a small
+            value a small change is a large share.
     """
 
-    floor: int = Field(256 * 1024, ge=0)
+    floor: float = Field(0.0, ge=0, allow_inf_nan=False)
 
 
-class Policy(BaseModel):
-    """What the gate looks at."""
+@dataclass(frozen=True)
+class Policy(Mapping[str, MetricPolicy]):
+    """What the gate looks at, by metric; without anything, all that the registry has a policy for.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        rules: what each metric must keep to.
+    """
 
-    latency: MetricPolicy = MetricPolicy(margin=0.03, missing="inconclusive")
-    memory: MemoryPolicy = MemoryPolicy(margin=0.05, missing="inconclusive")
-    energy: MetricPolicy = MetricPolicy(margin=0.05)
-    size: MetricPolicy = MetricPolicy(margin=0.01, missing="inconclusive")
-    download: MetricPolicy = MetricPolicy(margin=0.01)
-    accuracy: MetricPolicy = MetricPolicy(margin=0.01, direction="higher")
-    delegation: MetricPolicy = MetricPolicy()
+    rules: Mapping[str, MetricPolicy] = field(
+        default_factory=lambda: {name: _default(m) for name, m in metrics.judged().items()}
+    )
 
+    def __getitem__(self, metric: str) -> MetricPolicy:
+        """The rule of a metric; KeyError if it is not judged."""
+        return self.rules[metric]
 
-#: Metrics whose margin is a share, at most 1; the margin of the others counts nodes.
-SHARES = ("latency", "memory", "energy", "size", "download", "accuracy")
+    def __iter__(self) -> Iterator[str]:
+        """The metrics that are judged."""
+        return iter(self.rules)
+
+    def __len__(self) -> int:
+        """How many metrics are judged."""
+        return len(self.rules)
+
+    def document(self) -> dict[str, dict[str, Any]]:
+        """The policy as plain values, as a document has it."""
+        registry = metrics.registry()
+        return {name: _table(rule, registry[name]) for name, rule in self.items()}
 
 
 def read_policy(path: Path | None) -> Policy:
@@ -99,22 +115,60 @@ def validate(document: Mapping[str, Any], origin: str) -> Policy:
     Raises:
         BadInputError: with ``origin``, the key, and what would be accepted there.
     """
-    defaults = Policy().model_dump()
+    defaults = Policy()
     merged = {
-        name: {**defaults[name], **table}
+        name: {**_table(defaults[name], metrics.registry()[name]), **table}
         if name in defaults and isinstance(table, Mapping)
         else table
         for name, table in document.items()
     }
+    model = _document_model()
     try:
-        policy = Policy.model_validate(merged)
+        read = model.model_validate(merged)
     except ValidationError as error:
-        raise BadInputError(f"{origin}: {explain_document(error, Policy, top='metric')}") from error
-    for name in SHARES:
-        margin = getattr(policy, name).margin
-        if margin > 1:
+        raise BadInputError(f"{origin}: {explain_document(error, model, top='metric')}") from error
+    policy = {
+        name: MetricPolicy.model_validate(getattr(read, name).model_dump()) for name in defaults
+    }
+    for name, rule in policy.items():
+        if metrics.registry()[name].scale in ("ratio", "points") and rule.margin > 1:
             raise BadInputError(
                 f"{origin}: {name}.margin is a share, at most 1: "
-                f"write 0.03 for 3 % (got {margin:g})"
+                f"write 0.03 for 3 % (got {rule.margin:g})"
             )
-    return policy
+    return Policy(policy)
+
+
+def stored_policy(document: Mapping[str, Any], origin: str) -> tuple[Policy, tuple[str, ...]]:
+    """The policy that a run was judged by, and its metrics that are not known here.
+
+    A metric that came later is not in it, and is not judged.
+
+    Raises:
+        BadInputError: it is damaged.
+    """
+    known = Policy()
+    whole = validate({name: table for name, table in document.items() if name in known}, origin)
+    policy = {name: whole[name] for name in document if name in whole}
+    return Policy(policy), tuple(name for name in document if name not in known)
+
+
+def _default(metric: Metric) -> MetricPolicy:
+    rule = metric.judged or metrics.Judged()
+    return MetricPolicy(
+        direction=metric.direction, margin=rule.margin, missing=rule.missing, floor=rule.floor
+    )
+
+
+def _table(rule: MetricPolicy, metric: Metric) -> dict[str, Any]:
+    return rule.model_dump(exclude=None if metric.scale == "ratio" else {"floor"})
+
+
+def _document_model() -> type[BaseModel]:
+    """A document's model: a table a metric, without a floor where differences are judged."""
+    fields: dict[str, Any] = {}
+    for name, metric in metrics.judged().items():
+        table = MetricPolicy if metric.scale == "ratio" else DifferencePolicy
+        fields[name] = (table, table.model_validate(_table(_default(metric), metric)))
+    strict = ConfigDict(frozen=True, extra="forbid")
+    return create_model("PolicyDocument", __config__=strict, **fields)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow
 from mobilebench.compress.pipeline.cache import Cache
-from mobilebench.compress.pipeline.pack import Downloads, measure, pack_gzip, pack_xz, pack_zstd
+from mobilebench.compress.pipeline.pack import measure, pack_gzip, pack_xz, pack_zstd
 
 
 def test_packed_files_unpack_to_the_same(model_file: Path) -> None:
@@ -16,7 +16,15 @@ def test_packed_files_unpack_to_the_same(model_file: Path) -> None:
     unpacked = pyarrow.Codec("zstd").decompress(zst, len(content), asbytes=True)
     assert unpacked == content
     assert zst[:4] == b"\x28\xb5\x2f\xfd", "a frame that any zstd reads"
-    assert measure(content) == measure(content) == Downloads(len(gz), len(zst), len(xz))
+    assert (
+        measure(content)
+        == measure(content)
+        == {
+            "gzip": len(gz),
+            "zstd": len(zst),
+            "xz": len(xz),
+        }
+    )
     assert max(len(gz), len(zst), len(xz)) < len(content)
 
 
@@ -39,12 +47,12 @@ def test_sizes_are_measured_once_and_anew_if_damaged(tmp_path: Path, model_file:
     (tmp_path / "scratch").mkdir()
     cache = Cache(tmp_path, tmp_path / "scratch")
     cache.path("a" * 64).write_bytes(model_file.read_bytes())
-    assert cache.find_downloads("a" * 64) is None
+    assert cache.find_packed_sizes("a" * 64) is None
     seen: list[tuple[int, int]] = []
-    first = cache.measure_downloads("a" * 64, lambda done, total: seen.append((done, total)))
+    first = cache.measure_packed_sizes("a" * 64, lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1] == model_file.stat().st_size
-    assert cache.find_downloads("a" * 64) == first == measure(model_file.read_bytes())
+    assert cache.find_packed_sizes("a" * 64) == first == measure(model_file.read_bytes())
     (kept,) = (tmp_path / "downloads").iterdir()
-    for damage in ("", "[]", '{"gzip": "1", "zstd": 2, "xz": 3}'):
+    for damage in ("", "[]", '{"gzip": 1, "zstd": 2}', '{"gzip": "1", "zstd": 2, "xz": 3}'):
         kept.write_text(damage)
-        assert cache.find_downloads("a" * 64) is None
+        assert cache.find_packed_sizes("a" * 64) is None

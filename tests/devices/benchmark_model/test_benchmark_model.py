@@ -140,8 +140,8 @@ def test_a_run_of_its_own(any_android: Android, connect: Connect, tmp_path: Path
     page = (folder.path / "report.html").read_text("utf-8")
     assert page.count("measured by benchmark_model") >= 3
     (variant, _) = summary_of(folder).comparisons[0].variants
-    assert variant.latency.median.value == 1_240_270_000
-    assert variant.latency.p90.reason == "what measured it keeps no samples"
+    assert variant["latency"].value == 1_240_270_000
+    assert variant["p90"].reason == "what measured it keeps no samples"
 
 
 def test_compared_with_the_apps_results_it_is_refused(

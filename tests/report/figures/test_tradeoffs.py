@@ -32,7 +32,7 @@ def test_intervals_are_drawn(comparisons):
     """One bar each for the interval of accuracy and of latency."""
     comparison = comparisons["digits"]
     plain = tuple(
-        replace(v, accuracy=Estimate(v.accuracy.value, None, v.accuracy.n))
+        replace(v, estimates={**v.estimates, "accuracy": replace(v["accuracy"], interval=None)})
         for v in comparison.variants
     )
     with_bars = figures.pictures(comparison)[0].svg.count("<path")
@@ -48,9 +48,11 @@ def test_a_crowd_is_drawn_with_numbers_on_the_front_only(comparisons):
         replace(
             one,
             recipe=f"r{n}",
-            latency=replace(one.latency, median=Estimate(1e5 * (1 + n / 100))),
-            size=Estimate(1e5 + n),
-            accuracy=Estimate(0.9 - n / 1e4),
+            estimates={
+                "latency": Estimate(1e5 * (1 + n / 100)),
+                "size": Estimate(1e5 + n),
+                "accuracy": Estimate(0.9 - n / 1e4),
+            },
         )
         for n in range(figures.MOST_POINTS + 10)
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from mobilebench.analysis import summarise
+from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.rows import frame
 from mobilebench.errors import BadInputError
 from mobilebench.report import table, terminal
@@ -150,9 +151,9 @@ def test_a_spreadsheet_runs_no_name_of_ours(summary):
     assert found.recipe[0].startswith("'=HYPERLINK(1)")
     assert found.recipe[0].isprintable()
     assert document(changed)["variants"][0]["recipe"] == hostile.recipe
-    reasons = replace(hostile.accuracy_change, value=None, reason="-1+cmd")
+    reasons = {**hostile.changes, "accuracy": Estimate.missing("-1+cmd")}
     changed = replace(changed, run="@run", comparisons=(
-        replace(digits, variants=(replace(hostile, accuracy_change=reasons),)),
+        replace(digits, variants=(replace(hostile, changes=reasons),)),
     ))  # fmt: skip
     found = pd.read_csv(io.StringIO(table(changed, "csv")))
     assert (found.run[0], found.accuracy_change_reason[0]) == ("'@run", "'-1+cmd")
@@ -166,11 +167,11 @@ def test_a_negative_number_stays_a_number_in_a_spreadsheet(summary):
 
 def test_terminal_tells_which_variant_is_smaller_but_slower(summary):
     told = {
-        (variant.recipe, finding)
+        (variant.recipe, finding.text)
         for comparison in summary.comparisons
         for variant in comparison.variants
         for finding in variant.findings
-        if finding.startswith("Smaller but slower")
+        if finding.code == "smaller_but_slower"
     }
     console = Console(width=400, file=io.StringIO(), color_system=None)
     console.print(terminal(summary))

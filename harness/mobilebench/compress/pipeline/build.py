@@ -26,6 +26,7 @@ from mobilebench.errors import StepError, first_line
 from mobilebench.models.array import Sample
 from mobilebench.models.sources import check_tflite
 from mobilebench.models.spec import ModelSpec
+from mobilebench.records.run import FILE
 from mobilebench.tflite import interface
 from mobilebench.tflite.interpreter import Runner
 
@@ -70,9 +71,9 @@ class ModelBuilder:
             StepError: a step failed; its ``step`` attribute has the step's text.
         """
         made = self._make(essential(recipe.steps))
-        downloads = self._cache.find_downloads(made.sha256)
-        if downloads is None:
-            downloads = self._cache.measure_downloads(
+        packed = self._cache.find_packed_sizes(made.sha256)
+        if packed is None:
+            packed = self._cache.measure_packed_sizes(
                 made.sha256,
                 lambda done, total: self._report("measure the download", 100 * done / total, 100),
             )
@@ -84,10 +85,7 @@ class ModelBuilder:
             recipe=recipe.name,
             sha256=made.sha256,
             path=self._cache.path(made.sha256),
-            bytes=made.bytes,
-            gzip_bytes=downloads.gzip,
-            zstd_bytes=downloads.zstd,
-            xz_bytes=downloads.xz,
+            sizes={FILE: made.bytes, **packed},
             evaluation=self._evaluation(made),
             warnings=tuple(warnings),
             provenance={**made.provenance, "recipe": recipe.text, "steps": list(made.steps)},

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobilebench.compress.artifact import EvaluationSet
-from mobilebench.compress.pipeline.pack import Downloads, measure
+from mobilebench.compress.pipeline.pack import PACKERS, measure
 from mobilebench.compress.step import unreported
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.models.array import Array
@@ -137,21 +137,24 @@ class Cache:
         """Where the .tflite of that hash is."""
         return self.root / "tflite" / f"{sha256}.tflite"
 
-    def find_downloads(self, sha256: str) -> Downloads | None:
-        """The packed sizes of the .tflite of that hash, if they were measured before."""
+    def find_packed_sizes(self, sha256: str) -> dict[str, int] | None:
+        """The packed sizes of the .tflite of that hash, if all were measured before."""
         try:
-            known = Downloads(**json.loads(self._downloads(sha256).read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+            known = json.loads(self._packed_sizes(sha256).read_text("utf-8"))
+        except (OSError, ValueError):
             return None
-        return known if all(isinstance(size, int) for size in vars(known).values()) else None
+        if not isinstance(known, dict) or not PACKERS.keys() <= known.keys():
+            return None
+        sizes = {name: known[name] for name in PACKERS}
+        return sizes if all(type(size) is int for size in sizes.values()) else None
 
-    def measure_downloads(self, sha256: str, report: Report = unreported) -> Downloads:
+    def measure_packed_sizes(self, sha256: str, report: Report = unreported) -> dict[str, int]:
         """The packed sizes of the .tflite of that hash, measured now and kept."""
         measured = measure(self.path(sha256).read_bytes(), report)
-        self._write(self._downloads(sha256), json.dumps(vars(measured)).encode())
+        self._write(self._packed_sizes(sha256), json.dumps(measured).encode())
         return measured
 
-    def _downloads(self, sha256: str) -> Path:
+    def _packed_sizes(self, sha256: str) -> Path:
         return self.root / "downloads" / f"{sha256}.json"
 
     def find_model(self, key: str) -> Path | None:

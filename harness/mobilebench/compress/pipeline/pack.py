@@ -11,11 +11,9 @@ import gzip
 import lzma
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobilebench.compress.step import unreported
-from mobilebench.records.runtime import Packing
 
 if TYPE_CHECKING:
     from mobilebench.compress.step import Report
@@ -24,15 +22,6 @@ if TYPE_CHECKING:
 _PART = 2**18
 _GZIP_LEVEL, _ZSTD_LEVEL, _XZ_LEVEL = 9, 19, 9
 _XZ_DICTIONARY, _XZ_SMALLEST_DICTIONARY = 64 << 20, 4 << 10
-
-
-@dataclass(frozen=True)
-class Downloads:
-    """The packed sizes in bytes."""
-
-    gzip: int
-    zstd: int
-    xz: int
 
 
 def pack_gzip(content: bytes, _report: Report = unreported) -> bytes:
@@ -68,23 +57,22 @@ def pack_xz(content: bytes, report: Report = unreported) -> bytes:
     return b"".join(packed)
 
 
-PACKERS: dict[Packing, tuple[Callable[[bytes, Report], bytes], str]] = {
+PACKERS: dict[str, tuple[Callable[[bytes, Report], bytes], str]] = {
     "gzip": (pack_gzip, ".gz"),
-    "xz": (pack_xz, ".xz"),
     "zstd": (pack_zstd, ".zst"),
+    "xz": (pack_xz, ".xz"),
 }
-"""The function that packs, and the suffix of packed files."""
+"""The function that packs, and the suffix of packed files. Each size is a metric of its own
+(:mod:`mobilebench.metrics`)."""
 
 
-def measure(content: bytes, report: Report = unreported) -> Downloads:
-    """The sizes by all three packers, run side by side, since xz takes seconds for 10 MB.
+def measure(content: bytes, report: Report = unreported) -> dict[str, int]:
+    """The bytes by each packer, run side by side, since xz takes seconds for 10 MB.
 
     ``report`` is called with the progress of xz, the slowest, as by :func:`pack_xz`.
     """
-    with ThreadPoolExecutor(3) as threads:
-        packed = (
-            threads.submit(pack_gzip, content),
-            threads.submit(pack_zstd, content),
-            threads.submit(pack_xz, content, report),
-        )
-        return Downloads(*(len(one.result()) for one in packed))
+    with ThreadPoolExecutor(len(PACKERS)) as threads:
+        packed = {
+            name: threads.submit(pack, content, report) for name, (pack, _) in PACKERS.items()
+        }
+        return {name: len(one.result()) for name, one in packed.items()}

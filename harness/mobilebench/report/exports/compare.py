@@ -9,12 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from mobilebench.analysis import units
+from mobilebench.metrics import registry
 from mobilebench.report.figures.effect import drawing
 from mobilebench.report.page.template import page
+from mobilebench.runs.compare import words_of
 from mobilebench.text import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mobilebench.analysis.estimates import Estimate
+    from mobilebench.metrics import Metric
     from mobilebench.runs.compare import Entry, Row, StoredComparison
 
 ADVICE = (
@@ -23,12 +28,13 @@ ADVICE = (
 )
 _MISSING = "—"
 _RUN_WIDTH = 25
-#: How a note that claims a difference is coloured.
-_TONES = {"slower": "fail", "faster": "pass"}
+#: Shown beside the metric that runs are compared by.
+_BESIDE = ("size", "accuracy")
 
 
 def terminal(comparison: StoredComparison) -> RenderableType:
     """The rows for a terminal, and what was refused."""
+    metric = registry()[comparison.metric]
     parts: list[RenderableType] = []
     for row in comparison.rows:
         table = Table(
@@ -39,12 +45,12 @@ def terminal(comparison: StoredComparison) -> RenderableType:
             header_style="dim",
         )
         table.add_column("run", overflow="fold", min_width=_RUN_WIDTH)
-        measured = any(entry.accuracy.value is not None for entry in row.entries)
-        for column in ("latency", "change", "size", *(["accuracy"] if measured else [])):
+        beside = [m for m in _beside(metric) if m.name == "size" or _is_measured(m, row)]
+        for column in (metric.words, "change", *(m.words for m in beside)):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("note", overflow="fold")
         for entry in row.entries:
-            table.add_row(*_cells(entry, measured))
+            table.add_row(*_cells(entry, metric, beside))
         parts += [table, Text()]
     parts += [
         Text.assemble(("not compared: ", "yellow"), plain(f"{r.run}: {r.what}: {r.reason}"))
@@ -56,13 +62,17 @@ def terminal(comparison: StoredComparison) -> RenderableType:
 
 def html(comparison: StoredComparison) -> str:
     """The comparison as one page that needs nothing but itself."""
+    metric = registry()[comparison.metric]
     return page(
         "compare.html.jinja",
         comparison=comparison,
+        metric=metric,
+        beside=_beside(metric),
+        words=words_of(metric),
         rows=[
             {
                 "title": title(row),
-                "entries": [_shown(entry, _reach(row)) for entry in row.entries],
+                "entries": [_shown(entry, metric, _reach(row)) for entry in row.entries],
             }
             for row in comparison.rows
         ],
@@ -78,21 +88,32 @@ def _reach(row: Row) -> float:
     return 1.15 * max(ends, default=0) or 1.0
 
 
-def _shown(entry: Entry, reach: float) -> dict[str, object]:
+def _shown(entry: Entry, metric: Metric, reach: float) -> dict[str, object]:
     """What the page shows of one run."""
     notes = entry.note.split("; ")
-    word = next((note for note in notes if note in _TONES), "")
+    worse, better = words_of(metric)
+    tones = {worse: "fail", better: "pass"}
+    word = next((note for note in notes if note in tones), "")
     return {
         "run": entry.run,
         "word": word,
-        "tone": _TONES.get(word, "none"),
+        "tone": tones.get(word, "none"),
         "note": "; ".join(note for note in notes if note != word),
-        "latency": latency(entry.latency),
-        "change": change(entry.change),
-        "size": size(entry),
-        "accuracy": accuracy(entry),
-        "drawing": drawing(entry.change, None, reach=reach),
+        "value": value(metric, entry.estimates[metric.name]),
+        "change": change(metric, entry.change),
+        "beside": [value(m, entry.estimates[m.name])[0] for m in _beside(metric)],
+        "drawing": drawing(
+            entry.change, None, 1 if metric.direction == "lower" else -1, reach=reach
+        ),
     }
+
+
+def _beside(metric: Metric) -> list[Metric]:
+    return [registry()[name] for name in _BESIDE if name != metric.name]
+
+
+def _is_measured(metric: Metric, row: Row) -> bool:
+    return any(entry.estimates[metric.name].value is not None for entry in row.entries)
 
 
 def title(row: Row) -> str:
@@ -100,47 +121,39 @@ def title(row: Row) -> str:
     return plain(f"{row.model} · {row.recipe} on {row.device} · {row.runtime}")
 
 
-def latency(estimate: Estimate) -> tuple[str, str]:
-    """A latency and its interval, as texts; the second is empty where there is none."""
+def value(metric: Metric, estimate: Estimate) -> tuple[str, str]:
+    """A value and its interval, as texts; the second is empty where there is none."""
     if estimate.value is None:
         return _MISSING, ""
-    interval = estimate.interval
-    if interval is None:
-        return units.duration(estimate.value), ""
-    low, high = units.duration(interval.low), units.duration(interval.high)
+    text, interval = units.shown(metric.unit, estimate.value), estimate.interval
+    if interval is None or not metric.interval:
+        return text, ""
+    low, high = (units.shown(metric.unit, end) for end in (interval.low, interval.high))
     number, _, unit = low.partition(" ")
     # A unit that both ends have is said once.
     first = number if high.endswith(f" {unit}") else low
-    return units.duration(estimate.value), f"{first} to {high}"
+    return text, f"{first} to {high}"
 
 
-def change(estimate: Estimate) -> tuple[str, str]:
+def change(metric: Metric, estimate: Estimate) -> tuple[str, str]:
     """A change in percent and its interval, as texts; empty where there is none."""
     if estimate.value is None:
         return "", ""
+    unit = "points" if metric.unit == "share" else "%"
     interval = estimate.interval
     texts = [units.points(x) for x in (interval.low, interval.high)] if interval else []
-    return f"{units.points(estimate.value)} %", f"{texts[0]} to {texts[1]} %" if texts else ""
+    return (
+        f"{units.points(estimate.value)} {unit}",
+        f"{texts[0]} to {texts[1]} {unit}" if texts else "",
+    )
 
 
-def size(entry: Entry) -> str:
-    """The file's size as text."""
-    return _MISSING if entry.size is None else units.size(entry.size)
-
-
-def accuracy(entry: Entry) -> str:
-    """The accuracy as text."""
-    value = entry.accuracy.value
-    return _MISSING if value is None else units.percent(value)
-
-
-def _cells(entry: Entry, measured: bool) -> list[RenderableType]:
+def _cells(entry: Entry, metric: Metric, beside: Sequence[Metric]) -> list[RenderableType]:
     return [
         plain(entry.run),
-        _stacked(*latency(entry.latency)),
-        _stacked(*change(entry.change)),
-        size(entry),
-        *([accuracy(entry)] if measured else []),
+        _stacked(*value(metric, entry.estimates[metric.name])),
+        _stacked(*change(metric, entry.change)),
+        *(value(m, entry.estimates[m.name])[0] for m in beside),
         plain(entry.note),
     ]
 

@@ -17,6 +17,7 @@ from mobilebench.text import plain
 
 if TYPE_CHECKING:
     from mobilebench.analysis.steps import Step
+    from mobilebench.metrics import Metric
     from mobilebench.runs.history import History, Point, Series
 
 ADVICE = (
@@ -75,15 +76,13 @@ def section(series: Series) -> dict[str, object]:
 
 
 def virtual(series: Series) -> str:
-    """What to say of a device that is none."""
+    """What to say of a virtual device."""
     return " (virtual: not a phone's numbers)" if series.virtual else ""
 
 
-def shown(metric: str, value: float) -> str:
+def shown(metric: Metric, value: float) -> str:
     """A value of a metric with its unit."""
-    if metric in ("memory", "size"):
-        return units.size(value)
-    return units.percent(value, 2) if metric == "accuracy" else units.duration(value)
+    return units.shown(metric.unit, value, decimals=2)
 
 
 def sparkline(values: list[float], width: int = _SPARKS) -> str:
@@ -108,7 +107,8 @@ def span(series: Series) -> str:
     runs = "1 run" if count == 1 else f"{count} runs"
     return (
         f"{runs}, {day(first)} to {day(last)}; "
-        f"newest {series.metric} {shown(series.metric, last.value)}{interval(series, last)}"
+        f"newest {series.definition.words} "
+        f"{shown(series.definition, last.value)}{interval(series, last)}"
     )
 
 
@@ -122,7 +122,7 @@ def interval(series: Series, point: Point) -> str:
     found = point.interval
     if found is None:
         return ""
-    return f" [{shown(series.metric, found.low)}, {shown(series.metric, found.high)}]"
+    return f" [{shown(series.definition, found.low)}, {shown(series.definition, found.high)}]"
 
 
 def sentences(series: Series) -> list[tuple[Step, str]]:
@@ -133,10 +133,12 @@ def sentences(series: Series) -> list[tuple[Step, str]]:
         # A share's step is a difference: 91 % is not 1.1 % more than 90 %.
         change = (
             f"{units.points(step.after - step.before)} points"
-            if series.metric == "accuracy"
+            if series.definition.unit == "share"
             else f"{units.points(step.change)} %"
         )
-        levels = f"{shown(series.metric, step.before)} to {shown(series.metric, step.after)}"
+        levels = (
+            f"{shown(series.definition, step.before)} to {shown(series.definition, step.after)}"
+        )
         file = "the same file as" if old.artifact == new.artifact else "another file than"
         said = f"{change} from {plain(new.run)} on: {levels}, p {step.p:.2g}; {file} before"
         found.append((step, said))
@@ -144,7 +146,7 @@ def sentences(series: Series) -> list[tuple[Step, str]]:
 
 
 def no_step(series: Series) -> str:
-    """Why no step is told."""
+    """Why no step is reported."""
     if len(series.points) < ENOUGH_RUNS:
         return f"Too few runs to look for steps: {ENOUGH_RUNS} are needed."
     return f"No step: the runs come in no order that chance would not give (α = {ALPHA:g})."
@@ -167,12 +169,14 @@ def rows(series: Series) -> list[tuple[str, ...]]:
     for first, last in series.levels:
         level = float(np.median([p.value for p in series.points[first : last + 1]]))
         for point in series.points[first : last + 1]:
-            change = point.value - level if series.metric == "accuracy" else point.value / level - 1
+            change = point.value - level
+            if series.definition.unit != "share":
+                change = change / level if level else 0.0
             found.append(
                 (
                     plain(point.run),
                     day(point),
-                    shown(series.metric, point.value),
+                    shown(series.definition, point.value),
                     interval(series, point).strip(" []"),
                     units.points(change),
                     plain(point.artifact)[:12],
@@ -183,10 +187,10 @@ def rows(series: Series) -> list[tuple[str, ...]]:
 
 def _table(series: Series) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    unit = "points" if series.metric == "accuracy" else "%"
+    unit = "points" if series.definition.unit == "share" else "%"
     table.add_column("run", overflow="fold")
     table.add_column("day", no_wrap=True)
-    for name in (series.metric, "interval", f"off its level ({unit})"):
+    for name in (series.definition.words, "interval", f"off its level ({unit})"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("file", no_wrap=True)
     everything = rows(series)

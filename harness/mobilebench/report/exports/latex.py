@@ -5,17 +5,6 @@ from __future__ import annotations
 from mobilebench.report.tables.grid import Grid
 from mobilebench.text import plain
 
-#: What of the table a page's width has room for, and the headings there.
-_ON_PAPER = {
-    "Accuracy": "Accuracy",
-    "Δ accuracy": "Δ",
-    "File": "File",
-    "Latency": "Latency",
-    "Speed-up": "Speed-up",
-    "Peak memory": "Memory",
-    "Energy": "Energy",
-}
-
 _NAME_WIDTH = r"0.22\linewidth"
 
 # What means something to LaTeX, and what its default fonts and encodings lack.
@@ -43,10 +32,10 @@ _LATEX = str.maketrans(
 
 
 def latex(heading: str, grid: Grid) -> str:
-    """A table as wide as a page's text at most: the intervals stand below the numbers."""
+    """A table as wide as a page's text at most: the intervals are below the numbers."""
     # A table across devices has other columns, and all of them.
-    columns = [c for c in grid.columns if c.title in _ON_PAPER] or list(grid.columns)
-    titles = [_tex(_ON_PAPER.get(c.title, c.title)) for c in columns]
+    columns = [c for c in grid.columns if c.paper] or list(grid.columns)
+    titles = [_tex(c.paper or c.title) for c in columns]
     in_units = [f"({_tex(c.unit)})" if c.unit else "" for c in columns]
     lines = [_latex_row("Variant", *titles), _latex_row("", *in_units), r"\midrule"]
     for number, variant in enumerate(grid.variants):

@@ -29,6 +29,7 @@ _LABEL_WIDTH = 0.07
 def picture(series: Series) -> Picture:
     """The series, drawn as wide as a page."""
     name, factor = _unit(series)
+    what = series.definition.words.capitalize()
     values = [point.value / factor for point in series.points]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.4, 3.1), layout="constrained")
@@ -39,26 +40,23 @@ def picture(series: Series) -> Picture:
         axes.set_ylim(low, high)
         _steps(axes, series)
         axes.set_xlim(-0.8, len(values) - 0.2)
-        axes.set_ylabel(f"{series.metric.capitalize()} ({name})")
+        axes.set_ylabel(f"{what} ({name})" if name else what)
         axes.grid(True, axis="y")
         axes.set_axisbelow(True)
         axes.xaxis.set_major_locator(MaxNLocator(_MOST_DATES, integer=True))
         dates = [point.created[:10] for point in series.points]
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _date(dates, x)))
-        drawn = svg(figure, f"history: {series.title}: {series.metric}")
+        drawn = svg(figure, f"history: {series.title}: {series.definition.words}")
     caption = (
         "A dot is a run, in the order they were made, with its 95 % interval; grey: the median of "
         "each level; orange: where the level changed."
     )
-    return Picture(f"{series.metric.capitalize()} over runs", caption, drawn)
+    return Picture(f"{what} over runs", caption, drawn)
 
 
 def _unit(series: Series) -> tuple[str, float]:
     middle = float(np.median([point.value for point in series.points]))
-    if series.metric == "accuracy":
-        return "%", 0.01
-    sizes = series.metric in ("memory", "size")
-    return units.unit_for(middle, units.SIZE_UNITS if sizes else units.TIME_UNITS)
+    return units.unit_for(middle, units.MULTIPLES[series.definition.unit])
 
 
 def _runs(axes: Axes, series: Series, values: Sequence[float], factor: float) -> None:
@@ -101,7 +99,7 @@ def _steps(axes: Axes, series: Series) -> None:
         labelled = x
         change = (
             f"{units.points(step.after - step.before)} points"
-            if series.metric == "accuracy"
+            if series.definition.unit == "share"
             else f"{units.points(step.change)} %"
         )
         near_the_end = x > 0.9 * len(series.points)

@@ -54,15 +54,15 @@ class _Axis:
     more_is_better: bool = False
 
 
-_LATENCY = _Axis("Latency", lambda v: v.latency.median, units.TIME_UNITS)
-_SIZE = _Axis("File size", lambda v: v.size, units.SIZE_UNITS)
-_ACCURACY = _Axis("Accuracy", lambda v: v.accuracy, None, more_is_better=True)
+_LATENCY = _Axis("Latency", lambda v: v["latency"], units.TIME_UNITS)
+_SIZE = _Axis("File size", lambda v: v["size"], units.SIZE_UNITS)
+_ACCURACY = _Axis("Accuracy", lambda v: v["accuracy"], None, more_is_better=True)
 
 
 def pictures(comparison: Comparison) -> list[Picture]:
     """The pictures that a comparison has data for; none where nothing was measured."""
     pairs = [(_LATENCY, _ACCURACY), (_SIZE, _ACCURACY)]
-    if all(v.accuracy.value is None for v in comparison.variants):
+    if all(v["accuracy"].value is None for v in comparison.variants):
         pairs = [(_SIZE, _LATENCY)]
     with mpl.rc_context(STYLE):
         found = [*(_scatter(comparison, x, y) for x, y in pairs), _strips(comparison)]
@@ -138,7 +138,7 @@ def _costs(variant: Variant, x: _Axis, y: _Axis) -> list[float | None]:
 
 
 def _requirement(comparison: Comparison) -> float | None:
-    base = next((v.accuracy.value for v in comparison.variants if v.is_baseline), None)
+    base = next((v["accuracy"].value for v in comparison.variants if v.is_baseline), None)
     return comparison.requirement.level(base)
 
 
@@ -272,7 +272,7 @@ def _strips(comparison: Comparison) -> Picture | None:
     rows = [
         (number, v)
         for number, v in enumerate(comparison.variants, 1)
-        if v.latency.median.value is not None and v.latency.band is not None
+        if v["latency"].value is not None and v.latency.band is not None
     ]
     if not rows:
         return None
@@ -305,12 +305,13 @@ def _strips(comparison: Comparison) -> Picture | None:
 
 def _worth(row: tuple[int, Variant]) -> tuple[bool, bool, float]:
     variant = row[1]
-    return not variant.is_baseline, not variant.best_tradeoff, variant.latency.median.value or 0
+    return not variant.is_baseline, not variant.best_tradeoff, variant["latency"].value or 0
 
 
 def _strip(axes: Axes, y: int, name: str, variant: Variant) -> None:
     """One variant's line. Variants differ by more than they spread: each has its own zero."""
-    latency, middle = variant.latency, variant.latency.median.value or 0
+    latency, median = variant.latency, variant["latency"]
+    middle = median.value or 0
 
     def relative(value: float) -> float:
         return 100 * (value / middle - 1) if middle else 0.0
@@ -320,11 +321,11 @@ def _strip(axes: Axes, y: int, name: str, variant: Variant) -> None:
     axes.plot([p05, p95], [y, y], color=colour, lw=8, alpha=0.16, solid_capstyle="butt", zorder=2)
     axes.plot([p25, p75], [y, y], color=colour, lw=8, alpha=0.3, solid_capstyle="butt", zorder=2)
     axes.plot([0, 0], [y - 0.17, y + 0.17], color=INK, lw=1.3, zorder=3)
-    medians = [relative(value) for _, value in latency.by_block]
+    medians = [relative(value) for _, value in variant.blocks["latency"]]
     axes.plot(medians, [y] * len(medians), ls="", marker="o", ms=3.6, mfc=colour, mec=PAPER,
               mew=0.6, zorder=4)  # fmt: skip
-    if latency.median.interval is not None:
-        ends = [relative(latency.median.interval.low), relative(latency.median.interval.high)]
+    if median.interval is not None:
+        ends = [relative(median.interval.low), relative(median.interval.high)]
         axes.plot(ends, [y - 0.17] * 2, color=INK, lw=1.3, zorder=3, solid_capstyle="butt")
     across = axes.get_yaxis_transform()
     for x, side, text in ((0.0, "left", name), (1.0, "right", units.duration(middle))):

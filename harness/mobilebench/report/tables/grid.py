@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from mobilebench.analysis import units
+from mobilebench.analysis import requirement, units
 from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.summary import Comparison, Variant
 from mobilebench.analysis.sustained import MINUTE_NS
+from mobilebench.metrics import Change, Metric, registry, with_changes
 from mobilebench.records.device import AGENT
 
 MISSING = "—"
@@ -38,11 +39,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, the unit of all its cells, and one cell a variant."""
+    """A column: its title, the unit of all its cells, and one cell a variant.
+
+    ``paper`` is its heading in LaTeX, empty where it has no place there; ``terminal`` is how long
+    a narrow terminal keeps it, as of a :class:`~mobilebench.metrics.Metric`.
+    ``secondary_interval`` says that its interval gives way where there is little room.
+    """
 
     title: str
     unit: str
     cells: tuple[Cell, ...]
+    paper: str = ""
+    terminal: int = 0
+    secondary_interval: bool = False
 
     @property
     def heading(self) -> str:
@@ -69,52 +78,106 @@ _Get = Callable[[Variant], Estimate]
 def comparison_grid(comparison: Comparison) -> Grid:
     """The main table; a column that no variant has a value for is left out."""
     rows = comparison.variants
-    time = _unit(rows, lambda v: v.latency.median, units.TIME_UNITS)
-    size = _unit(rows, lambda v: v.size, units.SIZE_UNITS)
-    memory = _unit(rows, lambda v: v.memory.peak, units.SIZE_UNITS)
-    energy = _unit(rows, lambda v: v.energy.per_inference, units.ENERGY_UNITS)
-    calm = _calm(rows)
-    columns = [
-        _shares("Accuracy", rows, lambda v: v.accuracy),
-        _points("Δ accuracy", rows, lambda v: v.accuracy_change),
-        _scaled("File", rows, lambda v: v.size, size),
-        _scaled("gzip", rows, lambda v: v.gzip_size, size),
-        _ratios("Smaller", rows, lambda v: v.smaller),
-        _scaled("Latency", rows, lambda v: v.latency.median, time, mark=calm),
-        _scaled("p90", rows, lambda v: v.latency.p90, time, detail=False, mark=calm),
-        _scaled("p99", rows, lambda v: v.latency.p99, time, detail=False, mark=calm),
-        _ratios("Speed-up", rows, lambda v: v.speedup, mark=calm),
-        _scaled("Peak memory", rows, lambda v: v.memory.peak, memory, detail=False),
-        _scaled("Energy", rows, lambda v: v.energy.per_inference, energy),
-    ]
+    columns = _metric_columns(rows, "main")
     return Grid(rows, tuple(c for c in columns if _any(c)))
 
 
 def details_grid(comparison: Comparison) -> Grid:
     """What was measured besides; a column that no variant has a value for is left out."""
     rows = comparison.variants
-    time = _unit(rows, lambda v: v.latency.median, units.TIME_UNITS)
-    load = _unit(rows, lambda v: v.latency.initialization, units.TIME_UNITS)
-    memory = _unit(rows, lambda v: v.memory.pss, units.SIZE_UNITS)
     columns = [
-        _counts("Trials", rows, lambda v: v.latency.median.n or None),
+        _counts("Trials", rows, lambda v: v["latency"].n or None),
         _counts("Failed", rows, lambda v: v.failed_trials),
         _counts("Inferences", rows, lambda v: v.latency.samples or None),
         _plain_shares("Outliers", rows, lambda v: v.latency.outliers),
         _plain_shares("Drift", rows, lambda v: v.latency.drift),
-        _scaled("p95", rows, lambda v: v.latency.p95, time, detail=False, mark=False),
-        _scaled("First inference", rows, lambda v: v.latency.first, time, mark=False),
-        _scaled("Load", rows, lambda v: v.latency.initialization, load, mark=False),
-        _scaled("PSS", rows, lambda v: v.memory.pss, memory, detail=False, mark=False),
-        _scaled("Anonymous", rows, lambda v: v.memory.anonymous, memory, detail=False, mark=False),
-        _scaled("File-backed", rows, lambda v: v.memory.file, memory, detail=False, mark=False),
+        *_metric_columns(rows, "details"),
         Column("Delegated", "nodes", tuple(_delegated(v) for v in rows)),
     ]
     return Grid(rows, tuple(c for c in columns if _any(c)))
 
 
+def _metric_columns(rows: Sequence[Variant], table: str) -> list[Column]:
+    """The metrics of a table, and how they compare with the baseline's."""
+    columns = []
+    for metric, change in with_changes():
+        if metric.table != table:
+            continue
+        if change is None:
+            columns.append(_metric_column(metric, rows))
+        elif change.title:
+            columns.append(_change_column(metric, change, rows))
+    return columns
+
+
+def _metric_column(metric: Metric, rows: Sequence[Variant]) -> Column:
+    """A metric's values; only the main table marks the best."""
+    found = [v[metric.name] for v in rows]
+    best: Callable[[list[float]], float] = min if metric.direction == "lower" else max
+    mark = best if metric.table == "main" and _ranks(metric, rows) else None
+    if metric.unit == "share":
+        unit, text = "%", _share_text(found)
+    else:
+        unit, text = _scaled_text(metric, rows, found)
+    return Column(
+        metric.title,
+        unit,
+        _required(metric, rows, _cells(rows, found, text, metric.interval, mark)),
+        metric.paper,
+        metric.terminal,
+        # The interval of the difference is what a choice needs.
+        secondary_interval=metric.change is not None and metric.change.kind == "difference",
+    )
+
+
+def _change_column(metric: Metric, change: Change, rows: Sequence[Variant]) -> Column:
+    found = [v.changes[metric.name] for v in rows]
+    if change.kind == "ratio":
+        text = _format([e.value for e in found if e.value is not None])
+        cells = _cells(rows, found, text, True, max if _ranks(metric, rows) else None)
+        return Column(change.title, "×", cells, change.paper, change.terminal)
+    if metric.unit == "share":
+        decimals = units.decimals_of_share(max((e.n for e in found), default=0))
+        unit, text = "points", lambda x: units.points(x, decimals)
+    else:
+        unit, plain_text = _scaled_text(metric, rows, found)
+        text = lambda x: ("+" if x > 0 else "") + plain_text(x)  # noqa: E731
+    cells = _cells(rows, found, text, True, None)
+    return Column(change.title, unit, cells, change.paper, change.terminal)
+
+
+def _ranks(metric: Metric, rows: Sequence[Variant]) -> bool:
+    """Whether one may be called the best: load disturbed none of them."""
+    return not (metric.disturbed_by_load and any(v.disturbed for v in rows))
+
+
+def _required(metric: Metric, rows: Sequence[Variant], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    """The cells with a mark where the metric is required and that is missed."""
+    if metric.name != requirement.METRIC:
+        return cells
+    return tuple(
+        replace(c, below=v.requirement == "missed") for c, v in zip(cells, rows, strict=True)
+    )
+
+
+def _share_text(found: Sequence[Estimate]) -> Callable[[float], str]:
+    decimals = units.decimals_of_share(max((e.n for e in found), default=0))
+    return lambda x: f"{100 * x:.{decimals}f}"
+
+
+def _scaled_text(
+    metric: Metric, rows: Sequence[Variant], found: Sequence[Estimate]
+) -> tuple[str, Callable[[float], str]]:
+    """The unit that fits the metric, or the one whose unit it shares; and numbers in it."""
+    name, factor = _unit(
+        rows, lambda v: v[metric.unit_of or metric.name], units.MULTIPLES[metric.unit]
+    )
+    text = _format([e.value / factor for e in found if e.value is not None])
+    return name, lambda x: text(x / factor)
+
+
 def sustained_grid(comparison: Comparison) -> Grid | None:
-    """What minutes without a pause did to each variant; None for a run of bursts."""
+    """What minutes of sustained inference did to each variant; None for a run of bursts."""
     rows = tuple(v for v in comparison.variants if v.sustained is not None)
     if not rows:
         return None
@@ -122,13 +185,14 @@ def sustained_grid(comparison: Comparison) -> Grid | None:
     def get(name: str) -> _Get:
         return lambda v: getattr(v.sustained, name)
 
+    latency = registry()["latency"]
     time = _unit(rows, get("first"), units.TIME_UNITS)
     length = max(t.minute_ns for v in rows if v.sustained for t in v.sustained.trials)
     title = "First minute" if length == MINUTE_NS else f"First {units.long_duration(length)}"
     changes = [get("change")(v) for v in rows]
     columns = [
-        _scaled(title, rows, get("first"), time, mark=_calm(rows)),
-        _scaled("Steady state", rows, get("steady"), time, mark=_calm(rows)),
+        _scaled(title, rows, get("first"), time, mark=_ranks(latency, rows)),
+        _scaled("Steady state", rows, get("steady"), time, mark=_ranks(latency, rows)),
         Column("Change", "%", _cells(rows, changes, units.points, True, None)),
         _scaled("Throttles after", rows, get("throttled_after"), ("min", 60e9), mark=False),
     ]
@@ -155,7 +219,7 @@ def overviews(comparisons: Sequence[Comparison]) -> list[Overview]:
 def _places(comparisons: Sequence[Comparison]) -> Grid:
     rows = max((comparison.variants for comparison in comparisons), key=len)
     everything = [v for comparison in comparisons for v in comparison.variants]
-    unit = _unit(everything, lambda v: v.latency.median, units.TIME_UNITS)
+    unit = _unit(everything, lambda v: v["latency"], units.TIME_UNITS)
     several = len({comparison.runtime for comparison in comparisons}) > 1
     return Grid(rows, tuple(_place(c, rows, unit, several) for c in comparisons))
 
@@ -170,12 +234,12 @@ def _place(
     column = _scaled(
         title,
         rows,
-        lambda v: here[v.recipe].latency.median if v.recipe in here else _NOT_HERE,
+        lambda v: here[v.recipe]["latency"] if v.recipe in here else _NOT_HERE,
         unit,
         detail=False,
-        mark=_calm(comparison.variants),
+        mark=_ranks(registry()["latency"], comparison.variants),
     )
-    # The interval stands in the place's own table; here the gain is worth more.
+    # The interval is in the place's own table; here the gain is worth more.
     cells = (
         replace(cell, detail=_gain(here.get(row.recipe)))
         for cell, row in zip(column.cells, rows, strict=True)
@@ -184,7 +248,7 @@ def _place(
 
 
 def _gain(variant: Variant | None) -> str:
-    value = variant.speedup.value if variant else None
+    value = variant.changes["latency"].value if variant else None
     return "" if value is None else f"{units.significant(value)}×"
 
 
@@ -194,11 +258,6 @@ def _unit(
     """The unit that fits the middle value; columns to be compared with each other share it."""
     values = sorted(e.value for e in map(get, rows) if e.value is not None)
     return units.unit_for(values[len(values) // 2], table) if values else table[0]
-
-
-def _calm(rows: Sequence[Variant]) -> bool:
-    """Whether latencies may be ranked: load disturbed none of them."""
-    return not any(v.disturbed for v in rows)
 
 
 def _any(column: Column) -> bool:
@@ -223,27 +282,6 @@ def _scaled(
     return Column(title, name, cells)
 
 
-def _ratios(title: str, rows: Sequence[Variant], get: _Get, *, mark: bool = True) -> Column:
-    found = [get(v) for v in rows]
-    text = _format([e.value for e in found if e.value is not None])
-    return Column(title, "×", _cells(rows, found, text, True, max if mark else None))
-
-
-def _shares(title: str, rows: Sequence[Variant], get: _Get) -> Column:
-    found = [get(v) for v in rows]
-    decimals = units.decimals_of_share(max((e.n for e in found), default=0))
-    cells = _cells(rows, found, lambda x: f"{100 * x:.{decimals}f}", True, max)
-    marked = (replace(c, below=v.requirement == "missed") for c, v in zip(cells, rows, strict=True))
-    return Column(title, "%", tuple(marked))
-
-
-def _points(title: str, rows: Sequence[Variant], get: _Get) -> Column:
-    found = [get(v) for v in rows]
-    decimals = units.decimals_of_share(max((e.n for e in found), default=0))
-    cells = _cells(rows, found, lambda x: units.points(x, decimals), True, None)
-    return Column(title, "points", cells)
-
-
 def _counts(title: str, rows: Sequence[Variant], get: Callable[[Variant], int | None]) -> Column:
     values = [get(v) for v in rows]
     cells = (
@@ -264,11 +302,11 @@ def _plain_shares(
 
 
 def _delegated(variant: Variant) -> Cell:
-    told = variant.delegation
-    if told is None:
-        return Cell(reason="not told by the runtime")
-    left = ", ".join(f"{count} {name}" for name, count in told.left)
-    return Cell(f"{told.delegated}/{told.nodes}", reason=left, value=told.delegated)
+    found = variant.delegation
+    if found is None:
+        return Cell(reason="the runtime does not report it")
+    left = ", ".join(f"{count} {name}" for name, count in found.left)
+    return Cell(f"{found.delegated}/{found.nodes}", reason=left, value=found.delegated)
 
 
 def _cells(

@@ -22,20 +22,6 @@ if TYPE_CHECKING:
 
     from mobilebench.analysis.summary import Comparison, Summary
 
-_NARROW = (
-    "Accuracy",
-    "Δ accuracy",
-    "File",
-    "Smaller",
-    "Latency",
-    "Speed-up",
-    "Peak memory",
-    "Energy",
-)
-
-#: Which columns a narrow terminal does without, the first one first.
-_GIVING_WAY = ("Peak memory", "Smaller", "Δ accuracy", "Speed-up", "File", "Accuracy", "Energy")
-
 _VARIANT_WIDTH = 14
 
 
@@ -61,20 +47,20 @@ def terminal(summary: Summary) -> RenderableType:
             Text.assemble((f"{plain(v.recipe)}: ", "bold"), plain(finding))
             for v in comparison.variants
             for finding in v.findings
-            if finding.startswith(FOREMOST)
+            if finding.code in FOREMOST
         ]
         parts += [
             Text.assemble((f"{plain(v.recipe)}: ", "red"), plain(v.failure))
             for v in comparison.variants
             if v.failure
         ]
-        told: dict[str, list[str]] = {}
+        warned: dict[str, list[str]] = {}
         for variant in comparison.variants:
             for warning in variant.warnings:
-                told.setdefault(plain(warning), []).append(plain(variant.recipe))
+                warned.setdefault(plain(warning), []).append(plain(variant.recipe))
         parts += [
             Text.assemble(("! ", "yellow"), f"{', '.join(recipes)}: {warning}")
-            for warning, recipes in told.items()
+            for warning, recipes in warned.items()
         ]
     if not summary.comparisons:
         parts.append(Text(nothing(summary).strip()))
@@ -107,20 +93,22 @@ class _Fitted:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         grid = comparison_grid(self._comparison)
-        columns = [c for c in grid.columns if c.title in _NARROW]
+        columns = [c for c in grid.columns if c.terminal]
         left_out: list[str] = []
-        for name in _GIVING_WAY:
-            if _VARIANT_WIDTH + sum(_width(c) + 1 for c in columns) <= options.max_width:
-                break
-            left_out += [c.title for c in columns if c.title == name]
-            columns = [c for c in columns if c.title != name]
+        while (
+            len(columns) > 1
+            and _VARIANT_WIDTH + sum(_width(c) + 1 for c in columns) > options.max_width
+        ):
+            least = min(columns, key=lambda c: c.terminal)
+            left_out.append(least.title)
+            columns = [c for c in columns if c is not least]
         yield _rich(self._comparison, grid, columns)
         if left_out:
             yield Text(f"No room here for {', '.join(left_out)}; the report has it all.", "dim")
 
 
 def _width(column: Column) -> int:
-    texts = [_rich_heading(column), *(_rich_cell(c, column.title) for c in column.cells)]
+    texts = [_rich_heading(column), *(_rich_cell(c, column) for c in column.cells)]
     return max(cell_len(line) for text in texts for line in text.plain.split("\n"))
 
 
@@ -142,7 +130,7 @@ def _rich(comparison: Comparison, grid: Grid, columns: Sequence[Column]) -> Tabl
         style = "dim" if variant.failure else "italic" if variant.is_baseline else ""
         found.add_row(
             Text(plain(variant.recipe), style=style),
-            *(_rich_cell(c.cells[number], c.title) for c in columns),
+            *(_rich_cell(c.cells[number], c) for c in columns),
         )
     return found
 
@@ -151,11 +139,10 @@ def _rich_heading(column: Column) -> Text:
     return Text(f"{column.title}\n{column.unit}", style="dim")
 
 
-def _rich_cell(cell: Cell, title: str) -> Text:
+def _rich_cell(cell: Cell, column: Column) -> Text:
     style = "bold green" if cell.best else "dim" if cell.text == MISSING else ""
     style = "red" if cell.below else style
     text = Text(cell.text, style=style)
-    # An accuracy's own interval gives way: the one of its difference is what a choice needs.
-    if cell.detail and title in ("Δ accuracy", "Latency", "Speed-up", "Energy"):
+    if cell.detail and not column.secondary_interval:
         text.append(f"\n{cell.detail}", style="dim")
     return text
