@@ -36,7 +36,7 @@ def said(comparison: Comparison) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("small", "status"), [(990, "met"), (975, "open"), (965, "open"), (930, "missed")]
 )
-def test_an_interval_decides_whether_a_floor_is_reached(small: int, status: str) -> None:
+def test_an_interval_decides_whether_a_requirement_is_met(small: int, status: str) -> None:
     found = compared(990, small, min_accuracy=0.97).variants[1]
     assert found.requirement == status
     sentences = [f.text for f in found.findings if "its requirement" in f.text]
@@ -49,7 +49,7 @@ def test_an_interval_decides_whether_a_floor_is_reached(small: int, status: str)
         assert "at least 97 % was asked for" in sentence
 
 
-def test_what_is_below_its_floor_is_proposed_as_nothing() -> None:
+def test_what_misses_its_requirement_is_never_recommended() -> None:
     good, bad = (compared(990, right, min_accuracy=0.97) for right in (990, 930))
     assert said(good)["Ship"].startswith(f"{SMALL}: the only variant shown to have at least 97 %")
     assert said(good)["Requirement"] == f"At least 97 % accuracy: shown for {BASE} and {SMALL}."
@@ -61,7 +61,7 @@ def test_what_is_below_its_floor_is_proposed_as_nothing() -> None:
     assert f"not reached by {SMALL}" in said(bad)["Requirement"]
 
 
-def test_a_low_floor_permits_a_loss_that_is_otherwise_too_much() -> None:
+def test_a_low_requirement_permits_a_loss_that_is_otherwise_too_much() -> None:
     assert said(compared(990, 930))["Ship"].startswith("No variant is shown to stay within 1 point")
     assert said(compared(990, 930, min_accuracy=0.9))["Ship"].startswith(SMALL)
 

@@ -147,7 +147,7 @@ def test_overlapping_speeds_are_not_separated():
     assert "does not separate it from float32" in fastest.text
 
 
-def test_a_failed_trial_is_counted_and_told():
+def test_a_failed_trial_is_counted_and_reported():
     failed = trial(SMALL, block=7)
     failed = replace(failed, state="failed", code="out_of_memory", reason="killed")
     summary = run([2] * 6, [1] * 6, [failed])

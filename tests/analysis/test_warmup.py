@@ -48,7 +48,7 @@ def test_a_noisy_trial_is_not_called_cold() -> None:
 
 
 @pytest.mark.parametrize(("warm", "timed"), [(0, 50), (2, 50), (50, 2)])
-def test_too_few_runs_tell_nothing(warm: int, timed: int) -> None:
+def test_too_few_runs_show_nothing(warm: int, timed: int) -> None:
     runs = simulate(warm + timed, 0)
     assert warmup.convergence(runs[:warm], runs[warm:]) is None
 

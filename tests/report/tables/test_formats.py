@@ -165,7 +165,7 @@ def test_a_negative_number_stays_a_number_in_a_spreadsheet(summary):
     assert found.drift.dtype == float
 
 
-def test_terminal_tells_which_variant_is_smaller_but_slower(summary):
+def test_terminal_shows_which_variant_is_smaller_but_slower(summary):
     told = {
         (variant.recipe, finding.text)
         for comparison in summary.comparisons
@@ -180,7 +180,7 @@ def test_terminal_tells_which_variant_is_smaller_but_slower(summary):
     assert all(f"{recipe}: {finding}" in text for recipe, finding in told)
 
 
-def test_terminal_tells_the_warnings_of_the_files(summary):
+def test_terminal_shows_the_warnings_of_the_files(summary):
     digits = summary.comparisons[0]
     warned = [replace(v, warnings=("calibrated with random data",)) for v in digits.variants[:2]]
     changed = replace(summary, comparisons=(replace(digits, variants=tuple(warned)),))
