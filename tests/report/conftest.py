@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mobilebench.analysis.summary import Summary
+from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import RunFolder
 
 from tests.support.synthetic_run import build_run
@@ -19,3 +21,8 @@ def make_run(tmp_path: Path) -> Callable[..., RunFolder]:
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A finished synthetic run; do not write to it, reports excepted."""
     return build_run(tmp_path_factory.mktemp("finished") / "run")
+
+
+@pytest.fixture(scope="session")
+def summary(finished_run: RunFolder) -> Summary:
+    return summary_of(finished_run)
