@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 from importlinter.cli import lint_imports
 
@@ -46,6 +48,15 @@ def packages(folder: Path) -> set[str]:
 def test_rooms_import_only_what_stands_below_them(capsys: pytest.CaptureFixture[str]) -> None:
     code = lint_imports(str(ROOT / "pyproject.toml"), no_cache=True)
     assert code == 0, capsys.readouterr().out
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("mobilebench", "mobilebench_agent", cache_dir=None)
+    order = TopologicalSorter(
+        {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    )
+    order.prepare()  # raises CycleError with the circle
+    assert order.is_active()
 
 
 def test_the_agent_imports_python_and_numpy_alone() -> None:
