@@ -10,7 +10,8 @@ from rich.console import Console
 def test_files_stand_with_their_warnings_and_failures_with_their_step() -> None:
     warnings = ("calibrated with random data", "outputs moved [a lot]")
     path = Path("a-folder-with-a-long-name") / ("m." + "prune-0.5-" * 10 + "int8.tflite")
-    artifact = Artifact("m", "int8", "0" * 64, path, 1234, 567, 560, 555, warnings=warnings)
+    sizes = {"file": 1234, "gzip": 567, "zstd": 560, "xz": 555}
+    artifact = Artifact("m", "int8", "0" * 64, path, sizes, warnings=warnings)
     failure = Failure("m", "prune(0.5) → float16", "float16", "shape [4, 4] is wrong")
     console = Console(width=80)
     with console.capture() as capture:
@@ -25,7 +26,7 @@ def test_files_stand_with_their_warnings_and_failures_with_their_step() -> None:
 def test_what_is_to_be_said_of_every_file_is_said_once() -> None:
     def made(recipe: str, *warnings: str) -> Artifact:
         path = Path(f"m.{recipe}.tflite")
-        return Artifact("m", recipe, "0" * 64, path, 4, 3, 2, 1, warnings=warnings)
+        return Artifact("m", recipe, "0" * 64, path, {"file": 4}, warnings=warnings)
 
     console = Console(width=80)
     with console.capture() as capture:
