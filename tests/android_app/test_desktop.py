@@ -13,11 +13,12 @@ from pathlib import Path
 import mobilebench
 import numpy as np
 import pytest
-from mobilebench.compress.pipeline.pack import PACKERS, Packing
+from mobilebench.compress.pipeline.pack import PACKERS
 from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.android import shipped_apk as android_apk
 from mobilebench.devices.base import TrialError
+from mobilebench.records.runtime import Packing
 from mobilebench_agent.contract import Event, Job, Metric, Result
 from mobilebench_agent.environment import Environment
 
