@@ -17,7 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from common import LITERT_BENCHMARK, MOBILEBENCH, heading, zoo
-from mobilebench.records.trial import TrialRecord
+from mobilebench.records.trial import Trial
 from mobilebench.store.folder import RunFolder
 
 SUITE = {
@@ -26,9 +26,9 @@ SUITE = {
 }
 
 
-def metric(record: TrialRecord, name: str) -> float:
+def metric(record: Trial, name: str) -> float:
     """A metric's value of one trial."""
-    return float(next(m["value"] for m in record.metrics if m["name"] == name))
+    return float(next(m.value or 0.0 for m in record.metrics if m.name == name))
 
 
 def main() -> None:

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 from mobilebench.records.run import Run, read_run
 from mobilebench.records.timings import Timings
-from mobilebench.records.trial import TrialRecord
+from mobilebench.records.trial import Trial
 from mobilebench.store.folder import PARTS, SAMPLES, TRIALS, RunFolder
 from mobilebench.store.samples import to_part
+from mobilebench_agent.contract import Metric
 
 BLOCKS = 6
 RUNTIMES = ("cpu-1", "cpu-4")
@@ -84,7 +85,7 @@ def generate(path: Path, trials: int, samples: int) -> tuple[RunFolder, int, int
     places = len(MODELS) * len(RUNTIMES)
     recipes = max(1, round(trials * 0.96 / BLOCKS / places))
     names = ["float32", *(f"prune({n / 1000:g})" for n in range(1, recipes))]
-    records: list[TrialRecord] = []
+    records: list[Trial] = []
     batches: list[tuple[str, Any]] = []
     for model in MODELS:
         for recipe in names:
@@ -100,10 +101,8 @@ def generate(path: Path, trials: int, samples: int) -> tuple[RunFolder, int, int
         for recipe in names:
             if len(records) < trials:
                 key = {"model": model, "recipe": recipe, "runtime": RUNTIMES[0]}
-                metric = {
-                    "name": "accuracy_top1", "unit": "1", "source": "synthetic", "n": 1000,
-                    "value": round(float(random.uniform(0.93, 0.98)), 3), "validity": "valid",
-                }  # fmt: skip
+                right = round(float(random.uniform(0.93, 0.98)), 3)
+                metric = Metric("accuracy_top1", "1", "synthetic", right, n=1000)
                 record = _record(f"t{len(records):06}", "accuracy", 1, key, metrics=(metric,))
                 records.append(record)
     folder = RunFolder.create(path, _run(names, records))
@@ -117,14 +116,14 @@ def generate(path: Path, trials: int, samples: int) -> tuple[RunFolder, int, int
     return folder, len(records), len(batches) * samples
 
 
-def _record(trial: str, kind: str, block: int, key: dict[str, Any], **rest: Any) -> TrialRecord:
-    return TrialRecord(
+def _record(trial: str, kind: str, block: int, key: dict[str, Any], **rest: Any) -> Trial:
+    return Trial(
         trial=trial, kind=kind, block=block, device="bench", artifact=trial, state="valid",
         started="2026-11-24T22:59:00Z", seconds=1.0, **key, **rest,
     )  # fmt: skip
 
 
-def _run(names: list[str], records: list[TrialRecord]) -> Run:
+def _run(names: list[str], records: list[Trial]) -> Run:
     fields = ("trial", "kind", "block", "device", "model", "recipe", "runtime")
     document = {
         "run": "scale",

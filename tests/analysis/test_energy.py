@@ -11,61 +11,58 @@ import numpy as np
 import pytest
 from mobilebench.analysis import energy
 from mobilebench.records.battery_current import CurrentProfile
+from mobilebench_agent.contract import PowerSeries, Window
 
 SECOND = 10**9
 IDLE, LOAD = 2.0, 5.0
 PER_INFERENCE = (LOAD - IDLE) / 50  # fifty inferences a second
 
 
-def windows(pairs: int = 10, seconds: float = 2.0, seed: int = 3) -> list[dict[str, Any]]:
+def windows(pairs: int = 10, seconds: float = 2.0, seed: int = 3) -> list[Window]:
     found, now = [], 7 * SECOND
     order = random.Random(seed)
     for _ in range(pairs):
         for load in order.sample((False, True), 2):
             end = now + int(seconds * SECOND)
             count = round(50 * seconds) if load else 0
-            found.append({"load": load, "start_ns": now, "end_ns": end, "inferences": count})
+            found.append(Window(load, now, end, count))
             now = end + SECOND // 4
     return found
 
 
-def joules(of: list[dict[str, Any]], until: int) -> float:
+def joules(of: list[Window], until: int) -> float:
     """What was consumed since the first window began; between windows the device is at rest."""
     total = 0.0
     for window in of:
-        watts = LOAD - IDLE if window["load"] else 0.0
-        total += watts * max(0, min(until, window["end_ns"]) - window["start_ns"]) / SECOND
-    return total + IDLE * (until - of[0]["start_ns"]) / SECOND
+        watts = LOAD - IDLE if window.load else 0.0
+        total += watts * max(0, min(until, window.end_ns) - window.start_ns) / SECOND
+    return total + IDLE * (until - of[0].start_ns) / SECOND
 
 
-def series(
-    quantity: str, unit: str, points: list[tuple[int, float]], **more: object
-) -> dict[str, Any]:
-    return {
-        "name": "it", "quantity": quantity, "unit": unit, "source": "/x", "resolution": 1,
-        "maximum": None, "downstream": True, "times_ns": [t for t, _ in points],
-        "values": [round(v) for _, v in points], **more,
-    }  # fmt: skip
+def series(quantity: str, unit: str, points: list[tuple[int, float]], **more: Any) -> PowerSeries:
+    given: dict[str, Any] = {"name": "it", "resolution": 1, "downstream": True, **more}
+    times, values = tuple(t for t, _ in points), tuple(round(v) for _, v in points)
+    return PowerSeries(
+        quantity=quantity, unit=unit, source="/x", times_ns=times, values=values, **given
+    )
 
 
-def ends(of: list[dict[str, Any]]) -> list[int]:
-    return [time for window in of for time in (window["start_ns"], window["end_ns"])]
+def ends(of: list[Window]) -> list[int]:
+    return [time for window in of for time in (window.start_ns, window.end_ns)]
 
 
 def moments(
-    of: list[dict[str, Any]], value: Callable[[bool], float], noise: float = 0.01
+    of: list[Window], value: Callable[[bool], float], noise: float = 0.01
 ) -> list[tuple[int, float]]:
     """Twenty readings a window, a little different each, as of a gauge that is alive."""
     found, chance = [], random.Random(1)
     for window in of:
-        times = np.linspace(window["start_ns"] + 1, window["end_ns"] - 1, 20)
-        found += [
-            (int(t), value(window["load"]) * (1 + noise * chance.uniform(-1, 1))) for t in times
-        ]
+        times = np.linspace(window.start_ns + 1, window.end_ns - 1, 20)
+        found += [(int(t), value(window.load) * (1 + noise * chance.uniform(-1, 1))) for t in times]
     return found
 
 
-def counter(of: list[dict[str, Any]], step: float = 1e-6) -> list[tuple[int, float]]:
+def counter(of: list[Window], step: float = 1e-6) -> list[tuple[int, float]]:
     return [(t, joules(of, t) // step * step * 1e6) for t in ends(of)]
 
 
@@ -159,14 +156,14 @@ def test_volts_times_amperes_of_a_board() -> None:
 
 
 def battery(
-    of: list[dict[str, Any]],
+    of: list[Window],
     scale: float = 1e6,
     plugged: float | None = 0,
     noise: float = 0.01,
     charge: float | None = None,
-) -> list[dict[str, Any]]:
+) -> list[PowerSeries]:
     """A phone's battery of 4 V; ``scale``: what it says for one ampere that it gives."""
-    own = {"downstream": False}
+    own: dict[str, Any] = {"downstream": False}
     found = [
         series(
             "current",

@@ -13,7 +13,7 @@ from mobilebench.analysis.gating import Decision, Look, Series, Verdict, decide,
 from mobilebench.analysis.measures import Evidence
 from mobilebench.analysis.trial import describe
 from mobilebench.metrics import registry
-from mobilebench.records.trial import TrialRecord
+from mobilebench.records.trial import Trial
 from scipy import stats
 
 SIX_AND_TWELVE = (Look(6, 0.02), Look(12, 0.03))
@@ -149,11 +149,9 @@ def test_units_of_the_trials_do_not_matter(worse: list[float], unit: float) -> N
     assert before.verdict == after.verdict
 
 
-def _trial(recipe: str, block: int) -> TrialRecord:
+def _trial(recipe: str, block: int) -> Trial:
     name = f"{recipe}-{block}"
-    return TrialRecord(
-        name, "latency", block, "d", "m", recipe, "r", recipe, "valid", "", 1.0, samples=1
-    )
+    return Trial(name, "latency", block, "d", "m", recipe, "r", recipe, "valid", "", 1.0, samples=1)
 
 
 @given(

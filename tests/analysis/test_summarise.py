@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mobilebench.analysis import summarise
+from mobilebench.records.trial import Delegation
 
 from tests.support.two_variants import (
     ARTIFACTS,
@@ -64,7 +65,7 @@ def test_smaller_but_slower_is_said():
 
 
 def test_sparse_layers_are_meant_to_stay_with_the_runtime():
-    left = {"nodes": 4, "delegated": 1, "partitions": 1, "left": {"FULLY_CONNECTED": 2, "CAST": 1}}
+    left = Delegation(4, 1, 1, {"FULLY_CONNECTED": 2, "CAST": 1})
     small = {"model": "m", "recipe": SMALL, "sha256": "b", "bytes": 100, "gzip_bytes": 90}
     steps = [{"step": "prune(0.9)"}, {"step": "sparse", "sparse_kernels": 2}]
     artifacts = [ARTIFACTS[0], {**small, "provenance": {"steps": steps}}]

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from mobilebench.analysis import sustained
-from mobilebench.analysis.sustained import THROTTLED, Trace
+from mobilebench.analysis.sustained import THROTTLED
+from mobilebench_agent.contract import Trace
 
-#: A minute of the simulations, ns.
+#: A minute of the simulations, ns.from mobilebench_agent.contract import Trace
+
 MINUTE = 1_000_000
 
 Nanoseconds = npt.NDArray[np.int64]
@@ -139,7 +141,7 @@ def test_over_trials() -> None:
 
 def test_the_hottest_sensor_at_each_time() -> None:
     def trace(name: str, unit: str, times: tuple[int, ...], values: tuple[float, ...]) -> Trace:
-        return Trace(name, unit, times, values, "" if values else "it says 'n/a'")
+        return Trace(name, unit, "a test", None, times, values, "" if values else "it says 'n/a'")
 
     traces = (
         trace("zone0_temperature", "°C", (0, 5, 10), (40.0, 60.0, 61.0)),

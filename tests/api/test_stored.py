@@ -86,7 +86,7 @@ def test_trials_are_rows_of_every_attempt(tmp_path: Path) -> None:
     # Each metric as it was reported, with its unit; a missing one has a reason.
     peak = table[table["metric"] == "memory_peak"]
     assert set(peak["unit"]) == {"B"}
-    told = [m["value"] for a in attempts for m in a.metrics if m["name"] == "memory_peak"]
+    told = [m.value for a in attempts for m in a.metrics if m.name == "memory_peak"]
     assert list(peak["value"]) == told
     assert (table[table["metric"].notna() & table["value"].isna()]["unavailable"] != "").all()
 

@@ -2,6 +2,7 @@
 
 import pytest
 from mobilebench.records import conditions
+from mobilebench.records.trial import TrialConditions
 from mobilebench_agent.contract import Metric
 
 
@@ -67,7 +68,7 @@ def test_a_quota_that_stopped_it() -> None:
     assert conditions.stopped(values) == "a CPU quota stopped it for 2 ms"
     assert conditions.stopped({"cgroup_throttled_time": 0.0}) == ""
     told = [Metric("cgroup_throttled_time", "ns", "cpu.stat", 2_000_000)]
-    assert conditions.describe(told, {}).throttled == conditions.stopped(values)
+    assert conditions.describe(told, TrialConditions()).throttled == conditions.stopped(values)
 
 
 @pytest.mark.parametrize(
@@ -87,12 +88,12 @@ def test_the_host_s_own_process_is_none_of_the_others() -> None:
     assert not conditions.loaded(values, 1)
     assert conditions.loaded({**values, "cpu_load_host": 0.1}, 1)
     metrics = [Metric(name, "CPUs", "a test", value) for name, value in values.items()]
-    assert conditions.describe(metrics, {}).load_other == pytest.approx(0.05)
+    assert conditions.describe(metrics, TrialConditions()).load_other == pytest.approx(0.05)
 
 
 def test_load_of_a_few_ticks_is_none() -> None:
     """A trial of 20 ms has two ticks on each CPU: whoever runs when they fall has all the load."""
-    told = {"cpus": [0, 1]}
+    told = TrialConditions((0, 1))
     few = Metric("cpu_load_other", "CPUs", "stat", 1.5, 0.5)
     many = Metric("cpu_load_other", "CPUs", "stat", 1.5, 0.01)
     assert not conditions.describe([few], told).loaded
@@ -107,12 +108,11 @@ def test_a_trials_conditions_come_from_its_metrics() -> None:
         Metric("after_zone1_temperature", "°C", "zone", 38.0),
         Metric.unavailable("cpu_load_other", "CPUs", "/proc/stat", "Permission denied"),
     ]
-    told = {"cpus": [4, 5, 7], "governors": {"cpu0": "schedutil", "cpu7": "schedutil"}}
-    found = conditions.describe([vars(metric) for metric in metrics], told)
-    assert found == conditions.describe(metrics, told)
+    told = TrialConditions((4, 5, 7), {"cpu0": "schedutil", "cpu7": "schedutil"})
+    found = conditions.describe(metrics, told)
     assert (found.frequency, found.limit, found.temperature) == (2.4e9, 2.4e9, 61.0)
     assert (found.load_other, found.cpus, found.governors) == (None, (4, 5, 7), ("schedutil",))
     assert found.capped
     assert not found.throttled
-    same = conditions.findings([found, conditions.describe((), {})])
+    same = conditions.findings([found, conditions.describe((), TrialConditions())])
     assert same == ("Capped in 1 of 2 trials: cpu7 is limited to 2.40 GHz of 2.80 GHz.",)

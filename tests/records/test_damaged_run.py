@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from mobilebench.errors import BadInputError
 from mobilebench.records.run import Run, read_run
+from mobilebench.records.trial import DAMAGED, TRIAL_KINDS, read_trial
 from mobilebench.runs import compare, gate, history
 from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import MANIFEST, RunFolder
@@ -151,3 +152,35 @@ def test_what_is_read_is_reported_gated_compared_or_refused(tmp_path: Path) -> N
             except Exception as error:
                 raise AssertionError(f"{use} after a change of {way}: {error!r}") from error
     assert [sentence for sentence in refused if "\n" in sentence] == []
+
+
+def test_a_part_of_a_trial_of_another_type_is_its_failure_or_named() -> None:
+    lines = (GATE / "trials.jsonl").read_text("utf-8").splitlines()
+    failed, refused = [], []
+    for kind in TRIAL_KINDS:
+        found = next((x for x in map(json.loads, lines) if x["kind"] == kind), None)
+        for way, document in damages(found) if found else ():
+            try:
+                trial = read_trial(document)
+            except ValueError as error:
+                refused.append((way, str(error)))
+                continue
+            if trial.code == DAMAGED:
+                failed.append((way, trial.reason))
+    assert len(failed) > 100
+    assert len(refused) > 50
+    assert [found for found in (*failed, *refused) if not names(*found)] == []
+
+
+def test_a_damaged_line_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(GATE, folder)
+    path = folder / "trials.jsonl"
+    first, *others = path.read_text("utf-8").splitlines()
+    before = summary_of(RunFolder.open(folder))
+    damaged = {**json.loads(first), "metrics": "none"}
+    path.write_text("\n".join([json.dumps(damaged), *others]) + "\n", "utf-8")
+    after = summary_of(RunFolder.open(folder))
+    assert after.valid_trials == before.valid_trials - 1
+    assert [trial.code for trial in after.failed_trials] == [DAMAGED]
+    assert any("damaged" in str(warning) for warning in after.warnings)

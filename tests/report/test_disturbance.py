@@ -13,10 +13,12 @@ from mobilebench import report
 from mobilebench.analysis.disturbance import Load, load
 from mobilebench.analysis.summary import Comparison, Summary
 from mobilebench.records.conditions import describe
+from mobilebench.records.trial import TrialConditions
 from mobilebench.runs import history
 from mobilebench.runs.compare import compare
 from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import TRIALS, RunFolder
+from mobilebench_agent.contract import Metric
 from rich.console import Console
 
 from tests.support.synthetic_run import build_run
@@ -30,9 +32,9 @@ def disturb(folder: RunFolder, busy: Any) -> RunFolder:
     (folder.path / TRIALS).unlink()
     for record in records:
         cpus = busy(record) if record.kind == "latency" else 0.0
-        told = {"name": "cpu_load_other", "value": cpus, "resolution": 0.01}
-        metrics = record.metrics if cpus is None else (*record.metrics, told)
-        folder.append(replace(record, metrics=metrics, conditions={"cpus": [0, 1]}))
+        load = () if cpus is None else (Metric("cpu_load_other", "CPUs", "made up", cpus, 0.01),)
+        metrics = (*record.metrics, *load)
+        folder.append(replace(record, metrics=metrics, conditions=TrialConditions((0, 1))))
     return folder
 
 
@@ -147,12 +149,12 @@ def test_stored_runs_are_not_set_beside_a_disturbed_one(run: RunFolder, tmp_path
 def test_loads() -> None:
     def trial(other: float, stolen: float = 0.0) -> Any:
         told = {"cpu_load_other": other, "cpu_load_stolen": stolen}
-        metrics = [{"name": name, "value": value} for name, value in told.items()]
-        return describe(metrics, {"cpus": [0, 1]})
+        metrics = [Metric(name, "CPUs", "made up", value) for name, value in told.items()]
+        return describe(metrics, TrialConditions((0, 1)))
 
     assert load([]) == Load()
     assert not load([]).withholds
-    assert not load([describe([], {})] * 6).withholds
+    assert not load([describe([], TrialConditions())] * 6).withholds
     two_of_ten = load([trial(1.0)] * 2 + [trial(0.0)] * 8)
     assert (two_of_ten.disturbed, two_of_ten.withholds) == (2, True)
     assert not load([trial(1.0)] * 2 + [trial(0.0)] * 9).withholds

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import pytest
@@ -114,7 +114,7 @@ def test_hostile_strings_are_shown_and_never_run(make_run):
         for r in folder.trials()
     ]
     records = [replace(r, device=HOSTILE, runtime=HOSTILE) for r in records]
-    lines = [json.dumps(r.__dict__) + "\n" for r in records]
+    lines = [json.dumps(asdict(r)) + "\n" for r in records]
     (folder.path / TRIALS).write_text("".join(lines), "utf-8")
     folder.write_run(read_run(manifest, "a test's run"))
 
@@ -165,7 +165,7 @@ def test_a_run_that_only_failed_says_so(make_run):
         replace(r, state="failed", code="internal", reason="the agent crashed", metrics=())
         for r in folder.trials()
     ]
-    lines = [json.dumps(r.__dict__) + "\n" for r in records]
+    lines = [json.dumps(asdict(r)) + "\n" for r in records]
     (folder.path / TRIALS).write_text("".join(lines), "utf-8")
     words = " ".join(page_of(folder).words)
     assert "108 of 108 trials failed" in words
@@ -223,15 +223,26 @@ def test_a_damaged_manifest_is_reported(tmp_path, damage):
     [
         {"metrics": [1]},
         {"metrics": [{"name": "memory_peak", "value": "much"}]},
-        {"model": ["m"]},
         {"delegation": [1]},
         {"delegation": {"nodes": 1, "left": [1]}},
         {"warnings": [{}]},
     ],
 )
-def test_a_damaged_trial_is_reported(make_run, damage):
+def test_a_damaged_trial_is_reported_and_the_others_shown(make_run, damage):
     folder = make_run()
-    lines = [{**json.loads(line), **damage} for line in (folder.path / TRIALS).open()]
-    (folder.path / TRIALS).write_text("".join(json.dumps(x) + "\n" for x in lines), "utf-8")
-    with pytest.raises(BadInputError, match="is damaged: its trials are not"):
+    first, *others = (folder.path / TRIALS).read_text("utf-8").splitlines()
+    lines = [json.dumps({**json.loads(first), **damage}), *others]
+    (folder.path / TRIALS).write_text("".join(line + "\n" for line in lines), "utf-8")
+    words = " ".join(page_of(folder).words)
+    (key,) = damage
+    assert f"its line in trials.jsonl is damaged: {key}" in words
+    assert "2 of 108 trials failed" in words
+
+
+def test_a_line_that_is_no_trial_is_an_error(make_run):
+    folder = make_run()
+    lines = (folder.path / TRIALS).read_text("utf-8").splitlines()
+    lines[3] = json.dumps({**json.loads(lines[3]), "model": ["m"]})
+    (folder.path / TRIALS).write_text("".join(line + "\n" for line in lines), "utf-8")
+    with pytest.raises(BadInputError, match=r"trials\.jsonl:4: not a trial: model: should be"):
         build(folder)

@@ -12,7 +12,7 @@ from mobilebench.cli.main import main
 from mobilebench.errors import BadInputError
 from mobilebench.metrics import registry
 from mobilebench.records.timings import Timings
-from mobilebench.records.trial import TrialRecord
+from mobilebench.records.trial import Trial
 from mobilebench.report import build
 from mobilebench.report.exports import history as history_outputs
 from mobilebench.runs import history as histories
@@ -48,7 +48,7 @@ def store(
     }
     folder = RunFolder.create(results / str(parts["run"]), run_of(**parts))
     for block in range(6):
-        record = TrialRecord(
+        record = Trial(
             f"t{block}", "latency", block, "pixel", "m", recipe, "cpu", sha256, "valid", "", 1.0,
             samples=5,
         )  # fmt: skip

@@ -84,7 +84,7 @@ def test_a_model_that_is_sent_packed(tmp_path: Path) -> None:
     assert gzip.decompress(packed.read_bytes()) == (MODELS / "small.tflite").read_bytes()
     for trial in run.trials():
         assert trial.state == "valid"
-        told = {metric["name"]: metric["value"] for metric in trial.metrics}
+        told = {metric.name: metric.value for metric in trial.metrics}
         assert ("unpacking_time" in told) == (trial.runtime == "packed")
         if trial.kind == "latency" and trial.runtime == "packed":
             assert 0 < told["unpacking_time"] < told["initialization_time"]

@@ -8,7 +8,7 @@ import pytest
 from mobilebench.devices.base import TrialError
 from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.runtime import Runtime
-from mobilebench.records.trial import TrialRecord
+from mobilebench.records.trial import Trial
 from mobilebench.runs.plan import PlannedVariant, make_plan
 from mobilebench.runs.session import Payload, run_session
 from mobilebench.store.folder import RunFolder
@@ -26,12 +26,12 @@ def moody(failing: Set[int]) -> ScriptedDevice:
     return device
 
 
-def run(tmp_path: Path, failing: Set[int], stop: bool = False) -> list[TrialRecord]:
+def run(tmp_path: Path, failing: Set[int], stop: bool = False) -> list[Trial]:
     folder = RunFolder.create(tmp_path / "run", run_of())
     plan = make_plan("r", "local", [PlannedVariant("m", "float32", False)], ["cpu-1"], 9, 0)
     event = threading.Event()
 
-    def on_record(_: TrialRecord) -> None:
+    def on_record(_: Trial) -> None:
         if stop:
             event.set()
 

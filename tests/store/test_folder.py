@@ -14,17 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.records.timings import Timings
-from mobilebench.records.trial import TrialRecord
+from mobilebench.records.trial import Trial
 from mobilebench.store import samples as timings
 from mobilebench.store.folder import RunFolder
+from mobilebench_agent.contract import Metric
 
 from tests.support.run_records import run_of
 
 
-def record(trial: str, samples: int = 0) -> TrialRecord:
-    return TrialRecord(
+def record(trial: str, samples: int = 0) -> Trial:
+    return Trial(
         trial, "latency", 0, "local", "m", "float32", "cpu-1", "a" * 64, "valid", "", 1.0,
-        samples=samples, metrics=({"name": "x", "value": 1},), predictions=(1, 2),
+        samples=samples, metrics=(Metric("x", "1", "a test", 1.0),), predictions=(1, 2),
     )  # fmt: skip
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mobilebench.records.timings import Timings
-from mobilebench.records.trial import TrialRecord
+from mobilebench.records.trial import Delegation, Trial
 from mobilebench.store.folder import RunFolder
+from mobilebench_agent.contract import Metric
 
 from tests.support.run_records import run_of
 
@@ -97,7 +98,7 @@ def build_run(path: Path, seed: int = 7, **changes: Any) -> RunFolder:
             "reason": "accuracy fell to chance, so the step's own check refused the result",
         }
     ]
-    records: list[tuple[TrialRecord, Any]] = []
+    records: list[tuple[Trial, Any]] = []
     for model, recipes in (("digits", DIGITS), ("mobilenet-v2", MOBILENET)):
         labels = random.integers(0, 10, EVALUATED)
         base_predictions = _answers(random, labels, 0.981)
@@ -160,9 +161,9 @@ def _answers(
     return predictions
 
 
-def _trial(place: dict[str, str], kind: str, block: int, **rest: Any) -> TrialRecord:
+def _trial(place: dict[str, str], kind: str, block: int, **rest: Any) -> Trial:
     name = hashlib.sha256(f"{place} {kind} {block}".encode()).hexdigest()[:12]
-    return TrialRecord(
+    return Trial(
         trial=f"{kind}-{block}-{name}",
         kind=kind,
         block=block,
@@ -177,13 +178,10 @@ def _trial(place: dict[str, str], kind: str, block: int, **rest: Any) -> TrialRe
 
 
 def _metric(name: str, unit: str, value: float, n: int = 1) -> dict[str, Any]:
-    return {
-        "name": name, "unit": unit, "source": "synthetic", "value": value, "resolution": None,
-        "n": n, "validity": "valid", "reason": "",
-    }  # fmt: skip
+    return Metric(name, unit, "synthetic", value, n=n)
 
 
-def _latency(place: dict[str, str], block: int, samples: Any) -> TrialRecord:
+def _latency(place: dict[str, str], block: int, samples: Any) -> Trial:
     partly = place["recipe"] == "int16x8"
     return _trial(
         place,
@@ -194,16 +192,13 @@ def _latency(place: dict[str, str], block: int, samples: Any) -> TrialRecord:
             _metric("initialization_time", "ns", float(samples[0]) * 12),
             _metric("first_inference", "ns", float(samples[0]) * 3),
         ),
-        delegation={
-            "nodes": 9,
-            "delegated": 2 if partly else 9,
-            "partitions": 1,
-            "left": {"CONV_2D": 4, "FULLY_CONNECTED": 3} if partly else {},
-        },
+        delegation=Delegation(
+            9, 2 if partly else 9, 1, {"CONV_2D": 4, "FULLY_CONNECTED": 3} if partly else {}
+        ),
     )
 
 
-def _memory(place: dict[str, str], size: int, random: np.random.Generator) -> TrialRecord:
+def _memory(place: dict[str, str], size: int, random: np.random.Generator) -> Trial:
     names = {"memory_peak": 2.1, "memory_pss": 1.6, "memory_anonymous": 0.9, "memory_file": 1.0}
     return _trial(
         place,
@@ -216,7 +211,7 @@ def _memory(place: dict[str, str], size: int, random: np.random.Generator) -> Tr
     )
 
 
-def _accuracy(place: dict[str, str], labels: Any, predictions: Any) -> TrialRecord:
+def _accuracy(place: dict[str, str], labels: Any, predictions: Any) -> Trial:
     right = float(np.mean(labels == predictions))
     return _trial(
         place,
@@ -227,8 +222,8 @@ def _accuracy(place: dict[str, str], labels: Any, predictions: Any) -> TrialReco
     )
 
 
-def _failed(record: TrialRecord) -> TrialRecord:
-    return TrialRecord(
+def _failed(record: Trial) -> Trial:
+    return Trial(
         **{
             **record.__dict__,
             "state": "failed",

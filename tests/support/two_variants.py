@@ -2,7 +2,8 @@
 
 import numpy as np
 from mobilebench.records.timings import Timings
-from mobilebench.records.trial import TrialRecord
+from mobilebench.records.trial import Trial
+from mobilebench_agent.contract import Metric
 
 from tests.support.run_records import run_of
 
@@ -11,11 +12,11 @@ BASE, SMALL = "float32", "int8"
 
 
 def metric(name, value, n=1):
-    return {"name": name, "unit": "1", "source": "test", "value": value, "n": n, "reason": ""}
+    return Metric(name, "1", "test", value, n=n)
 
 
 def trial(recipe, kind="latency", block=1, **rest):
-    return TrialRecord(
+    return Trial(
         trial=f"{recipe}-{kind}-{block}", kind=kind, block=block, device="phone", model="m",
         recipe=recipe, runtime="cpu", artifact=recipe, state="valid", started="", seconds=1.0,
         **rest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
-from mobilebench.records.trial import PlannedTrial, TrialRecord
+from mobilebench.records.trial import PlannedTrial, Trial
 from mobilebench.runs.run import Quiet
 from mobilebench_agent.contract import Event
 
@@ -32,7 +32,7 @@ class Watcher(Quiet):
         self, action: Callable[[], object] | None = None, after: int = 0, phase: str = ""
     ) -> None:
         self.trials: list[PlannedTrial] = []
-        self.records: list[TrialRecord] = []
+        self.records: list[Trial] = []
         self.action = action
         self._after = after
         self._phase = phase
@@ -44,7 +44,7 @@ class Watcher(Quiet):
     def on_event(self, event: Event) -> None:
         self._act(event.phase)
 
-    def on_record(self, record: TrialRecord) -> None:
+    def on_record(self, record: Trial) -> None:
         self.records.append(record)
         self._act("")
 

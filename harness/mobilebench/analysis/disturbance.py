@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mobilebench.records.conditions import Conditions
     from mobilebench.records.run import Run
-    from mobilebench.records.trial import TrialRecord
+    from mobilebench.records.trial import Trial
 
 #: From this share of a variant's trials on nothing is concluded of them. Below it the median of all
 #: lies within the middle of the undisturbed ones, at their 62nd percentile at most (0.5 / 0.8), so
@@ -69,7 +69,7 @@ def load(trials: Iterable[Conditions]) -> Load:
 
 
 def described(
-    run: Run, trials: Iterable[TrialRecord], kind: str = "latency"
+    run: Run, trials: Iterable[Trial], kind: str = "latency"
 ) -> dict[Key, tuple[Conditions, ...]]:
     """The conditions of the valid trials of a kind, by variant."""
     threads = {runtime.name: runtime.threads for runtime in run.runtimes}

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from mobilebench.analysis.battery import Floats
 from mobilebench.records.battery_current import CurrentProfile
 
 if TYPE_CHECKING:
+    from mobilebench_agent.contract import PowerSeries, Window
+
     from mobilebench.records.run import Run
 
 #: The least net energy of a whole trial, in steps of its counter.
@@ -109,16 +111,16 @@ class _Account:
 
 
 def of_trial(
-    windows: Sequence[Mapping[str, Any]],
-    power: Sequence[Mapping[str, Any]],
+    windows: Sequence[Window],
+    power: Sequence[PowerSeries],
     profile: CurrentProfile | None = None,
     prefer: str = "",
 ) -> TrialEnergy:
     """The energy per inference by the best counter that can tell it.
 
     Args:
-        windows: ``mobilebench_agent.contract.Window`` as dictionaries, idle and load in pairs.
-        power: ``mobilebench_agent.contract.PowerSeries`` likewise.
+        windows: idle and load in pairs.
+        power: each counter's readings.
         profile: how this model of phone tells its battery's current, if that is known.
         prefer: the name of a counter; no other is then taken.
     """
@@ -379,30 +381,24 @@ def settings(run: Run, device: str) -> tuple[CurrentProfile | None, str]:
     return (facts.battery_current, facts.power_counter) if facts else (None, "")
 
 
-def _window(document: Mapping[str, Any]) -> _Window:
-    return _Window(
-        bool(document["load"]),
-        document["start_ns"] / 1e9,
-        document["end_ns"] / 1e9,
-        int(document["inferences"]),
-    )
+def _window(window: Window) -> _Window:
+    return _Window(window.load, window.start_ns / 1e9, window.end_ns / 1e9, window.inferences)
 
 
-def _series(document: Mapping[str, Any]) -> _Series:
+def _series(series: PowerSeries) -> _Series:
     """A battery's current stays as the phone says it; everything else becomes SI units."""
-    trusted = document["quantity"] != "current" or document["downstream"]
-    factor = _UNITS.get(document["unit"], 1.0) if trusted else 1.0
-    maximum = document.get("maximum")
+    trusted = series.quantity != "current" or series.downstream
+    factor = _UNITS.get(series.unit, 1.0) if trusted else 1.0
     return _Series(
-        document["name"],
-        document["quantity"],
-        document["unit"],
-        document["source"],
-        (document.get("resolution") or 1.0) * factor,
-        None if maximum is None else maximum * factor,
-        bool(document["downstream"]),
-        np.array(document["times_ns"], dtype=np.float64) / 1e9,
-        np.array(document["values"], dtype=np.float64) * factor,
+        series.name,
+        series.quantity,
+        series.unit,
+        series.source,
+        (series.resolution or 1.0) * factor,
+        None if series.maximum is None else series.maximum * factor,
+        series.downstream,
+        np.array(series.times_ns, dtype=np.float64) / 1e9,
+        np.array(series.values, dtype=np.float64) * factor,
     )
 
 

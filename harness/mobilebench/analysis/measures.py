@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from mobilebench.metrics import Computed, Counter, Metric, Quantile, StoredSize,
 if TYPE_CHECKING:
     from mobilebench.records.battery_current import CurrentProfile
     from mobilebench.records.run import StoredArtifact
-    from mobilebench.records.trial import TrialRecord
+    from mobilebench.records.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Evidence:
         counter: the name of the only power counter to be taken; empty: the best one.
     """
 
-    records: Sequence[TrialRecord] = ()
+    records: Sequence[Trial] = ()
     statistics: Mapping[str, TrialStatistics] = field(default_factory=dict)
     artifact: StoredArtifact | None = None
     not_made: str = ""
@@ -55,12 +55,12 @@ class Evidence:
         return (found.name, found.count) if found else None
 
     @cached_property
-    def energies(self) -> tuple[tuple[TrialRecord, TrialEnergy], ...]:
+    def energies(self) -> tuple[tuple[Trial, TrialEnergy], ...]:
         """What each valid energy trial found; where no window was run, the agent's own reason."""
         valid, _ = self.valid("energy")
         return tuple((r, trial_energy(r, self.profile, self.counter)) for r in valid)
 
-    def valid(self, kind: str) -> tuple[list[TrialRecord], str]:
+    def valid(self, kind: str) -> tuple[list[Trial], str]:
         """The valid trials of a kind (``any``: of all) or, where there are none, why."""
         of_kind = [r for r in self.records if kind in (r.kind, "any")]
         valid = [r for r in of_kind if r.state == "valid"]
@@ -188,27 +188,23 @@ def energy_details(evidence: Evidence) -> EnergyDetails:
 
 
 def trial_energy(
-    record: TrialRecord, profile: CurrentProfile | None = None, prefer: str = ""
+    record: Trial, profile: CurrentProfile | None = None, prefer: str = ""
 ) -> TrialEnergy:
     """What one energy trial found; where no window was run, the agent's own reason."""
     if not record.windows:
-        reported = _named(record, "energy_per_inference") or {}
-        return TrialEnergy(reason=str(reported.get("reason") or "the agent ran no windows"))
+        reported = record.metric("energy_per_inference")
+        reason = reported.reason if reported else ""
+        return TrialEnergy(reason=reason or "the agent ran no windows")
     return of_trial(record.windows, record.power, profile, prefer)
 
 
-def delegation_of(records: Sequence[TrialRecord]) -> Delegation | None:
+def delegation_of(records: Sequence[Trial]) -> Delegation | None:
     """What the delegate took, as the first valid trial reports; None where none reports it."""
     for record in records:
         reported = record.delegation
-        if record.state == "valid" and reported.get("nodes"):
-            left = reported.get("left", {})
-            return Delegation(
-                int(reported["nodes"]),
-                int(reported.get("delegated", 0)),
-                int(reported.get("partitions", 0)),
-                tuple(sorted((str(name), int(count)) for name, count in left.items())),
-            )
+        if record.state == "valid" and reported is not None:
+            left = tuple(sorted(reported.left.items()))
+            return Delegation(reported.nodes, reported.delegated, reported.partitions, left)
     return None
 
 
@@ -242,14 +238,14 @@ def _quantile(q: float, evidence: Evidence) -> tuple[Blocks, str]:
     return values, "" if values else f"p{100 * q:g} needs {need} timed inferences a trial"
 
 
-def _means(records: Sequence[TrialRecord]) -> Blocks:
+def _means(records: Sequence[Trial]) -> Blocks:
     """Block and mean of the trials of which only the mean is reported."""
-    reported = ((record.block, _named(record, "latency_mean")) for record in records)
+    reported = ((record.block, record.metric("latency_mean")) for record in records)
     return tuple(
         sorted(
-            (block, float(counter["value"]))
+            (block, counter.value)
             for block, counter in reported
-            if counter is not None and counter.get("value") is not None
+            if counter is not None and counter.value is not None
         )
     )
 
@@ -258,18 +254,14 @@ def _counter(metric: Metric, name: str, evidence: Evidence) -> tuple[Blocks, str
     valid, reason = evidence.valid(metric.kind)
     values, reasons = [], [reason] if reason else []
     for record in valid:
-        found = _named(record, name)
+        found = record.metric(name)
         if found is None:
             reasons.append(f"the agent did not report {name}")
-        elif found.get("value") is None:
-            reasons.append(str(found.get("reason", "")))
+        elif found.value is None:
+            reasons.append(found.reason)
         else:
-            values.append((record.block, float(found["value"])))
+            values.append((record.block, found.value))
     return tuple(sorted(values)), reasons[0] if reasons else "no valid trial"
-
-
-def _named(record: TrialRecord, name: str) -> dict[str, Any] | None:
-    return next((m for m in record.metrics if m.get("name") == name), None)
 
 
 def _stored_size(read: StoredSize, evidence: Evidence) -> Estimate:
@@ -338,10 +330,10 @@ def _accuracy(evidence: Evidence) -> Estimate:
         return estimates.share(*counts[0])
     if not valid:
         return Estimate.missing(reason)
-    reported = _named(valid[0], "accuracy_top1")
+    reported = valid[0].metric("accuracy_top1")
     if reported is None:
         return Estimate.missing("the agent did not report accuracy_top1")
-    return Estimate.missing(str(reported.get("reason") or "its accuracy is no share of samples"))
+    return Estimate.missing(reported.reason or "its accuracy is no share of samples")
 
 
 def _accuracy_change(base: Evidence, own: Evidence) -> Estimate:
@@ -370,13 +362,13 @@ def _accuracy_change(base: Evidence, own: Evidence) -> Estimate:
     return estimates.difference(right, n, base_right, base_n)
 
 
-def _counts(record: TrialRecord) -> tuple[int, int] | None:
+def _counts(record: Trial) -> tuple[int, int] | None:
     """How many samples a model had right, of how many; None where the trial does not report it."""
-    found = _named(record, "accuracy_top1")
-    if found is None or found.get("value") is None:
+    found = record.metric("accuracy_top1")
+    if found is None or found.value is None:
         return None
-    n = int(found.get("n") or len(record.predictions))
-    right = round(float(found["value"]) * n)
+    n = found.n or len(record.predictions)
+    right = round(found.value * n)
     return (right, n) if n > 0 and 0 <= right <= n else None
 
 

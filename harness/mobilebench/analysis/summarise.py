@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mobilebench.analysis import disturbance, estimates, measures, pareto, sustained
 from mobilebench.analysis import energy as energies
@@ -21,11 +21,11 @@ from mobilebench.analysis.summary import (
     Summary,
     Variant,
 )
-from mobilebench.analysis.sustained import Trace
 from mobilebench.analysis.trial import TrialStatistics, describe
 from mobilebench.metrics import Metric, registry
 from mobilebench.records.device import AGENT
 from mobilebench.records.key import Key, Place
+from mobilebench.records.trial import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from mobilebench.records.conditions import Conditions
     from mobilebench.records.run import Run, StoredFailure
     from mobilebench.records.timings import Timings
-    from mobilebench.records.trial import TrialRecord
+    from mobilebench.records.trial import Trial
 
 
 def summarise(
     run: Run,
-    trials: Sequence[TrialRecord],
+    trials: Sequence[Trial],
     timings: Iterable[tuple[str, Timings]],
 ) -> Summary:
     """Summarises a run, whatever there is of it.
@@ -56,7 +56,7 @@ def summarise(
         if t.kind == "latency" and t.state == "valid" and executors.get(t.device, AGENT) == AGENT
     }
     minutes = run.suite.protocol.sustained_minutes
-    traces = {t.trial: tuple(map(_series, t.traces)) for t in trials if t.trial in timed}
+    traces = {t.trial: t.traces for t in trials if t.trial in timed}
     quantiles = measures.quantiles_of()
     statistics: dict[str, TrialStatistics] = {}
     long_trials: dict[str, SustainedTrial] = {}
@@ -68,7 +68,7 @@ def summarise(
                 long_trials[trial] = sustained.describe(
                     times.samples, starts, sustained.minute_ns(minutes), traces[trial]
                 )
-    by_variant: dict[Key, list[TrialRecord]] = defaultdict(list)
+    by_variant: dict[Key, list[Trial]] = defaultdict(list)
     for record in trials:
         by_variant[Key.of(record)].append(record)
 
@@ -108,16 +108,6 @@ def summarise(
     return replace(summary, warnings=_warnings(summary, run, len(timed - set(statistics))))
 
 
-def _series(trace: Mapping[str, Any]) -> Trace:
-    return Trace(
-        str(trace["name"]),
-        str(trace["unit"]),
-        tuple(map(int, trace["times_ns"])),
-        tuple(map(float, trace["values"])),
-        str(trace.get("reason", "")),
-    )
-
-
 def _places(run: Run, tried: list[Place]) -> list[Place]:
     """The plan's places in the suite's order, those of the trials, or all that could be."""
     planned = [Place(p.model, p.device, p.runtime) for p in run.plan]
@@ -152,7 +142,7 @@ def _rank(name: str, names: list[str]) -> int:
 def _compare(
     run: Run,
     place: Place,
-    by_variant: Mapping[Key, Sequence[TrialRecord]],
+    by_variant: Mapping[Key, Sequence[Trial]],
     statistics: Mapping[str, TrialStatistics],
     long_trials: Mapping[str, SustainedTrial],
     conditions: Mapping[Key, tuple[Conditions, ...]],
@@ -324,6 +314,12 @@ def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ..
         count = sum(trial.state == state for trial in summary.failed_trials)
         if count:
             warnings.append(f"{count} of {done} trials {words}.")
+    damaged = [trial.reason for trial in summary.failed_trials if trial.code == DAMAGED]
+    if damaged:
+        warnings.append(
+            f"Damaged lines of trials.jsonl, which count as failed trials: {len(damaged)}. "
+            f"Of the first, {damaged[0]}."
+        )
     if summary.repeated_trials:
         warnings.append(
             f"Trials that had to be repeated, because the device's state invalidated an attempt: "

@@ -20,6 +20,8 @@ from mobilebench.analysis.estimates import Estimate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mobilebench_agent.contract import Trace
+
 MINUTE_NS = 60_000_000_000
 
 #: A minute is throttled when its median is so much above the first minute's (a share), and the
@@ -44,20 +46,6 @@ class Minute:
     number: int
     n: int
     median: float
-
-
-@dataclass(frozen=True)
-class Trace:
-    """The readings of one counter during a trial: times (ns) from its start, and values.
-
-    ``reason`` says why readings are missing.
-    """
-
-    name: str
-    unit: str
-    times_ns: tuple[int, ...]
-    values: tuple[float, ...]
-    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mobilebench.analysis.trial import TrialStatistics
     from mobilebench.records.gate import Gate, Pair
     from mobilebench.records.run import Run
-    from mobilebench.records.trial import TrialRecord
+    from mobilebench.records.trial import Trial
     from mobilebench.suite.policy import MetricPolicy, Policy
 
 #: Floats closer than this to a fraction of fewer parts are that fraction: so many right of so many
@@ -108,7 +108,7 @@ class Compared:
 def judge(
     run: Run,
     gate: Gate,
-    trials: Sequence[TrialRecord],
+    trials: Sequence[Trial],
     samples: Iterable[tuple[str, npt.NDArray[np.int64]]],
     policy: Policy,
 ) -> tuple[Comparison, ...]:
@@ -162,9 +162,9 @@ def statistics_of(
     return {t: describe(values, quantiles=quantiles) for t, values in samples if values.size}
 
 
-def by_variant(trials: Sequence[TrialRecord]) -> Mapping[Key, Sequence[TrialRecord]]:
+def by_variant(trials: Sequence[Trial]) -> Mapping[Key, Sequence[Trial]]:
     """The trials of each variant in each place."""
-    found: dict[Key, list[TrialRecord]] = defaultdict(list)
+    found: dict[Key, list[Trial]] = defaultdict(list)
     for record in trials:
         found[Key.of(record)].append(record)
     return found
@@ -185,7 +185,7 @@ def logarithms(of: Sequence[tuple[float, float]], direction: str = "lower") -> t
 def _compared(
     pair: Pair,
     run: Run,
-    by_key: Mapping[Key, Sequence[TrialRecord]],
+    by_key: Mapping[Key, Sequence[Trial]],
     statistics: Mapping[str, TrialStatistics],
 ) -> Compared:
     place = Place(pair.model, pair.device, pair.runtime)
@@ -281,7 +281,7 @@ def _why_missing(metric: Metric, compared: Compared) -> str:
     return reasons[0] if reasons else "no block has both"
 
 
-def _failures(kind: str, failed: Sequence[TrialRecord], of: int) -> str:
+def _failures(kind: str, failed: Sequence[Trial], of: int) -> str:
     first = next((r for r in failed if r.code != "skipped"), failed[0])
     what = "failed" if any(r.state == "failed" for r in failed) else "stayed invalid"
     return f"{len(failed)} of {of} {kind} trials {what}: {first.code}: {first.reason}"

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mobilebench.records.timings import Timings
-    from mobilebench.records.trial import TrialRecord
+    from mobilebench.records.trial import Trial
     from mobilebench.store.folder import RunFolder
 
     #: A trial, the indices of its samples, and their nanoseconds.
-    _Part = tuple[TrialRecord, npt.NDArray[np.int64], npt.NDArray[np.int64]]
+    _Part = tuple[Trial, npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 _KEY = ("model", "recipe", "device", "runtime")
 #: Of each attempt, on each of its rows.
@@ -49,23 +49,15 @@ def trials(folder: RunFolder) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*_ATTEMPT, "last_attempt", *_METRIC])
 
 
-def _metrics(
-    record: TrialRecord, medians: dict[str, tuple[float, int]]
-) -> Iterator[tuple[Any, ...]]:
+def _metrics(record: Trial, medians: dict[str, tuple[float, int]]) -> Iterator[tuple[Any, ...]]:
     """Each metric of an attempt; an attempt that has none is a row without a metric."""
     if found := medians.get(record.attempt_name):
         yield "latency", found[0], "ns", f"median of {found[1]} samples", ""
     elif not record.metrics:
         yield None, np.nan, "", "", record.reason
     for metric in record.metrics:
-        value = metric.get("value")
-        yield (
-            metric.get("name"),
-            np.nan if value is None else float(value),
-            metric.get("unit"),
-            metric.get("source"),
-            metric.get("reason", ""),
-        )
+        value = np.nan if metric.value is None else float(metric.value)
+        yield metric.name, value, metric.unit, metric.source, metric.reason
 
 
 def samples(folder: RunFolder, warmup: bool) -> pd.DataFrame:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mobilebench.compress.artifact import Failure
     from mobilebench.compress.artifact import Progress as CompressProgress
-    from mobilebench.records.trial import PlannedTrial, TrialRecord
+    from mobilebench.records.trial import PlannedTrial, Trial
     from mobilebench.runs.run import Watcher
     from mobilebench.suite.schema import Suite
 
@@ -90,7 +90,7 @@ class _Reporter:
         share = f" {event.done:.0%}" if event.done else ""
         self._say("measure", f"{event.phase}{share}", self._devices[event.trial])
 
-    def on_record(self, record: TrialRecord) -> None:
+    def on_record(self, record: Trial) -> None:
         """A trial has ended, or is to be repeated."""
         what = f"{record.kind}, {record.model} · {record.recipe} · {record.runtime}"
         why = f": {record.reason}" if record.reason else ""

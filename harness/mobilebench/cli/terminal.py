@@ -30,7 +30,7 @@ from rich.text import Text
 from mobilebench.compress.artifact import Failure
 from mobilebench.compress.artifact import Progress as CompressProgress
 from mobilebench.records.protocol import MeasuringProtocol
-from mobilebench.records.trial import ATTEMPTS, PlannedTrial, TrialRecord
+from mobilebench.records.trial import ATTEMPTS, PlannedTrial, Trial
 from mobilebench.suite.schema import Suite
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class RunDisplay:
         self._show(device, f"{elapsed / 60:.1f} of {minutes:g} min · {lane.current}")
         self._progress.update(lane.task, completed=lane.done + elapsed)
 
-    def on_record(self, record: TrialRecord) -> None:
+    def on_record(self, record: Trial) -> None:
         """Counts a trial, and says at once if it failed or has to be repeated."""
         lane = self._lanes[record.device]
         what = f"{record.kind} · {record.model} · {record.recipe}"

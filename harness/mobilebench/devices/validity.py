@@ -8,6 +8,7 @@ from mobilebench_agent.contract import Result
 
 from mobilebench.devices.base import InvalidTrialError, PreflightProblem
 from mobilebench.records import conditions
+from mobilebench.records.trial import TrialConditions
 
 
 def problems_during(result: Result) -> Iterator[PreflightProblem]:
@@ -20,7 +21,7 @@ def problems_during(result: Result) -> Iterator[PreflightProblem]:
         return
     if heat := conditions.throttled(values):
         yield PreflightProblem("thermal", f"it was slowed down: {heat}", passes=True)
-    if limit := conditions.capped(values, conditions.cpus_of(result.conditions)):
+    if limit := conditions.capped(values, TrialConditions.reported(result.conditions).cpus):
         # A limit that came meanwhile is the system's answer to heat or to the power supply.
         yield PreflightProblem("frequency", limit, passes=True)
     if quota := conditions.stopped(values):

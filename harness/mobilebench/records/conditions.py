@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from mobilebench_agent.contract import Metric
+
+from mobilebench.records.trial import TrialConditions
 
 #: A busy cluster that ends so far below its limit (a share) was slowed down by something.
 FAR_BELOW = 0.7
@@ -49,46 +52,41 @@ class Conditions:
     loaded: str
 
 
-def describe(metrics: Iterable[Any], conditions: Mapping[str, Any], threads: int = 1) -> Conditions:
+def describe(
+    metrics: Iterable[Metric], conditions: TrialConditions, threads: int = 1
+) -> Conditions:
     """One trial's conditions.
 
     Args:
-        metrics: of the trial, :class:`mobilebench_agent.contract.Metric` or dictionaries like it.
-        conditions: of its result: ``cpus``, ``governors``.
+        metrics: of the trial.
+        conditions: what it reported besides.
         threads: how many it ran with.
     """
     metrics = list(metrics)
     values = told(metrics)
-    cpus = cpus_of(conditions)
     cluster = _cluster(values, values.get("last_cpu"))
     name = "" if cluster is None else f"after_cpu{cluster}_frequency"
     heat = [v for key, v in values.items() if re.fullmatch(r"after_zone\d+_temperature", key)]
-    governors = conditions.get("governors")
     return Conditions(
         frequency=values.get(f"{name}_current"),
         limit=values.get(f"{name}_limit"),
         temperature=max(heat, default=values.get("after_battery_temperature")),
         load_other=_others(values) if "cpu_load_other" in values else None,
         load_stolen=values.get("cpu_load_stolen"),
-        cpus=cpus,
-        governors=tuple(sorted(set(map(str, governors.values()))))
-        if isinstance(governors, dict)
-        else (),
-        capped=capped(values, cpus),
+        cpus=conditions.cpus,
+        governors=tuple(sorted(set(conditions.governors.values()))),
+        capped=capped(values, conditions.cpus),
         throttled=throttled(values) or stopped(values),
         slowed=slowed(values),
-        loaded=loaded(values, len(cpus), threads, _resolution(metrics, "cpu_load_other")),
+        loaded=loaded(
+            values, len(conditions.cpus), threads, _resolution(metrics, "cpu_load_other")
+        ),
     )
 
 
-def told(metrics: Iterable[Any]) -> dict[str, float]:
+def told(metrics: Iterable[Metric]) -> dict[str, float]:
     """The values of the metrics that have one, by name."""
-    found = {}
-    for metric in metrics:
-        fields = metric if isinstance(metric, Mapping) else vars(metric)
-        if fields.get("value") is not None:
-            found[str(fields["name"])] = float(fields["value"])
-    return found
+    return {metric.name: metric.value for metric in metrics if metric.value is not None}
 
 
 def capped(values: Mapping[str, float], cpus: Sequence[int] = ()) -> str:
@@ -182,20 +180,13 @@ def findings(trials: Sequence[Conditions]) -> tuple[str, ...]:
     )
 
 
-def cpus_of(conditions: Mapping[str, Any]) -> tuple[int, ...]:
-    """The CPUs that a trial could run on, as its result's conditions tell them; empty: not told."""
-    cpus = conditions.get("cpus")
-    return tuple(c for c in cpus if isinstance(c, int)) if isinstance(cpus, list | tuple) else ()
-
-
 def _others(values: Mapping[str, float]) -> float:
     """The CPUs that other processes kept busy, without our own on the machine that it measures."""
     return max(0.0, values.get("cpu_load_other", 0.0) - values.get("cpu_load_host", 0.0))
 
 
-def _resolution(metrics: Iterable[Any], name: str) -> float:
-    all_of = (m if isinstance(m, Mapping) else vars(m) for m in metrics)
-    return next((float(m.get("resolution") or 0) for m in all_of if m.get("name") == name), 0.0)
+def _resolution(metrics: Iterable[Metric], name: str) -> float:
+    return next((m.resolution or 0.0 for m in metrics if m.name == name), 0.0)
 
 
 def _clusters(values: Mapping[str, float]) -> list[int]:

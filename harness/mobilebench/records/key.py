@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from mobilebench.records.trial import TrialRecord
+    from mobilebench.records.trial import Trial
 
 
 class Place(NamedTuple):
@@ -29,7 +29,7 @@ class Key(NamedTuple):
     runtime: str
 
     @classmethod
-    def of(cls, trial: TrialRecord) -> Key:
+    def of(cls, trial: Trial) -> Key:
         """What a trial measured."""
         return cls(trial.model, trial.recipe, trial.device, trial.runtime)
 

@@ -25,7 +25,7 @@ from mobilebench.metrics import Metric, registry
 from mobilebench.records.device import DeviceFacts
 from mobilebench.records.run import Run
 from mobilebench.records.runtime import Runtime
-from mobilebench.records.trial import TrialRecord
+from mobilebench.records.trial import Trial
 from mobilebench.runs import pair as arms
 from mobilebench.runs import run as runs
 from mobilebench.runs.plan import measured_kinds
@@ -144,7 +144,7 @@ def sentence(noise: Noise) -> str:
 def _noise(
     device: DeviceFacts,
     runtime: Runtime,
-    trials: Sequence[TrialRecord],
+    trials: Sequence[Trial],
     statistics: Mapping[str, TrialStatistics],
     metrics: Sequence[Metric],
 ) -> Noise:

@@ -38,7 +38,7 @@ from mobilebench.records.battery_current import CurrentProfile
 from mobilebench.records.device import AGENT, DeviceFacts
 from mobilebench.records.run import Run
 from mobilebench.records.runtime import Packing, Runtime
-from mobilebench.records.trial import PlannedTrial, TrialRecord
+from mobilebench.records.trial import PlannedTrial, Trial
 from mobilebench.runs import power_profiles
 from mobilebench.runs.latency_probe import latency_probe_on
 from mobilebench.runs.new_run import binary_name, new_run
@@ -95,7 +95,7 @@ class Quiet:
     def on_event(self, event: Event) -> None:
         """Says nothing."""
 
-    def on_record(self, record: TrialRecord) -> None:
+    def on_record(self, record: Trial) -> None:
         """Says nothing."""
 
 

@@ -31,7 +31,7 @@ from mobilebench.errors import InvalidRunError
 from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.timings import Timings
-from mobilebench.records.trial import PlannedTrial, TrialRecord, attempt_name
+from mobilebench.records.trial import Delegation, PlannedTrial, Trial, TrialConditions, attempt_name
 from mobilebench.store.folder import RunFolder
 
 #: After so many failures of one variant in a row, its other trials are not worth their time.
@@ -59,7 +59,7 @@ class Payload:
 
 
 OnTrial = Callable[[PlannedTrial], None]
-OnRecord = Callable[[TrialRecord], None]
+OnRecord = Callable[[Trial], None]
 OnEvent = Callable[[Event], None]
 
 
@@ -172,7 +172,7 @@ def _attempt(
     warmup_runs: int | None,
     seed: int,
     on_event: OnEvent,
-) -> TrialRecord:
+) -> Trial:
     """One attempt at a trial, kept in the folder whatever became of it."""
     started, begin = clock.now(), time.monotonic()
     name = attempt_name(trial.trial, attempt)
@@ -210,22 +210,31 @@ def _attempt(
                 for times in (result.samples_ns, result.warmup_ns, result.starts_ns)
             )
         )
+        delegation, misread = _delegation(result)
         wait = Metric("preflight_time", "ns", _CLOCK, round(waited * 1e9), 1, 1)
         metrics = (*result.metrics, *preflight_result.metrics, wait)
         record = replace(
             record,
             samples=timings.samples.size,
-            metrics=tuple(vars(metric) for metric in metrics),
+            metrics=metrics,
             predictions=result.predictions,
-            delegation=result.delegation,
-            windows=tuple(vars(window) for window in result.windows),
-            power=tuple(vars(series) for series in result.power),
-            conditions=result.conditions,
-            traces=tuple(vars(trace) for trace in result.traces),
-            warnings=tuple(dict.fromkeys((*preflight_result.warnings, *result.warnings))),
+            delegation=delegation,
+            windows=result.windows,
+            power=result.power,
+            conditions=TrialConditions.reported(result.conditions),
+            traces=result.traces,
+            warnings=tuple(dict.fromkeys((*preflight_result.warnings, *result.warnings, *misread))),
         )
     folder.append(record, timings)
     return record
+
+
+def _delegation(result: Result) -> tuple[Delegation | None, tuple[str, ...]]:
+    """Which nodes were delegated, and a warning where the device's report of it is none."""
+    try:
+        return Delegation.reported(result.delegation), ()
+    except ValueError as error:
+        return None, (f"what the device reports of delegated nodes cannot be read: {error}",)
 
 
 def _is_sustained(trial: PlannedTrial, protocol: MeasuringProtocol) -> bool:
@@ -291,10 +300,10 @@ def _without_result(
     error: TrialError | None,
     started: str = "",
     seconds: float = 0.0,
-) -> TrialRecord:
+) -> Trial:
     """The record of an attempt before what was measured is put into it."""
     invalid = isinstance(error, InvalidTrialError)
-    return TrialRecord(
+    return Trial(
         **asdict(trial),
         artifact=payload.model_sha256,
         state="valid" if error is None else "invalid" if invalid else "failed",

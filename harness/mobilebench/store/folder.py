@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 import filelock
 
@@ -25,7 +25,7 @@ from mobilebench.errors import BadInputError
 from mobilebench.files import disk_errors, write_atomically
 from mobilebench.records.run import Run, read_run
 from mobilebench.records.timings import Nanoseconds, Timings
-from mobilebench.records.trial import TrialRecord
+from mobilebench.records.trial import Trial, read_trial
 from mobilebench.store import samples as timings
 
 MANIFEST = "run.json"
@@ -160,7 +160,7 @@ class RunFolder:
 
     # Trials.
 
-    def append(self, record: TrialRecord, times: Timings | None = None) -> None:
+    def append(self, record: Trial, times: Timings | None = None) -> None:
         """Keeps one finished attempt: its times first, then its line, both on the disk.
 
         Raises:
@@ -195,16 +195,22 @@ class RunFolder:
             file.truncate(content.rfind(b"\n") + 1)
         return True
 
-    def trials(self) -> list[TrialRecord]:
+    def trials(self) -> list[Trial]:
         """The latest attempt at each trial, in the order they finished: no trial counts twice."""
-        latest: dict[str, TrialRecord] = {}
+        latest: dict[str, Trial] = {}
         for record in self.attempts():
             latest.pop(record.trial, None)
             latest[record.trial] = record
         return list(latest.values())
 
-    def attempts(self) -> list[TrialRecord]:
-        """Every finished attempt at every trial, in order. A torn last line is passed over."""
+    def attempts(self) -> list[Trial]:
+        """Every finished attempt at every trial, in order. A torn last line is passed over.
+
+        A line of which some part is damaged is its trial's failure.
+
+        Raises:
+            BadInputError: a line is no trial at all.
+        """
         path = self.path / TRIALS
         if not path.exists():
             return []
@@ -214,8 +220,8 @@ class RunFolder:
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    records.append(_record(json.loads(line)))
-                except (ValueError, TypeError, AttributeError) as error:
+                    records.append(read_trial(json.loads(line, parse_constant=_reject)))
+                except (ValueError, RecursionError) as error:
                     raise BadInputError(f"{path}:{number}: not a trial: {error}") from error
         return records
 
@@ -279,9 +285,3 @@ class RunFolder:
 
 def _reject(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number")
-
-
-def _record(document: dict[str, Any]) -> TrialRecord:
-    for name in ("metrics", "predictions", "windows", "power", "traces", "warnings"):
-        document[name] = tuple(document.get(name, ()))
-    return TrialRecord(**document)

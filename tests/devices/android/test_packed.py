@@ -53,7 +53,7 @@ def test_a_run_of_each_packing(phone: Android, connect: Connect, tmp_path: Path)
     }
     for trial in trials:
         assert trial.state == "valid", trial.reason
-        told = {metric["name"]: metric["value"] for metric in trial.metrics}
+        told = {metric.name: metric.value for metric in trial.metrics}
         assert ("unpacking_time" in told) == (trial.runtime != "plain")
         if trial.kind == "latency" and trial.runtime != "plain":
             assert 0 < told["unpacking_time"] < told["initialization_time"]

@@ -316,7 +316,7 @@ def test_a_phone_that_heats_up(phones: list[Android], tmp_path: Path, times: int
         (attempts[3].trial, number, "throttled") for number in range(1, times + 1)
     ]
     assert "it is throttled by heat (thermal status 3)" in invalid[0].reason
-    told = {m["name"]: m["value"] for m in invalid[0].metrics}
+    told = {m.name: m.value for m in invalid[0].metrics}
     assert (told["thermal_status_before"], told["thermal_status_after"]) == (0, 3)
     assert watcher.waited[0].startswith("cooling: thermal status 3, ")
     # Each trial counts once, in the plan's order, with its own samples.
