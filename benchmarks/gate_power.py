@@ -38,8 +38,7 @@ from mobilebench.analysis.gating import Series, Verdict
 from mobilebench.analysis.trial import describe
 from mobilebench.analysis.verdicts import logarithms, pairs
 from mobilebench.runs import calibrate as calibration
-from mobilebench.runs import gate
-from mobilebench.runs import pair as arms
+from mobilebench.runs import gate, pair
 from mobilebench.runs.run import Quiet
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite import policy
@@ -141,14 +140,14 @@ class Outcomes(Journal):
 def one_gate(subject: Subject, seed: int, noise: float, results: Path) -> Outcome:
     """A gate; its run is thrown away."""
     began = time.monotonic()
-    suite = arms.suite_of_files(
+    suite = pair.suite_of_files(
         subject.baseline, subject.candidate, None, {"seed": seed, "protocol": PROTOCOL}
     )
     result = gate.start(suite, LATENCY, results, ["gate_power"], Quiet())
     folder = RunFolder.open(result.folder)
     medians = {trial: describe(values).median for trial, values in folder.samples()}
     records = folder.trials()
-    sides = [[r for r in records if r.recipe == arm] for arm in (arms.BASELINE, arms.CANDIDATE)]
+    sides = [[r for r in records if r.recipe == role] for role in (pair.BASELINE, pair.CANDIDATE)]
     blocks = logarithms(pairs("latency", (sides[0], sides[1]), medians))
     shutil.rmtree(result.folder)
     return Outcome(
@@ -167,7 +166,7 @@ def noise_of(file: Path, results: Path, cache: Path) -> float:
     """The noise of a file against itself (share), measured once and kept."""
     kept = cache / f"{file.stem}.noise.json"
     if not kept.exists():
-        suite = arms.suite_of_files(file, file, None, {"protocol": PROTOCOL})
+        suite = pair.suite_of_files(file, file, None, {"protocol": PROTOCOL})
         folder, (noise,) = calibration.calibrate(suite, results, ["gate_power"], Quiet())
         shutil.rmtree(folder.path)
         kept.write_text(json.dumps(noise.metrics["latency"]), "utf-8")

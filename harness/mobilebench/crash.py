@@ -93,8 +93,8 @@ def _write(text: str) -> Path:
     return Path(name)
 
 
-def tell(error: BaseException) -> None:
-    """Says it on the error stream, if somebody still reads that."""
+def report(error: BaseException) -> None:
+    """Prints its sentence on the error stream, if somebody still reads that."""
     try:
         text = sentence(error, ["mobilebench", *sys.argv[1:]])
         print(f"mobilebench: {text}", file=sys.stderr, flush=True)

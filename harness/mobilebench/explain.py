@@ -89,7 +89,7 @@ _UNION_MEMBERS = ("str", "dict[str,any]")
 
 
 def _first(error: ValidationError) -> ErrorDetails:
-    """The fault to tell: a misspelt key first, as it is often why another one is missing."""
+    """The fault to report: a misspelt key first, as it is often why another one is missing."""
     faults = error.errors()
     return next((fault for fault in faults if fault["type"] == _UNKNOWN), faults[0])
 

@@ -371,7 +371,7 @@ def _latency(run: Run, key: Pair, place: Pair, blocks: int, ns: float) -> None:
 
 
 def sustained() -> None:
-    """Six minutes without a pause: one variant throttles, the other does not."""
+    """Six minutes of sustained inference: one variant throttles, the other does not."""
     run = Run(
         "sustained", datetime(2026, 5, 5, 14, tzinfo=UTC), 12,
         [device("pixel", "android", model="Pixel 8", android="14", soc="Tensor G3", cores=9)],

@@ -158,6 +158,6 @@ def test_loads() -> None:
     two_of_ten = load([trial(1.0)] * 2 + [trial(0.0)] * 8)
     assert (two_of_ten.disturbed, two_of_ten.withholds) == (2, True)
     assert not load([trial(1.0)] * 2 + [trial(0.0)] * 9).withholds
-    assert load([trial(0.1, 1.2)]).told("latency") == (
+    assert load([trial(0.1, 1.2)]).in_words("latency") == (
         "in 1 of 1 latency trials other guests of its host kept 1.3 of 2 CPUs busy"
     )

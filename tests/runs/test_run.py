@@ -106,7 +106,7 @@ def test_a_sustained_run(tmp_path: Path) -> None:
         assert row["sustained_steady_ns"] == trial["steady"] > 0
         assert row["latency_trials"] == 1
     page = (folder.path / "report.html").read_text()
-    assert "Without a pause" in page
+    assert "Sustained latency" in page
     assert "Latency over the minutes" in page
 
     burst = mobilebench("run", *files, "--blocks", 1, "--seconds", 0, "--results", tmp_path / "b")
@@ -135,7 +135,7 @@ def test_a_sustained_run_reports_clocks_and_heat(
     command = ("run", model, "--sustained-minutes", 1 / 60, "--cpus", "0", "--results", results)
     done = mobilebench(*command)
     assert done.returncode == 0, done.stderr
-    assert "Without a pause: as_is: " in done.stdout
+    assert "Sustained latency: as_is: " in done.stdout
     page = (only_run(results).path / "report.html").read_text("utf-8")
     for words in ("Clock (GHz)", "Heat (°C)", "cpu-1 on CPU 0"):
         assert words in page

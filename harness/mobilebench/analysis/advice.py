@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NAMED = 3
 _DISTURBED = (
     "Latency was disturbed by load, so this run cannot say which variant to ship or which is "
-    "fastest: run again on a quiet machine. Sizes and accuracies stand."
+    "fastest: run again on a quiet machine. Size and accuracy are not affected."
 )
 
 
@@ -51,7 +51,7 @@ def _ship(comparison: Comparison, measured: Sequence[Variant]) -> str:
     if all(v["accuracy"].value is None for v in comparison.variants):
         return (
             "Accuracy was not measured, so this run alone cannot say which variant to ship; "
-            "it compares size and speed."
+            "it only compares size and latency."
         )
     within = comparison.requirement.shown()
     keeping = [v for v in measured if comparison.requirement.status(v) == "met"]

@@ -1,6 +1,6 @@
 """What a phone's battery current means: makers differ in its unit and in its sign.
 
-On paper it is in µA and positive while charging. Phones have been seen that tell mA, that are
+On paper it is in µA and positive while charging. Phones have been seen that report mA, that are
 positive while discharging, and that say the same number for ever. Nothing is guessed that the
 readings do not show.
 """
@@ -52,8 +52,8 @@ def detect(current: Floats, volts: float) -> CurrentProfile | str:
     watts = {unit: mean * factor * volts for unit, factor in UNITS.items()}
     plausible = [unit for unit, value in watts.items() if _LEAST_WATTS <= value <= _MOST_WATTS]
     if not plausible:
-        told = " or ".join(f"{value:.3g} W in {unit}" for unit, value in watts.items())
-        return f"its current of {mean:.4g} would be {told}: neither can be"
+        either = " or ".join(f"{value:.3g} W in {unit}" for unit, value in watts.items())
+        return f"its current of {mean:.4g} would be {either}: neither is plausible"
     unit: Literal["µA", "mA"] = "µA" if plausible[0] == "µA" else "mA"
     return CurrentProfile(unit, "positive" if positive > 0.5 else "negative")
 
@@ -62,7 +62,7 @@ def contradiction(profile: CurrentProfile, current: Floats, moved_ah: float, sec
     """What a charge counter says against a current, or nothing.
 
     Args:
-        profile: how the current is told.
+        profile: how the current is reported.
         current: (n,) the numbers as the phone says them, spread evenly over the time.
         moved_ah: how far the charge counter fell meanwhile, ampere hours.
         seconds: how long that took.

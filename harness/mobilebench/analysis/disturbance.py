@@ -33,7 +33,7 @@ class Load:
     """How many of some trials were disturbed, and by what.
 
     ``busy`` is the median of the CPUs that others kept busy in those, of ``cpus``; ``stolen``
-    whether most of it was other guests of the same host. A device that tells no load has none.
+    whether most of it was other guests of the same host. A device that reports no load has none.
     """
 
     disturbed: int = 0
@@ -47,7 +47,7 @@ class Load:
         """Whether nothing may be concluded of these trials."""
         return self.disturbed > 0 and self.disturbed >= TOO_MANY * self.trials
 
-    def told(self, kind: str) -> str:
+    def in_words(self, kind: str) -> str:
         """In words: ``in 5 of 6 latency trials other processes kept 1.9 of 2 CPUs busy``."""
         who = "other guests of its host" if self.stolen else "other processes"
         cpus = f"{self.cpus} CPU{'s' if self.cpus > 1 else ''}"
@@ -76,8 +76,8 @@ def described(
     found: dict[Key, list[Conditions]] = defaultdict(list)
     for r in trials:
         if r.kind == kind and r.state == "valid":
-            told = conditions.describe(r.metrics, r.conditions, threads.get(r.runtime, 1))
-            found[Key.of(r)].append(told)
+            one = conditions.describe(r.metrics, r.conditions, threads.get(r.runtime, 1))
+            found[Key.of(r)].append(one)
     return {key: tuple(all_of) for key, all_of in found.items()}
 
 
@@ -85,7 +85,7 @@ def withheld(own: Load, base: Load | None, kind: str = "latency") -> str:
     """Why a variant's numbers are not set against its baseline's; empty if they may be."""
     for side, whose in ((own, ""), (base, "the baseline was ")):
         if side is not None and side.withholds:
-            return f"{whose}disturbed by load: {side.told(kind)}"
+            return f"{whose}disturbed by load: {side.in_words(kind)}"
     return ""
 
 
@@ -108,7 +108,7 @@ def banners(run: Run, by_variant: Mapping[Key, Sequence[Conditions]]) -> tuple[s
         where = f" on {device}" if len(devices) > 1 else ""
         which = "it" if len(hit) == len(here) else f"that of {_names(hit)}"
         said.append(
-            f"Disturbed by load{where}: {total.told('latency')}. Latency is shown, but no "
+            f"Disturbed by load{where}: {total.in_words('latency')}. Latency is shown, but no "
             f"speed-up, ranking or verdict is drawn from {which}; run again on a quiet machine."
         )
     return tuple(said)
@@ -121,8 +121,8 @@ def tolerated(by_variant: Mapping[Key, Sequence[Conditions]]) -> str:
         return ""
     total = load(c for trials in by_variant.values() for c in trials)
     return (
-        f"Some load: {total.told('latency')}. They are fewer than {TOO_MANY:.0%} of any variant's "
-        "and are judged with the others."
+        f"Some load: {total.in_words('latency')}. They are fewer than {TOO_MANY:.0%} of any "
+        "variant's and are judged with the others."
     )
 
 

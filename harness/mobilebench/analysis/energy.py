@@ -5,8 +5,8 @@ Of each pair of windows, one idle and one under load next to each other in rando
     energy per inference = (E_load - P_idle * T_load) / N
 
 so that what the device draws anyhow (screen, radio, this very recording) cancels, and slow drift
-with it. A counter that cannot tell gives no number but a reason: one that is coarser than what is
-asked of it, stood still, or sees the charger's current instead of the device's.
+with it. A counter that cannot measure it gives no number but a reason: it is coarser than what is
+asked of it, did not change, or sees the charger's current instead of the device's.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class TrialEnergy:
         source: the counter, by its name and files.
         resolution: its step, in joules a window.
         idle_watts, load_watts: medians over windows.
-        profile: how the phone tells its current, where the counter is one.
+        profile: how the phone reports its current, where the counter is one.
         reason: why there is no number.
     """
 
@@ -87,7 +87,7 @@ class _Window:
 
 @dataclass(frozen=True)
 class _Series:
-    """Times in seconds; values in SI units, or as told where a unit cannot be believed."""
+    """Times in seconds; values in SI units, or as reported where a unit cannot be believed."""
 
     name: str
     quantity: str
@@ -116,12 +116,12 @@ def of_trial(
     profile: CurrentProfile | None = None,
     prefer: str = "",
 ) -> TrialEnergy:
-    """The energy per inference by the best counter that can tell it.
+    """The energy per inference by the best counter that can measure it.
 
     Args:
         windows: idle and load in pairs.
         power: each counter's readings.
-        profile: how this model of phone tells its battery's current, if that is known.
+        profile: how this model of phone reports its battery's current, if that is known.
         prefer: the name of a counter; no other is then taken.
     """
     found = [_window(window) for window in windows]
@@ -194,7 +194,7 @@ _Reckoning = Callable[[Sequence[_Window], CurrentProfile | None], _Account]
 
 
 def _accounts(group: Sequence[_Series]) -> Iterable[_Reckoning]:
-    """The ways in which a group can tell energy, the surest first."""
+    """The ways in which a group can measure energy, the surest first."""
     by_quantity: dict[str, list[_Series]] = {}
     for series in group:
         by_quantity.setdefault(series.quantity, []).append(series)
@@ -233,8 +233,8 @@ def _counted(group: Sequence[_Series], windows: Sequence[_Window], sign: int = 1
     step = 0.0
     seconds = np.zeros(len(windows))
     for series in group:
-        told, seconds = _differences(series, windows, sign)
-        joules += told
+        changes, seconds = _differences(series, windows, sign)
+        joules += changes
         step += _step(series)
     if not joules.any():
         raise _CannotTellError("it stood still in every window: suspended, or slower than them")
@@ -244,7 +244,7 @@ def _counted(group: Sequence[_Series], windows: Sequence[_Window], sign: int = 1
 def _differences(series: _Series, windows: Sequence[_Window], sign: int) -> tuple[Floats, Floats]:
     if not series.values.size:
         raise _CannotTellError("it was not read")
-    told, seconds = [], []
+    changes, seconds = [], []
     for window in windows:
         near = max(_WAKING, _NEAR * (window.end - window.start))
         ends = []
@@ -266,11 +266,11 @@ def _differences(series: _Series, windows: Sequence[_Window], sign: int) -> tupl
             change += series.maximum
             if not 0 <= change < series.maximum / 2:
                 raise _CannotTellError("it went backwards, and not because it wraps")
-        told.append(change)
+        changes.append(change)
         seconds.append(float(series.times[last] - series.times[first]))
     if min(seconds) <= 0:
         raise _CannotTellError("its readings have the same time at both ends of a window")
-    return np.array(told), np.array(seconds)
+    return np.array(changes), np.array(seconds)
 
 
 def _step(series: _Series) -> float:
@@ -320,7 +320,7 @@ def _current(
 
 
 def _moved(charge: Sequence[_Series]) -> tuple[float, float] | None:
-    """How far a charge counter fell (ampere hours) in how many seconds, if it tells."""
+    """How far a charge counter fell (ampere hours) in how many seconds, if it reports it."""
     if not charge or charge[0].values.size < 2:
         return None
     series = charge[0]

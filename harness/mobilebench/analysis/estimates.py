@@ -44,7 +44,7 @@ class Interval:
 class Estimate:
     """A number that was measured, or the reason why there is none.
 
-    ``reason`` tells why ``value`` is None or, where there is a value, why ``interval`` is.
+    ``reason`` says why ``value`` is None or, where there is a value, why ``interval`` is.
     ``n`` counts the replicates: trials of a median, samples of an accuracy.
     """
 

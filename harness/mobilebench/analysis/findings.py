@@ -49,7 +49,7 @@ def findings(variant: Variant, required: AccuracyRequirement) -> tuple[Remark, .
 def _load(variant: Variant) -> Iterator[Remark]:
     """The first of all causes: what else is odd about the times may well come from it."""
     if variant.load.disturbed:
-        seen = variant.load.told("latency")
+        seen = variant.load.in_words("latency")
         withheld = ", so nothing is concluded of its latency" if variant.load.withholds else ""
         yield Remark("load", f"Disturbed by load: {seen}{withheld}.")
 
@@ -178,8 +178,8 @@ def _minutes(found: Sustained, loaded: bool) -> Iterator[Remark]:
     cause = f" {_BY_LOAD.capitalize()}." if loaded else ""
     yield Remark(
         "throttling",
-        f"{verb} after {units.long_duration(after.value)} without a pause{of}; its steady state "
-        f"is {units.percent(abs(change))} {word} than its first minute.{cause}",
+        f"{verb} after {units.long_duration(after.value)} of sustained inference{of}; its steady "
+        f"state is {units.percent(abs(change))} {word} than its first minute.{cause}",
     )
 
 

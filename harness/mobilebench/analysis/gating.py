@@ -1,9 +1,10 @@
 """The gate's tests: sign flips against a margin, two looks, Holm over metrics.
 
-A block holds one trial of each arm in random order. If the candidate is exactly as much worse as
-the margin allows, then the arms of a block, less that margin, could be swapped without anybody
-noticing: every pattern of signs of the blocks' differences is equally likely. That is all the
-tests assume, and it makes their error rates exact for any distribution.
+A block holds one trial of the baseline and one of the candidate, in random order. If the candidate
+is exactly as much worse as the margin allows, then the two trials of a block, less that margin,
+could be swapped without anybody noticing: every pattern of signs of the blocks' differences is
+equally likely. That is all the tests assume, and it makes their error rates exact for any
+distribution.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ALPHAS = (0.02, 0.03)
 #: The first look's blocks where one metric is tested: the fewest of which an interval exists.
 FIRST_BLOCKS = 6
 
-#: A difference below so many times the noise of identical arms is nobody's regression.
+#: A difference below so many times the noise of identical variants is no regression.
 NOISE_FACTOR = 2.0
 
 # Differences closer than this are ties: a change of units must not break one (share).
@@ -174,13 +175,13 @@ def decide(family: Sequence[Series], looks: Sequence[Look]) -> tuple[Decision, .
 
 
 def noise(worse: Sequence[float]) -> float:
-    """How much two identical arms differ within a block: a robust standard deviation (share).
+    """How much two identical variants differ within a block: a robust standard deviation (share).
 
-    Of identical arms the true difference is 0, so the median distance from 0 is taken; it does
+    Of identical variants the true difference is 0, so the median distance from 0 is taken; it does
     not follow the few blocks that something else disturbed, as the tests do not.
 
     Args:
-        worse: the logarithms of the ratio of identical arms, one a block.
+        worse: the logarithms of the ratio of identical variants, one a block.
 
     Raises:
         ValueError: there are none.

@@ -1,4 +1,4 @@
-"""What minutes of inference without a pause do to latency: each minute's median, and throttling.
+"""What minutes of sustained inference do to latency: each minute's median, and throttling.
 
 A phone's first minute says little of its tenth: it heats up and is slowed down. A sustained trial
 is cut into minutes, as the samples follow each other; one of less than four minutes into quarters,
@@ -100,7 +100,7 @@ def describe(
     Args:
         samples_ns: (n,) the timed inferences in the order they ran, positive nanoseconds.
         starts_ns: (n,) when each of them began; None: they followed each other without a gap.
-        minute: how long a minute is (ns), see :func:`minute_ns`.
+        minute: how long a minute is (ns), see ``minute_ns``.
         traces: the counters that were read meanwhile; they are passed on.
 
     Raises:

@@ -98,8 +98,8 @@ def points(difference: float, decimals: int = 1) -> str:
 
 
 def grouped(number: int) -> str:
-    """A count with thin spaces between its thousands."""
-    return f"{number:,}".replace(",", "\N{THIN SPACE}")
+    """A count with narrow spaces between its thousands, where no line breaks."""
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def decimals_of_share(n: int) -> int:

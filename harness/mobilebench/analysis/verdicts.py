@@ -269,7 +269,7 @@ def _disturbed(metric: Metric, compared: Compared) -> str:
         )
         if load.withholds:
             return (
-                f"disturbed by load: {load.told(metric.kind)} of the {name}; "
+                f"disturbed by load: {load.in_words(metric.kind)} of the {name}; "
                 "run again on a quiet machine"
             )
     return ""

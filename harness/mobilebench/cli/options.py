@@ -46,7 +46,7 @@ def errors_as_sentences(context: click.Context) -> Iterator[None]:
         if isinstance(error, BrokenPipeError) and _reader_has_gone():
             silence()
             context.exit(0)
-        crash.tell(error)
+        crash.report(error)
         context.exit(crash.EXIT_CODE)
 
 

@@ -85,7 +85,7 @@ class _Lane:
 
 
 class _Time(ProgressColumn):
-    """The time left where it can be told; else, and at the end, the time that it took."""
+    """The time left where it can be estimated; else, and at the end, the time that it took."""
 
     max_refresh = 0.5
 
@@ -137,7 +137,7 @@ class RunDisplay:
     ) -> None:
         if not self._progress.live.is_started:
             return
-        # An error is told on a clean line, not below a bar that stands still for ever.
+        # An error is printed on a clean line, not below a bar that never moves again.
         self._progress.live.transient = error is not None or self._preparing is not None
         self._progress.stop()
 
@@ -151,7 +151,7 @@ class RunDisplay:
     def compressing(self, progress: CompressProgress) -> None:
         """Shows the variant that is being made, and below it how far its step is."""
         if self._compressing is None:
-            # Some variants take seconds and some hours: no time left can be told of all.
+            # Some variants take seconds and some hours: no time left can be estimated for all.
             self._compressing = self._begin(progress.total, uneven=True)
         what = f"{progress.model} · {progress.recipe}" if progress.recipe else progress.model
         text = (
@@ -260,7 +260,7 @@ class RunDisplay:
             self._complain("failed", what, record.reason)
 
     def _begin(self, total: float | None, *, uneven: bool = False) -> TaskID:
-        # Started with its first task: bad input is told without an empty bar above it.
+        # Started with its first task: bad input is reported without an empty bar above it.
         self._progress.start()
         if self._preparing is not None:
             self._progress.remove_task(self._preparing)
@@ -280,7 +280,7 @@ class RunDisplay:
         self._progress.update(task, description=f"[bold]measure[/]   {_fit(text)}")
 
     def _seconds(self, kind: str) -> float:
-        # The trial that tells how much warm-up a gate needs is timed as any other.
+        # The trial that finds how much warm-up a gate needs is timed as any other.
         of = "latency" if kind == "warmup" else kind
         return _AROUND_A_TRIAL + self._protocol.expected_seconds(of)
 

@@ -13,7 +13,7 @@ from mobilebench.records.trial import TrialConditions
 
 def problems_during(result: Result) -> Iterator[PreflightProblem]:
     """What makes a trial invalid; load of other processes only disturbs it."""
-    values = conditions.told(result.metrics)
+    values = conditions.values_of(result.metrics)
     if conditions.replugged(values):
         yield PreflightProblem("plug", "it was plugged in or unplugged meanwhile")
     # What slows a device down changes neither memory nor answers.

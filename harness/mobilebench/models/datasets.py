@@ -77,7 +77,7 @@ class Dataset:
 
         Args:
             input_shape: of one sample, without the batch.
-            classes: how many classes the model tells apart; None if it is no classifier.
+            classes: how many classes the model distinguishes; None if it is no classifier.
             scale: whether integer images (0..255) become 0..1, as the zoo's models want them;
                 MNIST's always do, and a user's own model takes its own data as they are.
             stored: the integer type in which integers go into the model as they are; None: they

@@ -64,7 +64,7 @@ def fit_inputs(
         if name not in named or name not in wanted:
             lack = "no samples for" if name in wanted else "samples for the unknown"
             raise BadInputError(
-                f"{origin} has {lack} input {name!r}; the model's inputs are {_told(wanted)}"
+                f"{origin} has {lack} input {name!r}; the model's inputs are {_described(wanted)}"
             )
     return {
         name: _fit(named[name], shape, np.dtype(kind), f"{origin}: {_KEY}{SEPARATOR}{name}")
@@ -117,5 +117,5 @@ def _fit(x: Array, shape: tuple[int, ...], kind: np.dtype[Any], where: str) -> A
     return whole(x, kind, where).reshape(len(x), *shape)
 
 
-def _told(wanted: Mapping[str, tuple[tuple[int, ...], Any]]) -> str:
+def _described(wanted: Mapping[str, tuple[tuple[int, ...], Any]]) -> str:
     return ", ".join(f"{name} {shape}" for name, (shape, _) in wanted.items())

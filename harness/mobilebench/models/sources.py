@@ -60,7 +60,7 @@ class Source:
 
     @property
     def ends(self) -> tuple[int, int]:
-        """How many inputs and outputs it has, as far as can be told without TensorFlow."""
+        """How many inputs and outputs it has, as far as can be known without TensorFlow."""
         return count_ends(self.path) if self.kind == "keras" else (1, 1)
 
     @property

@@ -20,7 +20,7 @@ import numpy as np
 from mobilebench.errors import BadInputError
 from mobilebench.models.array import Array
 
-#: Steps in one graph call at most: masks are updated and progress is told in between.
+#: Steps in one graph call at most: masks are updated and progress is reported in between.
 _STEPS_A_CALL = 16
 #: Bytes of samples in one step at most: 34 images of 224 x 224 x 3. With twice as many, MobileNetV2
 #: with its activations and their gradients took more than 7 GiB.
@@ -49,7 +49,7 @@ class TrainingSettings:
 class TrainingData:
     """What a training step works with.
 
-    ``x`` (count, *input shape*) float32 and ``y`` (count,) class indices; ``on_epoch`` is told
+    ``x`` (count, *input shape*) float32 and ``y`` (count,) class indices; ``on_epoch`` is given
     the epochs done, also when one is done in part, and the epochs in all.
     """
 

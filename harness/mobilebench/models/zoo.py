@@ -7,7 +7,7 @@ The digit models follow the two networks that texts on distillation use (784-128
 784-64-10) and LeNet-300-100 and LeNet-5 (LeCun et al. 1998, as Han et al. 2016 prune them).
 ResNet-8, DS-CNN and the autoencoder are those of MLPerf Tiny (Banbury et al. 2021), with the
 inputs of the data that can be had. MobileNetV2 (Sandler et al. 2018) and the autoencoder come with
-random weights: their speed and size are right, their answers mean nothing.
+random weights: their size and latency are valid, their answers are not.
 """
 
 from __future__ import annotations

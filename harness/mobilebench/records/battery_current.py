@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 @dataclass(frozen=True)
 class CurrentProfile:
-    """How one model of phone tells its battery's current.
+    """How one model of phone reports its battery's current.
 
     ``unit`` is ``µA`` or ``mA``; ``discharging`` is the sign of the number while the battery
     discharges, ``positive`` or ``negative``.

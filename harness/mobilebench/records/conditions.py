@@ -1,8 +1,8 @@
 """Under which conditions a trial ran: clocks, caps, throttling and other processes' load.
 
 Read from the metrics that the agents report around a trial (``docs/protocol.md`` names them): the
-one place that says what a throttled or capped trial is. Devices make it invalid, the analysis tells
-of it. What a device does not tell is not held against it.
+one place that says what a throttled or capped trial is. Devices make it invalid, the analysis
+reports it. What a device does not report is not held against it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mobilebench.records.trial import TrialConditions
 #: A busy cluster that ends so far below its limit (a share) was slowed down by something.
 FAR_BELOW = 0.7
 
-#: Load of others makes no trial invalid, but is told: they may use so much of the CPUs that a
+#: Load of others makes no trial invalid, but is reported: they may use so much of the CPUs that a
 #: trial leaves free (a share), and so much more (CPUs).
 _SHARE_OF_ROOM, _ALWAYS = 0.5, 0.1
 
@@ -26,13 +26,13 @@ _SHARE_OF_ROOM, _ALWAYS = 0.5, 0.1
 #: a few of them, so many say nothing.
 _LENIENT_TICKS = 3
 
-#: What a Raspberry Pi's firmware tells by bits; each is also told, 16 bits higher, since boot.
+#: The bits of a Raspberry Pi's firmware; 16 bits higher, each says whether it was so since boot.
 _FIRMWARE = {1: "under-voltage", 2: "frequency capped", 4: "throttled", 8: "soft temperature limit"}
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """One trial's; None where the device does not tell.
+    """One trial's; None where the device does not report it.
 
     ``frequency`` and ``limit`` (Hz) are those at its end of the cluster that ran it; ``load_other``
     and ``load_stolen`` are means, in CPUs, of the ``cpus`` that it could run on. ``capped``,
@@ -63,7 +63,7 @@ def describe(
         threads: how many it ran with.
     """
     metrics = list(metrics)
-    values = told(metrics)
+    values = values_of(metrics)
     cluster = _cluster(values, values.get("last_cpu"))
     name = "" if cluster is None else f"after_cpu{cluster}_frequency"
     heat = [v for key, v in values.items() if re.fullmatch(r"after_zone\d+_temperature", key)]
@@ -84,7 +84,7 @@ def describe(
     )
 
 
-def told(metrics: Iterable[Metric]) -> dict[str, float]:
+def values_of(metrics: Iterable[Metric]) -> dict[str, float]:
     """The values of the metrics that have one, by name."""
     return {metric.name: metric.value for metric in metrics if metric.value is not None}
 
@@ -93,7 +93,7 @@ def capped(values: Mapping[str, float], cpus: Sequence[int] = ()) -> str:
     """Whether a cluster's frequency was limited below the hardware's, before or after the trial.
 
     Args:
-        values: see :func:`told`.
+        values: of the metrics, by name; see ``values_of``.
         cpus: where the trial could run; clusters without any of them do not count. Empty: all do.
     """
     clusters = _clusters(values)
@@ -155,8 +155,8 @@ def loaded(
     """Whether others used more of its CPUs than the trial left free.
 
     Args:
-        values: see :func:`told`.
-        cpus: on how many it could run; 0: not told.
+        values: of the metrics, by name; see ``values_of``.
+        cpus: on how many it could run; 0: not reported.
         threads: how many it ran with.
         resolution: what one tick of the counter makes, CPUs.
     """
@@ -190,7 +190,7 @@ def _resolution(metrics: Iterable[Metric], name: str) -> float:
 
 
 def _clusters(values: Mapping[str, float]) -> list[int]:
-    """The first CPU of each cluster that tells its frequency, in order."""
+    """The first CPU of each cluster that reports its frequency, in order."""
     matches = (re.match(r"(?:before|after)_cpu(\d+)_frequency_", name) for name in values)
     return sorted({int(match.group(1)) for match in matches if match})
 

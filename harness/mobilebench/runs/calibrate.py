@@ -26,7 +26,7 @@ from mobilebench.records.device import DeviceFacts
 from mobilebench.records.run import Run
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import Trial
-from mobilebench.runs import pair as arms
+from mobilebench.runs import pair
 from mobilebench.runs import run as runs
 from mobilebench.runs.plan import measured_kinds
 from mobilebench.store.folder import RunFolder
@@ -62,12 +62,12 @@ def calibrate(
         InvalidRunError: a trial failed, or others' load disturbed them, so that there is no noise
             to speak of; the run is kept.
     """
-    arms.ensure_bursts(suite)
+    pair.ensure_bursts(suite)
     metrics = [metric for metric in registry().values() if metric.test == "paired"]
     kinds = measured_kinds(metrics, suite.protocol.energy)
 
     def shape(run: Run, _: Mapping[str, Path]) -> Run:
-        return run.model_copy(update={"plan": arms.plan(run, BLOCKS, kinds)})
+        return run.model_copy(update={"plan": pair.plan(run, BLOCKS, kinds)})
 
     folder = runs.start(suite, results, command, watcher, shape)
     run, trials = folder.run(), folder.trials()
@@ -82,9 +82,9 @@ def calibrate(
         for load in map(disturbance.load, disturbance.described(run, trials, kind).values()):
             if load.withholds:
                 raise InvalidRunError(
-                    f"{load.told(kind)}, so no noise was kept: it would be that load's, and widen "
-                    "every later gate's margin; calibrate again on a quiet machine; the run is in "
-                    f"{folder.path}"
+                    f"{load.in_words(kind)}, so no noise was kept: it would be that load's, and "
+                    "widen every later gate's margin; calibrate again on a quiet machine; the run "
+                    f"is in {folder.path}"
                 )
     statistics = statistics_of(folder.samples(), metrics)
     found = []
@@ -156,7 +156,7 @@ def _noise(
             profile=profile,
             counter=counter,
         )
-        for recipe in (arms.BASELINE, arms.CANDIDATE)
+        for recipe in (pair.BASELINE, pair.CANDIDATE)
     )
     found: dict[str, float] = {}
     for metric in metrics:

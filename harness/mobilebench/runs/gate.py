@@ -17,9 +17,7 @@ from mobilebench.metrics import Metric, registry
 from mobilebench.records.device import AGENT
 from mobilebench.records.gate import Gate, Pair, PairNoise
 from mobilebench.records.run import Run
-from mobilebench.runs import calibrate as calibration
-from mobilebench.runs import gate_interface
-from mobilebench.runs import pair as arms
+from mobilebench.runs import calibrate, gate_interface, pair
 from mobilebench.runs import run as runs
 from mobilebench.runs.plan import measured_kinds
 from mobilebench.runs.verdict import VERDICT, GateResult, document
@@ -38,7 +36,7 @@ def start(
         policy: what is looked at, and how much worse it may get.
         results: where the run gets its folder.
         command: how it was asked for; kept with the run.
-        watcher: told how it goes.
+        watcher: is given the progress.
 
     Returns:
         The result; INVALID with the reason if a candidate has other inputs or outputs than its
@@ -48,7 +46,7 @@ def start(
         BadInputError: there is nothing to compare; nothing was written.
         InterruptedRunError: by Ctrl-C; the gate can be resumed.
     """
-    arms.ensure_bursts(suite)
+    pair.ensure_bursts(suite)
     if suite.executor != AGENT:
         raise BadInputError(
             f"a gate judges by samples, and {suite.executor} keeps none: leave 'executor' out"
@@ -98,7 +96,7 @@ def record_fault(path: Path, error: Exception) -> None:
     """Keeps with the run, if it was begun, that its gate ended in an unexpected exception."""
     if isinstance(error, MobileBenchError):
         return
-    # Whatever is broken may be broken here, too; the exception itself is told in any case.
+    # Whatever is broken may be broken here, too; the exception itself is reported in any case.
     with contextlib.suppress(Exception):
         _keep(RunFolder.open(path), fault(path, error))
 
@@ -119,8 +117,8 @@ def stored(folder: RunFolder) -> GateResult | None:
     if run.state == "finished":
         return judge(folder)
     try:
-        told = json.loads((folder.path / VERDICT).read_text("utf-8"))
-        reason = str(told["invalid"])
+        verdict = json.loads((folder.path / VERDICT).read_text("utf-8"))
+        reason = str(verdict["invalid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return GateResult(folder.path.name, folder.path, (), (), invalid=reason) if reason else None
@@ -178,7 +176,7 @@ def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
     if _undecided(result) and blocks < result.looks[-1].blocks:
         policy, _ = _policy_of(_gate_of(run, folder.path), folder.path)
         kinds = _kinds(policy, run.suite.protocol.energy)
-        plan = arms.plan(run, result.looks[-1].blocks, kinds)
+        plan = pair.plan(run, result.looks[-1].blocks, kinds)
         with folder.locked():
             folder.write_run(run.model_copy(update={"plan": plan, "state": "running"}))
         try:
@@ -223,14 +221,14 @@ def _gated(run: Run, files: Mapping[str, Path], suite: Suite, policy: Policy) ->
     tested = len(pairs) * sum(m.test == "paired" and m.kind in kinds for m in _enabled(policy))
     looks = gating.plan_looks(tested, max(gating.FIRST_BLOCKS, suite.protocol.blocks))
     noise = tuple(
-        PairNoise(pair=pair, noise=found.metrics)
-        for pair in pairs
-        if (found := _noise(run, pair, made.get((pair.model, pair.baseline), "")))
+        PairNoise(pair=compared, noise=found.metrics)
+        for compared in pairs
+        if (found := _noise(run, compared, made.get((compared.model, compared.baseline), "")))
     )
     gate = Gate(policy=policy.document(), looks=looks, pairs=tuple(pairs), noise=noise)
     return run.model_copy(
         update={
-            "plan": arms.plan(run, looks[0].blocks, kinds),
+            "plan": pair.plan(run, looks[0].blocks, kinds),
             "warnings": (*run.warnings, *warnings),
             "gate": gate,
         }
@@ -257,9 +255,9 @@ def _kinds(policy: Policy, energy: bool) -> tuple[str, ...]:
     return measured_kinds(_enabled(policy), energy) or ("latency",)
 
 
-def _noise(run: Run, pair: Pair, artifact: str) -> calibration.Noise | None:
-    device, runtime = run.device(pair.device), run.runtime(pair.runtime)
-    return calibration.known(device, runtime, artifact) if device and runtime else None
+def _noise(run: Run, compared: Pair, artifact: str) -> calibrate.Noise | None:
+    device, runtime = run.device(compared.device), run.runtime(compared.runtime)
+    return calibrate.known(device, runtime, artifact) if device and runtime else None
 
 
 def _warnings(run: Run, comparisons: Sequence[Comparison]) -> list[str]:

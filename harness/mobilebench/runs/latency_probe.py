@@ -31,7 +31,7 @@ _RUNS = 20
 _MAX_SECONDS = 30.0
 _TIMEOUT_SECONDS = 120.0
 
-#: What tells one device from another, whatever it is called.
+#: What distinguishes one device from another, whatever it is called.
 _IDENTITY = ("board", "model", "serial", "cpu", "machine")
 
 

@@ -25,7 +25,7 @@ def measured_kinds(metrics: Iterable[Metric], energy: bool) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class PlannedVariant:
-    """A variant that has an artifact; ``labelled`` if there are data to tell its accuracy by."""
+    """A variant that has an artifact; ``labelled`` if there are data to measure its accuracy on."""
 
     model: str
     recipe: str

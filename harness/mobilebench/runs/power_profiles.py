@@ -1,4 +1,4 @@
-"""How each model of phone tells its battery's current, as far as real discharges have shown it.
+"""How each model of phone reports its battery's current, as far as real discharges have shown it.
 
 It is kept in the cache folder, a file a model, when a run on battery has found it out, and held
 against the readings of every later run. A suite's ``battery_current`` goes before it.
@@ -20,11 +20,11 @@ def learn(folder: RunFolder) -> None:
     for device in folder.run().devices:
         if device.battery_current is not None:
             continue
-        told = (
+        profiles = (
             trial_energy(trial, None, device.power_counter).profile
             for trial in folder.trials()
             if (trial.device, trial.kind, trial.state) == (device.name, "energy", "valid")
         )
-        found = {profile for profile in told if profile is not None}
+        found = {profile for profile in profiles if profile is not None}
         if len(found) == 1:
             current_profiles.keep(device.info, found.pop(), folder.path.name)

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 
 class Watcher(Protocol):
-    """Who is told how a run goes."""
+    """Is given a run's progress."""
 
     def compressing(self, progress: Progress) -> None:
         """A variant is being made."""
@@ -66,15 +66,15 @@ class Watcher(Protocol):
 
     @property
     def on_trial(self) -> OnTrial:
-        """Told of each trial that starts."""
+        """Is given each trial that starts."""
 
     @property
     def on_event(self) -> OnEvent:
-        """Told of what an agent says."""
+        """Is given what an agent reports."""
 
     @property
     def on_record(self) -> OnRecord:
-        """Told of each trial that ended."""
+        """Is given each trial that ended."""
 
 
 class Quiet:
@@ -117,7 +117,7 @@ def start(
         suite: what to compare.
         results: where the run gets its folder.
         command: how it was asked for; kept with the run.
-        watcher: told how it goes.
+        watcher: is given the progress.
         shape: what a gate makes of the run, its plan above all.
 
     Raises:
@@ -201,7 +201,7 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
 
 
 def _ensure_judged(suite: Suite, outcome: Outcome) -> None:
-    """Refuses to measure for long what could never tell whether a floor is kept."""
+    """Refuses to measure for long what could never show whether a requirement is met."""
     for model in suite.models:
         key = next((k for k in REQUIREMENTS if getattr(model, k) is not None), None)
         made = [artifact for artifact in outcome.artifacts if artifact.model == model.name]
@@ -252,7 +252,7 @@ def _suite_of(run: Run, path: Path) -> Suite:
 
 
 def exit_code(folder: RunFolder) -> int:
-    """What a run tells its caller: 0 all valid, 1 something failed, 4 something is invalid.
+    """The exit code of a run: 0 all valid, 1 something failed, 4 something is invalid.
 
     Without a valid trial at all it is invalid, too.
     """

@@ -119,7 +119,7 @@ def plugged_in() -> Iterator[str]:
 
 
 def _device_name(text: str, taken: Sequence[str]) -> str:
-    """A device's model as a name; two phones of one model are told apart by a number."""
+    """A device's model as a name; two phones of one model are distinguished by a number."""
     name = file_name(text).strip("-._")[:50] or "device"
     number = 2
     while name in taken:

@@ -1,7 +1,7 @@
 """Carries a plan out on one device: look, push, run, keep; whatever a trial does, the next runs.
 
-A trial that the device's state spoilt is repeated at once, so that the plan keeps its order; every
-attempt is kept.
+A trial that the device's state invalidated is repeated at once, so that the plan keeps its order;
+every attempt is kept.
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ def run_session(
         runtimes: by name.
         protocol: how often and how long.
         seed: of the random inputs.
-        on_trial: told of each trial that starts.
-        on_event: told of what the agent says meanwhile.
-        on_record: told of each attempt that ended.
+        on_trial: is given each trial that starts.
+        on_event: is given what the agent reports meanwhile.
+        on_record: is given each attempt that ended.
         stop: set by somebody else, it ends the session within a second; the trial under way is
             dropped.
 
@@ -97,7 +97,7 @@ def run_session(
         InvalidRunError: results can no longer be written, or the device is unfit to go on.
     """
 
-    def told(trial: PlannedTrial, event: Event) -> None:
+    def report(trial: PlannedTrial, event: Event) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         on_event(replace(event, trial=trial.trial))
@@ -132,7 +132,7 @@ def run_session(
                     protocol,
                     warmups.get(place) if trial.kind == "latency" else None,
                     seed,
-                    partial(told, trial),
+                    partial(report, trial),
                 )
             on_record(record)
             if record.code == "too_hot":
@@ -147,10 +147,10 @@ def run_session(
 def fixed_warmup(
     folder: RunFolder, plan: Sequence[PlannedTrial], model: str, runtime: str
 ) -> int | None:
-    """How many warm-up runs the baseline took in the trial that was made to tell.
+    """How many warm-up runs the baseline took in the trial that was made to find it.
 
     Returns:
-        The number; None if the plan has no such trial, or it told nothing: then the protocol's
+        The number; None if the plan has no such trial, or it found nothing: then the protocol's
         own limits hold.
     """
     found = [t.trial for t in plan if (t.kind, t.model, t.runtime) == ("warmup", model, runtime)]
@@ -194,7 +194,7 @@ def _attempt(
     except InvalidTrialError as invalid:
         result = invalid.result
         if result is not None and invalid.heat and _is_sustained(trial, protocol):
-            # Heat is what such a trial is about.
+            # Such a trial measures the effect of heat.
             result = replace(result, warnings=(*result.warnings, f"at its end {invalid.reason}"))
         else:
             error = invalid

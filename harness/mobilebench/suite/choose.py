@@ -85,7 +85,7 @@ def _document_of_files(
         "name": _model_name(first),
         "source": str(first),
         "recipes": list(recipes),
-        # Files of one name in different folders are told apart by the folder.
+        # Files of one name in different folders are distinguished by the folder.
         "ready": {
             other.stem if names[other.stem] == 1 else str(other.with_suffix("")): str(other)
             for other in others

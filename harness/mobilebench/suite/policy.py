@@ -50,7 +50,7 @@ class DifferencePolicy(BaseModel):
 
 
 class MetricPolicy(DifferencePolicy):
-    """What a metric must keep to, judged by the ratio of its values if it has a floor.
+    """What a metric must keep to, judged by the ratio of its values where ``floor`` applies.
 
     Attributes:
         floor: a change of less than that is never a regression, in the metric's unit: of a small

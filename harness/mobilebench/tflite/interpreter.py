@@ -105,7 +105,7 @@ class Runner:
 
     @property
     def classes(self) -> int | None:
-        """How many classes the model tells apart, or None if it is no classifier."""
+        """How many classes the model distinguishes, or None if it is no classifier."""
         if len(self.outputs) != 1:
             return None
         shape = [n for n in self.outputs[0].shape if n != 1]

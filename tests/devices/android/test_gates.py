@@ -12,8 +12,7 @@ from mobilebench.devices.android import device as phone_device
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import AndroidDevice
 from mobilebench.records import conditions
-from mobilebench.runs import gate
-from mobilebench.runs import pair as arms
+from mobilebench.runs import gate, pair
 from mobilebench.runs.run import Quiet
 from mobilebench.suite import policy
 
@@ -47,7 +46,7 @@ def run_gate(phone: Android, results: Path, watcher: Quiet) -> gate.GateResult:
         "devices": [{"name": "phone", "kind": "android", "address": phone.phone.serial}],
     }
     small = MODELS / "small.tflite"
-    suite = arms.suite_of_files(small, small, None, settings)
+    suite = pair.suite_of_files(small, small, None, settings)
     return gate.start(suite, POLICY, results, ["test"], watcher)
 
 

@@ -79,7 +79,7 @@ class ModelBuilder:
             )
         warnings = list(made.warnings)
         if self._inputs.source.zoo is not None and self._inputs.source.zoo.training is None:
-            warnings.append("random weights: speed and size are right, the answers mean nothing")
+            warnings.append("random weights: size and latency are valid, accuracy is not")
         return Artifact(
             model=self._inputs.spec.name,
             recipe=recipe.name,

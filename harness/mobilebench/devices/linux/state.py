@@ -115,7 +115,7 @@ def problems(state: LinuxState, was_clear: bool = False) -> Iterator[PreflightPr
         was_clear: whether its clocks were not limited before: then the limit is the system's answer
             to heat, and passes.
     """
-    values = conditions.told(state.metrics("before"))
+    values = conditions.values_of(state.metrics("before"))
     if limit := conditions.capped(values):
         yield PreflightProblem("frequency", limit, passes=was_clear, short=limit)
     if heat := conditions.throttled(values):

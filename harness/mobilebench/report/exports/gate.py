@@ -37,7 +37,7 @@ def junit(result: GateResult) -> str:
     """JUnit XML: a suite a comparison, a case a metric.
 
     FAIL and INCONCLUSIVE are failures, INVALID is an error, a metric that is not judged is
-    skipped; what passed tells its numbers as the case's output, and a suite what must not be read
+    skipped; what passed has its numbers as the case's output, and a suite what must not be read
     into it.
     """
     root = ElementTree.Element("testsuites", name="mobilebench gate")

@@ -25,7 +25,7 @@ _LATEX = str.maketrans(
         "·": r"$\cdot$",
         "—": "---",
         "…": r"\dots{}",
-        "\N{THIN SPACE}": r"\,",
+        "\N{NARROW NO-BREAK SPACE}": r"\,",
         "\N{REPLACEMENT CHARACTER}": "?",
     }
 )

@@ -62,7 +62,7 @@ def minutes_picture(comparison: Comparison) -> Picture | None:
             place.grid(True)
             place.set_axisbelow(True)
         axes.set_xlim(left=0)
-        (axes, *lower)[-1].set_xlabel(f"Time without a pause ({unit})")
+        (axes, *lower)[-1].set_xlabel(f"Time ({unit})")
         drawn = svg(figure, f"{_TITLE}: {comparison.model}")
     caption = (
         "A line a trial, a point a minute: its median over the first one's. Numbers are the "
@@ -72,10 +72,10 @@ def minutes_picture(comparison: Comparison) -> Picture | None:
     if below:
         caption += (
             " Below, at the same times: the clock of the fastest cluster, the hottest sensor, as "
-            "far as the device tells them. Sensors that never move are left out."
+            "far as the device reports them. Sensors that never move are left out."
         )
     else:
-        caption += " This device tells neither clock nor heat."
+        caption += " This device reports neither clock nor temperature."
     if len(shown) > MOST_LINES:
         caption += f" {len(shown) - MOST_LINES} variants are not drawn."
     return Picture(_TITLE, caption, drawn)

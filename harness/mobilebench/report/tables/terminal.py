@@ -40,8 +40,8 @@ def terminal(summary: Summary) -> RenderableType:
             for advice in comparison.advice
         ]
         parts += [
-            Text.assemble(("Without a pause: ", "bold"), plain(sentence))
-            for sentence in _without_a_pause(comparison)
+            Text.assemble(("Sustained latency: ", "bold"), plain(sentence))
+            for sentence in _sustained(comparison)
         ]
         parts += [
             Text.assemble((f"{plain(v.recipe)}: ", "bold"), plain(finding))
@@ -68,7 +68,7 @@ def terminal(summary: Summary) -> RenderableType:
     return Group(*parts)
 
 
-def _without_a_pause(comparison: Comparison) -> Iterator[str]:
+def _sustained(comparison: Comparison) -> Iterator[str]:
     """What minutes did to each variant of a sustained run."""
     for variant in comparison.variants:
         found = variant.sustained

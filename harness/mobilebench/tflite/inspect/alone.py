@@ -32,7 +32,7 @@ def time_alone(
     Args:
         content: a .tflite file.
         layers: the operators to time, by index.
-        report: told how many are done, of how many.
+        report: is given how many are done, and of how many.
     """
     model = load(content)
     found: dict[int, int | None] = {}

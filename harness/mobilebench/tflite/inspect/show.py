@@ -115,7 +115,7 @@ def _rows(change: Change) -> list[list[str | Text]]:
 
 
 def _scheme(layer: Layer) -> str:
-    scheme = layer.scheme.replace(", per channel", "")  # the usual; JSON tells it
+    scheme = layer.scheme.replace(", per channel", "")  # the usual; JSON has it
     return f"{scheme}, sparse" if layer.sparse else scheme
 
 
