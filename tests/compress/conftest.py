@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from mobilebench.compress.step import State, StepContext
-from mobilebench.compress.training.teachers import keras_teacher
+from mobilebench.compress.teachers import keras_teacher
 from mobilebench.models.sources import build_fresh, find_source, load_keras
 
 from tests.support.compress import Digits

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mobilebench.compress.artifact import Progress
-from mobilebench.compress.checks import requirements
-from mobilebench.compress.pipeline import worker
+from mobilebench.compress.pipeline import requirements, worker
 from mobilebench.compress.pipeline.cache import Cache, key_of, prepare
 from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.service import _table, compress_variants

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from mobilebench.devices.adb.client import AdbDevice, AdbServer, LinkLostError
-from mobilebench.devices.adb.discovery import discover, merge
+from mobilebench.devices.adb_discovery import discover, merge
 from mobilebench.devices.android import app
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import AndroidDevice

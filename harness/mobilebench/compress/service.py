@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from mobilebench.compress.artifact import Artifact, EvaluationSet, Failure, Outcome, Progress
 from mobilebench.compress.pipeline.cache import MAKING, prepare
-from mobilebench.compress.pipeline.latency import MOST_COMPARISONS, LatencyProbe, NotMeasuredError
+from mobilebench.compress.pipeline.latency import LatencyProbe, NotMeasuredError
 from mobilebench.compress.recipe import Recipe
+from mobilebench.compress.step import MOST_COMPARISONS
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.models.spec import ModelSpec
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     #: Called with how much is done, and of how much.
     Report = Callable[[int, int], None]
 
-    from mobilebench.compress.training.teachers import Teacher
+    from mobilebench.compress.teachers import Teacher
     from mobilebench.models.array import Array, Sample
     from mobilebench.models.training import Loss, TrainingData
 
@@ -258,6 +258,11 @@ class State:
         if self.codes is not None:
             return tuple(codes > 0 for codes in self.codes)
         return self.kept
+
+
+#: How many networks are compared with the unpruned one, at most, to find the one that meets a
+#: latency: a bisection over 32 widths, and then perhaps the narrowest.
+MOST_COMPARISONS = 6
 
 
 @dataclass(frozen=True)

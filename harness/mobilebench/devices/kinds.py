@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from mobilebench.devices.android.kind import ANDROID
+from mobilebench.devices.builtin.android import ANDROID
+from mobilebench.devices.builtin.linux import BOARD, SSH
+from mobilebench.devices.builtin.local import LOCAL
 from mobilebench.devices.kind import DeviceKind
-from mobilebench.devices.linux.kinds import BOARD, SSH
-from mobilebench.devices.local.kind import LOCAL
 from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError, nearest
 

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from mobilebench.compress.artifact import Outcome, Progress
-from mobilebench.compress.pipeline import worker
+from mobilebench.compress.pipeline import keras_models, worker
+from mobilebench.compress.pipeline.state_file import read_state, write_state
 from mobilebench.compress.step import State
-from mobilebench.compress.training import keras_models
-from mobilebench.compress.training.state_file import read_state, write_state
 from mobilebench.models.spec import ModelSpec
 
 from tests.support.command import MOBILEBENCH

@@ -23,7 +23,7 @@ from mobilebench.compress.steps.distill import Distill
 from mobilebench.compress.steps.fine_tune import FineTune
 from mobilebench.compress.steps.prune import Prune
 from mobilebench.compress.steps.prune_channels import PruneChannels
-from mobilebench.compress.training.teachers import keras_teacher
+from mobilebench.compress.teachers import keras_teacher
 from mobilebench.errors import BadInputError, StepError
 from mobilebench.models.sources import build_fresh, find_source
 from mobilebench.models.spec import ModelSpec

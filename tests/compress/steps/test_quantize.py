@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mobilebench.compress.checks import check, similarity
+from mobilebench.compress import similarity
+from mobilebench.compress.checks import check
 from mobilebench.compress.quantizer import observe, scheme
 from mobilebench.compress.step import QuantizingStep
 from mobilebench.compress.steps.cluster import share

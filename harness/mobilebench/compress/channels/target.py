@@ -9,8 +9,7 @@ from mobilebench.compress.channels.allocation import Allocation, least_share
 from mobilebench.compress.channels.cost import cost_of
 from mobilebench.compress.channels.graph import ChannelGraph
 from mobilebench.compress.channels.rewrite import shrink
-from mobilebench.compress.pipeline.latency import MOST_COMPARISONS
-from mobilebench.compress.step import DeviceLatency
+from mobilebench.compress.step import MOST_COMPARISONS, DeviceLatency
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebench.compress.checks.similarity import OutputSimilarity, compare
+from mobilebench.compress.similarity import OutputSimilarity, compare
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array, Sample
 from mobilebench.tflite.interpreter import Runner

@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 from mobilebench.compress.artifact import Artifact, EvaluationSet
 from mobilebench.compress.checks import check
-from mobilebench.compress.checks.requirements import require
 from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps, essential, plug_ins_of
 from mobilebench.compress.pipeline.cache import Cache, CachedFile
+from mobilebench.compress.pipeline.keras_models import KerasModels, Report
 from mobilebench.compress.pipeline.latency import LatencyProbe
+from mobilebench.compress.pipeline.requirements import require
 from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.registry import plug_in_of
 from mobilebench.compress.step import Encoded, EncodingStep, Quantized, QuantizingStep, State, Step
-from mobilebench.compress.training.keras_models import KerasModels, Report
 from mobilebench.errors import StepError, first_line
 from mobilebench.models.array import Sample
 from mobilebench.models.sources import check_tflite
@@ -56,7 +56,7 @@ class ModelBuilder:
         self._failures: dict[Steps, StepError] = {}
 
     def require(self, recipe: Recipe) -> None:
-        """See :func:`mobilebench.compress.checks.requirements.require`."""
+        """See :func:`mobilebench.compress.pipeline.requirements.require`."""
         require(recipe, self._inputs, self._cache)
 
     def find(self, recipe: Recipe) -> CachedFile | None:

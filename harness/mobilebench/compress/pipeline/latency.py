@@ -18,10 +18,6 @@ from mobilebench.errors import StepError
 if TYPE_CHECKING:
     from mobilebench.compress.step import Report
 
-#: How many networks are compared with the unpruned one, at most, to find the one that meets a
-#: latency: a bisection over 32 widths, and then perhaps the narrowest.
-MOST_COMPARISONS = 6
-
 
 class NotMeasuredError(Exception):
     """The device gave no latency: why, in one sentence."""

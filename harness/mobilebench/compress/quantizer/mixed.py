@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilebench.compress.checks.similarity import MOST_SNR, signal_to_noise
 from mobilebench.compress.quantizer import scheme as schemes
 from mobilebench.compress.quantizer.scheme import Scheme, short
+from mobilebench.compress.similarity import MOST_SNR, signal_to_noise
 from mobilebench.errors import StepError
 from mobilebench.models.array import Sample
 from mobilebench.tflite.interpreter import Runner

@@ -18,7 +18,7 @@ from mobilebench.errors import StepError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mobilebench.compress.training.teachers import Teacher
+    from mobilebench.compress.teachers import Teacher
     from mobilebench.models.training import Loss
 
 _EPOCHS = epochs_field(30, least=1)
@@ -81,7 +81,7 @@ class Distill(TrainingStep):
 
     def loss_of(self, teachers: Sequence[Teacher]) -> Loss:
         """What is minimized from this step on: the distance to the teachers and to the labels."""
-        from mobilebench.compress.training.teachers import soft_labels
+        from mobilebench.compress.teachers import soft_labels
 
         def distance(logits: Any, labels: Any, samples: Any) -> Any:
             soft = soft_labels(teachers, samples, self.T)
@@ -91,7 +91,7 @@ class Distill(TrainingStep):
 
     def _with_features(self, loss: Loss, model: Any, teachers: Sequence[Teacher]) -> Loss:
         """The loss with what both make of the samples before their last layers."""
-        from mobilebench.compress.training.teachers import features_of, similarity_loss
+        from mobilebench.compress.teachers import features_of, similarity_loss
 
         own = features_of(model)
         for teacher in teachers:

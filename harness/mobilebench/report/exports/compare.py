@@ -11,7 +11,7 @@ from rich.text import Text
 from mobilebench.analysis import units
 from mobilebench.metrics import registry
 from mobilebench.report.figures.effect import drawing
-from mobilebench.report.page.template import page
+from mobilebench.report.template import page
 from mobilebench.runs.compare import words_of
 from mobilebench.text import plain
 

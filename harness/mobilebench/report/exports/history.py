@@ -12,7 +12,7 @@ from rich.text import Text
 from mobilebench.analysis import units
 from mobilebench.analysis.steps import ALPHA, ENOUGH_RUNS
 from mobilebench.report.figures.history import picture
-from mobilebench.report.page.template import page
+from mobilebench.report.template import page
 from mobilebench.text import plain
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 import pandas as pd
 
 from mobilebench.analysis.rows import frame
-from mobilebench.report.page.template import page
 from mobilebench.report.tables.grid import comparison_grid
+from mobilebench.report.template import page
 
 if TYPE_CHECKING:
     from typing import Self

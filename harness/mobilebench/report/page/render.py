@@ -10,7 +10,6 @@ from mobilebench.report.figures.drawing import Picture
 from mobilebench.report.figures.minutes import minutes_picture
 from mobilebench.report.figures.scans import scan_pictures
 from mobilebench.report.figures.tradeoffs import pictures
-from mobilebench.report.page.template import page
 from mobilebench.report.page.verdict_head import head
 from mobilebench.report.tables.grid import (
     Grid,
@@ -19,6 +18,7 @@ from mobilebench.report.tables.grid import (
     overviews,
     sustained_grid,
 )
+from mobilebench.report.template import page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from mobilebench.analysis.rows import frame
 from mobilebench.errors import BadInputError
-from mobilebench.report.exports.latex import latex
 from mobilebench.report.tables.grid import Cell, Grid, comparison_grid, overviews
 from mobilebench.report.tables.headings import nothing, title
+from mobilebench.report.tables.latex import latex
 from mobilebench.text import markdown, plain
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ What speaks adb is imported inside the functions: a suite for this machine needs
 
 from __future__ import annotations
 
-from mobilebench.devices.adb import reach
+from mobilebench.devices import adb_reach
 from mobilebench.devices.base import Device
 from mobilebench.devices.found import Found
 from mobilebench.devices.kind import DeviceKind, Patient
@@ -13,9 +13,9 @@ from mobilebench.devices.spec import DeviceSpec
 
 
 def _open(spec: DeviceSpec) -> Device:
-    device = reach.opened(spec.address, ANDROID.name)
+    device = adb_reach.opened(spec.address, ANDROID.name)
     if spec.binary is not None:
-        from mobilebench.devices.benchmark_model.device import BenchmarkModelPhone
+        from mobilebench.devices.android.benchmark_model import BenchmarkModelPhone
 
         return BenchmarkModelPhone(spec.name, device, spec.binary, spec.allow)
     from mobilebench.devices.android import device as phone
@@ -45,8 +45,8 @@ ANDROID = DeviceKind(
     "android",
     "a phone with the benchmark app",
     _open,
-    discover=reach.connected,
-    locate=reach.located,
+    discover=adb_reach.connected,
+    locate=adb_reach.located,
     takes=frozenset({"address", "binary", "unplugged"}),
     doctor=_doctor,
 )

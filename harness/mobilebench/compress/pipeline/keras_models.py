@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mobilebench.compress.checks.requirements import one_of_each
 from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps
 from mobilebench.compress.pipeline.cache import Cache
 from mobilebench.compress.pipeline.latency import device_latency_for
+from mobilebench.compress.pipeline.requirements import one_of_each
+from mobilebench.compress.pipeline.state_file import read_state, write_state
 from mobilebench.compress.step import DeviceLatency, State, StepContext, TrainingStep
-from mobilebench.compress.training.state_file import read_state, write_state
-from mobilebench.compress.training.teachers import Teacher, keras_teacher, tflite_teacher
+from mobilebench.compress.teachers import Teacher, keras_teacher, tflite_teacher
 from mobilebench.errors import BadInputError, StepError, first_line
 from mobilebench.models.sources import Source, build_fresh, load_keras
 from mobilebench.models.spec import ModelSpec

@@ -8,7 +8,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from mobilebench.cache import cache_folder
-from mobilebench.devices.adb import reach
+from mobilebench.devices import adb_reach
 from mobilebench.devices.base import Device
 from mobilebench.devices.found import Found
 from mobilebench.devices.kind import DeviceKind
@@ -18,9 +18,9 @@ _PYTHON = "python3"
 
 
 def _open_board(spec: DeviceSpec) -> Device:
-    device = reach.opened(spec.address, BOARD.name)
+    device = adb_reach.opened(spec.address, BOARD.name)
     if spec.binary is not None:
-        from mobilebench.devices.benchmark_model.device import BenchmarkModelBoard
+        from mobilebench.devices.linux.benchmark_model import BenchmarkModelBoard
 
         return BenchmarkModelBoard(spec.name, device, spec.binary, cache_folder(), spec.allow)
     from mobilebench.devices.linux.board import BoardDevice
@@ -52,8 +52,8 @@ BOARD = DeviceKind(
     "board",
     "a Linux board that speaks adb",
     _open_board,
-    discover=reach.connected,
-    locate=reach.located,
+    discover=adb_reach.connected,
+    locate=adb_reach.located,
     takes=frozenset({"address", "python", "binary"}),
 )
 

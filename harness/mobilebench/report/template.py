@@ -11,7 +11,7 @@ from markupsafe import Markup
 from mobilebench.analysis import units
 from mobilebench.text import plain
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent / "page" / "templates"
 
 
 def page(template: str, **values: object) -> str:

@@ -22,7 +22,7 @@ def connected() -> Sequence[Found]:
         BadInputError: there is no adb server, and none can be started.
     """
     from mobilebench.devices.adb.client import AdbServer
-    from mobilebench.devices.adb.discovery import discover
+    from mobilebench.devices.adb_discovery import discover
 
     return discover(AdbServer.from_environment())
 
@@ -36,7 +36,7 @@ def located(address: str) -> Found | None:
     if not address.startswith("adb://"):
         return None
     from mobilebench.devices.adb.client import parse_address
-    from mobilebench.devices.adb.discovery import discover
+    from mobilebench.devices.adb_discovery import discover
 
     server, serial = parse_address(address)
     (found,) = choose([serial], discover(server))

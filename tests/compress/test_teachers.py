@@ -14,7 +14,7 @@ from mobilebench.compress.steps.cluster import Cluster
 from mobilebench.compress.steps.distill import Distill
 from mobilebench.compress.steps.low_rank import LowRank
 from mobilebench.compress.steps.prune import Prune
-from mobilebench.compress.training.teachers import (
+from mobilebench.compress.teachers import (
     Teacher,
     keras_teacher,
     similarity_loss,

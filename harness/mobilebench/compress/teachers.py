@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebench.compress.checks.similarity import are_probabilities
+from mobilebench.compress.similarity import are_probabilities
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array
 

@@ -1,22 +1,19 @@
-"""Phones and boards on which TensorFlow's ``benchmark_model`` measures, in our agent's place.
+"""TensorFlow's ``benchmark_model`` on a device, in our agent's place.
 
-For cross-checks: their results stand apart. A native program in a shell runs in another environment
+For cross-checks: its results stand apart. A native program in a shell runs in another environment
 than an app, and both can differ by a factor of two (TensorFlow issues 53179 and 63111).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Hello, Job, Result
 
 from mobilebench.devices.adb.client import AdbDevice
 from mobilebench.devices.adb.remote_store import RemoteStore, sha256_of
-from mobilebench.devices.android.device import AndroidDevice
 from mobilebench.devices.base import OnEvent, TrialError
 from mobilebench.devices.benchmark_model.output import arguments, result_of
-from mobilebench.devices.linux.board import BoardDevice
 from mobilebench.errors import BadInputError
 from mobilebench.records.device import BENCHMARK_MODEL
 
@@ -24,69 +21,7 @@ from mobilebench.records.device import BENCHMARK_MODEL
 _NO_PROGRAM = (126, 127)
 
 
-class BenchmarkModelPhone(AndroidDevice):
-    """A phone with the program in place of the app; its preflight is the same.
-
-    Args:
-        name: how tables call it.
-        device: where it is.
-        binary: ``benchmark_model``, built for it.
-        allowed: checks that may fail; every result says so.
-
-    Raises:
-        BadInputError: there is no such file.
-    """
-
-    executor = BENCHMARK_MODEL
-
-    def __init__(
-        self, name: str, device: AdbDevice, binary: str | Path, allowed: Iterable[str] = ()
-    ) -> None:
-        super().__init__(name, device, None, allowed=frozenset(allowed))
-        self._program = _Program(device, self._store, Path(binary))
-
-    def _greet(self) -> Hello:
-        return self._program.greet()
-
-    def _measure(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
-        return self._program.measure(job, on_event, timeout_seconds)
-
-
-class BenchmarkModelBoard(BoardDevice):
-    """A board that speaks adb, with the program in place of the agent.
-
-    Args:
-        name: how tables call it.
-        device: where it is.
-        binary: ``benchmark_model``, built for it.
-        cache: as of :class:`BoardDevice`.
-        allowed: checks that may fail; every result says so.
-
-    Raises:
-        BadInputError: there is no such file.
-    """
-
-    executor = BENCHMARK_MODEL
-
-    def __init__(
-        self,
-        name: str,
-        device: AdbDevice,
-        binary: str | Path,
-        cache: Path,
-        allowed: Iterable[str] = (),
-    ) -> None:
-        super().__init__(name, device, cache, allowed=frozenset(allowed))
-        self._program = _Program(device, self._store, Path(binary))
-
-    def _greet(self) -> Hello:
-        return self._program.greet()
-
-    def _measure(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
-        return self._program.measure(job, on_event, timeout_seconds)
-
-
-class _Program:
+class Program:
     """The program on a device, one process a trial."""
 
     def __init__(self, device: AdbDevice, store: RemoteStore, binary: Path) -> None:

@@ -1,0 +1,1 @@
+"""The kinds of device that MobileBench brings: one file a family."""
