@@ -13,6 +13,7 @@ from mobilebench.devices.adb.client import (
     AdbServer,
     DeadlineError,
     LinkLostError,
+    ShellResult,
     UnauthorizedError,
     parse_address,
 )
@@ -199,6 +200,19 @@ def test_a_full_device_says_so_and_keeps_no_part(
         put(device, tmp_path, os.urandom(3_000_000))
     assert caught.value.code == "storage_full"
     assert device.shell("ls", FOLDER).output == ""
+
+
+def test_a_failed_push_that_gives_no_reason_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """adb, in the place of which a fake stands, was seen to count a file before it failed."""
+    device = AdbDevice(AdbServer("127.0.0.1", 1), "A")
+    said = ["file: 1 file pushed, 0 skipped.", "adb: error: remote No space left on device"]
+    monkeypatch.setattr(AdbDevice, "run_program", lambda *_, **__: ShellResult(1, "", said.pop(0)))
+    monkeypatch.setattr(AdbDevice, "state", lambda _: "device")
+    with pytest.raises(AdbError, match="No space left"):
+        device.push(tmp_path / "file", "/data/local/tmp/file", 1)
+    assert said == []
 
 
 def test_a_folder_that_cannot_be_written(pixel: Android, connect: Connect, tmp_path: Path) -> None:

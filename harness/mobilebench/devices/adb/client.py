@@ -309,6 +309,10 @@ class AdbDevice:
             AdbError: it was refused; the message is adb's own reason.
         """
         done = self.run_program("push", "-Z", str(source), target, seconds=seconds)
+        if done.code and "file pushed" in done.said:
+            # adb counted the file before it heard of the fault, and lost the reason; again it
+            # may give it.
+            done = self.run_program("push", "-Z", str(source), target, seconds=seconds)
         if done.code == 0:
             return
         if self.state() != "device":
