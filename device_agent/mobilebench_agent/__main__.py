@@ -103,20 +103,20 @@ def _run(runtimes: Any, runtime: Any, job: Job, say: Any) -> Result:
 
 
 def _device() -> Dict[str, Any]:
-    """What this device says of itself; a fact that it does not tell is left out."""
+    """What this device says of itself; a fact that it does not report is left out."""
     facts: Dict[str, Any] = {
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
     }
-    told = {
+    readings = {
         "board": _first_line("/proc/device-tree/model"),
         "cpu": _field("/proc/cpuinfo", ("model name", "Hardware")),
         "memory": _field("/proc/meminfo", ("MemTotal",)),
         "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
     }
-    facts.update({name: value for name, value in told.items() if value})
+    facts.update({name: value for name, value in readings.items() if value})
     if os.environ.get("MOBILEBENCH_VIRTUAL"):
         # An emulator or test equipment: no latency of it is a device's.
         facts["virtual"] = True

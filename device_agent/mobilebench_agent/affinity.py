@@ -30,5 +30,5 @@ def keep_to(cpus: Sequence[int]) -> None:
 
 
 def allowed() -> List[int]:
-    """The CPUs that the calling thread may run on; none where the system does not tell."""
+    """The CPUs that the calling thread may run on; none where the system does not report them."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []

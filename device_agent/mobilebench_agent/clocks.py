@@ -11,7 +11,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from mobilebench_agent import system_files
 from mobilebench_agent.contract import Metric
-from mobilebench_agent.system_files import UntoldError
+from mobilebench_agent.system_files import UnreadableError
 
 _CPUS = Path("sys/devices/system/cpu")
 
@@ -38,12 +38,12 @@ def current(root: Path) -> List[Metric]:
 
 
 def governors(root: Path) -> Dict[str, str]:
-    """The governor of each cluster that tells it."""
+    """The governor of each cluster that reports it."""
     found = {}
     for name, folder in _clusters(root):
         try:
             found[name] = system_files.text(folder / "scaling_governor")[:40]
-        except UntoldError:
+        except UnreadableError:
             continue
     return found
 
@@ -65,7 +65,7 @@ def _clusters(root: Path) -> List[Tuple[str, Path]]:
     for folder in _folders(root):
         try:
             first = min(system_files.cpu_list(folder / "related_cpus"))
-        except (UntoldError, ValueError):
+        except (UnreadableError, ValueError):
             # As the folder is called: policy4, or cpu4/cpufreq.
             first = int("".join(filter(str.isdigit, f"{folder.parent.name}{folder.name}")))
         found.append((f"cpu{first}", folder))
@@ -77,7 +77,7 @@ def _folders(root: Path) -> List[Path]:
     for folder, prefix, below in ((_CPUS / "cpufreq", "policy", ""), (_CPUS, "cpu", "cpufreq")):
         try:
             found = [path / below for path in system_files.numbered(root / folder, prefix)]
-        except UntoldError:
+        except UnreadableError:
             continue
         found = [path for path in found if path.is_dir()]
         if found:
@@ -88,6 +88,6 @@ def _folders(root: Path) -> List[Path]:
 def _why_none(root: Path) -> str:
     try:
         system_files.numbered(root / _CPUS / "cpufreq", "policy")
-    except UntoldError as error:
+    except UnreadableError as error:
         return str(error)
     return "this system has no cpufreq"

@@ -4,8 +4,8 @@ One JSON object a line, each with a ``type``. The agent says ``hello``; the host
 ``job``; the agent answers with ``event``s and exactly one ``result`` or ``error``, and exits.
 Times are integer nanoseconds, memory is bytes. See ``docs/protocol.md``.
 
-Both sides read with :func:`decode`, which trusts nothing: an unknown type, a missing or
-surplus field, or a value of the wrong kind is a :class:`ContractError`.
+Both sides read with ``decode``, which trusts nothing: an unknown type, a missing or
+surplus field, or a value of the wrong kind is a ``ContractError``.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class PowerSeries:
     """The readings of one counter, with the device's own times.
 
     Series of one ``name`` belong together: the packages of a processor, current and voltage of a
-    battery. ``quantity`` is one of :data:`QUANTITIES`, ``values`` are in ``unit``. A counter that
+    battery. ``quantity`` is one of ``QUANTITIES``, ``values`` are in ``unit``. A counter that
     wraps has its ``maximum``. ``downstream``: it sees what the device draws, charging or not.
     """
 
@@ -252,9 +252,9 @@ class Result:
     run), ``governors`` (by cluster), ….
     ``predictions``: the class chosen for each sample of an accuracy trial, in order.
     ``delegation``: which nodes a delegate took (``nodes``, ``delegated``, ``partitions``,
-    ``left``: the operators that stayed with the built-in kernels), or empty if not told.
+    ``left``: the operators that stayed with the built-in kernels), or empty if not reported.
     ``windows``, ``power``: of an energy trial, in pairs of one idle and one load window; both are
-    empty where the device has no counter that could tell, and a metric says why.
+    empty where the device has no counter that can measure it, and a metric says why.
     """
 
     type: ClassVar[str] = "result"

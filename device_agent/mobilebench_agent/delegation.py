@@ -1,4 +1,4 @@
-"""Which nodes of a model a delegate took, as the interpreter's own node list tells it."""
+"""Which nodes of a model a delegate took, as the interpreter's own node list shows it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What energy an inference takes: windows of load between windows of rest, counters at their ends.
 
-The numbers are raw; what they mean, and whether the counter can tell at all, is for the host.
+The numbers are raw; what they mean, and whether the counter can measure it at all, is for the host.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def measure(
     Args:
         runtime: what runs the model.
         job: ``windows`` pairs of ``window_seconds`` each.
-        phase: told of the progress, between windows.
-        tree: where /sys is; None: see :func:`mobilebench_agent.system_files.root`.
+        phase: is given the progress, between windows.
+        tree: where /sys is; None: see ``mobilebench_agent.system_files.root``.
     """
     counters, reasons = power.find(tree or system_files.root())
     refusal = _refusal(counters, reasons)
@@ -117,11 +117,11 @@ def _load(invoke: Callable[[], Any], seconds: float, runs: int) -> int:
 
 
 def _refusal(counters: Any, reasons: Any) -> str:
-    """Why no window needs to be run: nothing here could tell."""
-    told = "; ".join(reasons)
+    """Why no window needs to be run: nothing here could measure it."""
+    why = "; ".join(reasons)
     names = power.sources(counters)
     if not names:
-        return f"this machine has no power counter that can be read{': ' + told if told else ''}"
+        return f"this machine has no power counter that can be read{': ' + why if why else ''}"
     if any(c.downstream and c.quantity != "plugged" for c in counters):
         return ""
     plugs = [c for c in counters if c.quantity == "plugged"]
@@ -132,6 +132,6 @@ def _refusal(counters: Any, reasons: Any) -> str:
     if fed:
         return (
             f"{', '.join(names)} cannot tell while the machine is on external power "
-            f"({', '.join(fed)}): pull the plug{'; ' + told if told else ''}"
+            f"({', '.join(fed)}): pull the plug{'; ' + why if why else ''}"
         )
     return ""

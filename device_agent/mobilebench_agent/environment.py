@@ -41,9 +41,9 @@ class Environment:
         )
 
     def conditions(self) -> Dict[str, Any]:
-        """What holds and is no number; what is not told is left out."""
-        told = {"cpus": affinity.allowed(), "governors": clocks.governors(self._root)}
-        return {name: value for name, value in told.items() if value}
+        """What holds and is no number; what is not reported is left out."""
+        found = {"cpus": affinity.allowed(), "governors": clocks.governors(self._root)}
+        return {name: value for name, value in found.items() if value}
 
     def _state(self) -> List[Metric]:
         root = self._root

@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 from mobilebench_agent import system_files
 from mobilebench_agent.contract import Metric
-from mobilebench_agent.system_files import UntoldError
+from mobilebench_agent.system_files import UnreadableError
 
 _ZONES = Path("sys/class/thermal")
 _CPUS = Path("sys/devices/system/cpu")
@@ -32,7 +32,7 @@ def temperatures(root: Path) -> List[Metric]:
     try:
         zones = system_files.numbered(folder, "thermal_zone")
         reason = "this system has no thermal zones"
-    except UntoldError as error:
+    except UnreadableError as error:
         zones, reason = [], str(error)
     if not zones:
         return [Metric.unavailable("zone_temperature", "°C", str(folder), reason)]
@@ -42,7 +42,7 @@ def temperatures(root: Path) -> List[Metric]:
 def _temperature(zone: Path) -> Metric:
     try:
         note = f" ({system_files.text(zone / 'type')[:40]})"
-    except UntoldError:
+    except UnreadableError:
         note = ""
     name = f"{zone.name.replace('thermal_', '')}_temperature"
     return system_files.metric(name, "°C", zone / "temp", 0.001, _COLDEST, _HOTTEST, note)
@@ -61,7 +61,7 @@ def firmware(root: Path) -> List[Metric]:
     try:
         said = system_files.text(path)
         bits = int(said, 16) if len(said) <= 8 else -1
-    except UntoldError as error:
+    except UnreadableError as error:
         return [Metric.unavailable(name, "1", str(path), str(error))]
     except ValueError:
         bits = -1
@@ -96,14 +96,14 @@ def _x86(root: Path) -> Dict[str, Tuple[str, Count]]:
     """How often the cores of an x86 and their package got too hot; nothing on other systems."""
     try:
         cpus = system_files.numbered(root / _CPUS, "cpu")
-    except UntoldError:
+    except UnreadableError:
         return {}
     folders = [cpu / "thermal_throttle" for cpu in cpus]
     folders = [folder for folder in folders if folder.is_dir()]
     if not folders:
         return {}
     source = f"{root / _CPUS}/cpu*/thermal_throttle"
-    # Every CPU tells its package's count: the highest is that of the one that throttled most.
+    # Every CPU reports its package's count: the highest is that of the one that throttled most.
     return {
         f"thermal_throttle_{what}": (f"{source}/{what}_throttle_count", _over(folders, what))
         for what in ("core", "package")
@@ -113,7 +113,7 @@ def _x86(root: Path) -> Dict[str, Tuple[str, Count]]:
 def _over(folders: List[Path], what: str) -> Count:
     try:
         found = [system_files.whole(folder / f"{what}_throttle_count") for folder in folders]
-    except UntoldError as error:
+    except UnreadableError as error:
         return str(error)
     return sum(found) if what == "core" else max(found)
 
@@ -139,7 +139,7 @@ def _throttled(path: Path) -> Optional[Tuple[Count, Count]]:
     """How many periods were throttled, and for how many nanoseconds; None: it does not count."""
     try:
         fields = dict(re.findall(r"^(\w+) (.*)$", system_files.text(path), re.MULTILINE))
-    except UntoldError as error:
+    except UnreadableError as error:
         return str(error), str(error)
     if "nr_throttled" not in fields:
         return None
@@ -155,7 +155,7 @@ def _bandwidth_files(root: Path) -> Iterator[Path]:
     """The cpu.stat of each cgroup of this process (cgroups(7)), from its own upwards."""
     try:
         lines = system_files.text(root / "proc/self/cgroup").splitlines()
-    except UntoldError:
+    except UnreadableError:
         return
     mount = root / "sys/fs/cgroup"
     for line in lines:
@@ -176,7 +176,7 @@ def _bandwidth_files(root: Path) -> Iterator[Path]:
 def _number(fields: Dict[str, str], name: str) -> Count:
     try:
         return system_files.number(fields.get(name, ""))
-    except UntoldError as error:
+    except UnreadableError as error:
         return f"{name}: {error}"
 
 

@@ -1,4 +1,4 @@
-"""Which inputs of a model are rows of a table, as the interpreter's own node list tells it."""
+"""Which inputs of a model are rows of a table, as the interpreter's own node list shows it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def table_rows(interpreter: Any) -> Dict[int, int]:
 
     A row beyond a table is an error or, in some kernels, somebody else's memory. Followed are
     the input itself and the whole numbers made of it, such as casts. Where a runtime does not
-    tell its nodes, nothing is known.
+    list its nodes, nothing is known.
     """
     try:
         nodes = interpreter._get_ops_details()

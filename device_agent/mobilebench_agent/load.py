@@ -11,7 +11,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from mobilebench_agent import system_files
 from mobilebench_agent.contract import Metric
-from mobilebench_agent.system_files import UntoldError
+from mobilebench_agent.system_files import UnreadableError
 
 #: The first columns of /proc/stat's line ``cpu``. Time of guests is within user and nice.
 _COLUMNS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
@@ -49,7 +49,7 @@ def read(root: Path, cpus: Sequence[int]) -> Reading:
         own, processor = _own(root / "proc/self/stat")
         ticks, count = _all(root / "proc/stat", cpus)
         return Reading(now, ticks, own, processor, count)
-    except UntoldError as error:
+    except UnreadableError as error:
         return Reading(now, reason=str(error))
 
 
@@ -92,7 +92,7 @@ def _contradiction(before: Reading, after: Reading) -> str:
         return "/proc/self/stat went backwards"
     ticks = _ticks(before, after)
     if ticks <= 0 or (not any(grown.values()) and ticks > _LENIENT_TICKS):
-        return "/proc/stat stands still"
+        return "/proc/stat did not change"
     busy = sum(grown[name] for name in _BUSY)
     if own - busy > _LENIENT_TICKS + _LENIENT_SHARE * own:
         return f"this process was busy for {own} ticks, and all of them together for {busy}"
@@ -112,15 +112,15 @@ def _ticks(before: Reading, after: Reading) -> float:
 def _all(path: Path, cpus: Sequence[int]) -> Tuple[Dict[str, int], int]:
     """The ticks of those CPUs together, and how many they are."""
     lines = [words for line in system_files.text(path).splitlines() if (words := line.split())]
-    told = {words[0]: words for words in lines if re.fullmatch("cpu[0-9]+", words[0])}
-    wanted = [f"cpu{cpu}" for cpu in cpus] or sorted(told)
+    lines_of = {words[0]: words for words in lines if re.fullmatch("cpu[0-9]+", words[0])}
+    wanted = [f"cpu{cpu}" for cpu in cpus] or sorted(lines_of)
     ticks = dict.fromkeys(_COLUMNS, 0)
     for cpu in wanted or ["cpu0"]:
-        words = told.get(cpu, [])
+        words = lines_of.get(cpu, [])
         if not words:
-            raise UntoldError(f"/proc/stat has no line {cpu!r}")
+            raise UnreadableError(f"/proc/stat has no line {cpu!r}")
         if len(words) <= len(_COLUMNS):
-            raise UntoldError(f"/proc/stat has {len(words) - 1} columns")
+            raise UnreadableError(f"/proc/stat has {len(words) - 1} columns")
         for column, name in enumerate(_COLUMNS):
             ticks[name] += system_files.number(words[column + 1])
     return ticks, len(wanted)
@@ -130,7 +130,7 @@ def _own(path: Path) -> Tuple[int, int]:
     # The command's name stands in brackets, and may hold brackets and spaces.
     words = system_files.text(path).rpartition(")")[2].split()
     if len(words) <= _PROCESSOR:
-        raise UntoldError("/proc/self/stat has too few columns")
+        raise UnreadableError("/proc/self/stat has too few columns")
     utime, stime, processor = (
         system_files.number(words[column]) for column in (_UTIME, _STIME, _PROCESSOR)
     )

@@ -7,7 +7,7 @@ from typing import List
 
 from mobilebench_agent import system_files
 from mobilebench_agent.contract import Metric
-from mobilebench_agent.system_files import UntoldError
+from mobilebench_agent.system_files import UnreadableError
 
 _SUPPLIES = Path("sys/class/power_supply")
 _CHARGERS = ("Mains", "USB", "Wireless", "UPS")
@@ -29,7 +29,7 @@ def plugged(root: Path) -> List[Metric]:
     try:
         # 2 is a charger that settled on its own voltage: fed all the same.
         online = sum(system_files.whole(file, 0, _MOST) > 0 for file in files)
-    except UntoldError as error:
+    except UnreadableError as error:
         return [Metric.unavailable(name, "1", source, str(error))]
     return [Metric(name, "1", source, online, 1, n=1)]
 
@@ -37,5 +37,5 @@ def plugged(root: Path) -> List[Metric]:
 def _charges(supply: Path) -> bool:
     try:
         return system_files.text(supply / "type") in _CHARGERS
-    except UntoldError:
+    except UnreadableError:
         return False

@@ -12,7 +12,7 @@ from typing import Callable, Dict, Optional
 from mobilebench_agent import runtime as runtimes
 from mobilebench_agent import system_files, tensors
 from mobilebench_agent.contract import Job, Metric, Result
-from mobilebench_agent.system_files import UntoldError
+from mobilebench_agent.system_files import UnreadableError
 
 #: Enough for every lazily allocated buffer to be there.
 _RUNS = 3
@@ -31,14 +31,14 @@ _FIELDS = (
 
 @dataclass
 class Fields:
-    """The fields of a process's memory files, in bytes; and why a file told none."""
+    """The fields of a process's memory files, in bytes; and why a file has none."""
 
     bytes: Dict[str, int] = field(default_factory=dict)
     reasons: Dict[str, str] = field(default_factory=dict)
 
     def why_not(self, file: str, key: str) -> str:
         """Why a field is not there."""
-        return self.reasons.get(file) or f"/proc/self/{file} tells no {key} in kB"
+        return self.reasons.get(file) or f"/proc/self/{file} has no {key} in kB"
 
 
 def measure(
@@ -104,12 +104,12 @@ def _reset_peak(process: Path) -> bool:
 
 
 def read(process: Path) -> Fields:
-    """What status and smaps_rollup tell of a process."""
+    """What status and smaps_rollup say of a process."""
     found = Fields()
     for name in ("status", "smaps_rollup"):
         try:
             text = system_files.text(process / name)
-        except UntoldError as error:
+        except UnreadableError as error:
             found.reasons[name] = str(error)
             continue
         for key, kilobytes in _FIELD.findall(text):

@@ -122,7 +122,7 @@ def find(tree: Path) -> Tuple[Tuple[Counter, ...], Tuple[str, ...]]:
 
 
 def sources(counters: Sequence[Counter]) -> Tuple[str, ...]:
-    """The names of what energy can be told from; a plug alone is no such thing."""
+    """The names of what energy can be measured with; a plug alone is no such thing."""
     return tuple(dict.fromkeys(c.name for c in counters if c.quantity != "plugged"))
 
 

@@ -137,7 +137,7 @@ def delegated(interpreter: Any) -> Tuple[Dict[str, Any], str]:
     try:
         return delegation.describe(interpreter._get_ops_details()), ""
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return {}, f"this runtime does not tell which nodes were delegated: {error}"
+        return {}, f"this runtime does not report which nodes were delegated: {error}"
 
 
 def _one_line(error: Exception) -> str:

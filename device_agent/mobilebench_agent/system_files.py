@@ -1,4 +1,4 @@
-"""The kernel's small text files, read with suspicion: what they do not tell has a reason."""
+"""The kernel's small text files, read with suspicion: what they do not hold has a reason."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _HIGHEST = 2**63 - 1
 _MOST_CPUS = 4096
 
 
-class UntoldError(Exception):
-    """A file does not tell what was looked for; the message says why."""
+class UnreadableError(Exception):
+    """A file does not hold what was looked for; the message says why."""
 
 
 def root() -> Path:
@@ -32,20 +32,20 @@ def text(path: Path) -> str:
     """What a file says, without the space around it.
 
     Raises:
-        UntoldError: it cannot be read.
+        UnreadableError: it cannot be read.
     """
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.read(_MOST_CHARACTERS).strip("\0 \t\r\n")
     except OSError as error:
-        raise UntoldError(error.strerror or str(error)) from error
+        raise UnreadableError(error.strerror or str(error)) from error
 
 
 def whole(path: Path, lowest: int = 0, highest: int = _HIGHEST) -> int:
     """The one whole number that a file holds.
 
     Raises:
-        UntoldError: it cannot be read, holds no such number, or one that cannot be.
+        UnreadableError: it cannot be read, holds no such number, or one that cannot be.
     """
     return number(text(path), lowest, highest)
 
@@ -54,10 +54,10 @@ def number(said: str, lowest: int = 0, highest: int = _HIGHEST) -> int:
     """A whole number from a text.
 
     Raises:
-        UntoldError: it is none, or one that cannot be.
+        UnreadableError: it is none, or one that cannot be.
     """
     if not _WHOLE.fullmatch(said) or not lowest <= int(said) <= highest:
-        raise UntoldError(f"it says {said[:40]!r}")
+        raise UnreadableError(f"it says {said[:40]!r}")
     return int(said)
 
 
@@ -65,7 +65,7 @@ def cpu_list(path: Path) -> List[int]:
     """CPUs from a list like ``0-3,6`` (cpuset(7)), or apart by spaces as cpufreq writes them.
 
     Raises:
-        UntoldError: it cannot be read, or is no list.
+        UnreadableError: it cannot be read, or is no list.
     """
     cpus: List[int] = []
     for part in text(path).replace(",", " ").split():
@@ -87,7 +87,7 @@ def metric(
     source = f"{path}{note}"
     try:
         value = whole(path, lowest, highest)
-    except UntoldError as error:
+    except UnreadableError as error:
         return Metric.unavailable(name, unit, source, str(error))
     # Divided where the step is a fraction, so that 48.3 °C are not 48.300000000000004.
     shown = value * step if step >= 1 else value / round(1 / step)
@@ -110,12 +110,12 @@ def numbered(folder: Path, prefix: str) -> List[Path]:
     """The entries of a folder that are the prefix and a number, in that number's order.
 
     Raises:
-        UntoldError: it cannot be listed.
+        UnreadableError: it cannot be listed.
     """
     try:
         names = os.listdir(folder)
     except OSError as error:
-        raise UntoldError(error.strerror or str(error)) from error
+        raise UnreadableError(error.strerror or str(error)) from error
     found = [name for name in names if _index(name, prefix) is not None]
     return [folder / name for name in sorted(found, key=lambda name: _index(name, prefix) or 0)]
 

@@ -8,7 +8,7 @@ from mobilebench_agent.contract import Metric, Trace
 
 
 class Traces:
-    """Collects readings, as one :class:`Trace` for each counter."""
+    """Collects readings, as one ``Trace`` for each counter."""
 
     def __init__(self) -> None:
         self._readings: Dict[str, List[Tuple[int, Metric]]] = {}

@@ -2,7 +2,7 @@
 
 Tables, ``summary.csv``, JSON, LaTeX, history, the gate's policy and comparisons walk this registry,
 so that a metric is added by one entry here (``docs/adding.md`` has an example), or by an installed
-package's entry point in the group ``mobilebench.metrics``, which names a :class:`Metric` or a list
+package's entry point in the group ``mobilebench.metrics``, which names a ``Metric`` or a list
 of them.
 """
 
@@ -80,7 +80,7 @@ class Change:
         column: its name in ``summary.csv``.
         title: its heading in tables; empty: in no table.
         paper: its heading in LaTeX; empty: left out there.
-        terminal: how long a narrow terminal keeps it, as of a :class:`Metric`.
+        terminal: how long a narrow terminal keeps it, as of a ``Metric``.
     """
 
     kind: Literal["ratio", "difference"]

@@ -102,7 +102,7 @@ def mobilebench_gate(
     mobilebench_device: DeviceSpec,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Gate:
-    """A function that gates one file against another; see :class:`Gate`."""
+    """A function that gates one file against another; see ``Gate``."""
     from mobilebench import api
     from mobilebench.errors import MobileBenchError
 

@@ -191,7 +191,7 @@ def test_readings_that_contradict_each_other_say_nothing(
     less = {**after.ticks, "user": before.ticks["user"] - 1}
     much = {**after.ticks, "user": after.ticks["user"] + 10_000}
     for spoilt, words in (
-        (replace(before, time_ns=after.time_ns), "/proc/stat stands still"),
+        (replace(before, time_ns=after.time_ns), "/proc/stat did not change"),
         (replace(after, ticks=less), "/proc/stat: user went backwards"),
         (replace(after, ticks=much), "busy ticks of 2 CPUs in 200"),
         (replace(after, own=before.own - 1), "/proc/self/stat went backwards"),
@@ -243,7 +243,7 @@ def test_memory_is_read_from_a_recorded_process(tmp_path: Path) -> None:
 def test_memory_that_cannot_be_believed_has_a_reason(hostile: Path, tmp_path: Path) -> None:
     found = memory.read(hostile / "proc/self")
     assert found.bytes == {}
-    assert found.why_not("status", "VmHWM") == "/proc/self/status tells no VmHWM in kB"
+    assert found.why_not("status", "VmHWM") == "/proc/self/status has no VmHWM in kB"
     none = memory.read(tmp_path / "gone")
     assert none.why_not("smaps_rollup", "Pss") == "No such file or directory"
 

@@ -237,7 +237,7 @@ def _counted(group: Sequence[_Series], windows: Sequence[_Window], sign: int = 1
         joules += changes
         step += _step(series)
     if not joules.any():
-        raise _CannotTellError("it stood still in every window: suspended, or slower than them")
+        raise _CannotTellError("it did not change in any window: suspended, or slower than them")
     return _Account(joules, seconds, step)
 
 

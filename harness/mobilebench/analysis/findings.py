@@ -148,7 +148,7 @@ def _modes(variant: Variant) -> Iterator[Remark]:
             + (
                 f"{_BY_LOAD}."
                 if variant.load.disturbed
-                else "a process lands in one of two states, and the median stands for neither."
+                else "a process lands in one of two states, and the median describes neither."
             ),
         )
 

@@ -1,7 +1,7 @@
 """A variant's metrics from its trials and its file, and their change against the baseline's.
 
 Each metric is read as its entry in the registry says; what has rules of its own is in
-:data:`_RULES`.
+``_RULES``.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class AccuracyRequirement:
     Attributes:
         least: the share of right answers that a variant must at least have, or None.
         loss: how much less than its baseline it may have, as a share, or None. With neither it
-            is :data:`TOLERANCE` that advice goes by.
+            is ``TOLERANCE`` that advice goes by.
     """
 
     least: float | None = None

@@ -336,7 +336,7 @@ def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ..
     ]
     warnings += [
         f"{device.name} was measured by {device.executor}, which keeps no samples: its latency is "
-        "the mean of each trial, and stands apart from what the app measures."
+        "the mean of each trial, and cannot be compared with the app's."
         for device in run.devices
         if device.executor != AGENT
     ]

@@ -28,7 +28,7 @@ _ENOUGH_FOR_DRIFT = 30
 class TrialStatistics:
     """One trial's samples in a few numbers; times in nanoseconds.
 
-    ``quantiles`` are those that :func:`describe` was asked for. ``outliers`` counts samples beyond
+    ``quantiles`` are those that ``describe`` was asked for. ``outliers`` counts samples beyond
     Tukey's outer fences: flagged, never dropped. ``drift`` is the median of the last third over
     that of the first, less 1; None for under 30 samples. ``modes`` are the two values that the
     samples gather around, if they do. ``convergence`` says whether the warm-up had settled; None
@@ -65,7 +65,7 @@ def describe(
     Args:
         samples_ns: (n,) the timed inferences in the order they ran, nanoseconds.
         warmup_ns: (m,) the warm-up runs before them; the last ones will do.
-        quantiles: which are wanted beside :data:`QUANTILES`.
+        quantiles: which are wanted beside ``QUANTILES``.
 
     Raises:
         ValueError: there are no samples.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mobilebench.devices.spec import DeviceSpec
     from mobilebench.suite.policy import Policy
 
-#: A path as text or as an object, such as :class:`pathlib.Path` or :class:`mobilebench.Run`.
+#: A path as text or as an object, such as ``pathlib.Path`` or ``mobilebench.Run``.
 StrPath = str | os.PathLike[str]
 
 

@@ -29,7 +29,7 @@ CHUNK = 1_000_000
 
 
 def trials(folder: RunFolder) -> pd.DataFrame:
-    """See :meth:`mobilebench.Run.trials`."""
+    """See ``mobilebench.Run.trials``."""
     medians = {
         name: (float(np.median(times.samples)), times.samples.size)
         for name, times in folder.attempt_timings()
@@ -61,12 +61,12 @@ def _metrics(record: Trial, medians: dict[str, tuple[float, int]]) -> Iterator[t
 
 
 def samples(folder: RunFolder, warmup: bool) -> pd.DataFrame:
-    """See :meth:`mobilebench.Run.samples`."""
+    """See ``mobilebench.Run.samples``."""
     return pd.concat([*sample_chunks(folder, warmup)], ignore_index=True)
 
 
 def sample_chunks(folder: RunFolder, warmup: bool, rows: int = CHUNK) -> Iterator[pd.DataFrame]:
-    """See :meth:`mobilebench.Run.sample_chunks`; a run without samples is one empty chunk."""
+    """See ``mobilebench.Run.sample_chunks``; a run without samples is one empty chunk."""
     records = {record.trial: record for record in folder.trials() if record.state == "valid"}
     categories = {name: sorted({getattr(r, name) for r in records.values()}) for name in _KEY}
     categories["trial"] = list(records)

@@ -30,7 +30,7 @@ _INTERRUPTED = 130
 def errors_as_sentences(context: click.Context) -> Iterator[None]:
     """Whatever goes wrong inside ends in one sentence and an exit code, never in a traceback.
 
-    What nobody expected ends with :data:`mobilebench.crash.EXIT_CODE`: 1 is the FAIL of a gate.
+    What nobody expected ends with ``mobilebench.crash.EXIT_CODE``: 1 is the FAIL of a gate.
     """
     try:
         yield

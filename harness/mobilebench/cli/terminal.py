@@ -90,7 +90,7 @@ class _Time(ProgressColumn):
     max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        """See :class:`rich.progress.ProgressColumn`."""
+        """See ``rich.progress.ProgressColumn``."""
         if task.finished:
             return Text(f"in {_clock(task.finished_time)}", "cyan")
         left = None if task.fields.get("uneven") else task.time_remaining

@@ -31,7 +31,7 @@ class DeviceSpec(_Table):
 
     Attributes:
         name: how tables call it.
-        kind: one of :func:`mobilebench.devices.kinds.names`, as ``local``, ``android``, ``board``.
+        kind: ``local``, ``android``, ``board``, ``ssh``, or one that a plug-in registers.
         address: which device of its kind: a serial, ``adb://HOST:PORT/SERIAL``,
             ``ssh://USER@HOST:PORT``; empty for the only one.
         python: the interpreter whose runtime is used.

@@ -1,7 +1,7 @@
 """Data: to train with, to calibrate with, to evaluate with.
 
-A dataset is read as it is (:func:`load_dataset`) and then brought into the format of one model
-(:meth:`Dataset.for_model`). Whatever does not fit is refused in one sentence.
+A dataset is read as it is (``load_dataset``) and then brought into the format of one model
+(``Dataset.for_model``). Whatever does not fit is refused in one sentence.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def load_dataset(source: str, *, seed: int = 0) -> Dataset:
 
     Args:
         source: ``mnist-subset``, ``spoken-digits`` or ``sms-spam`` (shipped), ``mnist`` or
-            ``fashion-mnist`` (all 70,000 images, see :mod:`mobilebench.models.images`), ``random``
+            ``fashion-mnist`` (all 70,000 images, see ``mobilebench.models.images``), ``random``
             (seeded noise, to calibrate only), or the path of an ``.npz`` file
             (``x_train``, ``y_train``, ``x_test``, ``y_test``, ``x_calibration``; each optional,
             labels with their samples; or ``x_calibration/NAME`` for each of several inputs) or of

@@ -1,6 +1,6 @@
 """Where a model comes from, and how it becomes a Keras model or a .tflite file.
 
-:func:`find_source` and :func:`find_student` look and hash without TensorFlow; loading needs it,
+``find_source`` and ``find_student`` look and hash without TensorFlow; loading needs it,
 except for a ready ``.tflite``.
 """
 

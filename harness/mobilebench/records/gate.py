@@ -41,7 +41,7 @@ class Gate(BaseModel):
 
     Attributes:
         policy: what is looked at and how much worse it may get: a table for each metric, which
-            :mod:`mobilebench.suite.policy` validates.
+            ``mobilebench.suite.policy`` validates.
         looks: after how many blocks a verdict may be given, the first look first.
         pairs: what is compared.
         noise: of the pairs that were calibrated.

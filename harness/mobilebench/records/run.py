@@ -1,6 +1,6 @@
 """A run: everything that ``run.json`` says, typed. Its measurements are kept apart.
 
-Format 2 is what is written. Format 1 is read, too: :func:`migrate` makes format 2 of it in memory.
+Format 2 is what is written. Format 1 is read, too: ``migrate`` makes format 2 of it in memory.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def build(
 
     Args:
         folder: the run.
-        summary: what :func:`summary_of` said of it, if that is known already.
+        summary: what ``summary_of`` said of it, if that is known already.
         verdict: what the gate says, if the run is a gate's.
         histories: the run's variants over the runs before it.
 

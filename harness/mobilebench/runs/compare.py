@@ -65,8 +65,8 @@ class StoredComparison:
     def frame(self) -> pd.DataFrame:
         """A table: a row for each variant in each run, the first run first.
 
-        It has every metric's column as in ``summary.csv``; ``change`` is that of ``metric``, as
-        :class:`Entry` has it.
+        It has every metric's column as in ``summary.csv``; ``change`` is that of ``metric``: a
+        share of the first run's value, or a difference where the metric is a share itself.
         """
         import pandas as pd
 

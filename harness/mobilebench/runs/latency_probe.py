@@ -1,6 +1,6 @@
 """Quick comparisons of latency while models are still being made.
 
-See :mod:`mobilebench.compress.pipeline.latency`.
+See ``mobilebench.compress.pipeline.latency``.
 """
 
 from __future__ import annotations

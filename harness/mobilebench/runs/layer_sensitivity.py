@@ -34,7 +34,7 @@ def scan_layers(
     """Each layer's curve, and its rate for the given sparsity.
 
     Returns:
-        as :meth:`mobilebench.compress.pruning.sensitivity.Scan.document` has it, with ``model`` and
+        as ``mobilebench.compress.pruning.sensitivity.Scan.document`` has it, with ``model`` and
         ``sparsity``.
 
     Raises:

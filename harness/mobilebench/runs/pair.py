@@ -25,7 +25,7 @@ def suite_of_files(
         baseline: the file that is known to be good.
         candidate: the file that is to be as good.
         data: labelled data, as a suite's ``data``; None: no accuracy is compared.
-        settings: see :func:`settings`.
+        settings: see ``settings``.
 
     Raises:
         BadInputError: a file is not there or no ``.tflite``, or a setting is not valid.
@@ -50,7 +50,7 @@ def suite_of_files(
 
 
 def suite_of_file(path: Path, settings: Mapping[str, Any] = {}) -> Suite:
-    """The suite of a TOML file, with some of its keys replaced, see :func:`settings`.
+    """The suite of a TOML file, with some of its keys replaced, see ``settings``.
 
     Raises:
         BadInputError: there is no such suite, or it is not valid.
@@ -59,7 +59,7 @@ def suite_of_file(path: Path, settings: Mapping[str, Any] = {}) -> Suite:
 
 
 def suite_of(suite: Suite, settings: Mapping[str, Any] = {}) -> Suite:
-    """The suite with some of its keys replaced, see :func:`settings`.
+    """The suite with some of its keys replaced, see ``settings``.
 
     Raises:
         BadInputError: a setting is not valid.

@@ -26,7 +26,7 @@ EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 3, Verdict
 
 @dataclass(frozen=True)
 class GateResult:
-    """What a gate says, and where its run lies.
+    """What a gate says, and where its run is.
 
     Attributes:
         run: its name.
@@ -87,7 +87,7 @@ class GateResult:
 
 _MISSING = "—"
 
-#: The headings of :func:`row`.
+#: The headings of ``row``.
 COLUMNS = ("metric", "verdict", "baseline", "candidate", "change", "interval", "margin", "p")
 
 NOT_JUDGED = "not judged"

@@ -44,7 +44,7 @@ class FolderTakenError(BadInputError):
 
 
 class RunFolder:
-    """One run's folder, open for reading; :meth:`locked` opens it for writing."""
+    """One run's folder, open for reading; ``locked`` opens it for writing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -28,7 +28,7 @@ def choose_suite(
         recipes: the recipes of model files.
         overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``energy``, ``threads``,
             ``cpus``, ``seed`` or ``devices`` (a sequence of
-            :class:`mobilebench.devices.spec.DeviceSpec`) in the suite's place.
+            ``mobilebench.devices.spec.DeviceSpec``) in the suite's place.
         student: the student of the model file.
         teachers: whom its ``distill`` learns from, if not from the model itself.
 
@@ -50,7 +50,7 @@ def choose_suite(
 
 
 def change_suite(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
-    """The suite with ``overrides`` (see :func:`choose_suite`) in the place of what it says.
+    """The suite with ``overrides`` (see ``choose_suite``) in the place of what it says.
 
     Raises:
         BadInputError: one of them is not valid.

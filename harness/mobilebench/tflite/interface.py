@@ -116,7 +116,7 @@ def differences(baseline: Interface, candidate: Interface) -> list[str]:
     """Why one model cannot stand in the other's place, a clause each; empty if it can.
 
     Ends are matched by name where both models use the same names, else by position. float32 and
-    quantized integers are alike here: see :func:`conversions`. An open batch is run as 1; other
+    quantized integers are alike here: see ``conversions``. An open batch is run as 1; other
     open dimensions, which only outputs may have, fit any length.
     """
     found = []

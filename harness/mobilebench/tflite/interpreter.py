@@ -96,7 +96,7 @@ class Runner:
 
     @property
     def parts(self) -> dict[str, slice]:
-        """Where in a row of :meth:`run` each output is."""
+        """Where in a row of ``run`` each output is."""
         found, start = {}, 0
         for tensor in self.outputs:
             end = start + int(np.prod(tensor.shape))
@@ -174,7 +174,7 @@ class Runner:
         return key, [tensor.name for tensor in self.inputs]
 
     def delegation(self) -> dict[str, Any]:
-        """Which nodes the delegate took; see :func:`mobilebench_agent.delegation.describe`."""
+        """Which nodes the delegate took; see ``mobilebench_agent.delegation.describe``."""
         return delegation.describe(self._operators())
 
     def zeros(self) -> tuple[int, int]:

@@ -42,7 +42,7 @@ class Column:
     """A column: its title, the unit of all its cells, and one cell a variant.
 
     ``paper`` is its heading in LaTeX, empty where it has no place there; ``terminal`` is how long
-    a narrow terminal keeps it, as of a :class:`~mobilebench.metrics.Metric`.
+    a narrow terminal keeps it, as of a ``mobilebench.metrics.Metric``.
     ``secondary_interval`` says that its interval gives way where there is little room.
     """
 
