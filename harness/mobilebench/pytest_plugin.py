@@ -43,7 +43,7 @@ class Gate(Protocol):
             candidate: the ``.tflite`` to be judged.
             data: labelled data; None: no accuracy is compared.
             policy: a policy file, or its contents as a mapping.
-            seconds: measured a trial; None: one second.
+            seconds: measured per trial; None: one second.
             threads: of the runtime; None: one.
             cpus: to which each trial is kept; None: it runs where the system lets it.
             seed: of inputs and order.

@@ -73,10 +73,10 @@ def test_sparse_layers_are_meant_to_stay_with_the_runtime():
     samples = in_files([(t.trial, np.full(10, 100_000)) for t in trials])
     found = variants(summarise(a_run(artifacts=artifacts), trials, samples))
     (dense,) = [f.text for f in found[BASE].findings if "delegate" in f.text]
-    assert dense == "The delegate took 1 of 4 nodes: CAST, 2 FULLY_CONNECTED stayed behind."
+    assert dense == "The delegate took 1 of 4 nodes; not delegated: CAST, 2 FULLY_CONNECTED."
     meant, rest = [f.text for f in found[SMALL].findings if "delegate" in f.text]
     assert meant.startswith("2 sparse Dense layers are computed by the runtime's own")
-    assert rest == "The delegate took 1 of 4 nodes: CAST stayed behind."
+    assert rest == "The delegate took 1 of 4 nodes; not delegated: CAST."
 
 
 def test_a_tiny_latency_is_said_to_hold_the_call():

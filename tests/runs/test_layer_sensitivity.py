@@ -62,7 +62,7 @@ def artifact(document: Any, model: str = "digits", step: str = "prune(0.9)") -> 
 def test_each_scan_is_drawn_once(document: dict[str, Any]) -> None:
     artifacts = [artifact(document), artifact(document), artifact(document, model="<b>other")]
     first, second = scan_pictures({"artifacts": artifacts})
-    assert first.title == "What each layer bears: digits, prune(0.9)"
+    assert first.title == "Sensitivity of each layer: digits, prune(0.9)"
     assert "digits_32/hidden" in first.svg
     assert "on 200 samples" in first.caption
     assert "<b>other" not in second.svg

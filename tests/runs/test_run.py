@@ -137,7 +137,7 @@ def test_a_sustained_run_reports_clocks_and_heat(
     assert done.returncode == 0, done.stderr
     assert "Sustained latency: as_is: " in done.stdout
     page = (only_run(results).path / "report.html").read_text("utf-8")
-    for words in ("Clock (GHz)", "Heat (°C)", "cpu-1 on CPU 0"):
+    for words in ("Clock (GHz)", "Temperature (°C)", "cpu-1 on CPU 0"):
         assert words in page
     # A limit that is there from the beginning: nothing is measured, and the reason has a name.
     (tmp_path / "tree" / policy / "scaling_max_freq").write_text("1200000\n")

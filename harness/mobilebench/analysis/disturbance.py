@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mobilebench.records.run import Run
     from mobilebench.records.trial import Trial
 
-#: From this share of a variant's trials on nothing is concluded of them. Below it the median of all
+#: From this share of a variant's trials on nothing is concluded. Below it the median of all
 #: lies within the middle of the undisturbed ones, at their 62nd percentile at most (0.5 / 0.8), so
 #: that one disturbed trial of six withholds nothing.
 TOO_MANY = 0.2
@@ -44,7 +44,7 @@ class Load:
 
     @property
     def withholds(self) -> bool:
-        """Whether nothing may be concluded of these trials."""
+        """Whether nothing may be concluded from these trials."""
         return self.disturbed > 0 and self.disturbed >= TOO_MANY * self.trials
 
     def in_words(self, kind: str) -> str:

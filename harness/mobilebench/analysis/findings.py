@@ -50,7 +50,7 @@ def _load(variant: Variant) -> Iterator[Remark]:
     """The first of all causes: what else is odd about the times may well come from it."""
     if variant.load.disturbed:
         seen = variant.load.in_words("latency")
-        withheld = ", so nothing is concluded of its latency" if variant.load.withholds else ""
+        withheld = ", so nothing is concluded from its latency" if variant.load.withholds else ""
         yield Remark("load", f"Disturbed by load: {seen}{withheld}.")
 
 
@@ -69,7 +69,7 @@ def _size_and_speed(variant: Variant) -> Iterator[Remark]:
     elif speed is not None and speed.holds(1):
         yield Remark(
             "speed_not_shown",
-            "No difference in speed to the baseline is shown: the interval holds 1.",
+            "No difference in speed to the baseline is shown: the interval includes 1.",
         )
     if smaller and gzip and smaller < _HARDLY_SMALLER and gzip > _CLEARLY_SMALLER:
         yield Remark(
@@ -111,14 +111,14 @@ def _delegate(variant: Variant) -> Iterator[Remark]:
         yield Remark(
             "sparse_kernels",
             f"{found.sparse} sparse Dense {layers} computed by the runtime's own sparse kernels, "
-            "as is meant: the delegate has none.",
+            "as intended: the delegate has none.",
         )
         ours["FULLY_CONNECTED"] -= found.sparse
         if not any(ours.values()):
             return
     left = [name if count == 1 else f"{count} {name}" for name, count in ours.items() if count]
     rest = f" and {len(left) - _LISTED_OPERATORS} more" if len(left) > _LISTED_OPERATORS else ""
-    names = f": {', '.join(left[:_LISTED_OPERATORS])}{rest} stayed behind" if left else ""
+    names = f"; not delegated: {', '.join(left[:_LISTED_OPERATORS])}{rest}" if left else ""
     yield Remark(
         "partly_delegated", f"The delegate took {found.delegated} of {found.nodes} nodes{names}."
     )

@@ -301,7 +301,7 @@ def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ..
     if summary.state != "finished":
         warnings.append(
             f"The run is not finished (state: {summary.state}): {done} of "
-            f"{summary.planned_trials} planned trials are here."
+            f"{summary.planned_trials} planned trials are done."
         )
     elif done < summary.planned_trials:
         warnings.append(f"{summary.planned_trials - done} planned trials are missing.")
@@ -349,6 +349,6 @@ def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ..
     if few:
         warnings.append(
             f"Some variants have fewer than {estimates.ENOUGH_TRIALS} latency trials: "
-            "they have no 95 % interval, and no difference is claimed of them."
+            "they have no 95 % interval, and no difference is claimed for them."
         )
     return (*warnings, *run.warnings)

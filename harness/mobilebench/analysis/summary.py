@@ -102,7 +102,7 @@ class Variant:
         delegation: what the delegate took; None where it is not reported.
         conditions: those of its latency trials.
         load: what other processes did to them.
-        disturbed: why nothing is concluded of its latency beside the baseline's; empty otherwise.
+        disturbed: why nothing is concluded from its latency beside the baseline's; empty otherwise.
         sustained: there if the run's trials were sustained.
         valid_trials: of all kinds.
         failed_trials: likewise, with the invalid ones.

@@ -22,7 +22,7 @@ from mobilebench.devices.checks import DeviceCheck
 
 @click.command(cls=Command)
 @click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
-@click.option("--seconds", type=float, help="Seconds measured a trial.")
+@click.option("--seconds", type=float, help="Seconds measured per trial.")
 @click.option("--threads", type=int, help="Threads.")
 @cpus_option
 @device_option

@@ -46,7 +46,7 @@ Exit codes:
 @click.option("--candidate", type=click.Path(path_type=Path), help="The .tflite to be judged.")
 @click.option("--data", help="Labelled data: an .npz or .py file, or a set by name.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Margins, as a TOML file.")
-@click.option("--seconds", type=float, help="Seconds measured a trial.")
+@click.option("--seconds", type=float, help="Seconds measured per trial.")
 @click.option("--threads", type=int, help="Threads.")
 @cpus_option
 @click.option("--seed", type=int, help="Seed of inputs and order.")

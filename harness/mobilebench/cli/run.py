@@ -41,8 +41,8 @@ Exit codes:
 @student_option
 @teacher_option
 @click.option("--recipe", "recipes", multiple=True, help="A recipe for MODEL; may be repeated.")
-@click.option("--blocks", type=int, help="Fresh processes a variant, instead of the suite's.")
-@click.option("--seconds", type=float, help="Seconds measured a trial, instead of the suite's.")
+@click.option("--blocks", type=int, help="Fresh processes per variant, instead of the suite's.")
+@click.option("--seconds", type=float, help="Seconds measured per trial, instead of the suite's.")
 @click.option(
     "--sustained-minutes",
     type=float,

@@ -1,4 +1,4 @@
-"""How much pruning each layer bears."""
+"""How sensitive each layer is to pruning."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def text(summary: Summary) -> str:
         if v.findings or v.warnings
     ]
     if sentences:
-        lines += ["## What to know of these numbers", "", *sentences]
+        lines += ["## Notes on these numbers", "", *sentences]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -88,7 +88,7 @@ def settings(
     energy: bool | None = None,
     cpus: Sequence[int] | None = None,
 ) -> dict[str, Any]:
-    """A suite's keys for what a command line gives (``seconds`` measured a trial).
+    """A suite's keys for what a command line gives (``seconds`` measured per trial).
 
     ``cpus`` is none of a suite's own keys: it is for each runtime that the suite will have.
     """

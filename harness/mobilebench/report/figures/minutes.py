@@ -27,7 +27,7 @@ MOST_LINES = 12
 _TITLE = "Latency over the minutes"
 
 #: What is drawn below the latency: the counters' unit, the axis, and what one of it is drawn as.
-_BELOW = (("Hz", "Clock (GHz)", 1e9), ("°C", "Heat (°C)", 1.0))
+_BELOW = (("Hz", "Clock (GHz)", 1e9), ("°C", "Temperature (°C)", 1.0))
 
 
 def minutes_picture(comparison: Comparison) -> Picture | None:
@@ -50,7 +50,7 @@ def minutes_picture(comparison: Comparison) -> Picture | None:
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, -2), max(high, 100 * THROTTLED + 2))
         axes.axhline(100 * THROTTLED, color=FAINT, lw=0.9, ls="--", zorder=1)
-        axes.set_ylabel("Latency over the first point's (%)")
+        axes.set_ylabel("Latency vs. the first point (%)")
         axes.yaxis.set_major_formatter(
             FuncFormatter(lambda y, _: units.true_minus(f"{y:+g}" if y else "0"))
         )
@@ -65,8 +65,8 @@ def minutes_picture(comparison: Comparison) -> Picture | None:
         (axes, *lower)[-1].set_xlabel(f"Time ({unit})")
         drawn = svg(figure, f"{_TITLE}: {comparison.model}")
     caption = (
-        "A line a trial, a point a minute: its median over the first one's. Numbers are the "
-        f"rows of the table; orange: the baseline ({plain(comparison.baseline)}). Dashed: two "
+        "One line per trial, one point per minute: its median against the first one's. Numbers are "
+        f"the rows of the table; orange: the baseline ({plain(comparison.baseline)}). Dashed: two "
         "points in a row above it are throttling; a ring marks where it begins."
     )
     if below:

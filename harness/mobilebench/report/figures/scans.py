@@ -97,7 +97,7 @@ def _picture(model: str, step: str, document: Mapping[str, Any]) -> Picture:
     axes.tick_params(length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
-    title = f"What each layer bears: {plain(model)}, {plain(step)}"
+    title = f"Sensitivity of each layer: {plain(model)}, {plain(step)}"
     caption = (
         f"Accuracy (%) with one layer pruned and nothing retrained, on {document.get('samples')} "
         "samples split off the training data; the darker, the more is lost. In brackets: weights. "

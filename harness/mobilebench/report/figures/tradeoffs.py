@@ -122,7 +122,7 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
     if requirement is not None:
         caption += f" Dotted: the least accuracy that was asked for, {_percent(requirement)}."
     if _LATENCY in (x, y) and any(v.disturbed for _, v in numbered):
-        caption += " What load disturbed is never blue."
+        caption += " Variants disturbed by load are never blue."
     if dropped > 0:
         caption += f" {dropped} variants off the front are not drawn."
     if crowded:

@@ -21,7 +21,7 @@ _MEANINGS = {
     Verdict.PASS: "Shown to be not worse than the margins allow",
     Verdict.FAIL: "Shown to be worse than the margin",
     Verdict.INCONCLUSIVE: "Too noisy, or too little known, to show either",
-    Verdict.INVALID: "Not to be judged: a trial failed, or a file could not be made",
+    Verdict.INVALID: "Not judged: a trial failed, or a file could not be made",
 }
 
 
