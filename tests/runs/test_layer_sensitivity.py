@@ -9,6 +9,8 @@ from mobilebench.cli.main import main
 from mobilebench.compress.pruning.sensitivity import LEVELS, Scan
 from mobilebench.report.figures.scans import MOST_LAYERS, scan_pictures
 
+from tests.support.run_records import run_of
+
 pytestmark = pytest.mark.tensorflow
 
 
@@ -55,33 +57,37 @@ def test_bad_input(arguments: list[str], sentence: str) -> None:
 def artifact(document: Any, model: str = "digits", step: str = "prune(0.9)") -> dict[str, Any]:
     return {
         "model": model,
+        "recipe": step,
+        "sha256": "0" * 64,
+        "sizes": {"file": 1},
         "provenance": {"steps": [{"step": "convert"}, {"step": step, "sensitivity": document}]},
     }
 
 
 def test_each_scan_is_drawn_once(document: dict[str, Any]) -> None:
     artifacts = [artifact(document), artifact(document), artifact(document, model="<b>other")]
-    first, second = scan_pictures({"artifacts": artifacts})
+    first, second = scan_pictures(run_of(artifacts=artifacts))
     assert first.title == "Sensitivity of each layer: digits, prune(0.9)"
     assert "digits_32/hidden" in first.svg
     assert "on 200 samples" in first.caption
     assert "<b>other" not in second.svg
-    assert first == scan_pictures({"artifacts": artifacts})[0]
+    assert first == scan_pictures(run_of(artifacts=artifacts))[0]
     many = {**document, "layers": document["layers"] * 25}
-    (picture,) = scan_pictures({"artifacts": [artifact(many)]})
+    (picture,) = scan_pictures(run_of(artifacts=[artifact(many)]))
     assert f"{50 - MOST_LAYERS} smaller layers" in picture.caption
 
 
 @pytest.mark.parametrize(
-    "provenance",
+    "scan",
     [
         None,
         {},
-        {"steps": 3},
-        {"steps": [None, {"sensitivity": 1}]},
-        {"steps": [{"sensitivity": {"levels": [0], "layers": [{"accuracy": ["x"]}]}}]},
+        {"levels": 1, "layers": [{}]},
+        {"levels": [0], "layers": []},
+        {"levels": [0], "layers": [None]},
+        {"levels": [0], "layers": [{"accuracy": ["x"], "rate": 0.5, "weights": 1}]},
     ],
 )
-def test_what_is_no_scan_is_passed_over(provenance: Any) -> None:
-    assert scan_pictures({"artifacts": [{"model": "m", "provenance": provenance}]}) == []
-    assert scan_pictures({}) == []
+def test_what_is_no_scan_is_passed_over(scan: Any) -> None:
+    assert scan_pictures(run_of(artifacts=[artifact(scan)])) == []
+    assert scan_pictures(run_of()) == []
