@@ -231,7 +231,8 @@ def test_an_interrupted_run_is_finished_without_repeating_a_trial(
 
 
 def test_two_runs_into_one_folder(tmp_path: Path) -> None:
-    process, path = start_a_long_run(tmp_path)
+    # Longer than a busy machine takes to start the second.
+    process, path = start_a_long_run(tmp_path, blocks=200)
     try:
         second = mobilebench("run", "--resume", path)
     finally:

@@ -82,10 +82,10 @@ def test_a_run_on_a_simulated_counter(tree: Path, suite: Path, tmp_path: Path) -
     # The simulation kept account of the work, by the same clock as the agent.
     times, works = zip(*work, strict=True)
     known = [
-        WORK_WATTS * (np.interp(w["end_ns"], times, works) - np.interp(w["start_ns"], times, works))
-        / w["inferences"]
+        WORK_WATTS * (np.interp(w.end_ns, times, works) - np.interp(w.start_ns, times, works))
+        / w.inferences
         for w in trial.windows
-        if w["load"]
+        if w.load
     ]  # fmt: skip
     # On a busy machine both are late by more than a window's end bears; how exact the sums are is
     # shown in tests/analysis/test_energy.py.

@@ -24,9 +24,9 @@ def model(name: str, file: str, more: str = "") -> str:
     return f'[[models]]\nname = "{name}"\nsource = "{MODELS / file}"\n{more}\n'
 
 
-def start_a_long_run(folder: Path) -> tuple[subprocess.Popen[str], Path]:
+def start_a_long_run(folder: Path, blocks: int = 4) -> tuple[subprocess.Popen[str], Path]:
     """A run in a process of its own that has finished a trial or more and has many left."""
-    protocol = "[protocol]\nblocks = 4\nwarmup_seconds = 0.0\nseconds = 0.3\nruns = 10\n"
+    protocol = f"[protocol]\nblocks = {blocks}\nwarmup_seconds = 0.0\nseconds = 0.3\nruns = 10\n"
     models = model("a", "small.tflite") + model("b", "small_int8.tflite")
     path = suite(folder, models, protocol)
     results = folder / "results"
