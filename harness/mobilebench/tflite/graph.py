@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from mobilebench.errors import BadInputError
 from mobilebench.models.array import Array
 from mobilebench.models.sources import check_tflite
 from mobilebench.tflite.file import builtin, load
+
+T = TypeVar("T")
 
 #: How many bits a value of each stored type takes.
 BITS = {
@@ -124,9 +126,18 @@ def parse(content: bytes, where: str) -> Graph:
     Raises:
         BadInputError: it is no .tflite file, or a torn one.
     """
+    return read_whole(content, where, lambda whole: _graph(load(whole)))
+
+
+def read_whole(content: bytes, where: str, read: Callable[[bytes], T]) -> T:
+    """What a reader of .tflite files makes of one.
+
+    Raises:
+        BadInputError: it is no .tflite file, or a torn one.
+    """
     check_tflite(content, where)
     try:
-        return _graph(load(content))
+        return read(content)
     except Exception as error:  # the generated reader fails in many ways on a torn file
         raise BadInputError(f"model {where} is torn: its FlatBuffer cannot be read") from error
 

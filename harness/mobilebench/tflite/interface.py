@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mobilebench.errors import BadInputError
-from mobilebench.models.sources import check_tflite
+from mobilebench.tflite.graph import read_whole
 
 #: The integers that NumPy has, too.
 _WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -91,11 +91,7 @@ def read(content: bytes, where: str) -> Interface:
     Raises:
         BadInputError: it is no .tflite file, or a torn one.
     """
-    check_tflite(content, where)
-    try:
-        return _interface(content)
-    except Exception as error:  # the generated reader fails in many ways on a torn file
-        raise BadInputError(f"model {where} is torn: its FlatBuffer cannot be read") from error
+    return read_whole(content, where, _interface)
 
 
 def require_fixed(interface: Interface, where: str) -> None:
