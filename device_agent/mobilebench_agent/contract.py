@@ -15,10 +15,10 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Dict, List, Optional, Tuple, Type, Union
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 #: What a trial measures. Each runs in a process of its own, so that none disturbs another.
-KINDS = ("latency", "memory", "accuracy", "energy")
+KINDS = ("latency", "memory", "outputs", "energy")
 
 #: What a power counter counts. ``energy`` counts up what was consumed; ``charge`` and
 #: ``energy_left`` are what a battery still has; ``power``, ``current`` and ``voltage`` are of the
@@ -43,7 +43,8 @@ ERROR_CODES = (
     "cpus_unavailable",  # the process cannot be kept to those CPUs
     "unpacking_unavailable",  # this agent cannot unpack such a model
     "output_nan",  # the model answered with NaN or infinity
-    "dataset_bad",  # the evaluation data does not fit the model
+    "inputs_bad",  # the samples do not fit the model's inputs
+    "outputs_unsupported",  # an output of the model cannot be given back
     "out_of_memory",
     "disturbed",  # the app was not, or did not stay, in front of everything else
     "internal",  # a fault of the agent itself
@@ -172,8 +173,10 @@ class Hello:
 
 @dataclass(frozen=True)
 class Job:
-    """One trial. Paths are on the device; ``model_sha256`` and ``dataset_sha256`` are checked.
+    """One trial. Paths are on the device; ``model_sha256`` and ``inputs_sha256`` are checked.
 
+    ``inputs``: the samples of an outputs trial, a tensor file; ``outputs_folder``: where the agent
+    writes its own, none: a folder that the agent chooses.
     ``cpus``: the process is kept to these; none: it runs where the system lets it.
     ``trace_seconds``: in a latency trial counters are read so often, between inferences; 0: never.
     ``packing``: the model's file is packed so; ``unpacked_sha256`` is the hash of what is in it,
@@ -195,8 +198,9 @@ class Job:
     seconds: float = 1.0
     max_seconds: float = 150.0
     seed: int = 0
-    dataset: str = ""
-    dataset_sha256: str = ""
+    inputs: str = ""
+    inputs_sha256: str = ""
+    outputs_folder: str = ""
     cpus: Tuple[int, ...] = ()
     trace_seconds: float = 0.0
     windows: int = FEWEST_WINDOWS
@@ -226,8 +230,10 @@ class Job:
             raise ContractError("job: unpacked_sha256 exactly when there is a packing")
         if self.unpacked_bytes < 0 or bool(self.packing) != bool(self.unpacked_bytes):
             raise ContractError("job: unpacked_bytes exactly when there is a packing")
-        if self.kind == "accuracy" and not self.dataset:
-            raise ContractError("job: an accuracy trial needs a dataset")
+        if self.kind == "outputs" and not self.inputs:
+            raise ContractError("job: an outputs trial needs inputs")
+        if bool(self.inputs) != bool(self.inputs_sha256):
+            raise ContractError("job: inputs_sha256 exactly when there are inputs")
 
 
 @dataclass(frozen=True)
@@ -236,7 +242,7 @@ class Event:
 
     type: ClassVar[str] = "event"
     trial: str
-    phase: str  # "unpack", "load", "warmup", "measure", "memory", "accuracy", "energy"
+    phase: str  # "unpack", "load", "warmup", "measure", "memory", "outputs", "energy"
     done: float = 0.0
 
 
@@ -250,7 +256,8 @@ class Result:
     the job asks for them, else both are empty.
     ``conditions``: what held during the trial and is no number: ``cpus`` (where the process could
     run), ``governors`` (by cluster), ….
-    ``predictions``: the class chosen for each sample of an accuracy trial, in order.
+    ``outputs``: the path on the device of the tensor file that an outputs trial wrote, with its
+    hash and its length in bytes; all three exactly when ``kind`` is ``outputs``.
     ``delegation``: which nodes a delegate took (``nodes``, ``delegated``, ``partitions``,
     ``left``: the operators that stayed with the built-in kernels), or empty if not reported.
     ``windows``, ``power``: of an energy trial, in pairs of one idle and one load window; both are
@@ -266,7 +273,9 @@ class Result:
     starts_ns: Tuple[int, ...] = ()
     traces: Tuple[Trace, ...] = ()
     conditions: Dict[str, Any] = field(default_factory=dict)
-    predictions: Tuple[int, ...] = ()
+    outputs: str = ""
+    outputs_sha256: str = ""
+    outputs_bytes: int = 0
     delegation: Dict[str, Any] = field(default_factory=dict)
     windows: Tuple[Window, ...] = ()
     power: Tuple[PowerSeries, ...] = ()
@@ -275,6 +284,11 @@ class Result:
     def __post_init__(self) -> None:
         if self.starts_ns and len(self.starts_ns) != len(self.samples_ns):
             raise ContractError("result: as many starts as samples, or none")
+        described = (bool(self.outputs), bool(self.outputs_sha256), self.outputs_bytes > 0)
+        if described != (self.kind == "outputs",) * 3 or self.outputs_bytes < 0:
+            raise ContractError(
+                "result: outputs, outputs_sha256 and outputs_bytes exactly when its kind is outputs"
+            )
 
 
 @dataclass(frozen=True)

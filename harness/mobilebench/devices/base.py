@@ -20,6 +20,7 @@ HOST_CODES = (
     "link_lost",  # the device went away in the middle, and again when it was repeated
     "adb_failed",  # adb or the device refused something, with its reason
     "push_failed",  # a file could not be sent
+    "pull_failed",  # an outputs file could not be fetched, or is not the one that was reported
     "storage_full",  # no space for it on the device
     "start_failed",  # the app did not start
     "app_crashed",  # it ended by an exception or a signal
@@ -132,6 +133,26 @@ class Device(Protocol):
 
     def push(self, file: Path, sha256: str) -> str:
         """Puts a file where the device's agent can read it and returns its path there."""
+
+    def discard(self, sha256: str) -> None:
+        """Removes a file that was pushed; on this machine, where nothing travels, it stays."""
+
+    def outputs_folder(self, job: Job) -> str:
+        """Where the agent is to write the outputs file of this job; empty: where it chooses."""
+
+    def pull(self, path: str, sha256: str, size: int, file: Path) -> None:
+        """Fetches an outputs file that the agent wrote, and removes it from the device.
+
+        Args:
+            path: on the device, as the agent reports it.
+            sha256: of its content.
+            size: in bytes; no more are taken.
+            file: where it goes on this machine.
+
+        Raises:
+            TrialError: ``pull_failed``: it is not where an agent may write, cannot be read, or
+                is not the file that was reported. There is no file here then.
+        """
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """Checks before a trial that nothing disturbs it, and waits until the device is cool.

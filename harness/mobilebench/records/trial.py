@@ -20,8 +20,8 @@ from pydantic import (
 from mobilebench.explain import explain_document
 
 #: What a trial measures. ``warmup`` is a latency trial that shows how many warm-up runs a gate's
-#: trials of the model need.
-TRIAL_KINDS = (*KINDS, "warmup")
+#: trials of the model need; ``accuracy`` is what older runs have in place of ``outputs``.
+TRIAL_KINDS = (*KINDS, "warmup", "accuracy")
 
 
 def _known(kind: str) -> str:

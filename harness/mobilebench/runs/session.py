@@ -217,7 +217,6 @@ def _attempt(
             record,
             samples=timings.samples.size,
             metrics=metrics,
-            predictions=result.predictions,
             delegation=delegation,
             windows=result.windows,
             power=result.power,
@@ -276,12 +275,6 @@ def _job(
         seconds=protocol.measured_seconds,
         max_seconds=max(protocol.max_seconds, protocol.measured_seconds),
         seed=seed,
-        dataset=(
-            device.push(payload.dataset, payload.dataset_sha256)
-            if trial.kind == "accuracy" and payload.dataset
-            else ""
-        ),
-        dataset_sha256=payload.dataset_sha256,
         windows=protocol.energy_windows,
         window_seconds=protocol.energy_seconds,
         trace_seconds=_trace_seconds(protocol) if _is_sustained(trial, protocol) else 0.0,
