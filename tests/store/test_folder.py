@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.records.answers import Answers, OutputParity, Score
 from mobilebench.records.timings import Timings
 from mobilebench.records.trial import Trial
 from mobilebench.store import samples as timings
@@ -226,3 +227,49 @@ def test_a_full_disk_keeps_what_was_finished(
     folder.append(record("r.1"), Timings(np.array([2])))
     assert (folder.path / "trials.jsonl").read_bytes().count(b"\n") == 2
     assert json.loads((folder.path / "run.json").read_text())["name"] == "r"
+
+
+ARRAYS = {
+    "output/0": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "output/1": np.array([[True], [False]]),
+    "reduced/right": np.array([1, 0], dtype=np.uint8),
+}
+
+
+def test_answers_are_read_as_they_were_written(folder: RunFolder) -> None:
+    folder.write_answers("r.0~2", ARRAYS)
+    found = RunFolder.open(folder.path).answers("r.0~2")
+    assert found.keys() == ARRAYS.keys()
+    for key, array in ARRAYS.items():
+        assert found[key].dtype == array.dtype
+        assert np.array_equal(found[key], array)
+    assert folder.answers("r.0") == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\xff" * 64])
+def test_damaged_answers_are_named(folder: RunFolder, content: bytes) -> None:
+    folder.write_answers("r.0", ARRAYS)
+    (folder.path / "answers" / "r.0.safetensors").write_bytes(content)
+    with pytest.raises(BadInputError, match=r"r\.0\.safetensors is damaged"):
+        folder.answers("r.0")
+
+
+def test_a_full_disk_keeps_no_half_of_the_answers(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FullDisk(monkeypatch)
+    disk.full = True
+    with pytest.raises(InvalidRunError, match="the disk is full"):
+        folder.write_answers("r.0", ARRAYS)
+    assert folder.answers("r.0") == {}
+    assert not list((folder.path / "answers").iterdir())
+
+
+def test_a_trial_with_answers_is_read_as_it_was_written(folder: RunFolder) -> None:
+    answers = Answers(
+        30, "data", "d" * 64, "classification",
+        scores=(Score("accuracy", 0.9, 0.7, 0.98, 30), Score("top5", 1.0, None, None, 30)),
+        parity=(OutputParity("probabilities", 91.5, 1e-6, 1.0, 3),), parity_samples=30,
+    )  # fmt: skip
+    folder.append(replace(record("r.0"), kind="outputs", answers=answers))
+    assert [trial.answers for trial in folder.trials()] == [answers]

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from mobilebench.explain import explain_document
+from mobilebench.records.answers import Answers
 
 #: What a trial measures. ``warmup`` is a latency trial that shows how many warm-up runs a gate's
 #: trials of the model need; ``accuracy`` is what older runs have in place of ``outputs``.
@@ -115,6 +116,8 @@ class Trial:
     disturbed it: repeated, if ``attempt``, from 1, is not the last); the others have ``code`` and
     ``reason``.
     ``samples`` counts the timed inferences, which are kept apart.
+    ``answers`` is what came of an ``outputs`` trial; its arrays are kept apart. ``predictions`` are
+    the classes that an older run's ``accuracy`` trial chose, one a sample.
     ``windows`` and ``power`` are an energy trial's raw readings, ``traces`` a sustained one's.
     ``started`` is the host's UTC time (ISO 8601), ``seconds`` the whole trial's wall time.
     """
@@ -145,6 +148,7 @@ class Trial:
     traces: tuple[Trace, ...] = ()
     warnings: tuple[str, ...] = ()
     attempt: Annotated[int, Field(ge=1)] = 1
+    answers: Answers | None = None
 
     @property
     def is_final(self) -> bool:

@@ -3,8 +3,9 @@
 ``run.json`` is the run, replaced atomically. ``trials.jsonl`` has one line a finished
 attempt at a trial, written whole and flushed to the disk; a line cut by a crash is dropped on
 opening, so that the attempt is made again. Its samples are written to a part file *before* its
-line, and folded into ``samples.parquet`` when the run ends. Every table and picture is rebuilt from
-this folder alone.
+line, and folded into ``samples.parquet`` when the run ends. What a device answered is in
+``answers/``, a file an attempt, which is there before its line, too. Every table and picture is
+rebuilt from this folder alone.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from typing import NoReturn, Self
 
 import filelock
 
-from mobilebench.errors import BadInputError
+from mobilebench.errors import BadInputError, first_line
 from mobilebench.files import disk_errors, write_atomically
+from mobilebench.models.array import Array
 from mobilebench.records.run import Run, read_run
 from mobilebench.records.timings import Nanoseconds, Timings
 from mobilebench.records.trial import Trial, read_trial
@@ -33,6 +35,7 @@ TRIALS = "trials.jsonl"
 SAMPLES = "samples.parquet"
 PARTS = "samples.parts"
 ARTIFACTS = "artifacts"
+ANSWERS = "answers"
 LOCK = ".lock"
 
 #: What is rebuilt from the others.
@@ -224,6 +227,46 @@ class RunFolder:
                 except (ValueError, RecursionError) as error:
                     raise BadInputError(f"{path}:{number}: not a trial: {error}") from error
         return records
+
+    # Answers.
+
+    def write_answers(self, name: str, arrays: Mapping[str, Array]) -> None:
+        """Keeps what a device answered in one attempt; to be called before its line is appended.
+
+        Args:
+            name: the attempt's.
+            arrays: ``output/<position>``: the real numbers of an output, a row a sample;
+                ``reduced/<name>``: what the task made of all samples, a row each.
+
+        Raises:
+            InvalidRunError: the disk is full or failing.
+        """
+        from safetensors.numpy import save
+
+        target = self._answers_file(name)
+        with disk_errors(target):
+            target.parent.mkdir(exist_ok=True)
+        write_atomically(target, save(dict(arrays)))
+
+    def answers(self, name: str) -> dict[str, Array]:
+        """What ``write_answers`` kept of that attempt; empty if nothing.
+
+        Raises:
+            BadInputError: the file is damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = self._answers_file(name)
+        if not path.exists():
+            return {}
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise BadInputError(f"{path} is damaged: {first_line(error)}") from error
+
+    def _answers_file(self, name: str) -> Path:
+        return self.path / ANSWERS / f"{name}.safetensors"
 
     # Samples.
 
