@@ -122,7 +122,7 @@ def differences(baseline: Interface, candidate: Interface) -> list[str]:
                 f"{_counted(len(before), kind)} in the baseline and {len(after)} in the candidate"
             )
             continue
-        for one, other in _matched(before, after):
+        for one, other in matched(before, after):
             if not _same_shape(kind, one, other):
                 what = f"{one.shape_text} in the baseline and {other.shape_text} in the candidate"
                 found.append(f"{kind} {one.name!r} is {what}")
@@ -137,7 +137,7 @@ def conversions(baseline: Interface, candidate: Interface) -> list[str]:
     return [
         f"{kind} {one.name!r} is {one.dtype} in the baseline and {other.dtype} in the candidate"
         for kind, before, after in _kinds(baseline, candidate)
-        for one, other in _matched(before, after)
+        for one, other in matched(before, after)
         if one.dtype != other.dtype and one.is_real and other.is_real
     ]
 
@@ -149,10 +149,13 @@ def _kinds(
     yield "output", a.outputs, b.outputs
 
 
-def _matched(
+def matched(
     before: tuple[TensorInfo, ...], after: tuple[TensorInfo, ...]
 ) -> list[tuple[TensorInfo, TensorInfo]]:
-    """Converters shuffle outputs, so names that both files have count more than positions."""
+    """Each input or output of one model with that of another, in the first one's order.
+
+    Converters shuffle outputs, so names that both files have count more than positions.
+    """
     names, others = [end.name for end in before], {end.name: end for end in after}
     if len(set(names)) == len(names) == len(after) and set(names) == set(others):
         return [(end, others[end.name]) for end in before]

@@ -14,6 +14,8 @@ from mobilebench_agent.runtime import AgentError
 
 from mobilebench.errors import StepError, UnsupportedModelError
 from mobilebench.models.array import Array, Sample
+from mobilebench.tflite.interface import Quantization
+from mobilebench.tflite.noise import draw, real_range
 
 _THREADS = 2
 #: The operators whose second input is a kernel that pruning may have thinned out.
@@ -39,6 +41,13 @@ class Tensor:
     def sample_shape(self) -> tuple[int, ...]:
         """The shape without a batch of one."""
         return self.shape[1:] if len(self.shape) > 1 and self.shape[0] == 1 else self.shape
+
+    @property
+    def real_range(self) -> tuple[float, float] | None:
+        """The real numbers that its integers stand for, or None where they stand for none."""
+        if not self.scale:
+            return None
+        return real_range(self.dtype, Quantization(self.scale, self.zero_point))
 
 
 class Runner:
@@ -145,15 +154,23 @@ class Runner:
             raise StepError(f"the samples have no values for input {missing[0]!r}")
         return [_encode(values[tensor.name], tensor) for tensor in self.inputs]
 
-    def noise(self, count: int, seed: int) -> list[Sample]:
-        """Seeded noise: real numbers between -1 and 1; whole ones that can be indices.
-
-        Integers that stand for real numbers are meant as such. Others are 0 to 99, or what 8 and
-        16 bits hold, but no row beyond a table that the input looks up.
-        """
-        generator = np.random.default_rng(seed)
+    @property
+    def table_rows(self) -> dict[int, int]:
+        """By the position of each input that looks up rows of a table: how many it has."""
         rows = indices.table_rows(self._interpreter)
-        named = {t.name: _noise(generator, count, t, rows.get(t.index)) for t in self.inputs}
+        found = ((i, rows.get(tensor.index)) for i, tensor in enumerate(self.inputs))
+        return {position: count for position, count in found if count is not None}
+
+    def noise(self, count: int, seed: int) -> list[Sample]:
+        """Seeded samples; see :func:`mobilebench.tflite.noise.draw`."""
+        generator = np.random.default_rng(seed)
+        rows = self.table_rows
+        named = {
+            t.name: draw(
+                generator, (count, *t.sample_shape), np.dtype(t.dtype), t.real_range, rows.get(i)
+            )
+            for i, t in enumerate(self.inputs)
+        }
         if len(named) == 1:
             (only,) = named.values()
             return list(only)
@@ -256,19 +273,6 @@ def _tensor(details: dict[str, Any], name: str) -> Tensor:
         scale=float(scale),
         zero_point=int(zero_point),
     )
-
-
-def _noise(generator: np.random.Generator, count: int, tensor: Tensor, rows: int | None) -> Array:
-    shape, kind = (count, *tensor.sample_shape), np.dtype(tensor.dtype)
-    if kind.kind == "b":
-        return generator.integers(0, 2, shape).astype(kind)
-    if kind.kind not in "iu" or tensor.scale:
-        return generator.uniform(-1, 1, shape).astype(np.float32)
-    limits = np.iinfo(kind)
-    low, high = (limits.min, limits.max) if kind.itemsize <= 2 else (0, 99)
-    if rows is not None:
-        low, high = 0, min(high, rows - 1)
-    return generator.integers(low, high, shape, dtype=kind, endpoint=True)
 
 
 def _encode(value: Array, tensor: Tensor) -> Array:
