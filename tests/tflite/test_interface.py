@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 from mobilebench.errors import BadInputError
+from mobilebench.records.interface import (
+    Interface,
+    Quantization,
+    TensorInfo,
+    conversions,
+    differences,
+)
 from mobilebench.tflite import interface
-from mobilebench.tflite.interface import Interface, Quantization, TensorInfo
 
 from tests.support.models import MODELS
 from tests.support.tflite_files import with_input
@@ -156,13 +162,13 @@ def test_differences(
     found: list[str],
 ) -> None:
     one, other = (Interface(tuple(x), tuple(y)) for x, y in (baseline, candidate))
-    assert interface.differences(one, other) == found
+    assert differences(one, other) == found
 
 
 def test_conversions_are_reported() -> None:
     real, quantized = Interface((IMAGE,), (SCORES,)), Interface((QUANTIZED,), (SCORES,))
     said = ["input 'image' is float32 in the baseline and int8 in the candidate"]
-    assert interface.conversions(real, quantized) == said
-    assert interface.conversions(real, real) == []
+    assert conversions(real, quantized) == said
+    assert conversions(real, real) == []
     other_scale = replace(QUANTIZED, quantization=Quantization(0.25, 0))
-    assert interface.conversions(quantized, Interface((other_scale,), (SCORES,))) == []
+    assert conversions(quantized, Interface((other_scale,), (SCORES,))) == []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mobilebench.records.interface import Interface
 from mobilebench.records.run import FILE
 
 
@@ -30,7 +31,7 @@ class Artifact:
 
     ``sizes`` has the bytes of the ``file``, and of what each packing makes of it.
     ``provenance`` has the model, data, seed, versions, and each step with its settings and
-    what was checked after it.
+    what was checked after it. ``interface`` is what it takes and gives.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Artifact:
     sha256: str
     path: Path
     sizes: Mapping[str, int]
+    interface: Interface | None = None
     evaluation: EvaluationSet | None = None
     warnings: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)

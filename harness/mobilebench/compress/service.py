@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from mobilebench.compress.artifact import Artifact, EvaluationSet, Failure, Outcome, Progress
 from mobilebench.compress.pipeline.cache import MAKING, prepare
 from mobilebench.compress.pipeline.latency import LatencyProbe, NotMeasuredError
@@ -26,6 +28,7 @@ from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.step import MOST_COMPARISONS
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.models.spec import ModelSpec
+from mobilebench.records.interface import Interface
 
 if TYPE_CHECKING:
     from mobilebench.compress.step import Report
@@ -296,6 +299,7 @@ def _artifact(document: dict[str, Any]) -> Artifact:
         **{
             **document,
             "path": Path(document["path"]),
+            "interface": TypeAdapter(Interface).validate_python(document["interface"]),
             "evaluation": evaluation,
             # Each step of a chain may say the same.
             "warnings": tuple(dict.fromkeys(document["warnings"])),

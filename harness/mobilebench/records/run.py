@@ -24,6 +24,7 @@ from mobilebench.errors import BadInputError, first_line
 from mobilebench.explain import explain_document
 from mobilebench.records.device import DeviceFacts
 from mobilebench.records.gate import Gate
+from mobilebench.records.interface import Interface
 from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import PlannedTrial
@@ -119,6 +120,7 @@ class StoredArtifact(_Part):
 
     Attributes:
         sizes: bytes: of the ``file``, and of what each packing makes of it, where that is known.
+        interface: what it takes and gives; None in runs of older versions.
         dataset: what it is evaluated on; None: its accuracy is not measured.
         warnings: what was noticed while it was made.
     """
@@ -127,6 +129,7 @@ class StoredArtifact(_Part):
     recipe: str
     sha256: Hash
     sizes: dict[str, Annotated[int, Field(ge=0)]]
+    interface: Interface | None = None
     dataset: StoredDataset | None = None
     warnings: tuple[str, ...] = ()
     provenance: Provenance = Provenance.model_validate({})

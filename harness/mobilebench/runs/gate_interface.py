@@ -9,10 +9,10 @@ from mobilebench.compress.pipeline.build_inputs import essential
 from mobilebench.errors import InvalidRunError
 from mobilebench.models.sources import find_source
 from mobilebench.records.gate import Pair
+from mobilebench.records.interface import Interface, conversions, differences
 from mobilebench.records.run import Run
 from mobilebench.suite.schema import Suite
 from mobilebench.tflite import interface
-from mobilebench.tflite.interface import Interface
 
 
 class OtherInterfaceError(InvalidRunError):
@@ -65,14 +65,14 @@ def compare_made(pairs: Iterable[Pair], run: Run, files: Mapping[str, Path]) -> 
             continue
         name = f"{pair.model} · {pair.candidate}"
         _ensure_fit(name, pair.baseline, baseline, candidate)
-        converted = interface.conversions(baseline, candidate)
+        converted = conversions(baseline, candidate)
         if converted:
             warnings[f"{name}: {'; '.join(converted)}: an app must convert these values."] = None
     return list(warnings)
 
 
 def _ensure_fit(name: str, baseline_name: str, baseline: Interface, candidate: Interface) -> None:
-    found = interface.differences(baseline, candidate)
+    found = differences(baseline, candidate)
     if found:
         raise OtherInterfaceError(
             f"{name} cannot take the place of its baseline {baseline_name}, so nothing was "

@@ -74,6 +74,7 @@ def _stored(artifact: Artifact) -> StoredArtifact:
         recipe=artifact.recipe,
         sha256=artifact.sha256,
         sizes=dict(artifact.sizes),
+        interface=artifact.interface,
         dataset=StoredDataset(
             name=evaluation.name, sha256=evaluation.sha256, count=evaluation.count
         )

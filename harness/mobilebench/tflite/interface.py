@@ -5,80 +5,11 @@ Only the description of the ends is read, not the weights, so that a large file 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from mobilebench.errors import BadInputError
+from mobilebench.records.interface import Interface, Quantization, TensorInfo
 from mobilebench.tflite.graph import read_whole
-
-#: The integers that NumPy has, too.
-_WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
-
-
-@dataclass(frozen=True)
-class Quantization:
-    """How the integers of a tensor stand for real numbers: ``scale * (q - zero_point)``."""
-
-    scale: float
-    zero_point: int
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """One input or output.
-
-    Attributes:
-        name: what the file's only signature calls it, else the tensor's own name.
-        shape: with the batch; None for each dimension that the file leaves open.
-        dtype: as the schema calls it, in lower case, like ``float32``.
-        quantization: of integers that stand for real numbers, else None.
-    """
-
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
-    quantization: Quantization | None = None
-
-    @property
-    def is_real(self) -> bool:
-        """Whether its values are real numbers, be they stored as float32 or quantized."""
-        return self.dtype == "float32" or self.quantization is not None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it is stored as integers, be they quantized or not."""
-        return self.dtype in _WHOLE
-
-    @property
-    def shape_text(self) -> str:
-        """The shape as people write it: ``[1, ?, ?, 3]``."""
-        return f"[{', '.join('?' if n is None else str(n) for n in self.shape)}]"
-
-
-_Tensors = tuple[TensorInfo, ...]
-
-
-@dataclass(frozen=True)
-class Interface:
-    """The inputs and outputs of a model, in the file's order."""
-
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
-
-    @property
-    def open_input(self) -> TensorInfo | None:
-        """The first input with an open dimension other than the batch, or None.
-
-        The batch is the first of several dimensions. An input of one open dimension has none of
-        its own, and is a batch only beside an input that has one.
-        """
-        has_batch = any(len(end.shape) > 1 and end.shape[0] is None for end in self.inputs)
-        for end in self.inputs:
-            rest = end.shape[1:] if len(end.shape) > 1 or has_batch else end.shape
-            if None in rest:
-                return end
-        return None
 
 
 def read(content: bytes, where: str) -> Interface:
@@ -108,79 +39,12 @@ def require_fixed(interface: Interface, where: str) -> None:
         )
 
 
-def differences(baseline: Interface, candidate: Interface) -> list[str]:
-    """Why one model cannot stand in the other's place, a clause each; empty if it can.
-
-    Ends are matched by name where both models use the same names, else by position. float32 and
-    quantized integers are alike here: see ``conversions``. An open batch is run as 1; other
-    open dimensions, which only outputs may have, fit any length.
-    """
-    found = []
-    for kind, before, after in _kinds(baseline, candidate):
-        if len(before) != len(after):
-            found.append(
-                f"{_counted(len(before), kind)} in the baseline and {len(after)} in the candidate"
-            )
-            continue
-        for one, other in matched(before, after):
-            if not _same_shape(kind, one, other):
-                what = f"{one.shape_text} in the baseline and {other.shape_text} in the candidate"
-                found.append(f"{kind} {one.name!r} is {what}")
-            elif one.dtype != other.dtype and not (one.is_real and other.is_real):
-                what = f"{one.dtype} in the baseline and {other.dtype} in the candidate"
-                found.append(f"{kind} {one.name!r} is {what}")
-    return found
-
-
-def conversions(baseline: Interface, candidate: Interface) -> list[str]:
-    """Where an app would have to convert values if one model took the other's place."""
-    return [
-        f"{kind} {one.name!r} is {one.dtype} in the baseline and {other.dtype} in the candidate"
-        for kind, before, after in _kinds(baseline, candidate)
-        for one, other in matched(before, after)
-        if one.dtype != other.dtype and one.is_real and other.is_real
-    ]
-
-
-def _kinds(
-    a: Interface, b: Interface
-) -> Iterator[tuple[str, tuple[TensorInfo, ...], tuple[TensorInfo, ...]]]:
-    yield "input", a.inputs, b.inputs
-    yield "output", a.outputs, b.outputs
-
-
-def matched(
-    before: tuple[TensorInfo, ...], after: tuple[TensorInfo, ...]
-) -> list[tuple[TensorInfo, TensorInfo]]:
-    """Each input or output of one model with that of another, in the first one's order.
-
-    Converters shuffle outputs, so names that both files have count more than positions.
-    """
-    names, others = [end.name for end in before], {end.name: end for end in after}
-    if len(set(names)) == len(names) == len(after) and set(names) == set(others):
-        return [(end, others[end.name]) for end in before]
-    return list(zip(before, after, strict=False))
-
-
-def _same_shape(kind: str, one: TensorInfo, other: TensorInfo) -> bool:
-    if len(one.shape) != len(other.shape):
-        return False
-    pairs = list(zip(one.shape, other.shape, strict=True))
-    if kind == "output" and any(None in pair for pair in pairs):
-        return all(n == m or None in (n, m) for n, m in pairs)
-    return all((1 if n is None else n) == (1 if m is None else m) for n, m in pairs)
-
-
-def _counted(count: int, kind: str) -> str:
-    return f"{count} {kind}" if count == 1 else f"{count} {kind}s"
-
-
 def _interface(content: bytes) -> Interface:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0)
-    signature = model.SignatureDefs(0) if model.SignatureDefsLength() == 1 else None
+    signature = _signature(model)
     inputs = [graph.Inputs(i) for i in range(graph.InputsLength())]
     outputs = [graph.Outputs(i) for i in range(graph.OutputsLength())]
     named_inputs = {} if signature is None else _names(signature, "Inputs")
@@ -189,7 +53,14 @@ def _interface(content: bytes) -> Interface:
     return Interface(
         tuple(_end(graph.Tensors(i), named_inputs.get(i), types) for i in inputs),
         tuple(_end(graph.Tensors(i), named_outputs.get(i), types) for i in outputs),
+        "" if signature is None else _text(signature.SignatureKey()),
     )
+
+
+def _signature(model: Any) -> Any:
+    """The signature of the first subgraph, which is the one that runs; None if there is none."""
+    every = [model.SignatureDefs(i) for i in range(model.SignatureDefsLength())]
+    return next((signature for signature in every if signature.SubgraphIndex() == 0), None)
 
 
 def _names(signature: Any, ends: str) -> dict[int, str]:

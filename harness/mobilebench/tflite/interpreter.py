@@ -14,7 +14,7 @@ from mobilebench_agent.runtime import AgentError
 
 from mobilebench.errors import StepError, UnsupportedModelError
 from mobilebench.models.array import Array, Sample
-from mobilebench.tflite.interface import Quantization
+from mobilebench.records.interface import Quantization
 from mobilebench.tflite.noise import draw, real_range
 
 _THREADS = 2

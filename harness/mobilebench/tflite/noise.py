@@ -9,7 +9,7 @@ import numpy as np
 
 from mobilebench.errors import UnsupportedModelError
 from mobilebench.models.array import Array
-from mobilebench.tflite.interface import Interface, Quantization, TensorInfo, matched
+from mobilebench.records.interface import Interface, Quantization, TensorInfo, matched
 
 #: What integers of 32 and 64 bits may be: indices, as TensorFlow's benchmark_model draws them.
 _LARGEST_INDEX = 99

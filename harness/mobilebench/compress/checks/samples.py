@@ -11,8 +11,8 @@ from mobilebench.errors import BadInputError
 from mobilebench.models.array import Array, Sample
 from mobilebench.models.datasets import Dataset
 from mobilebench.models.inputs import choose, fit_inputs
+from mobilebench.records.interface import TensorInfo
 from mobilebench.tflite import interface
-from mobilebench.tflite.interface import TensorInfo
 from mobilebench.tflite.interpreter import Runner, Tensor
 
 #: What integers in the data are: real numbers, to be quantized for an integer input; values that an

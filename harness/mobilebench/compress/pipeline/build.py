@@ -86,6 +86,9 @@ class ModelBuilder:
             sha256=made.sha256,
             path=self._cache.path(made.sha256),
             sizes={FILE: made.bytes, **packed},
+            interface=interface.read(
+                self._cache.path(made.sha256).read_bytes(), self._inputs.source.text
+            ),
             evaluation=self._evaluation(made),
             warnings=tuple(warnings),
             provenance={**made.provenance, "recipe": recipe.text, "steps": list(made.steps)},

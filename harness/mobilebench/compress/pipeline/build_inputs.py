@@ -13,8 +13,8 @@ from mobilebench.compress.step import BaselineStep, QuantizingStep, Step, Traini
 from mobilebench.models.datasets import load_dataset
 from mobilebench.models.sources import Source, find_source, find_student, find_teachers
 from mobilebench.models.spec import ModelSpec
+from mobilebench.records.interface import Interface
 from mobilebench.tflite import interface
-from mobilebench.tflite.interface import Interface
 
 Steps = tuple[Step, ...]
 
