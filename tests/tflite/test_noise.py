@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from mobilebench.errors import UnsupportedModelError
+from mobilebench.records.interface import Interface, Quantization, TensorInfo
 from mobilebench.tflite import interface
-from mobilebench.tflite.interface import Interface, Quantization, TensorInfo
 from mobilebench.tflite.interpreter import Runner
 from mobilebench.tflite.noise import noise
 
