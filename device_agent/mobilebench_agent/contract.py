@@ -45,6 +45,7 @@ ERROR_CODES = (
     "output_nan",  # the model answered with NaN or infinity
     "inputs_bad",  # the samples do not fit the model's inputs
     "outputs_unsupported",  # an output of the model cannot be given back
+    "storage_full",  # there is no room on the device for the outputs
     "out_of_memory",
     "disturbed",  # the app was not, or did not stay, in front of everything else
     "internal",  # a fault of the agent itself

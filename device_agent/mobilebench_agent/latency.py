@@ -70,6 +70,8 @@ def measure(
         MOST_SAMPLES,
     )
     gc.enable()
+    # A state that grows, or memory that is overwritten, shows only now.
+    tensors.check_outputs(interpreter)
 
     delegation, unknown = runtimes.delegated(interpreter)
     warnings = [unknown] if unknown else []

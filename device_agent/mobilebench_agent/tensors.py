@@ -51,8 +51,8 @@ def to_input(values: Any, detail: Dict[str, Any]) -> Tuple[Any, int]:
     quantization specification).
 
     Raises:
-        AgentError: numbers that an integer input cannot hold: whole ones beyond its range, or
-            fractions where it has no scale.
+        AgentError: ``inputs_bad``: numbers that an integer input cannot hold: whole ones beyond its
+            range, fractions where it has no scale, or NaN.
     """
     kind = np.dtype(detail["dtype"])
     scale, zero_point = detail["quantization"]
@@ -60,20 +60,27 @@ def to_input(values: Any, detail: Dict[str, Any]) -> Tuple[Any, int]:
         return values.astype(kind), 0
     limits = np.iinfo(kind)
     if values.dtype.kind == "f" and scale:
+        if np.isnan(values).any():
+            raise AgentError(
+                "inputs_bad",
+                f"the samples of the model's input {detail['name']!r} have a NaN, which "
+                f"{kind.name} cannot hold",
+            )
         levels = np.rint(values / scale) + zero_point
         clipped = int(((levels < limits.min) | (levels > limits.max)).sum())
         return np.clip(levels, limits.min, limits.max).astype(kind), clipped
     if values.dtype.kind == "f" and (values != np.rint(values)).any():
         raise AgentError(
-            "dataset_bad",
-            f"the data have fractions, and the model's input {detail['name']!r} takes {kind.name}",
+            "inputs_bad",
+            f"the samples have fractions, and the model's input {detail['name']!r} takes "
+            f"{kind.name}",
         )
     if values.size and (values.min() < limits.min or values.max() > limits.max):
         hint = "; give real numbers to have them quantized" if scale else ""
         raise AgentError(
-            "dataset_bad",
-            f"the data have whole numbers beyond {limits.min} to {limits.max}, which the model's "
-            f"input {detail['name']!r} can hold{hint}",
+            "inputs_bad",
+            f"the samples have whole numbers beyond {limits.min} to {limits.max}, which the "
+            f"model's input {detail['name']!r} can hold{hint}",
         )
     return values.astype(kind), 0
 
@@ -83,7 +90,7 @@ def clipping_warnings(clipped: int, count: int, detail: Dict[str, Any]) -> Tuple
     if 100 * clipped <= count:
         return ()
     said = (
-        f"at least {100 * clipped // count} % of the values in the data are beyond the range of "
+        f"at least {100 * clipped // count} % of the values of the samples are beyond the range of "
         f"the model's input {detail['name']!r} and were clipped: are they scaled as it expects?"
     )
     return (said,)

@@ -10,7 +10,7 @@ from mobilebench_agent import contract
 from mobilebench_agent.contract import Error, Event, Hello, Job, Result
 
 from tests.support.agent import ask, job, metrics, talk
-from tests.support.models import MODELS, sha256
+from tests.support.models import MODELS
 from tests.support.tflite_files import open_shape
 
 
@@ -112,88 +112,6 @@ def test_memory_is_what_the_model_adds(tmp_path: Path, model_file: Path) -> None
         assert 0 <= small[name].value < 20e6, name
         assert large[name].value == pytest.approx(small[name].value, abs=5e6), name
     assert small["memory_baseline_pss"].value > small["memory_pss"].value
-
-
-def npz(path: Path, **arrays: object) -> Path:
-    np.savez(path, **arrays)
-    return path
-
-
-def accuracy_job(model: Path, dataset: Path) -> Job:
-    return job(model, "accuracy", dataset=str(dataset), dataset_sha256=sha256(dataset))
-
-
-def test_accuracy_counts_what_is_right(model_file: Path, tmp_path: Path) -> None:
-    x = np.random.default_rng(1).random((40, 8, 8, 1), dtype=np.float32)
-    blind = ask(accuracy_job(model_file, npz(tmp_path / "a.npz", x=x, y=np.zeros(40, int))))
-    assert isinstance(blind, Result)
-    # Labelled with its own answers, all but ten of them changed, it must be right in thirty.
-    labels = np.array(blind.predictions)
-    labels[:10] = (labels[:10] + 1) % 10
-    result = ask(accuracy_job(model_file, npz(tmp_path / "b.npz", x=x, y=labels)))
-    found = metrics(result)["accuracy_top1"]
-    assert (found.value, found.n, found.resolution) == (0.75, 40, 1 / 40)
-
-
-def test_accuracy_quantizes_the_input_of_an_integer_model(tmp_path: Path) -> None:
-    x = np.random.default_rng(1).random((40, 8, 8, 1), dtype=np.float32)
-    dataset = npz(tmp_path / "a.npz", x=x, y=np.zeros(40, int))
-    real = ask(accuracy_job(MODELS / "small.tflite", dataset))
-    integer = ask(accuracy_job(MODELS / "small_int8_input.tflite", dataset))
-    assert isinstance(real, Result)
-    assert isinstance(integer, Result)
-    same = np.mean(np.array(real.predictions) == np.array(integer.predictions))
-    # An untrained network's classes lie close together; unquantized inputs agree by chance (0.1).
-    assert same > 0.6
-
-
-def test_accuracy_takes_an_integer_model_s_own_integers_as_they_are(tmp_path: Path) -> None:
-    x = np.random.default_rng(1).random((40, 8, 8, 1), dtype=np.float32)
-    model = MODELS / "small_int8_input.tflite"
-    scale, zero_point = 0.003918354399502277, -128
-    levels = np.clip(np.rint(x / np.float32(scale)) + zero_point, -128, 127)
-    y = np.zeros(40, int)
-    real = ask(accuracy_job(model, npz(tmp_path / "a.npz", x=x, y=y)))
-    for kind in (np.int8, np.int16, np.int64):
-        own = ask(accuracy_job(model, npz(tmp_path / "b.npz", x=levels.astype(kind), y=y)))
-        assert isinstance(real, Result)
-        assert isinstance(own, Result)
-        assert own.predictions == real.predictions
-        assert own.warnings == ()
-    unscaled = ask(accuracy_job(model, npz(tmp_path / "c.npz", x=255 * x, y=y)))
-    assert isinstance(unscaled, Result)
-    (warning,) = unscaled.warnings
-    assert "% of the values in the data are beyond the range of the model's input" in warning
-
-
-GOOD_X = np.zeros((3, 8, 8, 1), np.float32)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "words"),
-    [
-        ({"x": GOOD_X[:0], "y": np.zeros(0, int)}, "one class index for each sample"),
-        ({"x": GOOD_X, "y": np.zeros(2, int)}, "one class index for each sample"),
-        ({"x": GOOD_X, "y": np.zeros(3, np.float32)}, "one class index for each sample"),
-        ({"x": GOOD_X.reshape(3, 64), "y": np.zeros(3, int)}, "the model takes (8, 8, 1)"),
-        ({"x": GOOD_X, "y": np.array([0, 1, 10])}, "the model has 10 classes"),
-        ({"x": GOOD_X}, "no .npz with x and y"),
-    ],
-)
-def test_data_that_do_not_fit(
-    model_file: Path, tmp_path: Path, arrays: dict[str, object], words: str
-) -> None:
-    error = ask(accuracy_job(model_file, npz(tmp_path / "d.npz", **arrays)))
-    assert isinstance(error, Error)
-    assert error.code == "dataset_bad"
-    assert words in error.message
-
-
-def test_a_pickle_in_the_data_is_not_opened(model_file: Path, tmp_path: Path) -> None:
-    objects = np.array([{"a": 1}], dtype=object)
-    error = ask(accuracy_job(model_file, npz(tmp_path / "d.npz", x=objects, y=objects)))
-    assert isinstance(error, Error)
-    assert error.code == "dataset_bad"
 
 
 @pytest.mark.parametrize("kind", ["latency", "memory"])

@@ -1,7 +1,12 @@
-"""Which inferences of a long loop are kept."""
+"""Which inferences of a long loop are kept, and what is looked at when it ends."""
 
+from typing import Any
+
+import numpy as np
 import pytest
-from mobilebench_agent import latency
+from mobilebench_agent import latency, runtime
+from mobilebench_agent.contract import PROTOCOL_VERSION, Job
+from mobilebench_agent.runtime import AgentError, Runtime
 
 
 class Clock:
@@ -41,3 +46,47 @@ def test_the_limit_is_one_that_a_result_can_hold() -> None:
     assert latency.MOST_SAMPLES % 2 == 0
     widest = len(f"{2**63},") * 2
     assert latency.MOST_SAMPLES * widest < 256 << 20
+
+
+class Drifting:
+    """An interpreter of a model whose answers become infinite with the n-th inference."""
+
+    def __init__(self, last_good: int) -> None:
+        self._left = last_good
+
+    def get_input_details(self) -> list[dict[str, Any]]:
+        return []
+
+    def get_output_details(self) -> list[dict[str, Any]]:
+        return [{"index": 0, "name": "state"}]
+
+    def invoke(self) -> None:
+        self._left -= 1
+
+    def get_tensor(self, _: int) -> Any:
+        return np.array([1.0 if self._left >= 0 else np.inf], np.float32)
+
+
+@pytest.mark.parametrize("last_good", [0, 1, 5])
+def test_outputs_are_checked_after_the_last_timed_inference(
+    monkeypatch: pytest.MonkeyPatch, last_good: int
+) -> None:
+    """One inference before the warm-up, two in it, three timed: six."""
+    job = Job(
+        PROTOCOL_VERSION,
+        "t",
+        "latency",
+        "m",
+        "x",
+        warmup_runs=2,
+        warmup_seconds=0,
+        runs=3,
+        seconds=0,
+    )
+    measure = latency.measure
+    monkeypatch.setattr(runtime, "load", lambda *_: Drifting(last_good))
+    with pytest.raises(AgentError, match="output 'state' of the model holds NaN") as caught:
+        measure(Runtime("r", "1", None), job, lambda *_: None)
+    assert caught.value.code == "output_nan"
+    monkeypatch.setattr(runtime, "load", lambda *_: Drifting(6))
+    assert len(measure(Runtime("r", "1", None), job, lambda *_: None).samples_ns) == 3

@@ -120,6 +120,7 @@ def test_whole_numbers_go_into_an_integer_input_as_they_are(
         (np.array([40_000.0]), np.int16, 0.0, "beyond -32768 to 32767"),
         (np.array([0.5]), np.int32, 0.0, "fractions"),
         (np.array([np.nan]), np.int32, 0.0, "fractions"),
+        (np.array([np.nan]), np.int8, 0.5, "have a NaN"),
     ],
 )
 def test_what_an_integer_input_cannot_hold(
@@ -127,7 +128,7 @@ def test_what_an_integer_input_cannot_hold(
 ) -> None:
     with pytest.raises(AgentError, match=words) as caught:
         tensors.to_input(values, detail(kind, scale))
-    assert caught.value.code == "dataset_bad"
+    assert caught.value.code == "inputs_bad"
 
 
 def test_real_numbers_are_quantized_and_clipped_ones_counted() -> None:
@@ -142,6 +143,6 @@ def test_clipping_is_warned_of_above_one_percent() -> None:
     assert tensors.clipping_warnings(1, 100, detail(np.int8)) == ()
     (said,) = tensors.clipping_warnings(25, 200, detail(np.int8))
     assert said == (
-        "at least 12 % of the values in the data are beyond the range of the model's input 'x' and "
-        "were clipped: are they scaled as it expects?"
+        "at least 12 % of the values of the samples are beyond the range of the model's input 'x' "
+        "and were clipped: are they scaled as it expects?"
     )

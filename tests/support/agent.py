@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mobilebench.devices.agent import archive as agent_archive
 from mobilebench_agent import contract
-from mobilebench_agent.contract import Error, Event, Hello, Job, Message, Result
+from mobilebench_agent.contract import PROTOCOL_VERSION, Error, Event, Hello, Job, Message, Result
 
 from tests.support.models import sha256
 
@@ -17,7 +17,14 @@ QUICK = {"warmup_seconds": 0.0, "seconds": 0.0, "runs": 20}
 
 
 def job(model: Path, kind: str, **settings: object) -> Job:
-    return Job(1, "run.local.00001", kind, str(model), sha256(model), **{**QUICK, **settings})
+    return Job(
+        PROTOCOL_VERSION,
+        "run.local.00001",
+        kind,
+        str(model),
+        sha256(model),
+        **{**QUICK, **settings},
+    )
 
 
 def talk(
