@@ -1,0 +1,92 @@
+"""How alike two answers to the same samples are: one measure for parity, checks and reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mobilebench.models.array import Array
+from mobilebench.records.answers import LARGEST_SNR_DB
+
+#: How far the sum of a sample's shares may be from 1: integers round each of them.
+_SUM_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """One output of one model, compared with a reference.
+
+    Attributes:
+        snr_db: the power of the reference about its mean over that of the error, in dB, within
+            ±150: a constant that all answers share says nothing of whether they are alike.
+        largest_error: the largest absolute error, over the reference's spread: its largest value
+            less its smallest (1 where that is 0).
+        agreement: the share of samples, or positions, whose class is the same; None where there
+            are none.
+        worst_sample: the number of the sample with the largest error.
+    """
+
+    snr_db: float
+    largest_error: float
+    agreement: float | None
+    worst_sample: int
+
+
+def compare(reference: Array, found: Array, *, classes: bool | None = None) -> Similarity:
+    """Compares one output with a reference.
+
+    Args:
+        reference: (count, *shape of one sample), real numbers, whole ones or booleans.
+        found: the same shape.
+        classes: whether the last axis has one score a class; None: it is taken for that if its
+            values are shares of 1, in the reference. Whole numbers without a scale are classes.
+
+    Raises:
+        ValueError: the shapes differ, or there are no samples.
+    """
+    if reference.shape != found.shape or not len(reference):
+        raise ValueError(f"shapes {reference.shape} and {found.shape} cannot be compared")
+    wanted = reference.astype(np.float64).reshape(len(reference), -1)
+    given = found.astype(np.float64).reshape(wanted.shape)
+    error = np.abs(given - wanted)
+    spread = float(np.ptp(wanted)) if wanted.size else 0.0
+    largest = error.max(axis=1, initial=0.0)
+    agreement: float | None = None
+    if reference.dtype.kind in "biu":
+        agreement = float((reference == found).mean()) if reference.size else None
+    elif has_classes(reference) if classes is None else classes:
+        agreement = float((reference.argmax(axis=-1) == found.argmax(axis=-1)).mean())
+    return Similarity(
+        snr_db=signal_to_noise(reference, found),
+        largest_error=float(largest.max()) / (spread or 1.0),
+        agreement=agreement,
+        worst_sample=int(largest.argmax()),
+    )
+
+
+def has_classes(outputs: Array) -> bool:
+    """Whether an output looks like one score a class: several values that are shares of 1."""
+    return outputs.ndim > 1 and outputs.shape[-1] > 1 and are_probabilities(outputs)
+
+
+def are_probabilities(outputs: Array) -> bool:
+    """Whether each last axis is a distribution: nothing below zero, a sum of 1 but for rounding."""
+    return bool((outputs >= 0).all()) and np.allclose(outputs.sum(axis=-1), 1, atol=_SUM_TOLERANCE)
+
+
+def signal_to_noise(reference: Array, found: Array) -> float:
+    """The power of the reference about its mean over that of the error, in dB, within ±150.
+
+    Args:
+        reference: (count, *shape of one sample).
+        found: the same shape.
+    """
+    wanted = reference.astype(np.float64)
+    error = float(((found.astype(np.float64) - wanted) ** 2).sum())
+    if error == 0:
+        return LARGEST_SNR_DB
+    signal = float(((wanted - wanted.mean()) ** 2).sum())
+    if signal == 0:
+        return -LARGEST_SNR_DB
+    return float(np.clip(10 * np.log10(signal / error), -LARGEST_SNR_DB, LARGEST_SNR_DB))

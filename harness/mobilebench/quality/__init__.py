@@ -1,0 +1,1 @@
+"""What answers are worth: scores of each task against labels, and parity with a reference."""
