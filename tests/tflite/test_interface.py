@@ -17,7 +17,7 @@ from mobilebench.records.interface import (
     conversions,
     differences,
 )
-from mobilebench.tflite import interface
+from mobilebench.tflite import entry, interface
 
 from tests.support.models import MODELS
 from tests.support.tflite_files import with_input
@@ -81,11 +81,11 @@ def test_open_shapes(shapes: list[tuple[int | None, ...]], refused: str | None) 
     inputs = tuple(TensorInfo(f"x{i}", shape, "float32") for i, shape in enumerate(shapes))
     found = Interface(inputs, (SCORES,))
     if refused is None:
-        interface.require_fixed(found, "m.tflite")
+        entry.require_fixed(found, "m.tflite")
         return
     with pytest.raises(BadInputError) as caught:
-        interface.require_fixed(found, "m.tflite")
-    assert f"has an open shape {refused}; convert it with a fixed shape" in str(caught.value)
+        entry.require_fixed(found, "m.tflite")
+    assert f"has an open shape {refused}; give one" in str(caught.value)
 
 
 @pytest.mark.parametrize("shape", [[1, -1, -1, 1], [-1, 8, 8, 1], [2, 8, 8, 1]])

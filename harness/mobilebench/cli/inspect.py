@@ -38,8 +38,8 @@ def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
 
     from mobilebench.cli.terminal import RunDisplay, output, quiet_libraries
     from mobilebench.runs.compress_files import tflite_of
+    from mobilebench.tflite import entry, interface
     from mobilebench.tflite import inspect as inspection
-    from mobilebench.tflite import interface
     from mobilebench.tflite.inspect import alone, show
 
     if timed and other is not None:
@@ -51,7 +51,7 @@ def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
     first, *rest = (inspection.read(content, Path(name).name) for name, content in contents)
     times = None
     if timed:
-        interface.require_fixed(interface.read(contents[0][1], model), model)
+        entry.require_fixed(interface.read(contents[0][1], model), model)
         chosen = {la.index: la.operator for la in first.layers if la.macs}
         with quiet_libraries() as console, RunDisplay(console) as display:
             times = alone.time_alone(contents[0][1], chosen, display.timing)

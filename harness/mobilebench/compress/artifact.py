@@ -31,7 +31,8 @@ class Artifact:
 
     ``sizes`` has the bytes of the ``file``, and of what each packing makes of it.
     ``provenance`` has the model, data, seed, versions, and each step with its settings and
-    what was checked after it. ``interface`` is what it takes and gives.
+    what was checked after it. ``interface`` is what it takes and gives, and ``run_as``
+    which signature and input shapes are run, where its source leaves that open.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Artifact:
     path: Path
     sizes: Mapping[str, int]
     interface: Interface | None = None
+    run_as: str = ""
     evaluation: EvaluationSet | None = None
     warnings: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)

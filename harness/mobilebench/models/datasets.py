@@ -119,6 +119,15 @@ class Dataset:
             evaluation=fit_labelled(self.evaluation, "test"),
         )
 
+    @property
+    def sample_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of one sample by input, as it was read; empty for the only input."""
+        if self.named is not None:
+            return {name: x.shape[1:] for name, x in self.named.items()}
+        labelled = self.evaluation or self.train
+        x = self.calibration if labelled is None else labelled[0]
+        return {} if x is None else {"": x.shape[1:]}
+
     def calibration_samples(self, count: int, seed: int) -> Array | None:
         """Up to ``count`` samples to calibrate with: the calibration set's, else training's."""
         pool = self.calibration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator
 
 #: Data that are asked for by name; anything else is a path.
 NAMED_DATASETS = (
@@ -35,6 +35,9 @@ class ModelSpec(BaseModel):
         recipes: recipes for this model alone, instead of the suite's.
         ready: further variants made elsewhere: a name and the path of a ``.tflite`` each,
             compared as they are.
+        shapes: of inputs with open dimensions, with the batch: by name, as
+            ``{ image = [1, 224, 224, 3] }``, or of the only one, as ``[1, 224, 224, 3]``.
+        signature: which one of a file's signatures is run; None: the first.
         min_accuracy: the share of right answers that every variant must at least have, as 0.97.
         data_for: the source that the data were made for, where that is another one; a suite sets
             it for its ready files.
@@ -50,9 +53,16 @@ class ModelSpec(BaseModel):
     teachers: tuple[str, ...] = ()
     recipes: tuple[str | dict[str, object], ...] = ()
     ready: dict[str, str] = Field(default_factory=dict)
+    shapes: dict[str, tuple[PositiveInt, ...]] = Field(default_factory=dict)
+    signature: str | None = Field(None, min_length=1)
     data_for: str | None = None
     min_accuracy: float | None = Field(None, strict=True)
     max_accuracy_loss: float | None = Field(None, strict=True)
+
+    @field_validator("shapes", mode="before")
+    @classmethod
+    def _of_the_only_input(cls, shapes: object) -> object:
+        return {"": shapes} if isinstance(shapes, list | tuple) else shapes
 
     @field_validator(*REQUIREMENTS)
     @classmethod

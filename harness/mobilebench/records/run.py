@@ -121,6 +121,7 @@ class StoredArtifact(_Part):
     Attributes:
         sizes: bytes: of the ``file``, and of what each packing makes of it, where that is known.
         interface: what it takes and gives; None in runs of older versions.
+        run_as: which signature and input shapes are run, where its source leaves that open.
         dataset: what it is evaluated on; None: its accuracy is not measured.
         warnings: what was noticed while it was made.
     """
@@ -130,6 +131,7 @@ class StoredArtifact(_Part):
     sha256: Hash
     sizes: dict[str, Annotated[int, Field(ge=0)]]
     interface: Interface | None = None
+    run_as: str = ""
     dataset: StoredDataset | None = None
     warnings: tuple[str, ...] = ()
     provenance: Provenance = Provenance.model_validate({})

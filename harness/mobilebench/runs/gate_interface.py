@@ -12,7 +12,7 @@ from mobilebench.records.gate import Pair
 from mobilebench.records.interface import Interface, conversions, differences
 from mobilebench.records.run import Run
 from mobilebench.suite.schema import Suite
-from mobilebench.tflite import interface
+from mobilebench.tflite import entry, interface
 
 
 class OtherInterfaceError(InvalidRunError):
@@ -31,7 +31,7 @@ def ensure_ready_files_fit(suite: Suite) -> None:
         ready = None
         if model.source.endswith(".tflite") and not essential(recipe.steps):
             ready = interface.read(find_source(model.source).path.read_bytes(), model.source)
-            interface.require_fixed(ready, model.source)
+            entry.require_fixed(ready, model.source)
         name, baseline = baselines.setdefault(model.name, (recipe.name, ready))
         if baseline is not None and ready is not None:
             _ensure_fit(f"{model.name} · {recipe.name}", name, baseline, ready)

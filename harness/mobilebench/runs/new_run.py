@@ -75,6 +75,7 @@ def _stored(artifact: Artifact) -> StoredArtifact:
         sha256=artifact.sha256,
         sizes=dict(artifact.sizes),
         interface=artifact.interface,
+        run_as=artifact.run_as,
         dataset=StoredDataset(
             name=evaluation.name, sha256=evaluation.sha256, count=evaluation.count
         )

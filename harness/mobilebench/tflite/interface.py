@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from mobilebench.errors import BadInputError
 from mobilebench.records.interface import Interface, Quantization, TensorInfo
 from mobilebench.tflite.graph import read_whole
 
@@ -23,20 +22,6 @@ def read(content: bytes, where: str) -> Interface:
         BadInputError: it is no .tflite file, or a torn one.
     """
     return read_whole(content, where, _interface)
-
-
-def require_fixed(interface: Interface, where: str) -> None:
-    """Refuses a model whose speed depends on a shape that nobody gave.
-
-    Raises:
-        BadInputError: an input has an open dimension, other than the batch.
-    """
-    end = interface.open_input
-    if end is not None:
-        raise BadInputError(
-            f"model {where}: the input {end.name!r} has an open shape {end.shape_text}; "
-            "convert it with a fixed shape"
-        )
 
 
 def _interface(content: bytes) -> Interface:

@@ -24,10 +24,9 @@ from mobilebench.compress.registry import plug_in_of
 from mobilebench.compress.step import Encoded, EncodingStep, Quantized, QuantizingStep, State, Step
 from mobilebench.errors import StepError, first_line
 from mobilebench.models.array import Sample
-from mobilebench.models.sources import check_tflite
 from mobilebench.models.spec import ModelSpec
 from mobilebench.records.run import FILE
-from mobilebench.tflite import interface
+from mobilebench.tflite import entry, interface
 from mobilebench.tflite.interpreter import Runner
 
 _Result = TypeVar("_Result")
@@ -89,6 +88,7 @@ class ModelBuilder:
             interface=interface.read(
                 self._cache.path(made.sha256).read_bytes(), self._inputs.source.text
             ),
+            run_as=self._inputs.run_as,
             evaluation=self._evaluation(made),
             warnings=tuple(warnings),
             provenance={**made.provenance, "recipe": recipe.text, "steps": list(made.steps)},
@@ -124,6 +124,7 @@ class ModelBuilder:
                 "key": key,
                 "source": self._inputs.source.name,
                 "source_sha256": self._inputs.source.digest,
+                "run_as": self._inputs.run_as,
                 "student": None if self._inputs.student is None else self._inputs.student.name,
                 "data": self._inputs.samples.raw.name,
                 "data_sha256": self._inputs.samples.raw.digest,
@@ -136,10 +137,12 @@ class ModelBuilder:
     def _base(self) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
         """The model as a .tflite before any step."""
         if self._inputs.source.kind == "tflite":
-            content = self._inputs.source.path.read_bytes()
-            check_tflite(content, self._inputs.source.text)
+            content, where = self._inputs.content, self._inputs.source.text
+            assert content is not None
             examination = self._examine(content, self._inputs.samples.to_check(content))
-            return content, examination.findings(), check.base_warnings(examination)
+            not_chosen = entry.not_chosen(content, where)
+            warnings = (*([not_chosen] if not_chosen else ()), *check.base_warnings(examination))
+            return content, examination.findings(), warnings
         if self._inputs.source.kind == "saved_model":
             from mobilebench.compress.pipeline.convert import SavedModel
 

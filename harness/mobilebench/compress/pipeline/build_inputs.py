@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -10,11 +11,10 @@ from mobilebench.compress.pipeline.cache import key_of, versions_of
 from mobilebench.compress.pipeline.latency import LatencyProbe
 from mobilebench.compress.registry import PlugIn, plug_in_of
 from mobilebench.compress.step import BaselineStep, QuantizingStep, Step, TrainingStep
-from mobilebench.models.datasets import load_dataset
+from mobilebench.models.datasets import Dataset, load_dataset
 from mobilebench.models.sources import Source, find_source, find_student, find_teachers
 from mobilebench.models.spec import ModelSpec
-from mobilebench.records.interface import Interface
-from mobilebench.tflite import interface
+from mobilebench.tflite import entry, interface
 
 Steps = tuple[Step, ...]
 
@@ -26,6 +26,8 @@ class BuildInputs:
     Attributes:
         spec: the model, as the suite has it.
         source: where it comes from.
+        content: of a ready file: what of it is run, on which shapes.
+        run_as: which signature and shapes these are, where the file leaves that open.
         student: the smaller network that some recipes train, or None.
         teachers: of distillation; none stands for the model itself.
         samples: its data.
@@ -35,6 +37,8 @@ class BuildInputs:
 
     spec: ModelSpec
     source: Source
+    content: bytes | None
+    run_as: str
     student: Source | None
     teachers: tuple[Source, ...]
     samples: Samples
@@ -54,19 +58,24 @@ class BuildInputs:
         source = find_source(spec.source)
         student = find_student(spec, source)
         teachers = tuple(find_teachers(spec))
-        for file in (source, *teachers):
+        for file in teachers:
             if file.kind == "tflite":
-                interface.require_fixed(_interface(file), file.text)
+                entry.require_fixed(interface.read(file.path.read_bytes(), file.text), file.text)
         data = spec.data or (None if source.zoo is None else source.zoo.data)
+        raw = load_dataset(data or "random", seed=seed)
+        content = _content(source, spec, raw)
         samples = Samples(
-            load_dataset(data or "random", seed=seed),
+            raw,
             given=data is not None,
             levels=source.levels,
             model=source.text,
             seed=seed,
-            integers=_integers(source, spec),
+            integers=_integers(content, spec),
         )
-        return cls(spec, source, student, teachers, samples, seed, latency_probe)
+        run_as = ""
+        if content is not None:
+            run_as = entry.run_as(source.path.read_bytes(), content, source.text)
+        return cls(spec, source, content, run_as, student, teachers, samples, seed, latency_probe)
 
     def key(self, steps: Steps) -> str:
         """The cache's key of the variant after these steps: a hash of all that it depends on."""
@@ -81,6 +90,9 @@ class BuildInputs:
                 "data": [self.samples.raw.digest, self.samples.given],
                 "steps": [[step.name, step.model_dump()] for step in steps],
                 "plug_ins": [asdict(plug_in) for plug_in in plug_ins_of(steps)],
+                "content": None
+                if self.content is None
+                else hashlib.sha256(self.content).hexdigest(),
                 "seed": self.seed,
                 "versions": self.versions(steps),
                 **self._measured_on(steps),
@@ -106,19 +118,51 @@ class BuildInputs:
         return {**versions_of(*packages), **plug_ins}
 
 
-def _interface(file: Source) -> Interface:
-    return interface.read(file.path.read_bytes(), file.text)
+def _content(source: Source, spec: ModelSpec, raw: Dataset) -> bytes | None:
+    """A ready file as it is run: the signature and the shapes that were chosen, or the data's.
+
+    Raises:
+        BadInputError: it does not have what was chosen, or an open shape remains.
+    """
+    if source.kind != "tflite":
+        return None
+    content = chosen(source, spec)
+    taken = interface.read(content, source.text)
+    if shapes := entry.of_samples(taken, raw.sample_shapes):
+        content = entry.enter(content, source.text, shapes=shapes)
+        taken = interface.read(content, source.text)
+    entry.require_fixed(taken, source.text)
+    return content
 
 
-def _integers(source: Source, spec: ModelSpec) -> Integers:
+def chosen(source: Source, spec: ModelSpec) -> bytes:
+    """A ready file with the signature and the shapes that the suite chooses for its model.
+
+    Raises:
+        BadInputError: it does not have them.
+    """
+    return entry.enter(
+        source.path.read_bytes(),
+        source.text,
+        signature=spec.signature,
+        shapes=spec.shapes,
+        ready=spec.data_for is not None,
+    )
+
+
+def _integers(content: bytes | None, spec: ModelSpec) -> Integers:
     """What integers in the data are: a model of real numbers takes them as such."""
-    if source.kind != "tflite" or not any(end.is_whole for end in _interface(source).inputs):
+    if content is None or not _takes_integers(content, spec.source):
         return "real"
     if spec.data_for is None or spec.data_for == spec.source:
         return "stored"
     own = find_source(spec.data_for)
-    stored = own.kind == "tflite" and any(end.is_whole for end in _interface(own).inputs)
+    stored = own.kind == "tflite" and _takes_integers(chosen(own, spec), own.text)
     return "stored" if stored else "either"
+
+
+def _takes_integers(content: bytes, where: str) -> bool:
+    return any(end.is_whole for end in interface.read(content, where).inputs)
 
 
 def plug_ins_of(steps: Steps) -> tuple[PlugIn, ...]:

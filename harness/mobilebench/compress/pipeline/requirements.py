@@ -64,8 +64,9 @@ def _ready_model(inputs: BuildInputs, where: str) -> Runner | None:
     That costs its own variants, which fail when they are made, and not the others.
     """
     _require_runtime(where)
+    assert inputs.content is not None
     try:
-        return Runner(inputs.source.path.read_bytes())
+        return Runner(inputs.content)
     except UnsupportedModelError:
         return None
     except StepError as error:
