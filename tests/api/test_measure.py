@@ -15,6 +15,7 @@ from mobilebench.runs import run as runs
 from mobilebench.suite.choose import change_suite
 from mobilebench_agent.contract import Event, Job, Metric, Result
 
+from tests.support.in_process import InProcessFiles
 from tests.support.models import MODELS
 
 SMALL, INT8 = MODELS / "small.tflite", MODELS / "small_int8.tflite"
@@ -23,20 +24,18 @@ POLICY = {name: {"enabled": False} for name in ("size", "download", "delegation"
 NOT_JUDGED: Any = POLICY
 
 
-class Device:
+class Device(InProcessFiles):
     """Answers at once: each latency trial a little slower than the one before."""
 
     kind = "fake"
     name = "local"
 
     def __init__(self) -> None:
+        super().__init__()
         self.number = 0
 
     def probe(self) -> DeviceFacts:
         return DeviceFacts("local", "fake", "0", "a-runtime", "1.0")
-
-    def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002 (nothing travels)
-        return sha256
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:  # noqa: ARG002
         return PreflightResult()
@@ -47,6 +46,8 @@ class Device:
         ns = 1_000_000 + self.number
         if job.kind == "latency":
             return Result(job.trial, job.kind, samples_ns=(ns, ns, ns))
+        if job.kind == "outputs":
+            return self.answer(job)
         return Result(job.trial, job.kind, (Metric("memory_peak", "B", "a script", 7e6, n=1),))
 
 

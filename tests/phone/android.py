@@ -22,6 +22,9 @@ from tests.phone.sandbox import APP_UID, walls
 PACKAGE = "io.mobilebench.agent"
 
 _BASE = f"/data/app/~~kQ0yZ3c1dA8y==/{PACKAGE}-2M4x8G1Zr0pW==/base.apk"
+#: The app's external files folder, in the phone's storage.
+_FILES = f"Android/data/{PACKAGE}/files"
+
 _FOUND = "Starting: Intent {{ cmp={0} (has extras) }}\nStatus: ok\n{1}Activity: {0}\n{2}Complete\n"
 _MISSING = (
     "Starting: Intent {{ cmp={0} }}\nError type 3\nError: Activity class {{{0}}} does not exist.\n"
@@ -87,6 +90,7 @@ class Android:
     start_answer: str = ""
 
     def __post_init__(self) -> None:
+        (self.phone.data / "media/0" / _FILES).mkdir(parents=True, exist_ok=True)
         self._app: subprocess.Popen[bytes] | None = None
         self._listener: socket.socket | None = None
         self._killed = ""
@@ -330,7 +334,8 @@ class Android:
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONDONTWRITEBYTECODE": "1",
-            "TMPDIR": "/tmp",  # noqa: S108 (in the sandbox)
+            # An agent in the app's place writes its outputs where the app does.
+            "TMPDIR": f"/sdcard/{_FILES}",
         }
         command = walls(
             self.phone.folder,

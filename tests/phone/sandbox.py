@@ -68,7 +68,9 @@ def walls(
             shown.append(path)
     words += ["--ro-bind", str(phone / "boot_id"), "/proc/sys/kernel/random/boot_id"]
     words += ["--ro-bind", str(system.folder), "/apex"]
-    words += ["--bind", str(phone / "data"), "/data", "--ro-bind", str(phone / "system"), "/system"]
+    words += ["--symlink", "/data/media/0", "/sdcard", "--symlink", "/data/media"]
+    words += ["/storage/emulated", "--bind", str(phone / "data"), "/data"]
+    words += ["--ro-bind", str(phone / "system"), "/system"]
     if storage is not None:
         words += ["--size", str(storage), "--tmpfs", "/data/local/tmp"]
     words += ["--bind", str(phone / "socket"), "/dev/socket", "--chdir", "/", "--clearenv"]

@@ -6,26 +6,28 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
 from mobilebench.records.device import DeviceFacts
 from mobilebench_agent.contract import Job, Metric, PowerSeries, Result, Window
+from numpy.typing import NDArray
 
+from tests.support.in_process import InProcessFiles
 from tests.support.models import CANDIDATE, sha256
 
 #: A number for the candidate or the baseline, and its n-th trial of that kind.
 Script = Callable[[bool, int], float | None]
 
 
-class ScriptedDevice:
+class ScriptedDevice(InProcessFiles):
     """Latency in milliseconds, memory in bytes, energy in joules, and so on, by script.
 
     Attributes:
         latency: of each inference of a trial.
         memory, energy: None for what no counter can read.
-        right: how many of thirty answers of the baseline and of the candidate are right.
+        right: how many of thirty answers of the baseline and of the candidate are the first of ten
+            classes, from the first on; None: both files' own answers.
         fault: an error instead of a result; it is given the kind of trial, too.
         load: how many of two CPUs others keep busy beside the trial; None: not reported.
         version: the runtime's.
@@ -36,10 +38,11 @@ class ScriptedDevice:
     name = "local"
 
     def __init__(self, latency: Script = lambda *_: 1.0) -> None:
+        super().__init__()
         self.latency = latency
         self.memory: Script = lambda *_: 7e6
         self.energy: Script = lambda *_: None
-        self.right: Mapping[bool, int] = {False: 30, True: 30}
+        self.right: Mapping[bool, int] | None = None
         self.fault: Callable[[bool, str, int], TrialError | None] = lambda *_: None
         self.load: Script = lambda *_: None
         self.version = "1.0"
@@ -50,9 +53,6 @@ class ScriptedDevice:
 
     def probe(self) -> DeviceFacts:
         return DeviceFacts(self.name, self.kind, "0", "a-runtime", self.version, info=self.info)
-
-    def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002 (nothing travels)
-        return sha256
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:  # noqa: ARG002
         return PreflightResult()
@@ -77,7 +77,9 @@ class ScriptedDevice:
         if job.kind == "energy":
             result = energy_result(job, self.energy(candidate, number))
             return loaded(result, self.load(candidate, number))
-        return accuracy_result(job, self.right[candidate])
+        if self.right is None:
+            return self.answer(job)
+        return self.give(job, classes(self.right[candidate]))
 
 
 #: What the fixture ``on`` gives a test.
@@ -127,7 +129,6 @@ def energy_result(job: Job, joules: float | None) -> Result:
     return Result(job.trial, job.kind, windows=tuple(windows), power=(series,))
 
 
-def accuracy_result(job: Job, right: int) -> Result:
-    answers = tuple([0] * right + [1] * (30 - right))
-    metric = Metric("accuracy_top1", "1", "labels", right / 30, 1 / 30, n=30)
-    return Result(job.trial, job.kind, (metric,), predictions=answers)
+def classes(right: int) -> NDArray[np.float32]:
+    """Thirty answers over ten classes, of which so many choose the first."""
+    return np.eye(10, dtype=np.float32)[[0] * right + [1] * (30 - right)]

@@ -150,8 +150,8 @@ class Device(Protocol):
             file: where it goes on this machine.
 
         Raises:
-            TrialError: ``pull_failed``: it is not where an agent may write, cannot be read, or
-                is not the file that was reported. There is no file here then.
+            TrialError: ``pull_failed``: it is not where the agent was to write, cannot be read, or
+                is not the file that was reported; or the link's own. There is no file here then.
         """
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import IO
 
@@ -56,9 +56,13 @@ def communicate(
     seconds: float,
     *,
     stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.PIPE,
     env: dict[str, str] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> subprocess.CompletedProcess[bytes]:
     """As ``subprocess.run``, but for an interrupt or the time limit it ends the whole group.
+
+    ``meanwhile`` is called every ``STEP_SECONDS``; it may raise to end the program.
 
     Raises:
         OSError: there is no such program.
@@ -69,7 +73,7 @@ def communicate(
     process = subprocess.Popen(
         command,
         stdin=stdin,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         env=env,
         start_new_session=True,
@@ -77,6 +81,7 @@ def communicate(
     try:
         while True:
             check()
+            meanwhile()
             left = end - time.monotonic()
             try:
                 output, errors = process.communicate(timeout=max(0.0, min(left, STEP_SECONDS)))

@@ -140,7 +140,15 @@ def test_indices_stay_within_their_table(outcome: Outcome) -> None:
 @pytest.mark.parametrize("kind", ["latency", "memory"])
 def test_the_agent_measures_them(outcome: Outcome, kind: str) -> None:
     for artifact in outcome.artifacts[:4]:
-        job = Job(1, "trial", kind, str(artifact.path), artifact.sha256, seconds=0, runs=5)
+        job = Job(
+            contract.PROTOCOL_VERSION,
+            "trial",
+            kind,
+            str(artifact.path),
+            artifact.sha256,
+            seconds=0,
+            runs=5,
+        )
         archive = agent_archive.build(artifact.path.parents[1])
         done = subprocess.run(
             [sys.executable, str(archive)],

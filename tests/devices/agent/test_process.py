@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.base import TrialError
-from mobilebench_agent.contract import Event, Job, Result
+from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job, Result
 
-JOB = Job(1, "run.local.00003", "latency", "m.tflite", "0" * 64)
-HELLO = '{"type":"hello","protocol":1,"agent":"0","runtime":"r","runtime_version":"1","device":{}}'
+JOB = Job(PROTOCOL_VERSION, "run.local.00003", "latency", "m.tflite", "0" * 64)
+HELLO = '{"type":"hello","protocol":2,"agent":"0","runtime":"r","runtime_version":"1","device":{}}'
 RESULT = (
     '{"type":"result","trial":"run.local.00003","kind":"latency","metrics":[],'
-    '"samples_ns":[5,6],"predictions":[],"delegation":{},"warnings":[]}'
+    '"samples_ns":[5,6],"delegation":{},"warnings":[]}'
 )
 
 
@@ -52,11 +52,12 @@ def test_a_good_agent(tmp_path: Path) -> None:
         (say(HELLO) + "os.kill(os.getpid(), 11)", "agent_died", "SIGSEGV"),
         (say(HELLO) + "os.close(0); time.sleep(0.2); sys.exit(0)", "agent_died", "exit code 0"),
         (say("I am fine"), "protocol_violation", "not a JSON message"),
-        (say(HELLO.replace('"protocol":1', '"protocol":2')), "protocol_violation", "update"),
+        (say(HELLO.replace('"protocol":2', '"protocol":1')), "protocol_violation", "update"),
         (say(RESULT), "protocol_violation", "expected hello"),
         (say(HELLO, HELLO), "protocol_violation", "got hello"),
         (say(HELLO, RESULT.replace("00003", "00002")), "protocol_violation", "00002"),
         (say(HELLO, RESULT.replace("latency", "memory")), "protocol_violation", "got memory"),
+        (say(HELLO, RESULT.replace("latency", "outputs")), "protocol_violation", "outputs_sha256"),
         (say(HELLO, RESULT.replace("[5,6]", "[]")), "protocol_violation", "no samples"),
         (say(HELLO, RESULT.replace("[5,6]", "[5,0]")), "protocol_violation", "positive"),
         (say(HELLO, RESULT[:-10]), "protocol_violation", "not a JSON message"),

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mobilebench.devices.adb.client import AdbDevice, AdbServer
 from mobilebench.devices.android.device import AndroidDevice
+from mobilebench.devices.base import TrialError
 from mobilebench.errors import BadInputError
 from mobilebench_agent.contract import Event, Result
 
 from app_build.errors import BuildError
 from tests.phone import apps, needs, personalities
-from tests.phone.android import Android
+from tests.phone.android import PACKAGE, Android
 from tests.phone.fixtures import Connect
 from tests.phone.system import System
 from tests.support.android import make, plan
+from tests.support.samples import outputs_from
 
 
 def test_a_trial(any_android: Android, connect: Connect, model_file: Path) -> None:
@@ -43,6 +46,29 @@ def test_every_kind_of_trial(pixel: Android, connect: Connect, model_file: Path)
     device.probe()
     result = device.run(plan(device, model_file, "memory"), lambda _: None, 60)
     assert {metric.name for metric in result.metrics} >= {"memory_peak", "memory_rss"}
+
+
+def test_outputs_come_home(
+    any_android: Android, connect: Connect, model_file: Path, tmp_path: Path
+) -> None:
+    device = make(any_android, connect)
+    device.probe()
+    answers = outputs_from(device, model_file, tmp_path)
+    assert answers.shape == (5, 10)
+    assert np.allclose(answers.sum(axis=1), 1)
+    files = any_android.phone.data / f"media/0/Android/data/{PACKAGE}/files"
+    assert not list(files.rglob("*.safetensors"))
+
+
+def test_an_app_whose_files_the_shell_cannot_read(
+    pixel: Android, connect: Connect, tmp_path: Path
+) -> None:
+    """As on a phone whose maker has closed Android/data to adb, too."""
+    device = make(pixel, connect)
+    (pixel.phone.data / f"media/0/Android/data/{PACKAGE}").chmod(0)
+    path = f"/storage/emulated/0/Android/data/{PACKAGE}/files/outputs/1.safetensors"
+    with pytest.raises(TrialError, match="does not let adb's shell read the files of an app"):
+        device.pull(path, "0" * 64, 100, tmp_path / "file")
 
 
 def test_a_phone_that_is_not_there(adb: AdbServer) -> None:

@@ -23,7 +23,7 @@ from tests.support.models import sha256
 
 HELLO = {
     "type": "hello",
-    "protocol": 1,
+    "protocol": 2,
     "agent": "0",
     "runtime": "none",
     "runtime_version": "0",
@@ -35,7 +35,6 @@ RESULT = {
     "kind": "latency",
     "metrics": [],
     "samples_ns": [5, 6],
-    "predictions": [],
     "delegation": {},
     "warnings": [],
 }

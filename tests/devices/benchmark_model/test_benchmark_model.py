@@ -24,7 +24,7 @@ from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.policy import Policy
 from mobilebench.suite.schema import validate
-from mobilebench_agent.contract import Job
+from mobilebench_agent.contract import PROTOCOL_VERSION, Job
 
 from tests.phone.android import Android, Package
 from tests.phone.fixtures import Connect
@@ -273,7 +273,7 @@ def test_a_gate_needs_samples(tmp_path: Path) -> None:
 
 
 def job(**changes: Any) -> Job:
-    return replace(Job(1, "t", "latency", "/m.tflite", "0"), **changes)
+    return replace(Job(PROTOCOL_VERSION, "t", "latency", "/m.tflite", "0"), **changes)
 
 
 def test_an_accelerator_that_took_nothing() -> None:
@@ -290,6 +290,8 @@ def test_an_accelerator_that_took_nothing() -> None:
 def test_it_measures_latency_alone() -> None:
     with pytest.raises(TrialError, match="not memory"):
         arguments(job(kind="memory"))
+    with pytest.raises(TrialError, match="not outputs"):
+        arguments(job(kind="outputs", inputs="/i", inputs_sha256="0"))
     with pytest.raises(TrialError, match="some CPUs"):
         arguments(job(cpus=(0,)))
 

@@ -4,6 +4,7 @@ import hashlib
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mobilebench.devices.adb.client import AdbDevice, AdbServer
 from mobilebench.devices.base import TrialError
@@ -15,6 +16,7 @@ from tests.phone.fixtures import Connect
 from tests.phone.phone import Phone
 from tests.phone.server import Server
 from tests.support.models import sha256
+from tests.support.samples import outputs_from
 
 
 def job(device: BoardDevice, model: Path, kind: str = "latency", seconds: float = 0.05) -> Job:
@@ -54,6 +56,16 @@ def test_a_trial(connect: Connect, board: Phone, tmp_path: Path, model_file: Pat
     assert result.warnings == ()
     memory = device.run(job(device, model_file, "memory"), lambda _: None, 60)
     assert {metric.name for metric in memory.metrics} >= {"memory_rss", "memory_peak"}
+
+
+def test_outputs_come_home(
+    connect: Connect, board: Phone, tmp_path: Path, model_file: Path
+) -> None:
+    answers = outputs_from(make(connect, board, tmp_path), model_file, tmp_path)
+    assert answers.shape == (5, 10)
+    assert np.allclose(answers.sum(axis=1), 1)
+    names = {path.suffix for path in (board.data / "local/tmp/mobilebench").iterdir()}
+    assert names == {".pyz", ".tflite"}
 
 
 def test_the_agent_is_sent_once(

@@ -1,9 +1,11 @@
 """A machine behind ssh: the real ssh client, a real dropbear, real inference."""
 
+import hashlib
 import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mobilebench.devices.base import TrialError
 from mobilebench.devices.linux.ssh_board import SshBoardDevice
@@ -16,6 +18,7 @@ from tests.phone import needs
 from tests.phone.ssh import HOST, ssh_program
 from tests.phone.system import System
 from tests.support.models import sha256
+from tests.support.samples import outputs_from
 
 
 @pytest.fixture
@@ -54,6 +57,45 @@ def test_a_trial(program: list[str], tmp_path: Path, model_file: Path) -> None:
     assert len(result.samples_ns) >= 10
     assert {path.suffix for path in stored(tmp_path)} == {".pyz", ".tflite"}
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in stored(tmp_path))
+
+
+def test_outputs_come_home(program: list[str], tmp_path: Path, model_file: Path) -> None:
+    answers = outputs_from(make(program, tmp_path), model_file, tmp_path)
+    assert answers.shape == (5, 10)
+    assert np.allclose(answers.sum(axis=1), 1)
+    assert {path.suffix for path in stored(tmp_path)} == {".pyz", ".tflite"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"right", ""),
+        (b"wrong", "are not those reported"),
+        (b"right, and more", "more outputs than the 5 bytes reported"),
+        (b"", "are not those reported"),
+        (None, "cannot be read there: .*No such file"),
+    ],
+)
+def test_outputs_are_not_trusted(
+    program: list[str], tmp_path: Path, model_file: Path, content: bytes | None, words: str
+) -> None:
+    device = make(program, tmp_path)
+    folder = device.push(model_file, sha256(model_file)).rpartition("/")[0]
+    there = stored(tmp_path)[0].with_name("outputs-1")
+    if content is not None:
+        there.write_bytes(content)
+    digest, file = hashlib.sha256(b"right").hexdigest(), tmp_path / "file"
+    if words:
+        with pytest.raises(TrialError, match=words) as caught:
+            device.pull(f"{folder}/outputs-1", digest, 5, file)
+        assert caught.value.code == "pull_failed"
+    else:
+        device.pull(f"{folder}/outputs-1", digest, 5, file)
+    assert file.exists() == (not words)
+    assert not there.exists()
+    for path in (f"{folder}/../secret", "/etc/hostname", f"/a/../..{folder}/outputs-1"):
+        with pytest.raises(TrialError, match="where it was not to write"):
+            device.pull(path, digest, 5, file)
 
 
 def test_a_changed_file_is_sent_again(program: list[str], tmp_path: Path, model_file: Path) -> None:

@@ -319,6 +319,25 @@ class AdbDevice:
             raise LinkLostError(f"{self.serial} was lost while a file was sent")
         raise AdbError(done.said.removeprefix("adb: ").removeprefix("error: "))
 
+    def read(self, source: str, take: Callable[[bytes], None], seconds: float) -> None:
+        """Reads a file on the device; what cannot be read gives nothing.
+
+        The adb program's ``pull`` would store whatever the device sends, without a limit.
+
+        Args:
+            source: its path there.
+            take: is given one block after the other; it may raise to end it.
+            seconds: how long at most.
+
+        Raises:
+            LinkLostError: the device is gone. A stream that is cut may also just end.
+            DeadlineError: it took too long.
+        """
+        deadline = Deadline(seconds, f"{self.serial}: reading {source}")
+        with self.open(f"exec:cat {shlex.quote(source)} 2>/dev/null", deadline) as stream:
+            while block := stream.some(deadline):
+                take(block)
+
     def wait(
         self,
         seconds: float,

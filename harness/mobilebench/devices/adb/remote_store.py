@@ -5,13 +5,15 @@ A name and a size prove nothing: a stale model of the same size would be measure
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
 import shlex
 from pathlib import Path
 
-from mobilebench.devices.adb.client import AdbDevice, AdbError
+from mobilebench.devices.adb.client import AdbDevice, AdbError, LinkLostError
+from mobilebench.devices.agent.outputs_file import ensure_plain, receiving
 from mobilebench.devices.base import TrialError
 
 #: The shell may write here and apps may read, on every Android since 5.
@@ -56,6 +58,56 @@ class RemoteStore:
         self._seen[sha256] = path
         return path
 
+    def discard(self, sha256: str) -> None:
+        """Removes a file that was sent, if the device can be reached."""
+        self._seen.pop(sha256, None)
+        whole = f"{FOLDER}/{sha256}"
+        with contextlib.suppress(AdbError):
+            self._device.script(f"rm -f {shlex.quote(whole)} {shlex.quote(whole)}.*")
+
+    def pull(self, path: str, sha256: str, size: int, file: Path, folder: str = "") -> None:
+        """Fetches an outputs file, and removes it from the device.
+
+        Args:
+            path: there, as the agent reports it.
+            sha256: of its content.
+            size: in bytes.
+            file: here.
+            folder: a regular expression of the folder where the agent may write; by default the
+                store's own.
+
+        Raises:
+            TrialError: ``pull_failed``.
+            LinkLostError, DeadlineError: the device is gone, or too slow; the file stays there.
+        """
+        ensure_plain(path, folder or re.escape(FOLDER))
+        limit = _LEAST_SECONDS + size / _SLOWEST
+        try:
+            with receiving(file, sha256, size) as part:
+                self._device.read(path, part.write, limit)
+                if part.length < size:
+                    raise self._torn(path, size, limit)
+        except TrialError:
+            self._remove(path)
+            raise
+        self._remove(path)
+
+    def _torn(self, path: str, size: int, limit: float) -> Exception:
+        """Why less of a file came than was reported."""
+        done = self._device.script(f"wc -c <{shlex.quote(path)}", seconds=limit)
+        if done.code:
+            reason = f"the outputs cannot be read on the device: {done.said}"
+            if "/Android/data/" in path:
+                reason += " (this phone does not let adb's shell read the files of an app)"
+            return TrialError("pull_failed", reason)
+        if done.output.strip() != str(size):
+            return TrialError(
+                "pull_failed",
+                f"the outputs have {done.output.strip()[:20]} bytes on the device, and {size} were "
+                "reported",
+            )
+        return LinkLostError(f"{self._device.serial}: the outputs were cut off")
+
     def _send(self, file: Path, sha256: str, path: str, limit: float, mode: str) -> None:
         part = f"{path}.part-{secrets.token_hex(4)}"
         try:
@@ -83,7 +135,8 @@ class RemoteStore:
         script = f"sha256sum -b {shlex.quote(path)} 2>/dev/null"
         if prepare:
             # Leftovers of a host that was killed; a younger one may still be under way.
-            old = f"find {FOLDER} -name '*.part-*' -mmin +60 -exec rm -f {{}} +"
+            names = "'(' -name '*.part-*' -o -name 'outputs-*' ')'"
+            old = f"find {FOLDER} {names} -mmin +60 -exec rm -f {{}} +"
             script = f"mkdir -p {FOLDER} && chmod 755 {FOLDER}; {old}; {script}"
         words = self._device.script(script, seconds=limit).output.split()
         return words[0] if words else ""

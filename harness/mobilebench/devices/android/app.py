@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,12 @@ from mobilebench.errors import BadInputError
 
 PACKAGE = "io.mobilebench.agent"
 ACTIVITY = f"{PACKAGE}/.BenchmarkActivity"
+
+#: Android's external files folder of the app, as it and the shell may call it: a pattern.
+FILES = (
+    r"/(?:sdcard|storage/emulated/\d{1,4}|storage/self/primary)/Android/data/"
+    rf"{re.escape(PACKAGE)}/files"
+)
 
 _INSTALL_SECONDS = 180.0
 

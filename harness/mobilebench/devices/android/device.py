@@ -129,6 +129,18 @@ class AndroidDevice:
         """Sends the file unless it is there; see :class:`mobilebench.devices.base.Device`."""
         return self._link.keep(lambda: self._store.put(file, sha256))
 
+    def discard(self, sha256: str) -> None:
+        """Removes the file there; see :class:`mobilebench.devices.base.Device`."""
+        self._store.discard(sha256)
+
+    def outputs_folder(self, job: Job) -> str:  # noqa: ARG002 (the same for each)
+        """The app's own choice: it may not write where the shell does."""
+        return ""
+
+    def pull(self, path: str, sha256: str, size: int, file: Path) -> None:
+        """Fetches the app's file; see :class:`mobilebench.devices.base.Device`."""
+        self._link.keep(lambda: self._store.pull(path, sha256, size, file, app.FILES))
+
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """Waits until its checks pass; see :class:`mobilebench.devices.base.Device`."""
         state = self._link.keep(

@@ -11,7 +11,7 @@ from mobilebench_agent.contract import Event, Hello, Job, Result
 
 from mobilebench.devices.adb.client import AdbDevice, AdbError, LinkLostError
 from mobilebench.devices.adb.link import Link
-from mobilebench.devices.adb.remote_store import RemoteStore, sha256_of
+from mobilebench.devices.adb.remote_store import FOLDER, RemoteStore, sha256_of
 from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.agent.process import AgentDiedError
@@ -85,6 +85,18 @@ class BoardDevice:
     def push(self, file: Path, sha256: str) -> str:
         """Sends the file unless it is there; see :class:`mobilebench.devices.base.Device`."""
         return self._link.keep(lambda: self._store.put(file, sha256))
+
+    def discard(self, sha256: str) -> None:
+        """Removes the file there; see :class:`mobilebench.devices.base.Device`."""
+        self._store.discard(sha256)
+
+    def outputs_folder(self, job: Job) -> str:  # noqa: ARG002 (the same for each)
+        """The store's folder; see :class:`mobilebench.devices.base.Device`."""
+        return FOLDER
+
+    def pull(self, path: str, sha256: str, size: int, file: Path) -> None:
+        """Fetches the file; see :class:`mobilebench.devices.base.Device`."""
+        self._link.keep(lambda: self._store.pull(path, sha256, size, file))
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """Checks its state; see :class:`mobilebench.devices.base.Device`."""

@@ -6,6 +6,7 @@ for on the terminal; a machine that wants a password is not reached.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -22,6 +23,7 @@ from mobilebench.devices import interrupt
 from mobilebench.devices.adb.remote_store import sha256_of
 from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
+from mobilebench.devices.agent.outputs_file import ensure_plain, receiving
 from mobilebench.devices.agent.process import AgentDiedError
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
 from mobilebench.devices.linux.state import StateChecks, script
@@ -79,6 +81,7 @@ class SshBoardDevice:
         options += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
         self._ssh = [*program, *options, *destination(address)]
         self._seen: dict[str, str] = {}
+        self._folder = f"/{_FOLDER}"
         self._checks = StateChecks(name, self._state, allowed)
 
     @property
@@ -109,6 +112,31 @@ class SshBoardDevice:
             return self._put(file, sha256)
         except SshLostError as error:
             raise self._lost(error) from error
+
+    def discard(self, sha256: str) -> None:
+        """Removes the file there; see :class:`mobilebench.devices.base.Device`."""
+        path = self._seen.pop(sha256, "")
+        if path:
+            self._remove(path)
+
+    def outputs_folder(self, job: Job) -> str:  # noqa: ARG002 (the same for each)
+        """The folder for files there; see :class:`mobilebench.devices.base.Device`."""
+        return self._folder
+
+    def pull(self, path: str, sha256: str, size: int, file: Path) -> None:
+        """Copies the file here; see :class:`mobilebench.devices.base.Device`."""
+        ensure_plain(path, re.escape(self._folder))
+        try:
+            try:
+                self._fetch(path, sha256, size, file)
+            except SshLostError:
+                self._fetch(path, sha256, size, file)
+        except SshLostError as error:
+            raise self._lost(error) from error
+        except TrialError:
+            self._remove(path)
+            raise
+        self._remove(path)
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """Checks its state; see :class:`mobilebench.devices.base.Device`."""
@@ -173,6 +201,7 @@ class SshBoardDevice:
         folder, digest = found[0], found[1].partition(" ")[0] if len(found) > 1 else ""
         if not folder.startswith("/"):
             raise TrialError("push_failed", f"no folder {_FOLDER} can be made there")
+        self._folder = folder
         path = f"{folder}/{sha256}{suffix}"
         if digest != sha256:
             self._send(file, sha256, path)
@@ -188,6 +217,28 @@ class SshBoardDevice:
         seconds = _SHELL_SECONDS + file.stat().st_size / _SLOWEST
         self._shell(script, seconds=seconds, source=file)
 
+    def _fetch(self, path: str, sha256: str, size: int, file: Path) -> None:
+        seconds = _SHELL_SECONDS + size / _SLOWEST
+        with receiving(file, sha256, size) as part:
+            command = [*self._ssh, f"cat {shlex.quote(path)}"]
+            try:
+                done = interrupt.communicate(
+                    command, seconds, stdout=part.content, meanwhile=part.look
+                )
+            except subprocess.TimeoutExpired as error:
+                raise SshLostError(f"no answer within {seconds:g} s") from error
+            part.look()
+            if done.returncode == _NO_CONNECTION:
+                raise SshLostError(_last_words(done))
+            if done.returncode:
+                raise TrialError(
+                    "pull_failed", f"the outputs cannot be read there: {_last_words(done)}"
+                )
+
+    def _remove(self, path: str) -> None:
+        with contextlib.suppress(SshLostError, TrialError):
+            self._shell(f"rm -f {shlex.quote(path)}")
+
     def _shell(
         self, script: str, seconds: float = _SHELL_SECONDS, source: Path | None = None
     ) -> str:
@@ -198,8 +249,7 @@ class SshBoardDevice:
                 raise SshLostError(f"no answer within {seconds:g} s") from error
             except OSError as error:
                 raise BadInputError(f"cannot start {self._ssh[0]}: {error.strerror}") from error
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        last = said[-1][:300] if said else f"exit code {done.returncode}"
+        last = _last_words(done)
         if done.returncode == _NO_CONNECTION:
             raise SshLostError(last)
         if done.returncode:
@@ -209,6 +259,11 @@ class SshBoardDevice:
 
     def _lost(self, error: Exception) -> InvalidRunError:
         return InvalidRunError(f"device {self._name!r} ({self._address}) was lost: {error}")
+
+
+def _last_words(done: subprocess.CompletedProcess[bytes]) -> str:
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return said[-1][:300] if said else f"exit code {done.returncode}"
 
 
 def destination(address: str) -> list[str]:

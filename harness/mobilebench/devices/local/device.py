@@ -14,6 +14,7 @@ from mobilebench_agent.contract import Job, Metric, Result
 from mobilebench.devices import interrupt
 from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
+from mobilebench.devices.agent.outputs_file import OutputsFolder
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
 from mobilebench.devices.linux.state import StateChecks, script
 from mobilebench.errors import BadInputError
@@ -39,6 +40,7 @@ class LocalDevice:
         self._command = (self._python, str(agent_archive.build(cache)))
         # Byte code of the agent or its runtime must not be written while something is measured.
         self._checks = StateChecks(name, _state, allowed, "--device local")
+        self._outputs = OutputsFolder()
         self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
     @property
@@ -67,6 +69,17 @@ class LocalDevice:
     def push(self, file: Path, sha256: str) -> str:  # noqa: ARG002 (the file is here already)
         """The file's own path: nothing has to travel."""
         return str(file.resolve())
+
+    def discard(self, sha256: str) -> None:
+        """Nothing: what did not travel stays where it is."""
+
+    def outputs_folder(self, job: Job) -> str:  # noqa: ARG002 (the same for each)
+        """A temporary folder; see :class:`mobilebench.devices.base.Device`."""
+        return self._outputs.path
+
+    def pull(self, path: str, sha256: str, size: int, file: Path) -> None:
+        """Moves the file; see :class:`mobilebench.devices.base.Device`."""
+        self._outputs.take(path, sha256, size, file)
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """Checks its state; see :class:`mobilebench.devices.base.Device`."""
