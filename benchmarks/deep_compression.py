@@ -109,10 +109,10 @@ def split(data: str, into: Path) -> tuple[Path, Path]:
         whole = load_dataset(data)
         assert whole.train is not None
         assert whole.evaluation is not None
-        x, y = whole.train
+        x, y = whole.train.x, whole.train.y
         order = np.random.default_rng(0).permutation(len(x))
         held, rest = np.split(order, [round(HELD_OUT * len(x))])
-        x_test, y_test = whole.evaluation
+        x_test, y_test = whole.evaluation.x, whole.evaluation.y
         np.savez(files[0], x_train=x[rest], y_train=y[rest], x_test=x_test, y_test=y_test)
         np.savez(files[1], x=x[held], y=y[held])
     return files

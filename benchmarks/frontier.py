@@ -148,7 +148,8 @@ def write_data(samples: int, folder: Path) -> tuple[Path, Path]:
         whole = load_dataset("fashion-mnist")
         assert whole.train is not None
         assert whole.evaluation is not None
-        (x, y), (x_test, y_test) = whole.train, whole.evaluation
+        x, y = whole.train.x, whole.train.y
+        x_test, y_test = whole.evaluation.x, whole.evaluation.y
         chosen = np.sort(np.random.default_rng(SEED).permutation(len(x))[:samples])
         np.savez(train, x_train=x[chosen], y_train=y[chosen], x_test=x_test, y_test=y_test)
         np.savez(test, x_test=x_test.astype(np.float32) / 255, y_test=y_test)

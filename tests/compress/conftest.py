@@ -19,7 +19,7 @@ def training_data(digits: Digits) -> Any:
 
     data = load_dataset(str(digits.data))
     assert data.train is not None
-    return TrainingData(*data.train, TrainingSettings(learning_rate=5e-3), seed=0)
+    return TrainingData(data.train.x, data.train.y, TrainingSettings(learning_rate=5e-3), seed=0)
 
 
 @pytest.fixture

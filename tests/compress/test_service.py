@@ -19,6 +19,7 @@ from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.service import _table, compress_variants
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.models.spec import ModelSpec
+from safetensors.numpy import load_file, save_file
 
 from tests.support.compress import compress, spec_of
 
@@ -84,10 +85,12 @@ def test_evaluation_sets_fit_the_model(first: Any) -> None:
     (evaluation,) = {artifact.evaluation for artifact in outcome.artifacts}
     assert evaluation.name == "digits.npz"
     assert evaluation.sha256 == hashlib.sha256(evaluation.path.read_bytes()).hexdigest()
-    with np.load(evaluation.path, allow_pickle=False) as archive:
-        assert archive["x"].shape == (evaluation.count, 784)
-        assert archive["x"].dtype == np.float32
-        assert archive["y"].dtype.kind == "i"
+    arrays = load_file(evaluation.path)
+    assert arrays["0"].shape == (evaluation.count, 784)
+    assert arrays["0"].dtype == np.float32
+    assert arrays["labels"].shape == (evaluation.count,)
+    assert arrays["labels"].dtype.kind in "iu"
+    assert (evaluation.task, evaluation.reason) == ("", "")
 
 
 def test_one_failure_does_not_stop_the_others(first: Any) -> None:
@@ -158,9 +161,8 @@ def test_a_damaged_evaluation_set_is_made_anew(digits: Any, tmp_path: Path, dama
     assert artifact.evaluation is not None
     path = artifact.evaluation.path
     if damage == "labels":
-        with np.load(path) as archive:
-            x, y = archive["x"], archive["y"]
-        np.savez(path, x=x, y=(y + 1) % 10)
+        arrays = load_file(path)
+        save_file({**arrays, "labels": (arrays["labels"] + 1) % 10}, path)
     elif damage == "truncated":
         path.write_bytes(path.read_bytes()[:100])
     else:
@@ -220,7 +222,9 @@ def test_ready_files(digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert as_is.path.read_bytes() == float32.path.read_bytes() == digits.tflite.read_bytes()
     assert as_is.evaluation is None
     assert as_is.warnings == ()
-    assert int8.warnings == ("calibrated with random data",)
+    assert int8.warnings == (
+        "calibrated with random data: its speed and size count, its answers do not",
+    )
     quantized = ModelSpec(name="quantized", source=str(int8.path), data="random")
     assert len(compress(quantized, "as_is", cache=tmp_path).artifacts) == 1
     with pytest.raises(BadInputError, match=r"weights of .* are not float32; use as_is"):
@@ -253,11 +257,14 @@ def test_ready_files_of_other_shapes(digits: Any, tmp_path: Path) -> None:
     assert batched.evaluation is not None
     assert batched.warnings == ()
     as_tflite(tmp_path, [4, 784], lambda x: tf.reshape(x, [28, 112]) @ weights[:112])
-    with pytest.raises(BadInputError, match="has a fixed batch of 4"):
-        compress(spec, "as_is", cache=tmp_path / "cache")
+    (fixed,) = compress(spec, "as_is", cache=tmp_path / "cache").artifacts
+    assert fixed.evaluation is None
+    (warning,) = fixed.warnings
+    assert "the evaluation data are not used: the model has a fixed batch of 4" in warning
     as_tflite(tmp_path, [1, 784], lambda x: (x @ weights, x + 1))
-    with pytest.raises(BadInputError, match="has 2 outputs, and labels need a model with one"):
-        compress(spec, "as_is", cache=tmp_path / "cache")
+    (two,) = compress(spec, "as_is", cache=tmp_path / "cache").artifacts
+    assert two.evaluation is not None
+    assert two.warnings == ()
     spec = ModelSpec(name="open", source=as_tflite(tmp_path, [1, None, 4], lambda x: x * 2))
     with pytest.raises(BadInputError, match=r"has an open shape \[1, \?, 4\]; convert it with"):
         compress(spec, "as_is", "dynamic_int8", cache=tmp_path / "cache")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from mobilebench.errors import BadInputError
-from mobilebench.models import datasets, images
+from mobilebench.models import data_files, datasets, images
 from mobilebench.models.datasets import load_dataset
-from mobilebench.models.inputs import choose, fit_inputs
+from mobilebench.models.inputs import ONLY, Part, Taken, fit_part
 from mobilebench.models.spec import NAMED_DATASETS
 
 X = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
@@ -26,15 +26,15 @@ def test_shipped_digits() -> None:
     assert data.name == "mnist-subset"
     assert data.train is not None
     assert data.evaluation is not None
-    assert data.train[0].shape == (8000, 28, 28)
-    assert np.bincount(data.evaluation[1]).sum() == 2000
+    assert data.train.x.shape == (8000, 28, 28)
+    assert np.bincount(data.evaluation.y).sum() == 2000
     flat = data.for_model((784,), 10)
     square = data.for_model((28, 28, 1), 10)
     assert flat.train is not None
     assert square.train is not None
-    assert flat.train[0].dtype == np.float32
-    assert flat.train[0].max() == 1
-    np.testing.assert_array_equal(flat.train[0][5], square.train[0][5].ravel())
+    assert flat.train.x.dtype == np.float32
+    assert flat.train.x.max() == 1
+    np.testing.assert_array_equal(flat.train.x[5], square.train.x[5].ravel())
     assert flat.digest == load_dataset("mnist-subset").digest
 
 
@@ -47,20 +47,20 @@ def test_spoken_digits_are_levels_of_sound() -> None:
     data = load_dataset("spoken-digits").for_model((49, 10, 1), 10)
     assert data.train is not None
     assert data.evaluation is not None
-    assert data.train[0].shape == (2700, 49, 10, 1)
-    assert data.train[0].min() == 0
-    assert data.train[0].max() == 1
-    assert np.bincount(data.evaluation[1]).tolist() == [30] * 10
+    assert data.train.x.shape == (2700, 49, 10, 1)
+    assert data.train.x.min() == 0
+    assert data.train.x.max() == 1
+    assert np.bincount(data.evaluation.y).tolist() == [30] * 10
 
 
 def test_messages_are_token_numbers_and_none_is_in_both_parts() -> None:
     data = load_dataset("sms-spam").for_model((32,), 2)
     assert data.train is not None
     assert data.evaluation is not None
-    assert data.train[0].max() == 2047
-    assert (data.train[0] == np.rint(data.train[0])).all()
-    trained = {row.tobytes() for row in data.train[0]}
-    assert not trained & {row.tobytes() for row in data.evaluation[0]}
+    assert data.train.x.max() == 2047
+    assert (data.train.x == np.rint(data.train.x)).all()
+    trained = {row.tobytes() for row in data.train.x}
+    assert not trained & {row.tobytes() for row in data.evaluation.x}
 
 
 def idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]], kind: int = 8) -> None:
@@ -79,8 +79,8 @@ def test_fashion_mnist_is_read_from_debians_files(
     data = load_dataset("fashion-mnist")
     assert data.name == "fashion-mnist"
     assert data.evaluation is not None
-    np.testing.assert_array_equal(data.evaluation[0], garments)
-    assert data.evaluation[1].tolist() == [3, 9]
+    np.testing.assert_array_equal(data.evaluation.x, garments)
+    assert data.evaluation.y.tolist() == [3, 9]
 
 
 def test_torn_idx_files_are_refused(tmp_path: Path) -> None:
@@ -105,31 +105,45 @@ def test_digest_tells_contents_apart(tmp_path: Path) -> None:
 
 def test_samples_by_input(tmp_path: Path) -> None:
     tokens = np.arange(6)[:, None]
-    source = saved(tmp_path, **{"x_calibration/image": X, "x_calibration/tokens": tokens})
-    named = load_dataset(source).named
-    assert named is not None
-    wanted = {"tokens": ((1,), np.int32), "image": ((2, 2, 1), np.float32)}
-    fitted = fit_inputs(named, wanted, source)
-    assert {name: (x.shape, x.dtype) for name, x in fitted.items()} == {
-        "tokens": ((6, 1), np.int32),
-        "image": ((6, 2, 2, 1), np.float32),
+    source = saved(
+        tmp_path,
+        **{"x_calibration/image": X, "x_calibration/tokens": tokens},
+        **{"x_test/image": X, "x_test/tokens": tokens, "y_test": Y},
+    )
+    data = load_dataset(source)
+    wanted = {
+        "tokens": Taken((1,), np.dtype(np.int32)),
+        "image": Taken((2, 2, 1), np.dtype(np.float32)),
     }
-    chosen = choose(fitted, 4, seed=0)
-    assert len(chosen) == 4
-    for sample in chosen:  # what belongs together stays together
-        np.testing.assert_array_equal(sample["image"].ravel(), X[int(sample["tokens"][0])].ravel())
-    assert [s["tokens"].tolist() for s in chosen] == [
-        s["tokens"].tolist() for s in choose(fitted, 4, seed=0)
-    ]
+    for part in (data.calibration, data.evaluation):
+        assert part is not None
+        fitted = fit_part(part, wanted, source)
+        assert {name: (x.shape, x.dtype) for name, x in fitted.inputs.items()} == {
+            "tokens": ((6, 1), np.int32),
+            "image": ((6, 2, 2, 1), np.float32),
+        }
+        assert list(fitted.inputs) == ["tokens", "image"]  # in the model's order
+        chosen = fitted.drawn(4, seed=0).samples()
+        assert len(chosen) == 4
+        for sample in chosen:  # what belongs together stays together
+            assert isinstance(sample, dict)
+            np.testing.assert_array_equal(
+                sample["image"].ravel(), X[int(sample["tokens"][0])].ravel()
+            )
+    assert data.evaluation is not None
+    drawn, again = (data.evaluation.drawn(4, seed=0) for _ in range(2))
+    np.testing.assert_array_equal(drawn.y, again.y)
+    assert drawn.y.tolist() == Y[drawn.inputs["tokens"][:, 0]].tolist()
 
 
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
         ({"x_calibration/a": X, "x_calibration/b": Y[:3]}, "6 samples for input 'a' and 3 for 'b'"),
-        ({"x_calibration/a": X, "x_train": X, "y_train": Y}, "has x_train, and samples by input"),
-        ({"x_train/a": X, "y_train": Y}, "has x_train/a, and samples by input are for calibration"),
+        ({"x_test/a": X, "x_test/b": Y[:3]}, "6 samples for input 'a' and 3 for 'b'"),
+        ({"x_test/a": X, "x_test": X}, "has x_test and x_test/a: give samples by input, or"),
         ({"x_calibration/a": X + np.inf}, "x_calibration/a has NaN or infinite"),
+        ({"x_test/a": X, "y_test": Y[:3]}, "y_test has 3 labels for the 6 samples of x_test"),
     ],
 )
 def test_bad_samples_by_input(tmp_path: Path, arrays: dict[str, Any], sentence: str) -> None:
@@ -143,18 +157,30 @@ def test_bad_samples_by_input(tmp_path: Path, arrays: dict[str, Any], sentence: 
     [
         ({"a": X}, r"no samples for input 'b'; the model's inputs are a \(2, 2\), b \(1,\)"),
         ({"a": X, "b": Y, "c": Y}, "samples for the unknown input 'c'"),
+        ({ONLY: X}, "x_test has samples for one input, and the model has 2: give x_test/NAME for"),
         ({"a": X[:, 0], "b": Y}, r"a has samples of shape \(2,\), and the model takes \(2, 2\)"),
         ({"a": X, "b": Y + 0.5}, "b must hold whole numbers, since the model takes int8"),
         (
             {"a": X, "b": Y * 1000},
             r"b has whole numbers from 0 to 2000, and .* takes int8, -128 to 127",
         ),
-        ({"a": X.astype(float) + 1e39, "b": Y}, "a has values beyond the range of float32"),
+        ({"a": X.astype(float) + 1e39, "b": Y}, "values beyond the range of float32"),
     ],
 )
 def test_samples_by_input_that_do_not_fit(named: dict[str, Any], sentence: str) -> None:
+    wanted = {"a": Taken((2, 2), np.dtype(np.float32)), "b": Taken((1,), np.dtype(np.int8))}
     with pytest.raises(BadInputError, match=sentence):
-        fit_inputs(named, {"a": ((2, 2), np.float32), "b": ((1,), np.int8)}, "data.npz")
+        fit_part(Part("x_test", named), wanted, "data.npz")
+
+
+def test_batches_are_taken_apart_where_that_makes_them_fit() -> None:
+    wanted = {"a": Taken((2, 2, 1), np.dtype(np.float32))}
+    batches = Part("x_test", {ONLY: X.reshape(3, 2, 2, 2)}, Y.reshape(3, 2))
+    fitted = fit_part(batches, wanted, "data.npz")
+    np.testing.assert_array_equal(fitted.x[..., 0], X)
+    np.testing.assert_array_equal(fitted.y, Y)
+    with pytest.raises(BadInputError, match="samples of shape"):  # the labels are no batches
+        fit_part(Part("x_test", batches.inputs, Y[:3]), wanted, "data.npz")
 
 
 def test_calibration_never_uses_the_evaluation_samples(tmp_path: Path) -> None:
@@ -172,7 +198,7 @@ def test_own_integers_are_not_scaled(tmp_path: Path) -> None:
     for scale, largest in ((False, 200), (True, 200 / 255)):
         fitted = data.for_model((4,), None, scale=scale).calibration
         assert fitted is not None
-        assert fitted.max() == pytest.approx(largest)
+        assert fitted.x.max() == pytest.approx(largest)
 
 
 @pytest.mark.parametrize(
@@ -183,9 +209,6 @@ def test_own_integers_are_not_scaled(tmp_path: Path) -> None:
         ({"x_train": X, "y_train": Y[:3]}, "y_train has 3 labels for the 6 samples"),
         ({"x_train": X[:0], "y_train": Y[:0]}, "x_train is empty"),
         ({"x_train": X * np.nan, "y_train": Y}, "x_train has NaN"),
-        ({"x_train": X, "y_train": Y - 1}, "y_train has label -1"),
-        ({"x_train": X, "y_train": Y / 2}, "whole class index"),
-        ({"x_train": X, "y_train": np.eye(6, dtype=int)}, "whole class index"),
         ({"x_calibration": np.array(["a", "b"])}, "x_calibration must hold real numbers"),
         ({"x_calibration": np.array([{}])}, "plain arrays"),
         ({"images": X}, "none of the keys"),
@@ -197,6 +220,73 @@ def test_bad_archives(tmp_path: Path, arrays: dict[str, Any], sentence: str) -> 
         load_dataset(path)
     assert sentence in str(caught.value)
     assert path in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("y", "sentence"),
+    [
+        (Y - 1, "y_train has label -1"),
+        (Y / 2, "whole class index"),
+        (np.eye(6, dtype=int), "whole class index"),
+        (Y + np.nan, "y_train cannot be trained by: the labels have NaN"),
+    ],
+)
+def test_only_class_numbers_can_be_trained_by(tmp_path: Path, y: Any, sentence: str) -> None:
+    data = load_dataset(saved(tmp_path, x_train=X, y_train=y))  # enough to calibrate
+    with pytest.raises(BadInputError, match=sentence):
+        data.for_model((2, 2), 6)
+
+
+TARGETS = {
+    "regression": Y / 2,
+    "several targets": np.ones((6, 3)) / 3,
+    "one-hot": np.eye(6, dtype=np.float32),
+    "masks": np.zeros((6, 8, 8), np.uint8),
+    "boxes": np.full((6, 4, 5), -1.0),
+    "texts": np.array(["yes", "no", "", "ünder", "a", "b"]),
+    "yes or no": np.array([True, False] * 3),
+}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_samples_may_be_evaluated_by_labels_of_any_kind(tmp_path: Path, kind: str) -> None:
+    y = TARGETS[kind]
+    data = load_dataset(saved(tmp_path, x_test=X, y_test=y)).for_model((2, 2), 3)
+    assert data.evaluation is not None
+    assert data.evaluation.reason == ""
+    np.testing.assert_array_equal(data.evaluation.y, y)
+
+
+def test_samples_may_be_evaluated_without_labels(tmp_path: Path) -> None:
+    data = load_dataset(saved(tmp_path, x_test=X))
+    assert data.evaluation is not None
+    assert data.evaluation.count == 6
+    assert data.evaluation.labels is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ({"y_test": Y + np.nan}, "the labels have NaN"),
+        ({"y_test": Y + 1j}, "these are complex128"),
+        ({"y_test": np.array([["a", "b"]] * 6)}, "several texts a sample"),
+        ({"y_test/a": Y, "y_test/b": Y}, "for each of several outputs ('a', 'b')"),
+    ],
+)
+def test_labels_of_no_use_leave_the_samples(
+    tmp_path: Path, labels: dict[str, Any], reason: str
+) -> None:
+    data = load_dataset(saved(tmp_path, x_test=X, **labels))
+    assert data.evaluation is not None
+    assert data.evaluation.labels is None
+    assert reason in data.evaluation.reason
+
+
+def test_what_is_made_does_not_depend_on_the_test_data(tmp_path: Path) -> None:
+    first = load_dataset(saved(tmp_path, x_train=X, y_train=Y, x_test=X, y_test=Y))
+    other = load_dataset(saved(tmp_path, x_train=X, y_train=Y, x_test=X, y_test=Y[::-1]))
+    assert first.digest != other.digest
+    assert first.making_digest == other.making_digest
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"text"])
@@ -263,11 +353,11 @@ def test_python_file(tmp_path: Path) -> None:
     )
     data = load_dataset(source).for_model((2, 2), 2)
     assert data.calibration is not None
-    assert data.calibration.shape == (5, 2, 2)
+    assert data.calibration.x.shape == (5, 2, 2)
     assert data.train is not None
-    assert data.train[1].tolist() == [0, 1, 1]
+    assert data.train.y.tolist() == [0, 1, 1]
     assert data.evaluation is not None
-    assert data.evaluation[1].tolist() == [1, 0]
+    assert data.evaluation.y.tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +371,8 @@ def test_python_file(tmp_path: Path) -> None:
         ("def get_calibration_data(): return 3", "array or an iterable"),
         ("def get_calibration_data(): return [{'a': 1}, {'b': 1}]", "every sample the same inputs"),
         ("def get_calibration_data(): return [[1], [1, 2]]", "samples of one shape"),
-        ("def get_evaluation_data(): return [1, 2, 3]", "samples and labels"),
+        ("def get_training_data(): return [1, 2, 3]", "samples and labels"),
+        ("def get_evaluation_data(): return 3", "array or an iterable"),
         ("def get_evaluation_data(): return np.zeros((2, 3)), [0]", "1 labels for the 2 samples"),
     ],
 )
@@ -298,12 +389,12 @@ def test_bad_python_files(tmp_path: Path, code: str, sentence: str) -> None:
         "return ({'image': np.zeros(4), 'tokens': i} for i in range(5))",
     ],
 )
-def test_python_files_with_several_inputs(tmp_path: Path, code: str) -> None:
-    data = load_dataset(python_file(tmp_path, f"def get_calibration_data(): {code}\n"))
-    assert data.named is not None
-    assert data.named["image"].shape == (5, 4)
-    assert data.named["tokens"].tolist() == [0, 1, 2, 3, 4]
-    assert data.calibration is None
+@pytest.mark.parametrize("part", ["calibration", "evaluation"])
+def test_python_files_with_several_inputs(tmp_path: Path, code: str, part: str) -> None:
+    data = load_dataset(python_file(tmp_path, f"def get_{part}_data(): {code}\n"))
+    found = getattr(data, part)
+    assert found.inputs["image"].shape == (5, 4)
+    assert found.inputs["tokens"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_python_files_may_define_dataclasses(tmp_path: Path) -> None:
@@ -316,7 +407,7 @@ def test_python_files_may_define_dataclasses(tmp_path: Path) -> None:
     )
     data = load_dataset(str(path))
     assert data.calibration is not None
-    assert data.calibration.tolist() == [[3, 3, 3, 3]]
+    assert data.calibration.x.tolist() == [[3, 3, 3, 3]]
 
 
 def test_samples_beyond_float32(tmp_path: Path) -> None:
@@ -327,7 +418,7 @@ def test_samples_beyond_float32(tmp_path: Path) -> None:
 
 def test_archives_that_unpack_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = saved(tmp_path, x_calibration=np.zeros((100, 3)))
-    monkeypatch.setattr(datasets, "_LARGEST_ARCHIVE", 2000)
+    monkeypatch.setattr(data_files, "_LARGEST_ARCHIVE", 2000)
     with pytest.raises(BadInputError, match="unpacks to 0 GiB, and"):
         load_dataset(source)
 

@@ -52,10 +52,10 @@ def changed(row: list[float]) -> Any:
 )
 def test_other_labels_are_described(y: Any, described: str) -> None:
     with pytest.raises(BadInputError) as caught:
-        class_numbers(y, "data.npz: y_test")
+        class_numbers(y, "data.npz: y_train")
     said = str(caught.value)
     assert described in said
-    assert "accuracy needs one class number a sample" in said
+    assert "training needs one class number a sample" in said
     assert "argmax" not in said
     assert f"not {y.dtype} of shape {y.shape}" in said
 

@@ -38,9 +38,8 @@ def test_data_fit(built: tuple[str, Any]) -> None:
         data = load_dataset(entry.data).for_model(
             tuple(model.input_shape[1:]), int(model.output_shape[-1]), scale=entry.levels
         )
-        part = data.calibration if data.train is None else data.train[0]
-        assert part is not None
-        samples = part[:2]
+        assert data.pool is not None
+        samples = data.pool.x[:2]
     answers = np.asarray(model(samples, training=False))
     assert answers.shape == (2, model.output_shape[-1])
     assert np.isfinite(answers).all()

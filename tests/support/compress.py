@@ -52,15 +52,15 @@ def make_digits(folder: Path) -> Digits:
     assert data.evaluation is not None
     np.savez(
         folder / "digits.npz",
-        x_train=data.train[0][:TRAIN],
-        y_train=data.train[1][:TRAIN],
-        x_test=data.evaluation[0][:TEST],
-        y_test=data.evaluation[1][:TEST],
+        x_train=data.train.x[:TRAIN],
+        y_train=data.train.y[:TRAIN],
+        x_test=data.evaluation.x[:TEST],
+        y_test=data.evaluation.y[:TEST],
     )
     keras.utils.set_random_seed(0)
     model = dense(32, "digits_32")
     training_data = TrainingData(
-        data.train[0][:TRAIN], data.train[1][:TRAIN], TrainingSettings(learning_rate=5e-3), 0
+        data.train.x[:TRAIN], data.train.y[:TRAIN], TrainingSettings(learning_rate=5e-3), 0
     )
     fit(model, training_data, epochs=6)
     model.save(folder / "digits.keras")

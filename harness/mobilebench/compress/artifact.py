@@ -13,16 +13,26 @@ from mobilebench.records.run import FILE
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Labelled samples in the model's own input format, ready to be sent to a device.
+    """Samples in a model's own input format, ready to be sent to a device, and their labels.
 
-    ``path`` is an ``.npz`` with ``x`` (count, *input shape*) and ``y`` (count,) of class
-    indices; ``sha256`` is that file's hash; ``name`` distinguishes a subset from the full set.
+    Attributes:
+        name: of the data; it distinguishes a subset from the full set.
+        path: a safetensors file: ``"0"``, ``"1"``, … (count, *shape of one sample*), by the
+            position of each input; and ``labels`` (count, …), if there are any. Labels that are
+            texts are UTF-8, padded with zeros, as the file's metadata ``labels: text`` says.
+        sha256: the file's hash.
+        count: how many samples.
+        task: what the model is for; empty: it is to be found from labels and outputs; ``own``: its
+            data file scores.
+        reason: why nothing can be scored; empty if something may.
     """
 
     name: str
     path: Path
     sha256: str
     count: int
+    task: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)

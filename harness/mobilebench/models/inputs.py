@@ -1,8 +1,9 @@
-"""Samples for models with several inputs: for each input, by its name, as many as for any other."""
+"""Samples by input: for each input of a model, by its name, as many as for any other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,73 +11,136 @@ import numpy as np
 from mobilebench.errors import BadInputError
 from mobilebench.models.array import Array, Sample
 
-#: What stands between ``x_calibration`` and an input's name, as a key of an .npz file.
+#: What stands between ``x_test`` and an input's name, as a key of an .npz file.
 SEPARATOR = "/"
+#: The only input, where the data do not name it.
+ONLY = ""
 
-_KEY = "x_calibration"
 
+@dataclass(frozen=True)
+class Part:
+    """Samples for one purpose, and their labels.
 
-def named_of(arrays: Mapping[str, Array], origin: str) -> dict[str, Array] | None:
-    """The calibration samples of a file by input, as they are; None if there are none by input.
-
-    Args:
-        arrays: by key: ``x_calibration/NAME``.
-        origin: what error messages call the file.
-
-    Raises:
-        BadInputError: other samples, too, or not as many for one input as for another.
+    Attributes:
+        key: what an .npz file calls them: ``x_test``.
+        inputs: by input, (count, *shape*) each; under ``ONLY`` for a model with one.
+        labels: (count, …), in any shape, or None.
+        reason: why the labels that were given cannot be used, if they cannot.
     """
-    prefix = _KEY + SEPARATOR
-    named = {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}
-    for key in arrays:
-        if not key.startswith(prefix) and (named or SEPARATOR in key):
-            raise BadInputError(
-                f"{origin} has {key}, and samples by input are for calibration alone: give "
-                f"{prefix}NAME for each input and nothing else"
-            )
-    if not named:
-        return None
-    (first, length), *rest = ((name, len(a) if a.ndim else 0) for name, a in named.items())
-    for name, count in rest:
-        if count != length:
-            raise BadInputError(
-                f"{origin} has {length} samples for input {first!r} and {count} for {name!r}; "
-                "every sample needs a value for each"
-            )
-    return named
+
+    key: str
+    inputs: Mapping[str, Array]
+    labels: Array | None = None
+    reason: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many samples there are."""
+        return len(next(iter(self.inputs.values())))
+
+    @property
+    def x(self) -> Array:
+        """The samples of a model with one input: (count, *shape*)."""
+        (only,) = self.inputs.values()
+        return only
+
+    @property
+    def y(self) -> Array:
+        """The labels, where there are any: (count, …)."""
+        assert self.labels is not None
+        return self.labels
+
+    def chosen(self, numbers: Array) -> Part:
+        """Some of the samples, by their numbers."""
+        labels = None if self.labels is None else self.labels[numbers]
+        inputs = {name: values[numbers] for name, values in self.inputs.items()}
+        return replace(self, inputs=inputs, labels=labels)
+
+    def drawn(self, count: int, seed: int) -> Part:
+        """Up to so many of the samples, drawn by the seed, in their own order."""
+        return self.chosen(np.sort(np.random.default_rng(seed).permutation(self.count)[:count]))
+
+    def samples(self) -> list[Sample]:
+        """One by one."""
+        if len(self.inputs) == 1:
+            return list(self.x)
+        return [{name: x[i] for name, x in self.inputs.items()} for i in range(self.count)]
+
+    def where(self, name: str) -> str:
+        """What error messages call the samples of an input."""
+        return f"{self.key}{SEPARATOR}{name}" if name != ONLY else self.key
 
 
-def fit_inputs(
-    named: Mapping[str, Array], wanted: Mapping[str, tuple[tuple[int, ...], Any]], origin: str
-) -> dict[str, Array]:
-    """Samples as a model takes them: for each input (count, *shape*), in its type.
+@dataclass(frozen=True)
+class Taken:
+    """What one input takes.
+
+    Attributes:
+        shape: of one sample.
+        kind: the type in which values are given: an integer type for whole numbers that go in as
+            they are, float32 for real ones, to be quantized where the input is.
+        scale: whether integers (0..255) become 0..1.
+    """
+
+    shape: tuple[int, ...]
+    kind: np.dtype[Any]
+    scale: bool = False
+
+
+def match_part(part: Part, wanted: Mapping[str, tuple[int, ...]], origin: str) -> Part:
+    """Samples by the names of a model's inputs, one by one, otherwise as they were read.
+
+    Batches of samples become samples, where that alone makes them fit.
 
     Args:
-        named: samples by input, as they were read.
-        wanted: the shape of one sample and the type of each of the model's inputs.
+        part: samples as they were read.
+        wanted: the shape of a sample of each of the model's inputs.
         origin: what error messages call the data.
 
     Raises:
-        BadInputError: an input that the data or the model do not have, another shape, or
-            fractions for whole numbers.
+        BadInputError: an input that the data or the model do not have.
     """
-    for name in [*wanted, *named]:
-        if name not in named or name not in wanted:
+    inputs = part.inputs
+    if len(inputs) == len(wanted) == 1:  # there is no other that could be meant
+        inputs = dict(zip(wanted, inputs.values(), strict=True))
+    elif ONLY in inputs:
+        raise BadInputError(
+            f"{origin}: {part.key} has samples for one input, and the model has {len(wanted)}: "
+            f"give {part.key}{SEPARATOR}NAME for each of {', '.join(wanted)}"
+        )
+    for name in [*wanted, *inputs]:
+        if name not in inputs or name not in wanted:
             lack = "no samples for" if name in wanted else "samples for the unknown"
+            known = ", ".join(f"{known} {shape}" for known, shape in wanted.items())
             raise BadInputError(
-                f"{origin} has {lack} input {name!r}; the model's inputs are {_described(wanted)}"
+                f"{origin}: {part.key} has {lack} input {name!r}; the model's inputs are {known}"
             )
-    return {
-        name: _fit(named[name], shape, np.dtype(kind), f"{origin}: {_KEY}{SEPARATOR}{name}")
-        for name, (shape, kind) in wanted.items()
+    labels = part.labels
+    if _are_batches(inputs, labels, wanted):
+        inputs = {name: _unbatched(x) for name, x in inputs.items()}
+        labels = None if labels is None else _unbatched(labels)
+    return replace(part, inputs={name: inputs[name] for name in wanted}, labels=labels)
+
+
+def fit_part(part: Part, wanted: Mapping[str, Taken], origin: str) -> Part:
+    """Samples as a model takes them: for each input (count, *shape*), in its type.
+
+    Args:
+        part: samples as they were read.
+        wanted: what each of the model's inputs takes.
+        origin: what error messages call the data.
+
+    Raises:
+        BadInputError: an input that the data or the model do not have, another shape, fractions
+            for whole numbers, or values beyond the type's range.
+    """
+    matched = match_part(part, {name: taken.shape for name, taken in wanted.items()}, origin)
+    several = len(wanted) > 1
+    fitted = {
+        name: _fit(x, wanted[name], f"{origin}: {part.where(name if several else ONLY)}")
+        for name, x in matched.inputs.items()
     }
-
-
-def choose(fitted: Mapping[str, Array], count: int, seed: int) -> list[dict[str, Array]]:
-    """Up to ``count`` samples, each with a value an input, drawn by the seed."""
-    length = len(next(iter(fitted.values())))
-    chosen = np.sort(np.random.default_rng(seed).permutation(length)[:count])
-    return [{name: values[i] for name, values in fitted.items()} for i in chosen]
+    return replace(matched, inputs=fitted)
 
 
 def whole(x: Array, kind: np.dtype[Any], where: str) -> Array:
@@ -103,19 +167,45 @@ def columns(samples: Sequence[Sample], names: Sequence[str]) -> list[Array]:
     return [np.stack([sample[name] for sample in named]) for name in names]
 
 
-def _fit(x: Array, shape: tuple[int, ...], kind: np.dtype[Any], where: str) -> Array:
-    if [n for n in x.shape[1:] if n != 1] != [n for n in shape if n != 1]:
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether only the order of the values counts: flattening, and axes of size 1."""
+    flat = len(shape) == 1 or len(wanted) == 1
+    squeezed = [n for n in shape if n != 1] == [n for n in wanted if n != 1]
+    return int(np.prod(shape)) == int(np.prod(wanted)) and (flat or squeezed)
+
+
+def _are_batches(
+    inputs: Mapping[str, Array], labels: Array | None, wanted: Mapping[str, tuple[int, ...]]
+) -> bool:
+    """Whether every input has samples two axes deep, and so have the labels."""
+    sizes = {x.shape[:2] for x in inputs.values()}
+    if len(sizes) != 1 or (labels is not None and {labels.shape[:2]} != sizes):
+        return False
+    return all(
+        x.ndim > 2 and not _fits(x.shape[1:], shape) and _fits(x.shape[2:], shape)
+        for x, shape in ((x, wanted[name]) for name, x in inputs.items())
+    )
+
+
+def _unbatched(x: Array) -> Array:
+    return x.reshape(-1, *x.shape[2:])
+
+
+def _fit(x: Array, taken: Taken, where: str) -> Array:
+    shape = x.shape[1:]
+    if not _fits(shape, taken.shape):
         raise BadInputError(
-            f"{where} has samples of shape {x.shape[1:]}, and the model takes {shape}"
+            f"{where} has samples of shape {shape}, and the model takes {taken.shape}"
         )
-    if kind.kind not in "iu":
-        with np.errstate(over="ignore"):
-            values: Array = x.astype(kind)
-        if not np.isfinite(values).all():
-            raise BadInputError(f"{where} has values beyond the range of {kind}; scale them")
-        return values.reshape(len(x), *shape)
-    return whole(x, kind, where).reshape(len(x), *shape)
-
-
-def _described(wanted: Mapping[str, tuple[tuple[int, ...], Any]]) -> str:
-    return ", ".join(f"{name} {shape}" for name, (shape, _) in wanted.items())
+    if taken.kind.kind in "iu":
+        return whole(x, taken.kind, where).reshape(len(x), *taken.shape)
+    with np.errstate(over="ignore"):
+        values: Array = x.astype(taken.kind)
+    if not np.isfinite(values).all():
+        raise BadInputError(
+            f"{where} has samples with values beyond the range of {taken.kind} "
+            f"({np.finfo(taken.kind).max:.2g}); scale them"
+        )
+    if taken.scale and np.issubdtype(x.dtype, np.integer):
+        values /= taken.kind.type(255)
+    return values.reshape(len(x), *taken.shape)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator
 
+from mobilebench.errors import did_you_mean
+
 #: Data that are asked for by name; anything else is a path.
 NAMED_DATASETS = (
     "mnist-subset",
@@ -12,6 +14,20 @@ NAMED_DATASETS = (
     "mnist",
     "fashion-mnist",
     "random",
+)
+
+#: What a model may be for, by which its answers are scored; ``own``: by its data file's evaluate.
+TASKS = (
+    "classification",
+    "binary",
+    "multilabel",
+    "regression",
+    "segmentation",
+    "detection",
+    "reconstruction",
+    "embedding",
+    "transcription",
+    "own",
 )
 
 #: The keys that ask for accuracy.
@@ -28,6 +44,7 @@ class ModelSpec(BaseModel):
         data: one of ``NAMED_DATASETS`` (``random`` is seeded noise: enough to calibrate an
             architecture, no accuracy), the path of an ``.npz`` file, or of a Python file with
             ``get_calibration_data()`` and ``get_evaluation_data()``. Zoo models bring their own.
+        task: one of ``TASKS``; left out, it is found from the labels and the outputs.
         student: ``zoo:NAME`` or the path of a ``.keras`` file: the smaller architecture that
             ``distill`` and ``student`` train. Its weights are not used.
         teachers: ``zoo:NAME``, ``.keras`` or ``.tflite`` files: trained models that ``distill``
@@ -49,6 +66,7 @@ class ModelSpec(BaseModel):
     name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
     source: str = Field(min_length=1)
     data: str | None = None
+    task: str | None = None
     student: str | None = None
     teachers: tuple[str, ...] = ()
     recipes: tuple[str | dict[str, object], ...] = ()
@@ -58,6 +76,14 @@ class ModelSpec(BaseModel):
     data_for: str | None = None
     min_accuracy: float | None = Field(None, strict=True)
     max_accuracy_loss: float | None = Field(None, strict=True)
+
+    @field_validator("task")
+    @classmethod
+    def _is_task(cls, task: str | None) -> str | None:
+        if task is not None and task not in TASKS:
+            hint = did_you_mean(task.lower(), TASKS)
+            raise ValueError(f"is no task: {hint}it must be {', '.join(TASKS)}")
+        return task
 
     @field_validator("shapes", mode="before")
     @classmethod

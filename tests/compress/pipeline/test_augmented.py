@@ -79,8 +79,8 @@ def test_every_recipe_works(tmp_path: Path) -> None:
     data = load_dataset("mnist-subset").for_model((28, 28, 1), 10, scale=True)
     assert data.train is not None
     assert data.evaluation is not None
-    x, y = 100 + 50 * data.train[0][:1500], data.train[1][:1500]
-    x_test, y_test = 100 + 50 * data.evaluation[0][:300], data.evaluation[1][:300]
+    x, y = 100 + 50 * data.train.x[:1500], data.train.y[:1500]
+    x_test, y_test = 100 + 50 * data.evaluation.x[:300], data.evaluation.y[:300]
     np.savez(tmp_path / "data.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
     layers = keras.layers
 

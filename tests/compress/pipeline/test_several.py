@@ -172,7 +172,7 @@ def test_saved_models_and_files(outcome: Outcome, folder: Path) -> None:
     assert ready.failures == ()
     noise = compress(folder, "ready.tflite", "random", "int8(samples=16)")
     (int8,) = noise.artifacts
-    assert int8.warnings[0] == "calibrated with random data"
+    assert int8.warnings[0].startswith("calibrated with random data")
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,7 @@ def test_saved_models_and_files(outcome: Outcome, folder: Path) -> None:
         ("model.keras", None, "fine_tune", "2 inputs and 2 outputs"),
         ("model.keras", None, "prune(0.5, importance=taylor, schedule=once, epochs=0)", "outputs$"),
         ("model.keras", None, "quantization_aware -> int8", "step quantization_aware learns from"),
-        ("model.keras", "labels.npz", "int8", "has 2 inputs, and labels need a model with one"),
-        ("model.keras", "one.npz", "int8", "has 2 inputs, and data .* has samples for one: give"),
+        ("model.keras", "one.npz", "int8", "samples for one input, and the model has 2: give"),
         ("saved", "one.npz", "int8", "give x_calibration/NAME for each input"),
         ("saved", None, "prune(0.5)", "a SavedModel cannot be retrained"),
     ],

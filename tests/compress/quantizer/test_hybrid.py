@@ -150,7 +150,7 @@ def test_after_any_step_the_delegate_changes_no_answer(digits: Any, tmp_path: Pa
     assert not outcome.failures, outcome.failures
     data = load_dataset(str(digits.data)).evaluation
     assert data is not None
-    x, y = list(data[0]), data[1]
+    x, y = list(data.x), data.y
 
     def accuracy(answers: Any) -> float:
         return float((answers.argmax(axis=1) == y).mean())

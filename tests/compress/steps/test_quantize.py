@@ -294,7 +294,7 @@ def test_trained_models_keep_their_accuracy(digits: Any) -> None:
     chosen = data.calibration_samples(32, 0)
     assert chosen is not None
     assert data.evaluation is not None
-    x, y = data.evaluation
+    x, y = data.evaluation.x, data.evaluation.y
     samples = list(chosen)
 
     def accuracy(content: bytes) -> float:

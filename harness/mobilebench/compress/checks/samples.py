@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -9,9 +10,9 @@ import numpy as np
 from mobilebench.compress.checks import check
 from mobilebench.errors import BadInputError
 from mobilebench.models.array import Array, Sample
-from mobilebench.models.datasets import Dataset
-from mobilebench.models.inputs import choose, fit_inputs
-from mobilebench.records.interface import TensorInfo
+from mobilebench.models.datasets import Dataset, digest_of
+from mobilebench.models.inputs import Part, Taken, fit_part, match_part
+from mobilebench.models.labels import are_classes
 from mobilebench.tflite import interface
 from mobilebench.tflite.interpreter import Runner, Tensor
 
@@ -21,6 +22,32 @@ Integers = Literal["real", "stored", "either"]
 
 #: The share of values beyond a quantized input's range above which they cannot be meant as reals.
 _MOST_CLIPPED = 0.01
+#: So many samples to calibrate with can spare those that checks are run on.
+_AMPLE = 512
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Evaluation data for one file.
+
+    Attributes:
+        part: samples as they were read, by the names of the file's inputs.
+        wanted: what those take, in the file's order.
+        labels: (count, …) as they were read, or None.
+        task: what they are for; empty: to be found from labels and outputs.
+        reason: why nothing can be scored, if nothing can.
+    """
+
+    part: Part
+    wanted: dict[str, Taken]
+    labels: Array | None
+    task: str
+    reason: str
+
+    def inputs(self, origin: str) -> dict[str, Array]:
+        """By the position of each input: (count, *shape*), as the file takes them."""
+        fitted = fit_part(self.part, self.wanted, origin)
+        return {str(position): x for position, x in enumerate(fitted.inputs.values())}
 
 
 class Samples:
@@ -33,6 +60,7 @@ class Samples:
         model: what error messages call it.
         seed: of noise, and of which samples are chosen.
         integers: what the integers of the user's data are.
+        task: what the suite says that the model is for; empty if it says nothing.
     """
 
     def __init__(
@@ -44,6 +72,7 @@ class Samples:
         model: str,
         seed: int,
         integers: Integers = "real",
+        task: str = "",
     ) -> None:
         self.raw = raw
         self.given = given
@@ -51,7 +80,10 @@ class Samples:
         self._model = model
         self._seed = seed
         self._integers = integers
-        self._fitted: tuple[tuple[Any, ...], Dataset] | None = None
+        self._task = task
+        self._training: tuple[tuple[Any, ...], Part] | None = None
+        labels = [p.labels for p in (raw.train, raw.evaluation) if p and p.labels is not None]
+        self.have_classes = any(are_classes(y) for y in labels)
 
     @property
     def are_noise(self) -> bool:
@@ -59,80 +91,55 @@ class Samples:
         return not self.given or self.raw.seed is not None
 
     @property
-    def have_labels(self) -> bool:
-        """Whether some of the samples have labels."""
-        return self.raw.train is not None or self.raw.evaluation is not None
-
-    @property
     def can_calibrate(self) -> bool:
         """Whether there is anything to calibrate with."""
-        raw = self.raw
-        if raw.seed is not None or raw.named is not None:
-            return True
-        return raw.calibration_samples(1, 0) is not None
+        return self.raw.seed is not None or self.raw.pool is not None
 
-    def fitted(
-        self, input_shape: tuple[int, ...], classes: int | None, taken: TensorInfo | None = None
-    ) -> Dataset:
-        """The data in a model's format; student and model have the same, so one is kept.
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all samples that models are made and checked with: no labels to score by."""
+        used, evaluation = self.raw.making_digest, self.raw.evaluation
+        if evaluation is not None and not self._held(self.raw.pool):
+            used += digest_of(replace(evaluation, labels=None))
+        return used
 
-        Args:
-            input_shape: of one sample.
-            classes: of the model's answers.
-            taken: the input of a file, which may keep integers as they are.
-        """
-        stored = None if taken is None else self._stored(taken)
-        if self._fitted is None or self._fitted[0] != (input_shape, classes, stored):
-            data = self.raw.for_model(input_shape, classes, scale=self._levels, stored=stored)
-            self._fitted = ((input_shape, classes, stored), data)
-        return self._fitted[1]
+    def training(self, input_shape: tuple[int, ...], classes: int | None) -> tuple[Array, Array]:
+        """Samples and class numbers to train with, in a Keras model's format.
 
-    def _stored(self, taken: TensorInfo) -> np.dtype[Any] | None:
-        """The integer type in which integers go into an input as they are, or None."""
-        if self._integers == "real" or self._levels or self.raw.levels or not taken.is_whole:
-            return None
-        kind = np.dtype(taken.dtype)
-        labelled = self.raw.evaluation or self.raw.train
-        x = self.raw.calibration if labelled is None else labelled[0]
-        if self._integers == "either" and x is not None and _fits(x, taken, kind):
-            return None
-        return kind
-
-    def require_fit(self, inputs: int, outputs: int) -> None:
-        """Refuses data that no model with so many inputs and outputs can take.
+        Student and model have the same, so one is kept.
 
         Raises:
-            BadInputError: labels and several of either, or samples for one of several inputs.
+            BadInputError: they do not fit the model.
         """
-        if self.are_noise:
-            return
-        for count, what in ((inputs, "inputs"), (outputs, "outputs")):
-            if count > 1 and self.have_labels:
-                raise BadInputError(
-                    f"model {self._model} has {count} {what}, and labels need a model with one; "
-                    "give calibration samples only"
-                )
-        if inputs > 1 and self.raw.named is None:
-            raise BadInputError(
-                f"model {self._model} has {inputs} inputs, and data {self.raw.origin} has samples "
-                'for one: give x_calibration/NAME for each input, or data = "random"'
-            )
+        if self._training is None or self._training[0] != (input_shape, classes):
+            only = replace(self.raw, calibration=None, evaluation=None)
+            data = only.for_model(input_shape, classes, scale=self._levels)
+            assert data.train is not None
+            self._training = ((input_shape, classes), data.train)
+        part = self._training[1]
+        return part.x, part.y
 
     def to_check(self, content: bytes) -> list[Sample]:
         """What checks run a file on: data if there are any, else noise.
+
+        They are none of those that calibrate, unless there are next to none.
 
         Raises:
             BadInputError: the data do not fit the model.
         """
         runner = Runner(content)
-        if self.are_noise:
-            return runner.noise(check.SAMPLES, self._seed)
-        taken = interface.read(content, self._model).inputs
-        chosen = self._chosen(runner, taken, check.SAMPLES)
-        if not chosen and self.raw.evaluation is not None:
-            evaluation = self.fitted(runner.input_shape, runner.classes, taken[0]).evaluation
-            chosen = [] if evaluation is None else list(evaluation[0][: check.SAMPLES])
-        return chosen or runner.noise(check.SAMPLES, self._seed)
+        pool, evaluation = self.raw.pool, self.raw.evaluation
+        if self.are_noise or runner.batch != 1 or (pool is None and evaluation is None):
+            return runner.noise(check.SAMPLES, self._seed + 1)
+        if not self._held(pool) and evaluation is not None:
+            part, wanted = self._matched(runner, content, evaluation)
+            part = part.drawn(check.SAMPLES, self._seed)
+        else:
+            assert pool is not None
+            part, wanted = self._matched(runner, content, pool)
+            order = self._order(part)
+            part = part.chosen(np.sort(order[-(self._held(part) or len(order)) :]))
+        return fit_part(part, wanted, self.raw.origin).samples()
 
     def to_calibrate(self, content: bytes, count: int) -> list[Sample]:
         """Up to ``count`` samples to calibrate a file with.
@@ -143,41 +150,94 @@ class Samples:
         runner = Runner(content)
         if self.are_noise:
             return runner.noise(count, self._seed)
-        return self._chosen(runner, interface.read(content, self._model).inputs, count)
-
-    def _chosen(self, runner: Runner, taken: tuple[TensorInfo, ...], count: int) -> list[Sample]:
-        self.require_fit(len(runner.inputs), len(runner.outputs))
         if runner.batch != 1:
             raise BadInputError(
-                f"model {self._model} has a fixed batch of {runner.batch}, and data are run one "
-                "sample at a time; convert it with a batch of 1, or leave data out"
+                f"model {self._model} has a fixed batch of {runner.batch}, and it is calibrated "
+                "one sample at a time; convert it with a batch of 1"
             )
-        named = self.raw.named
-        if named is None:
-            data = self.fitted(runner.input_shape, runner.classes, taken[0])
-            chosen = data.calibration_samples(count, self._seed)
-            return [] if chosen is None else list(chosen)
-        if len(runner.inputs) == len(named) == 1:  # there is no other that could be meant
-            named = {runner.inputs[0].name: next(iter(named.values()))}
+        assert self.raw.pool is not None
+        part, wanted = self._matched(runner, content, self.raw.pool)
+        order = self._order(part)
+        chosen = np.sort(order[: len(order) - self._held(part)][:count])
+        return fit_part(part.chosen(chosen), wanted, self.raw.origin).samples()
 
-        def kind(tensor: Tensor) -> Any:
-            """Real numbers are quantized when the model is run; integers may be as they go in."""
-            x = named.get(tensor.name)
-            stored = self._integers == "stored" and x is not None and x.dtype.kind in "biu"
-            return np.float32 if tensor.scale and not stored else tensor.dtype
+    def evaluation(self, content: bytes) -> Evaluation | None:
+        """The evaluation data for a file; None if there are none.
 
-        wanted = {t.name: (t.sample_shape, kind(t)) for t in runner.inputs}
-        chosen_by_input = choose(fit_inputs(named, wanted, self.raw.origin), count, self._seed)
-        if len(wanted) == 1:
-            return [next(iter(sample.values())) for sample in chosen_by_input]
-        return list(chosen_by_input)
+        Raises:
+            BadInputError: the samples do not fit the model.
+            UnusableError: it takes several samples at once.
+        """
+        raw = self.raw.evaluation
+        if raw is None or self.are_noise:
+            return None
+        runner = Runner(content)
+        if runner.batch != 1:
+            raise UnusableError(
+                f"the model has a fixed batch of {runner.batch}, and they are run one sample at a "
+                "time; convert it with a batch of 1"
+            )
+        part, wanted = self._matched(runner, content, raw)
+        task = self._task or ("own" if self.raw.has_score else "")
+        if task == "own" and not self.raw.has_score:
+            raise BadInputError(
+                f"model {self._model}: task 'own' needs a data file with evaluate(outputs, labels)"
+            )
+        labels, reason = part.labels, part.reason
+        if labels is None and not reason and task == "reconstruction" and len(wanted) == 1:
+            (labels,) = fit_part(part, wanted, self.raw.origin).inputs.values()
+        if labels is None and not reason and task != "own":
+            reason = f"data {self.raw.name} have no labels"
+        return Evaluation(part, wanted, labels, task, reason)
+
+    def _held(self, pool: Part | None) -> int:
+        """How many of the samples to calibrate with are kept for checks.
+
+        Evaluation data are none of them anyway, so few samples need not be spared.
+        """
+        if pool is None:
+            return 0
+        if self.raw.evaluation is None:
+            return min(check.SAMPLES, pool.count // 4)
+        return check.SAMPLES if pool.count >= _AMPLE else 0
+
+    def _order(self, part: Part) -> Array:
+        """The numbers of the samples, shuffled: the first calibrate, the last are kept."""
+        return np.random.default_rng(self._seed).permutation(part.count)
+
+    def _matched(self, runner: Runner, content: bytes, part: Part) -> tuple[Part, dict[str, Taken]]:
+        """Samples by the names of a file's inputs, and what those take, in the file's order."""
+        own = [end.name for end in interface.read(content, self._model).inputs]
+        names = [tensor.name for tensor in runner.inputs]
+        if set(part.inputs) == set(own):  # a file without a signature has names of its tensors
+            inputs = {name: part.inputs[o] for o, name in zip(own, names, strict=True)}
+            part = replace(part, inputs=inputs)
+        shapes = {tensor.name: tensor.sample_shape for tensor in runner.inputs}
+        matched = match_part(part, shapes, self.raw.origin)
+        wanted = {t.name: self._taken(t, matched.inputs[t.name]) for t in runner.inputs}
+        return matched, wanted
+
+    def _taken(self, tensor: Tensor, x: Array) -> Taken:
+        """What an input takes: integers as they are, or real numbers."""
+        kind, levels = np.dtype(tensor.dtype), self._levels or self.raw.levels
+        if kind.kind in "iu" and not tensor.scale:
+            return Taken(tensor.sample_shape, kind)
+        stored = kind.kind in "iu" and x.dtype.kind in "biu" and not levels
+        if stored and (
+            self._integers == "stored" or (self._integers == "either" and not _fits(x, tensor))
+        ):
+            return Taken(tensor.sample_shape, kind)
+        real = kind if kind.kind == "b" else np.dtype(np.float32)
+        return Taken(tensor.sample_shape, real, levels)
 
 
-def _fits(x: Array, taken: TensorInfo, kind: np.dtype[Any]) -> bool:
+class UnusableError(Exception):
+    """Why a file cannot be given the evaluation data, in one sentence."""
+
+
+def _fits(x: Array, tensor: Tensor) -> bool:
     """Whether numbers, taken as real ones, are within a quantized input's range."""
-    if taken.quantization is None:
-        return False
-    scale, zero_point = taken.quantization.scale, taken.quantization.zero_point
-    limits = np.iinfo(kind)
-    low, high = ((n - zero_point) * scale for n in (limits.min - 0.5, limits.max + 0.5))
+    assert tensor.real_range is not None
+    half = tensor.scale / 2
+    low, high = tensor.real_range[0] - half, tensor.real_range[1] + half
     return float(((x < low) | (x > high)).mean()) <= _MOST_CLIPPED

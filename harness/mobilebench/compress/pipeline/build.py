@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from mobilebench.compress.artifact import Artifact, EvaluationSet
 from mobilebench.compress.checks import check
+from mobilebench.compress.checks.samples import UnusableError
 from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps, essential, plug_ins_of
 from mobilebench.compress.pipeline.cache import Cache, CachedFile
 from mobilebench.compress.pipeline.keras_models import KerasModels, Report
@@ -23,13 +24,16 @@ from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.registry import plug_in_of
 from mobilebench.compress.step import Encoded, EncodingStep, Quantized, QuantizingStep, State, Step
 from mobilebench.errors import StepError, first_line
-from mobilebench.models.array import Sample
+from mobilebench.models.array import Array, Sample
+from mobilebench.models.labels import as_bytes
 from mobilebench.models.spec import ModelSpec
 from mobilebench.records.run import FILE
 from mobilebench.tflite import entry, interface
 from mobilebench.tflite.interpreter import Runner
 
 _Result = TypeVar("_Result")
+
+_RANDOM = "calibrated with random data: its speed and size count, its answers do not"
 
 
 class ModelBuilder:
@@ -76,7 +80,8 @@ class ModelBuilder:
                 made.sha256,
                 lambda done, total: self._report("measure the download", 100 * done / total, 100),
             )
-        warnings = list(made.warnings)
+        evaluation, unused = self._evaluation(made)
+        warnings = [*made.warnings, *self._inputs.samples.raw.notes, *unused]
         if self._inputs.source.zoo is not None and self._inputs.source.zoo.training is None:
             warnings.append("random weights: size and latency are valid, accuracy is not")
         return Artifact(
@@ -89,7 +94,7 @@ class ModelBuilder:
                 self._cache.path(made.sha256).read_bytes(), self._inputs.source.text
             ),
             run_as=self._inputs.run_as,
-            evaluation=self._evaluation(made),
+            evaluation=evaluation,
             warnings=tuple(warnings),
             provenance={**made.provenance, "recipe": recipe.text, "steps": list(made.steps)},
         )
@@ -111,13 +116,10 @@ class ModelBuilder:
             error.step = label
             self._failures[steps] = error
             raise
-        runner = Runner(content)
         entry = {"step": label, "settings": steps[-1].model_dump() if steps else {}, **findings}
         return self._cache.keep(
             key,
             content,
-            input_shape=runner.input_shape,
-            classes=runner.classes,
             warnings=(*(before.warnings if before else ()), *warnings),
             steps=(*(before.steps if before else ()), entry),
             provenance={
@@ -127,7 +129,7 @@ class ModelBuilder:
                 "run_as": self._inputs.run_as,
                 "student": None if self._inputs.student is None else self._inputs.student.name,
                 "data": self._inputs.samples.raw.name,
-                "data_sha256": self._inputs.samples.raw.digest,
+                "data_sha256": self._inputs.samples.raw.making_digest,
                 "seed": self._inputs.seed,
                 "versions": self._inputs.versions(steps),
                 "plug_ins": [asdict(plug_in) for plug_in in plug_ins_of(steps)],
@@ -175,7 +177,7 @@ class ModelBuilder:
                 calibration = self._inputs.samples.to_calibrate(start, step.calibration_count)
                 findings["calibration_samples"] = len(calibration)
                 if self._inputs.samples.are_noise:
-                    warnings = ("calibrated with random data",)
+                    warnings = (_RANDOM,)
             quantized = _ensure(step, Quantized, self._quantize(step, start, calibration))
             content = quantized.content
             findings |= quantized.findings
@@ -206,7 +208,7 @@ class ModelBuilder:
         return content, {**findings, **examination.findings(), **compared}, (*warnings, *poor)
 
     def _examine(self, content: bytes, samples: Sequence[Sample]) -> check.Examination:
-        return check.examine(content, samples, labelled=self._inputs.samples.have_labels)
+        return check.examine(content, samples, labelled=self._inputs.samples.have_classes)
 
     def _quantize(
         self, step: QuantizingStep, content: bytes, samples: Sequence[Sample]
@@ -231,18 +233,38 @@ class ModelBuilder:
         moved = check.compare_conversion(answers_of(state.model, samples), examination)
         return content, examination, moved
 
-    def _evaluation(self, made: CachedFile) -> EvaluationSet | None:
-        if self._inputs.samples.raw.evaluation is None:
-            return None
-        content = self._cache.path(made.sha256).read_bytes()
-        (taken,) = interface.read(content, self._inputs.source.text).inputs
-        data = self._inputs.samples.fitted(made.input_shape, made.classes, taken)
-        assert data.evaluation is not None
-        return self._cache.evaluation(
-            data.name,
-            f"{data.digest} {self._inputs.source.levels} {data.evaluation[0].dtype}",
-            made.input_shape,
-            data.evaluation,
+    def _evaluation(self, made: CachedFile) -> tuple[EvaluationSet | None, tuple[str, ...]]:
+        """The evaluation data as the file takes them; warnings where it cannot take any."""
+        samples = self._inputs.samples
+        try:
+            found = samples.evaluation(self._cache.path(made.sha256).read_bytes())
+        except (UnusableError, StepError) as error:
+            return None, (f"the evaluation data are not used: {error}",)
+        if found is None:
+            return None, ()
+        texts = found.labels is not None and found.labels.dtype.kind == "U"
+
+        def make() -> dict[str, Array]:
+            arrays = found.inputs(samples.raw.origin)
+            if found.labels is None:
+                return arrays
+            return {**arrays, "labels": as_bytes(found.labels) if texts else found.labels}
+
+        path, sha256 = self._cache.evaluation(
+            {
+                "evaluation": samples.raw.digest,
+                "inputs": [repr(taken) for taken in found.wanted.values()],
+                "names": list(found.wanted),
+                "task": found.task,
+            },
+            make,
+            texts=texts,
+        )
+        return (
+            EvaluationSet(
+                samples.raw.name, path, sha256, found.part.count, found.task, found.reason
+            ),
+            (),
         )
 
 

@@ -71,6 +71,7 @@ class BuildInputs:
             model=source.text,
             seed=seed,
             integers=_integers(content, spec),
+            task=spec.task or "",
         )
         run_as = ""
         if content is not None:
@@ -87,7 +88,7 @@ class BuildInputs:
                 "settings": asdict(self.source.settings),
                 "student": self.student.digest if student and self.student else None,
                 "teachers": [t.digest for t in self.teachers] if taught else [],
-                "data": [self.samples.raw.digest, self.samples.given],
+                "data": [self.samples.digest, self.samples.given, self.samples.have_classes],
                 "steps": [[step.name, step.model_dump()] for step in steps],
                 "plug_ins": [asdict(plug_in) for plug_in in plug_ins_of(steps)],
                 "content": None

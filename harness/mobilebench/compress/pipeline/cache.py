@@ -6,7 +6,7 @@ sees a whole file or none, and two runs may share the folder.
     artifacts/KEY.json      what was made, and how
     tflite/SHA256.tflite    the files
     downloads/SHA256.json   how large each is when packed
-    evaluation/DIGEST.npz   labelled samples, ready for a device
+    evaluation/DIGEST.safetensors   samples, ready for a device, and labels
     models/KEY.keras        Keras models: trained base models, and states after training steps
     logs/                   what TensorFlow printed, where a run died
 
@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
-from mobilebench.compress.artifact import EvaluationSet
 from mobilebench.compress.pipeline.pack import PACKERS, measure
 from mobilebench.compress.step import unreported
 from mobilebench.errors import BadInputError, InvalidRunError
@@ -54,8 +55,12 @@ _SOURCES = (
     "models/zoo.py",
     "models/copies.py",
     "models/training.py",
+    "models/data_files.py",
     "models/datasets.py",
+    "models/hooks.py",
     "models/inputs.py",
+    "models/labels.py",
+    "models/similarity.py",
 )
 
 
@@ -63,14 +68,11 @@ _SOURCES = (
 class CachedFile:
     """One .tflite in the cache, before a model's and a recipe's name are put on it.
 
-    ``classes`` and ``input_shape`` are the model's; ``steps`` is what was done and found, step
-    by step.
+    ``steps`` is what was done and found, step by step.
     """
 
     sha256: str
     bytes: int
-    input_shape: tuple[int, ...]
-    classes: int | None
     warnings: tuple[str, ...] = ()
     steps: tuple[dict[str, Any], ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -97,7 +99,6 @@ class Cache:
             made = CachedFile(
                 **{
                     **document,
-                    "input_shape": tuple(document["input_shape"]),
                     "warnings": tuple(document["warnings"]),
                     "steps": tuple(document["steps"]),
                 }
@@ -112,8 +113,6 @@ class Cache:
         key: str,
         content: bytes,
         *,
-        input_shape: tuple[int, ...],
-        classes: int | None,
         warnings: tuple[str, ...],
         steps: tuple[dict[str, Any], ...],
         provenance: dict[str, Any],
@@ -122,8 +121,6 @@ class Cache:
         made = CachedFile(
             sha256=hashlib.sha256(content).hexdigest(),
             bytes=len(content),
-            input_shape=input_shape,
-            classes=classes,
             warnings=warnings,
             steps=steps,
             provenance=provenance,
@@ -171,30 +168,34 @@ class Cache:
         return path
 
     def evaluation(
-        self, name: str, digest: str, shape: tuple[int, ...], samples: tuple[Array, Array]
-    ) -> EvaluationSet:
-        """Labelled samples as a file; ``digest`` and ``shape`` say what is in it.
+        self,
+        digest: Mapping[str, Any],
+        make: Callable[[], Mapping[str, Array]],
+        *,
+        texts: bool,
+    ) -> tuple[Path, str]:
+        """The file of evaluation data that ``digest`` says all of, and its SHA-256.
 
         Args:
-            name: the dataset's.
-            digest: of the dataset.
-            shape: of one sample, in the model's input format.
-            samples: (count, *shape*), float32 or the input's integers, and class indices (count,).
+            digest: what decides what is in it.
+            make: gives the arrays by key, where they are not there yet.
+            texts: whether the labels are texts.
         """
-        address = key_of({"data": digest, "shape": shape})
-        path = self.root / "evaluation" / f"{address}.npz"
+        path = self.root / "evaluation" / f"{key_of(digest)}.safetensors"
         sha256 = self._sealed(path)
         if sha256 is None:
-            x, y = samples
             temporary = self.scratch / path.name
-            with temporary.open("wb") as file:
-                np.savez(file, x=x, y=y)
+            arrays = {name: _native(array) for name, array in make().items()}
+            try:
+                save_file(arrays, temporary, metadata={"labels": "text"} if texts else None)
+            except (OSError, SafetensorError) as error:
+                raise InvalidRunError(f"could not write to {path.parent}: {error}") from error
             sha256 = self._keep_sealed(temporary, path)
-        return EvaluationSet(name, path, sha256, len(samples[1]))
+        return path, sha256
 
     def _keep_sealed(self, temporary: Path, path: Path) -> str:
         """Keeps a file with its SHA-256 beside it, and returns that."""
-        sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        sha256 = _sha256(temporary)
         self._rename(temporary, path)
         self._write(_seal(path), sha256.encode())
         return sha256
@@ -203,7 +204,7 @@ class Cache:
     def _sealed(path: Path) -> str | None:
         """The file's SHA-256 if it is the one beside it, else None."""
         try:
-            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            sha256 = _sha256(path)
             return sha256 if _seal(path).read_bytes() == sha256.encode() else None
         except OSError:
             return None
@@ -222,6 +223,16 @@ class Cache:
             os.replace(temporary, path)
         except OSError as error:
             raise InvalidRunError(f"could not write {path}: {error.strerror}") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _native(array: Array) -> Array:
+    """As the library writes it: one block, in this machine's order of bytes."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
 def _seal(path: Path) -> Path:

@@ -167,9 +167,7 @@ class KerasModels:
         ends = len(model.inputs), len(model.outputs)
         if step is not None and ends != (1, 1):
             raise StepError(one_of_each(step, self._inputs.source.name, ends))
-        data = self._inputs.samples.fitted(tuple(model.input_shape[1:]), _classes(model))
-        assert data.train is not None
-        x, y = data.train
+        x, y = self._inputs.samples.training(tuple(model.input_shape[1:]), _classes(model))
         return TrainingData(
             x,
             y,

@@ -90,6 +90,8 @@ def _require_training(inputs: BuildInputs, step: TrainingStep, where: str) -> No
         raise BadInputError(
             f"{where} {does}, and data {inputs.samples.raw.origin} has no training samples{hint}"
         )
+    if step.needs_training_data:
+        inputs.samples.raw.class_numbers()
     if step.needs_device and inputs.latency_probe is None:
         raise BadInputError(f"{where} measures latency, and there is no device to measure on")
 

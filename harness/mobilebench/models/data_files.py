@@ -1,0 +1,219 @@
+"""The files that data come in: arrays in an .npz, or a Python file that gives them."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebench.errors import BadInputError, first_line
+from mobilebench.models.array import Array
+from mobilebench.models.gather import Use, gather
+from mobilebench.models.hooks import hooks_of, load_module, user_code
+from mobilebench.models.inputs import ONLY, SEPARATOR, Part
+from mobilebench.models.labels import described
+
+#: What an .npz file may unpack to.
+_LARGEST_ARCHIVE = 8 * 2**30
+
+#: The samples that an .npz may have, with the keys of their labels.
+PARTS = {"x_train": "y_train", "x_test": "y_test", "x_calibration": None}
+KEYS = ("x_train", "y_train", "x_test", "y_test", "x_calibration")
+
+_FUNCTIONS = {
+    "x_calibration": "get_calibration_data",
+    "x_train": "get_training_data",
+    "x_test": "get_evaluation_data",
+}
+
+#: Which samples have labels, and how many are taken of those that may have no end.
+_USES = {
+    "x_calibration": Use(labels="none", most=4096),
+    "x_train": Use(labels="needed", most=50_000),
+    "x_test": Use(labels="allowed", most=50_000),
+}
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a file has.
+
+    Attributes:
+        parts: by ``x_train``, ``x_test`` and ``x_calibration``.
+        notes: what to say of how they were understood.
+        has_score: whether it defines ``evaluate``.
+    """
+
+    parts: Mapping[str, Part]
+    notes: tuple[str, ...] = ()
+    has_score: bool = False
+
+
+def read_npz(path: Path, origin: str) -> Read:
+    """The samples of an .npz file; keys of other names are passed over.
+
+    Raises:
+        BadInputError: it is none, or too large, or has Python objects, or parts without others.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as packed:
+                size = sum(member.file_size for member in packed.infolist())
+            if size > _LARGEST_ARCHIVE:
+                raise BadInputError(
+                    f"{origin} unpacks to {size / 2**30:.0f} GiB, and "
+                    f"{_LARGEST_ARCHIVE / 2**30:.0f} GiB are the most; give fewer samples"
+                )
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise BadInputError(f"{origin} is not an .npz archive")
+        with archive:
+            wanted = [k for k in archive.files if k.split(SEPARATOR)[0] in KEYS]
+            arrays = {key: archive[key] for key in wanted}
+    except BadInputError:
+        raise
+    except Exception as error:  # a torn archive fails in many ways: zipfile, zlib, header parser
+        if "allow_pickle" not in str(error):
+            reason = first_line(error)
+        elif zipfile.is_zipfile(path):
+            reason = "it holds Python objects, which are not loaded for safety"
+        else:
+            reason = "it is no archive, so it is torn or something else"
+        raise BadInputError(
+            f"{origin} cannot be read as an .npz file of plain arrays: {reason}"
+        ) from error
+    return Read(parts_of(arrays, origin))
+
+
+def parts_of(arrays: Mapping[str, Array], origin: str) -> dict[str, Part]:
+    """The parts of arrays by key, as ``x_test``, ``x_test/NAME`` and ``y_test``.
+
+    Raises:
+        BadInputError: none of them, or samples and labels that do not belong together.
+    """
+    if not arrays:
+        raise BadInputError(f"{origin} has none of the keys {', '.join(KEYS)}")
+    parts = {}
+    for key, labels in PARTS.items():
+        prefix = key + SEPARATOR
+        named = {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
+        if named and key in arrays:
+            raise BadInputError(
+                f"{origin} has {key} and {prefix}{next(iter(named))}: give samples by input, or "
+                "without a name for a model with one"
+            )
+        inputs = named or ({ONLY: arrays[key]} if key in arrays else {})
+        y = {} if labels is None else _labels_of(arrays, labels)
+        if not inputs:
+            if y:
+                raise BadInputError(f"{origin} has {labels} but no {key}")
+            continue
+        if key == "x_train" and not y:
+            raise BadInputError(f"{origin} has x_train but no y_train")
+        parts[key] = part_of(key, inputs, y.get(ONLY, y or None), origin)
+    return parts
+
+
+def _labels_of(arrays: Mapping[str, Array], key: str) -> dict[str, Array]:
+    prefix = key + SEPARATOR
+    return {
+        ONLY if k == key else k.removeprefix(prefix): a
+        for k, a in arrays.items()
+        if k == key or k.startswith(prefix)
+    }
+
+
+def part_of(key: str, inputs: Mapping[str, Array], labels: Any, origin: str) -> Part:
+    """Samples and labels that were checked; labels of no use are left out with their reason.
+
+    Raises:
+        BadInputError: samples that are empty, of the wrong type or not finite, or not as many of
+            one input as of another, or as there are labels.
+    """
+    bare = Part(key, inputs)
+    for name, x in inputs.items():
+        _check_samples(x, f"{origin}: {bare.where(name)}")
+    (first, count), *rest = ((name, len(x)) for name, x in inputs.items())
+    for name, other in rest:
+        if other != count:
+            raise BadInputError(
+                f"{origin} has {count} samples for input {first!r} and {other} for {name!r}; "
+                "every sample needs a value for each"
+            )
+    if labels is None:
+        return bare
+    if isinstance(labels, Mapping):
+        if len(labels) > 1:
+            names = ", ".join(map(repr, labels))
+            reason = f"there are labels for each of several outputs ({names}): give those of one"
+            return Part(key, inputs, reason=reason)
+        (labels,) = labels.values()
+    y, reason = _checked_labels(np.asarray(labels))
+    where = f"{origin}: {PARTS[key]}"
+    if y is None:
+        return Part(key, inputs, reason=reason)
+    if y.ndim == 0 or len(y) != count:
+        there = len(y) if y.ndim else 1
+        raise BadInputError(f"{where} has {there} labels for the {count} samples of {key}")
+    return Part(key, inputs, y)
+
+
+def _checked_labels(y: Array) -> tuple[Array | None, str]:
+    """Labels that something can be scored by, or why these are none."""
+    if y.dtype.kind == "S" or (y.dtype.kind == "O" and all(isinstance(t, bytes) for t in y.flat)):
+        y = np.array([t.decode("utf-8", "replace") for t in y.ravel()]).reshape(y.shape)
+    if y.dtype.kind == "O" and all(isinstance(t, str) for t in y.flat):
+        y = y.astype(str)
+    if y.dtype.kind == "U":
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        return (y, "") if y.ndim == 1 else (None, "the labels are several texts a sample")
+    if y.dtype.kind not in "biuf":
+        return None, f"{described(y)}, and labels are numbers or texts"
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        return None, "the labels have NaN or infinite values"
+    if y.dtype.kind == "f" and y.dtype.itemsize > 8:  # a type that few machines have
+        y = y.astype(np.float64)
+    return y, ""
+
+
+def _check_samples(x: Array, where: str) -> None:
+    if x.ndim < 1 or len(x) == 0 or x.size == 0:
+        raise BadInputError(f"{where} is empty: it must hold at least one sample")
+    if not (np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_) or np.iscomplexobj(x):
+        raise BadInputError(f"{where} must hold real numbers, not {x.dtype}")
+    if np.issubdtype(x.dtype, np.floating) and not np.isfinite(x).all():
+        raise BadInputError(f"{where} has NaN or infinite values: every value must be finite")
+
+
+def read_python(path: Path, origin: str) -> Read:
+    """What the functions of a Python file give, prepared by its ``prepare``, if it has one.
+
+    Raises:
+        BadInputError: it cannot be run, has none of the functions, or one gives something else.
+    """
+    module = load_module(path, origin)
+    hooks = hooks_of(module, origin)
+    parts: dict[str, Part] = {}
+    notes: tuple[str, ...] = ()
+    for key, function in _FUNCTIONS.items():
+        if not hasattr(module, function):
+            continue
+        where = f"{origin}: {function}()"
+        with user_code(path, origin):
+            given = gather(getattr(module, function)(), where, _USES[key])
+        notes += given.notes
+        parts[key] = hooks.prepared(part_of(key, given.inputs, given.labels, origin))
+        if hooks.prepare is not None:  # what it gave must be as sound as what it was given
+            for name, x in parts[key].inputs.items():
+                _check_samples(x, f"{origin}: prepare() on {parts[key].where(name)}")
+    if not parts:
+        raise BadInputError(
+            f"{origin} must define get_calibration_data(), get_evaluation_data() "
+            "or get_training_data()"
+        )
+    return Read(parts, notes, hooks.evaluate is not None)
