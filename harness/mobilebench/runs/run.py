@@ -156,7 +156,7 @@ def start(
         )
     _ensure_judged(suite, outcome)
     files = {f"{a.sha256}.tflite": a.path for a in outcome.artifacts}
-    files |= {f"{e.sha256}.npz": e.path for a in outcome.artifacts if (e := a.evaluation)}
+    files |= {f"{e.sha256}.safetensors": e.path for a in outcome.artifacts if (e := a.evaluation)}
     files |= {binary_name(path): Path(path) for d in suite.devices if (path := d.binary)}
 
     def make(name: str) -> RunFolder:
@@ -398,7 +398,7 @@ def _payloads(
         payloads[artifact.model, artifact.recipe] = Payload(
             model,
             artifact.sha256,
-            folder.artifact(f"{dataset.sha256}.npz") if dataset else None,
+            folder.artifact(f"{dataset.sha256}.safetensors") if dataset else None,
             dataset.sha256 if dataset else "",
             {
                 packing: _packed(model, packing, reporting(number, place))
