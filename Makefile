@@ -7,6 +7,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 SUITE ?= suites/quickstart.toml
 
+# Tests that measure, or raise virtual phones, run one at a time: they would disturb each other.
+ALONE := $(addprefix tests/,android_app api cli device_agent devices phone runs)
+ROOMS := $(patsubst %/,%,$(filter-out tests/__pycache__/,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
+
 .PHONY: quickstart test phones lint docs benchmark constraints clean
 
 quickstart: .venv/ready-to-run  ## compress, measure and report on this machine
@@ -14,7 +18,8 @@ quickstart: .venv/ready-to-run  ## compress, measure and report on this machine
 
 test: .venv/ready-to-test  ## the whole test suite; installs what phones need where it may
 	@bash tests/phone/install.sh || true
-	$(BIN)/python -m pytest $(TEST_OPTIONS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_OPTIONS) $(filter-out $(ALONE),$(ROOMS))
+	$(BIN)/python -m pytest $(TEST_OPTIONS) $(ALONE)
 
 phones: .venv/ready-to-test  ## build the app anew, raise virtual phones, run a suite on two at once
 	@bash tests/phone/install.sh || true
@@ -37,11 +42,11 @@ benchmark: .venv/ready-to-test  ## the project's own benchmarks: minutes
 	$(BIN)/python benchmarks/adb_overhead.py
 
 .venv/ready-to-run: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress,quality]'
 	@touch $@
 
 .venv/ready-to-test: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress,dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress,quality,dev]'
 	@touch $@ .venv/ready-to-run
 
 .venv/ready-for-docs: pyproject.toml constraints.txt | .venv/bin/python
