@@ -20,20 +20,21 @@ from typing import Literal, get_args
 
 from mobilebench.errors import BadInputError, did_you_mean, first_line
 
-#: What values are counted in; tables choose a readable multiple. ``share`` is shown in percent.
-Unit = Literal["ns", "B", "J", "share", "count"]
+#: What values are counted in; tables choose a readable multiple. ``share`` is shown in percent;
+#: ``value`` is a plain number, in the data's own unit or in none.
+Unit = Literal["ns", "B", "J", "share", "count", "dB", "value"]
 
 #: How a gate judges: paired blocks of trials, exact arithmetic, the interval of samples, or not.
 Test = Literal["paired", "exact", "interval", "descriptive"]
 
 #: The trial that measures it; ``artifact`` needs no trial, ``any`` takes whichever was run.
-Kind = Literal["latency", "memory", "accuracy", "energy", "artifact", "any"]
+Kind = Literal["latency", "memory", "outputs", "energy", "artifact", "any"]
 
 #: Trials that a gate repeats in every block, in this order, so that their metrics can be tested.
 REPEATED_KINDS: tuple[Kind, ...] = ("latency", "memory", "energy")
 
 #: What analysis computes by rules of its own.
-Rule = Literal["accuracy", "energy", "delegation"]
+Rule = Literal["energy", "delegation", "parity", "similarity", "agreement"]
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,19 @@ class StoredSize:
 
 
 @dataclass(frozen=True)
+class Score:
+    """Read from the score of that name among a trial's answers.
+
+    ``counted``: it is the share of samples that were answered right, one or nothing each.
+    """
+
+    name: str
+    counted: bool = False
+
+
+@dataclass(frozen=True)
 class Computed:
-    """What analysis computes by a rule of its own: accuracy, energy, nodes left undelegated."""
+    """What analysis computes by a rule of its own: energy, nodes left undelegated, parity."""
 
     rule: Rule
 
@@ -96,14 +108,17 @@ class Judged:
 
     Attributes:
         margin: how much worse the candidate may be: a share of the baseline's value, a difference
-            of shares (``share``), or a number (``count``).
+            of shares (``share``), of decibels (``dB``), or a number (``count``, ``value``).
         missing: what it means that there is no value: nothing, or that verdict.
         floor: a change of less than that is never a regression, in the metric's unit.
+        relative: whether the margin of a ``value`` is a share of the baseline's: of an error, which
+            is in the data's own unit.
     """
 
     margin: float = 0.0
     missing: Literal["ignore", "inconclusive", "fail"] = "ignore"
     floor: float = 0.0
+    relative: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +144,8 @@ class Metric:
         paper: its heading in LaTeX; empty: left out there.
         terminal: how long a narrow terminal keeps its column: that with the lowest number goes
             first; 0: a terminal never has it.
+        occasional: it belongs to some tasks alone: where no variant of a run has a value, neither
+            ``summary.csv`` has its column nor a gate's verdict its line.
     """
 
     name: str
@@ -138,7 +155,7 @@ class Metric:
     unit: Unit
     direction: Literal["lower", "higher"]
     kind: Kind
-    read: Quantile | Counter | StoredSize | Computed
+    read: Quantile | Counter | StoredSize | Score | Computed
     test: Test = "descriptive"
     change: Change | None = None
     judged: Judged | None = None
@@ -148,22 +165,37 @@ class Metric:
     noun: str = ""
     paper: str = ""
     terminal: int = 0
+    occasional: bool = False
 
     @property
     def words(self) -> str:
         """Its name in a sentence."""
-        return self.name.replace("_", " ")
+        if not isinstance(self.read, Score):
+            return self.name.replace("_", " ")
+        # A word, and no abbreviation, begins with a small letter: accuracy, but MAE and mIoU.
+        word = self.title[1:2].islower()
+        return self.title[0].lower() + self.title[1:] if word else self.title
+
+    @property
+    def is_quality(self) -> bool:
+        """Whether it scores answers against labels."""
+        return isinstance(self.read, Score)
 
     @property
     def scale(self) -> str:
         """How a gate's effect and margin are to be read.
 
-        ``ratio`` is a share of the baseline's value, ``points`` a difference of shares; anything
-        else is a difference of so many of that noun.
+        ``ratio`` is a share of the baseline's value, ``points`` a difference of shares, ``dB`` one
+        of decibels, ``value`` one of plain numbers; anything else is a difference of so many of
+        that noun.
         """
-        if self.test == "paired" or self.unit not in ("share", "count"):
+        if self.test == "paired":
             return "ratio"
-        return "points" if self.unit == "share" else self.noun or "count"
+        if self.unit == "value" and not (self.judged and self.judged.relative):
+            return "value"
+        if self.unit == "count":
+            return self.noun or "count"
+        return {"share": "points", "dB": "dB"}.get(self.unit, "ratio")
 
     @property
     def disturbed_by_load(self) -> bool:
@@ -171,23 +203,172 @@ class Metric:
         return self.kind in ("latency", "energy") and self.unit in ("ns", "J")
 
 
-_BUILT_IN = (
-    Metric(
-        name="accuracy",
-        title="Accuracy",
-        column="accuracy",
-        description="right answers (top 1) on the labelled samples",
-        unit="share",
-        direction="higher",
-        kind="accuracy",
-        read=Computed("accuracy"),
+def _quality(
+    name: str,
+    title: str,
+    description: str,
+    unit: Unit,
+    margin: float,
+    *,
+    direction: Literal["lower", "higher"] = "higher",
+    relative: bool = False,
+    counted: bool = False,
+    occasional: bool = True,
+) -> Metric:
+    """A score of answers against labels: its change is the difference on the same samples."""
+    words = title[0].lower() + title[1:] if title[1:2].islower() else title
+    change = Change("difference", f"{name}_change", f"Δ {words}", paper="Δ", terminal=3)
+    return Metric(
+        name=name,
+        title=title,
+        column=name,
+        description=description,
+        unit=unit,
+        direction=direction,
+        kind="outputs",
+        read=Score(name, counted),
         test="interval",
-        change=Change("difference", "accuracy_change", "Δ accuracy", paper="Δ", terminal=3),
-        judged=Judged(margin=0.01),
+        change=change,
+        judged=Judged(margin=margin, relative=relative),
         table="main",
         interval=True,
-        paper="Accuracy",
+        paper=title,
         terminal=6,
+        occasional=occasional,
+    )
+
+
+#: By task: classification, binary, multilabel, regression, segmentation, detection, reconstruction,
+#: embedding, transcription, and a user's own.
+_QUALITY = (
+    _quality(
+        "accuracy",
+        "Accuracy",
+        "right answers (top 1) on the labelled samples",
+        "share",
+        0.01,
+        counted=True,
+        occasional=False,
+    ),
+    _quality(
+        "top5",
+        "Top-5 accuracy",
+        "samples whose right class is among the five likeliest",
+        "share",
+        0.01,
+        counted=True,
+    ),
+    _quality("auc", "AUC", "area under the receiver operating characteristic", "value", 0.01),
+    _quality("f1", "F1", "F1 score; of several labels their mean", "share", 0.01),
+    _quality("mae", "MAE", "mean absolute error", "value", 0.05, direction="lower", relative=True),
+    _quality(
+        "rmse",
+        "RMSE",
+        "root of the mean squared error",
+        "value",
+        0.05,
+        direction="lower",
+        relative=True,
+    ),
+    _quality("r2", "R²", "coefficient of determination", "value", 0.01),
+    _quality("miou", "mIoU", "mean intersection over union of the classes", "share", 0.01),
+    _quality("pixel_accuracy", "Pixel accuracy", "pixels that have the right class", "share", 0.01),
+    _quality(
+        "map",
+        "mAP",
+        "mean average precision over overlaps of 0.50 to 0.95",
+        "share",
+        0.01,
+    ),
+    _quality("map50", "mAP@.5", "mean average precision at an overlap of 0.5", "share", 0.01),
+    _quality("mse", "MSE", "mean squared error", "value", 0.1, direction="lower", relative=True),
+    _quality("psnr", "PSNR", "peak signal-to-noise ratio", "dB", 0.5),
+    _quality(
+        "anomaly_auc",
+        "Anomaly AUC",
+        "area under the curve where the reconstruction's error tells anomalies",
+        "value",
+        0.01,
+    ),
+    _quality(
+        "cosine",
+        "Cosine similarity",
+        "mean cosine between an embedding and its label",
+        "value",
+        0.01,
+    ),
+    _quality(
+        "recall_at_1",
+        "Recall@1",
+        "samples whose nearest neighbour has their label",
+        "share",
+        0.01,
+        counted=True,
+    ),
+    _quality(
+        "recall_at_5",
+        "Recall@5",
+        "samples with their label among the five nearest neighbours",
+        "share",
+        0.01,
+        counted=True,
+    ),
+    _quality("wer", "WER", "word error rate", "share", 0.01, direction="lower"),
+    _quality("cer", "CER", "character error rate", "share", 0.01, direction="lower"),
+    _quality("score", "Score", "what the data's own evaluate gives", "value", 0.01, relative=True),
+    _quality(
+        "loss",
+        "Loss",
+        "what the data's own evaluate gives, where lower is better",
+        "value",
+        0.05,
+        direction="lower",
+        relative=True,
+    ),
+)
+
+_BUILT_IN = (
+    *_QUALITY,
+    Metric(
+        name="similarity",
+        title="Similarity",
+        column="similarity_db",
+        description="signal-to-noise ratio of the answers against the baseline's, about their mean",
+        unit="dB",
+        direction="higher",
+        kind="outputs",
+        read=Computed("similarity"),
+        table="main",
+        paper="Similarity",
+        terminal=4,
+        occasional=True,
+    ),
+    Metric(
+        name="agreement",
+        title="Same class",
+        column="class_agreement",
+        description="samples to which it gives the baseline's class",
+        unit="share",
+        direction="higher",
+        kind="outputs",
+        read=Computed("agreement"),
+        table="main",
+        terminal=1,
+        occasional=True,
+    ),
+    Metric(
+        name="parity",
+        title="Parity",
+        column="parity_db",
+        description="signal-to-noise ratio of the device's answers against the file's reference "
+        "answers",
+        unit="dB",
+        direction="higher",
+        kind="outputs",
+        read=Computed("parity"),
+        table="main",
+        terminal=2,
+        occasional=True,
     ),
     Metric(
         name="size",
@@ -502,11 +683,18 @@ def _faults(metric: Metric, known: set[str]) -> Iterator[str]:
         yield "stored sizes are read from artifacts, and nothing else is"
     if metric.test == "paired" and metric.kind not in REPEATED_KINDS:
         yield f"only {', '.join(REPEATED_KINDS)} trials come in blocks that can be paired"
-    if metric.test == "interval" and not isinstance(metric.read, Computed):
-        yield "only what analysis computes has an interval of its samples"
-    if metric.test == "interval" and (metric.change is None or metric.change.kind == "ratio"):
-        yield "an interval is one of the difference to the baseline: it needs that as its change"
+    if isinstance(metric.read, Score) and metric.kind != "outputs":
+        yield "scores are read from outputs trials"
+    if metric.test == "interval":
+        yield from _interval_faults(metric)
     if metric.judged is not None and metric.test == "descriptive":
         yield "a gate that judges it needs a test"
     if metric.unit_of and metric.unit_of not in known:
         yield f"there is no metric {metric.unit_of!r} to share its unit with"
+
+
+def _interval_faults(metric: Metric) -> Iterator[str]:
+    if not isinstance(metric.read, Score | Computed):
+        yield "only scores and what analysis computes have an interval of their samples"
+    if metric.change is None or metric.change.kind == "ratio":
+        yield "an interval is one of the difference to the baseline: it needs that as its change"

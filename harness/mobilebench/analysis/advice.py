@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mobilebench.analysis import estimates, units
 from mobilebench.analysis.measures import block_ratios
-from mobilebench.analysis.requirement import BELOW_REQUIREMENT
+from mobilebench.analysis.requirement import with_interval
 from mobilebench.analysis.summary import Advice, Comparison, Variant
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NAMED = 3
 _DISTURBED = (
     "Latency was disturbed by load, so this run cannot say which variant to ship or which is "
-    "fastest: run again on a quiet machine. Size and accuracy are not affected."
+    "fastest: run again on a quiet machine. Size and {quality} are not affected."
 )
 
 
@@ -24,13 +24,18 @@ def advise(comparison: Comparison) -> tuple[Advice, ...]:
     measured = [v for v in comparison.variants if v["latency"].value is not None]
     if not measured:
         return (Advice("Nothing measured", "No variant has a valid latency trial."),)
-    calm = [v for v in measured if not v.disturbed]
+    valid = [v for v in measured if not v.invalid]
+    calm = [v for v in valid if not v.disturbed]
+    if not valid:
+        return (Advice("Ship", "No variant: none answers here as its file says."),
+                *_answers(comparison))  # fmt: skip
     if not calm:
         return (
-            Advice("Ship", _DISTURBED),
+            Advice("Ship", _DISTURBED.format(quality=comparison.quality.words)),
             *_requirement(comparison),
             *_smallest(comparison),
-            *_accuracy(comparison),
+            *_tradeoffs(comparison),
+            *_answers(comparison),
         )
     unranked = _unranked(measured)
     return (
@@ -38,20 +43,64 @@ def advise(comparison: Comparison) -> tuple[Advice, ...]:
         *_requirement(comparison),
         Advice("Fastest", _fastest(comparison, calm) + unranked),
         *_smallest(comparison),
-        *_accuracy(comparison),
+        *_tradeoffs(comparison),
+        *_answers(comparison),
     )
 
 
 def _unranked(measured: Sequence[Variant]) -> str:
-    names = [v.recipe for v in measured if v.disturbed]
-    return f" Left out, because load disturbed its latency: {_names(names)}." if names else ""
+    """Who takes no part, and why."""
+    invalid = [v.recipe for v in measured if v.invalid]
+    names = [v.recipe for v in measured if v.disturbed and not v.invalid]
+    why = "because its answers here are not its file's"
+    text = f" Left out as INVALID, {why}: {_names(invalid)}." if invalid else ""
+    return text + (
+        f" Left out, because load disturbed its latency: {_names(names)}." if names else ""
+    )
+
+
+def _answers(comparison: Comparison) -> Iterator[Advice]:
+    """Who computes here what its file says, on which samples; nothing of older runs."""
+    answered = [v for v in comparison.variants if v.answers is not None]
+    if not answered:
+        return
+    compared = [v for v in answered if v["parity"].value is not None]
+    right = [v for v in compared if not v.invalid]
+    sources = {v.answers.source for v in answered if v.answers}
+    on = "seeded noise: data would show more" if sources == {"noise"} else "the evaluation data"
+    parts = []
+    if right:
+        who = "every variant answers" if right == answered else f"{_names_of(right)}: answers"
+        least = min(v["parity"].value or 0.0 for v in right)
+        samples = units.grouped(max(v["parity"].n for v in right))
+        parts.append(
+            f"{who} here as the file itself says, with a parity of {units.decibels(least)} or more "
+            f"on {samples} samples of {on}"
+        )
+    wrong = [v for v in compared if v.invalid]
+    if wrong:
+        parts.append(f"INVALID: {_names_of(wrong)}")
+    unknown = [v for v in answered if v not in compared]
+    if unknown:
+        parts.append(f"not compared: {_names_of(unknown)} ({unknown[0]['parity'].reason})")
+    text = "; ".join(parts)
+    yield Advice("Answers", f"{text[0].upper()}{text[1:]}.")
+
+
+def _names_of(variants: Sequence[Variant]) -> str:
+    return _names([v.recipe for v in variants])
 
 
 def _ship(comparison: Comparison, measured: Sequence[Variant]) -> str:
-    if all(v["accuracy"].value is None for v in comparison.variants):
+    if not comparison.is_scored:
         return (
-            "Accuracy was not measured, so this run alone cannot say which variant to ship; "
-            "it only compares size and latency."
+            f"Speed and size only: {_why_not_scored(comparison)}, so this run alone cannot say "
+            "which variant to ship."
+        )
+    if any(v.is_baseline and v.invalid for v in comparison.variants):
+        return (
+            f"Nothing can be said: the baseline, {comparison.baseline}, does not answer here as "
+            "its file says."
         )
     within = comparison.requirement.shown()
     keeping = [v for v in measured if comparison.requirement.status(v) == "met"]
@@ -138,22 +187,32 @@ def _fastest(comparison: Comparison, measured: Sequence[Variant]) -> str:
     else:
         text += "."
     if median.interval is None:
-        return f"{text} Too few trials to tell it from the others.{_below(best)}{note}"
+        return f"{text} Too few trials to tell it from the others.{_below(comparison, best)}{note}"
     level = [v.recipe for v in level_with(best, measured) if v is not best]
     if level:
         text += f" The run does not separate it from {_names(level)}."
     unknown = [v.recipe for v in measured if v is not best and _slower(v, best) is None]
     if unknown:
         text += f" Too few trials to tell: {_names(unknown)}."
-    return text + _below(best) + note
+    return text + _below(comparison, best) + note
 
 
-def _below(best: Variant) -> str:
-    return f" {BELOW_REQUIREMENT}." if best.requirement == "missed" else ""
+def _why_not_scored(comparison: Comparison) -> str:
+    """Why there is no quality, as far as one sentence of it."""
+    if not any(v.answers for v in comparison.variants):
+        return f"{comparison.quality.words} was not measured"
+    reasons = [v.answers.reason for v in comparison.variants if v.answers and v.answers.reason]
+    if reasons:
+        return f"the answers were not scored ({reasons[0].rstrip('.')})"
+    return "without labels the answers were not scored"
+
+
+def _below(comparison: Comparison, best: Variant) -> str:
+    return f" {comparison.requirement.below}." if best.requirement == "missed" else ""
 
 
 def _smallest(comparison: Comparison) -> Iterator[Advice]:
-    sized = [v for v in comparison.variants if v["size"].value is not None]
+    sized = [v for v in comparison.variants if v["size"].value is not None and not v.invalid]
     if not sized:
         return
     best = min(sized, key=lambda v: (_or_inf(v["size"].value), _or_inf(v["download"].value)))
@@ -163,18 +222,19 @@ def _smallest(comparison: Comparison) -> Iterator[Advice]:
         text += f", {size} {'than' if size.endswith('er') else 'as'} {comparison.baseline}"
     if best.is_baseline:
         text += ", the baseline itself"
-    change = best.changes["accuracy"]
+    change = best.changes[comparison.quality.name]
     if change.value is not None and change.interval is not None:
-        text += f"; accuracy {_change(best)}"
-    yield Advice("Smallest", f"{text}.{_below(best)}")
+        said = with_interval(comparison.quality, change, difference=True)
+        text += f"; {comparison.quality.words} {said}"
+    yield Advice("Smallest", f"{text}.{_below(comparison, best)}")
 
 
-def _accuracy(comparison: Comparison) -> Iterator[Advice]:
-    requirement = comparison.requirement
+def _tradeoffs(comparison: Comparison) -> Iterator[Advice]:
+    requirement, quality = comparison.requirement, comparison.quality
     compared = [
         v
         for v in comparison.variants
-        if v.changes["accuracy"].value is not None and not v.is_baseline
+        if v.changes[quality.name].value is not None and not v.is_baseline and not v.invalid
     ]
     tradeoffs = [
         v.recipe
@@ -185,12 +245,12 @@ def _accuracy(comparison: Comparison) -> Iterator[Advice]:
         yield Advice(
             "Best trade-offs",
             f"{_names(tradeoffs)}: {requirement.shown()}, and by point estimates no variant beats "
-            "them in latency, size and accuracy at once.",
+            f"them in latency, size and {quality.words} at once.",
         )
     # Those whose loss is small by the point estimate, but not by the interval.
     open_ = [v for v in compared if requirement.status(v) == "open" and requirement.measured(v)]
     if open_ and not requirement.asked:
-        samples = min(v.changes["accuracy"].n for v in open_)
+        samples = min(v.changes[quality.name].n for v in open_)
         yield Advice(
             "Undecided",
             f"{_names([v.recipe for v in open_])}: measured within "
@@ -199,21 +259,19 @@ def _accuracy(comparison: Comparison) -> Iterator[Advice]:
 
 
 def _requirement(comparison: Comparison) -> Iterator[Advice]:
-    """What was asked of the accuracy, and who keeps to it."""
+    """What was asked of the quality, and who keeps to it."""
     requirement = comparison.requirement
     if not requirement.asked:
         return
     words = {"met": "shown for", "missed": "not reached by", "open": "not decided for"}
     found = (
-        (word, [v.recipe for v in comparison.variants if v.requirement == status])
+        (word, [v.recipe for v in comparison.variants if v.requirement == status and not v.invalid])
         for status, word in words.items()
     )
     by_status = "; ".join(f"{word} {_names(names)}" for word, names in found if names)
     asked = requirement.request()
-    yield Advice(
-        "Requirement",
-        f"{asked[0].upper()}{asked[1:]}: {by_status or 'no accuracy was measured'}.",
-    )
+    nothing = f"no {requirement.metric.words} was measured"
+    yield Advice("Requirement", f"{asked[0].upper()}{asked[1:]}: {by_status or nothing}.")
 
 
 def level_with(best: Variant, variants: Sequence[Variant]) -> list[Variant]:
@@ -267,18 +325,6 @@ def _speed(variant: Variant) -> str:
     if found.interval.holds(1):
         return f"not shown to differ from the baseline in speed [{low}, {high}]"
     return f"{units.times(found.value)} [{low}, {high}] the baseline's speed"
-
-
-def _change(variant: Variant) -> str:
-    found = variant.changes["accuracy"]
-    decimals = units.decimals_of_share(found.n)
-    text = f"{units.points(found.value or 0, decimals)} points"
-    if found.interval:
-        low, high = (
-            units.points(end, decimals) for end in (found.interval.low, found.interval.high)
-        )
-        text += f" [{low}, {high}]"
-    return text
 
 
 def _names(recipes: Sequence[str]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mobilebench.analysis import estimates, requirement, units
-from mobilebench.analysis.requirement import AccuracyRequirement
+from mobilebench.analysis import estimates, units
+from mobilebench.analysis.requirement import ACCURACY, QualityRequirement, with_interval
 from mobilebench.analysis.summary import Remark
 from mobilebench.records import conditions
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mobilebench.analysis.warmup import Convergence
 
 #: Codes of the findings that the terminal, too, must show.
-FOREMOST = frozenset({"smaller_but_slower", "requirement_missed"})
+FOREMOST = frozenset({"answers_differ", "smaller_but_slower", "requirement_missed", "unlike"})
 #: Calling the interpreter from Python costs microseconds: below this it is a large part.
 OVERHEAD_NS = 10_000
 
@@ -28,17 +28,21 @@ _OFTEN_UNSETTLED = 0.25
 _CLEARLY_SMALLER = 1.1
 _HARDLY_SMALLER = 1.02
 _LISTED_OPERATORS = 5
+#: Answers that are less like the baseline's than this are another model's (dB).
+_UNLIKE_DB = 10.0
 _BY_LOAD = "others' load was seen meanwhile"
 
 
-def findings(variant: Variant, required: AccuracyRequirement) -> tuple[Remark, ...]:
+def findings(variant: Variant, required: QualityRequirement) -> tuple[Remark, ...]:
     """The sentences that a variant, already compared with its baseline, gives rise to."""
+    invalid = (Remark("answers_differ", f"INVALID: {variant.invalid}."),) if variant.invalid else ()
     if variant.failure:
-        return ()
+        return invalid
     return (
+        *invalid,
         *_load(variant),
         *_size_and_speed(variant),
-        *_accuracy(variant, required),
+        *_answers(variant, required),
         *_delegate(variant),
         *_energy(variant),
         *_quality(variant),
@@ -83,22 +87,37 @@ def _size_and_speed(variant: Variant) -> Iterator[Remark]:
         )
 
 
-def _accuracy(variant: Variant, required: AccuracyRequirement) -> Iterator[Remark]:
+def _answers(variant: Variant, required: QualityRequirement) -> Iterator[Remark]:
     for status, text in required.sentences(variant):
         yield Remark(f"requirement_{status}", text)
     if required.loss is not None and required.status(variant) != "met":
         return  # the change is in that sentence already
-    found = variant.changes[requirement.METRIC]
+    metric = required.metric
+    found = variant.changes[metric.name]
     change, interval = found.value, found.interval
-    if change is None or interval is None:
+    if change is None:
+        alike = variant["similarity"]
+        if alike.value is not None and alike.value < _UNLIKE_DB:
+            yield Remark(
+                "unlike",
+                "Its answers are hardly like the baseline's: their similarity is "
+                f"{units.decibels(alike.value)} over {units.grouped(alike.n)} samples.",
+            )
         return
-    decimals = units.decimals_of_share(found.n)
-    if interval.high < 0 or interval.low > 0:
-        code, word = ("less_accurate", "Less") if change < 0 else ("more_accurate", "More")
-        size = units.points(abs(change), decimals).lstrip("+")
+    if interval is None or interval.holds(0):
+        return
+    better = (change > 0) == (metric.direction == "higher")
+    code = "more_accurate" if better else "less_accurate"
+    if metric.name == ACCURACY:
+        size = units.points(abs(change), units.decimals_of_share(found.n)).lstrip("+")
+        word = "More" if better else "Less"
         yield Remark(
             code, f"{word} accurate than the baseline by {size} points, beyond the interval."
         )
+        return
+    word = "Better" if better else "Worse"
+    said = with_interval(metric, found, difference=True)
+    yield Remark(code, f"{word} in {metric.words} than the baseline: {said}.")
 
 
 def _delegate(variant: Variant) -> Iterator[Remark]:

@@ -14,18 +14,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mobilebench.analysis import estimates
+from mobilebench.analysis import answers, estimates
 from mobilebench.analysis.energy import TrialEnergy, of_trial
 from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.modes import two_modes
 from mobilebench.analysis.summary import Blocks, Delegation, EnergyDetails, LatencyDetails
 from mobilebench.analysis.trial import TrialStatistics, enough_samples
-from mobilebench.metrics import Computed, Counter, Metric, Quantile, StoredSize, registry
+from mobilebench.metrics import Computed, Counter, Metric, Quantile, Score, StoredSize, registry
 
 if TYPE_CHECKING:
+    from mobilebench.models.array import Array
+    from mobilebench.records.answers import Answers
     from mobilebench.records.battery_current import CurrentProfile
     from mobilebench.records.run import StoredArtifact
     from mobilebench.records.trial import Trial
+
+
+def _nothing_kept(_: str) -> Mapping[str, Array]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class Evidence:
         not_made: why there is no artifact, if it could not be made.
         profile: how this model of phone reports its battery's current, if that is known.
         counter: the name of the only power counter to be taken; empty: the best one.
+        load: gives the arrays that an attempt's answers were kept as, by the attempt's name.
+        seed: of resampling.
     """
 
     records: Sequence[Trial] = ()
@@ -47,12 +55,19 @@ class Evidence:
     not_made: str = ""
     profile: CurrentProfile | None = None
     counter: str = ""
+    load: Callable[[str], Mapping[str, Array]] = _nothing_kept
+    seed: int = 0
 
     @property
     def dataset(self) -> tuple[str, int] | None:
         """Name and count of the labelled samples; None where there are none."""
         found = self.artifact.dataset if self.artifact else None
         return (found.name, found.count) if found else None
+
+    @property
+    def answers(self) -> Answers | None:
+        """What came of its first valid outputs trial: the same file answers alike."""
+        return answers.Side(*self.valid("outputs"), self.load).answers
 
     @cached_property
     def energies(self) -> tuple[tuple[Trial, TrialEnergy], ...]:
@@ -79,6 +94,8 @@ def estimate(metric: Metric, evidence: Evidence) -> Estimate:
     read = metric.read
     if isinstance(read, Computed):
         return _RULES[read.rule].estimate(evidence)
+    if isinstance(read, Score):
+        return _score(read, evidence)
     if isinstance(read, StoredSize):
         return _stored_size(read, evidence)
     found, reason = _replicates(metric, evidence)
@@ -89,6 +106,8 @@ def blocks(metric: Metric, evidence: Evidence) -> Blocks:
     """The value of each valid trial of a metric that trials measure, with its block."""
     if isinstance(metric.read, Computed):
         return _RULES[metric.read.rule].blocks(evidence)
+    if isinstance(metric.read, Score):
+        return ()
     return _replicates(metric, evidence)[0]
 
 
@@ -103,8 +122,8 @@ def change(metric: Metric, base: Evidence, own: Evidence) -> Estimate:
     """
     if metric.change is None:
         raise ValueError(f"{metric.name} has no change")
-    if isinstance(metric.read, Computed) and (rule := _RULES[metric.read.rule].change):
-        return rule(base, own)
+    if isinstance(metric.read, Score):
+        return _score_change(metric.read, base, own)
     sides = (base, own)
     values = [estimate(metric, side) for side in sides]
     is_ratio = metric.change.kind == "ratio"
@@ -319,6 +338,43 @@ def _energy_blocks(evidence: Evidence) -> Blocks:
     )
 
 
+def _score(read: Score, evidence: Evidence) -> Estimate:
+    """A score of the answers, or what an older run's accuracy trial counted."""
+    if read.name == "accuracy" and _is_older(evidence):
+        return _accuracy(evidence)
+    return answers.score(read.name, *evidence.valid("outputs"))
+
+
+def _score_change(read: Score, base: Evidence, own: Evidence) -> Estimate:
+    if read.name == "accuracy" and (_is_older(base) or _is_older(own)):
+        return _accuracy_change(base, own)
+    return answers.score_change(read.name, _answered(base), _answered(own), own.seed)
+
+
+def _is_older(evidence: Evidence) -> bool:
+    """Whether its answers were counted on the device, as by older versions, or never asked for."""
+    return not any(record.kind == "outputs" for record in evidence.records)
+
+
+def _answered(evidence: Evidence) -> answers.Side:
+    interface = evidence.artifact.interface if evidence.artifact else None
+    return answers.Side(*evidence.valid("outputs"), evidence.load, interface)
+
+
+def similarity(base: Evidence, own: Evidence) -> answers.Similarity:
+    """How alike a variant's answers are to its baseline's, to the same samples."""
+    return answers.similarity(_answered(base), _answered(own))
+
+
+def parity(evidence: Evidence) -> Estimate:
+    """How alike the device's answers are to the file's reference answers (dB)."""
+    return answers.parity(*evidence.valid("outputs"))
+
+
+def _needs_baseline(_: Evidence) -> Estimate:
+    return Estimate.missing("there is no baseline to compare with")
+
+
 def _accuracy(evidence: Evidence) -> Estimate:
     """The accuracy of the first valid accuracy trial that has one.
 
@@ -386,17 +442,19 @@ def _none(_: Evidence) -> Blocks:
 
 @dataclass(frozen=True)
 class _Rule:
-    """How a computed metric comes about; without ``change`` it is compared as any other."""
+    """How a computed metric comes about."""
 
     estimate: Callable[[Evidence], Estimate]
     blocks: Callable[[Evidence], Blocks] = _none
-    change: Callable[[Evidence, Evidence], Estimate] | None = None
 
 
 _RULES: Mapping[str, _Rule] = {
-    "accuracy": _Rule(_accuracy, change=_accuracy_change),
     "energy": _Rule(_energy, _energy_blocks),
     "delegation": _Rule(_nodes_left),
+    "parity": _Rule(parity),
+    # Of two variants: whoever compares them puts these in.
+    "similarity": _Rule(_needs_baseline),
+    "agreement": _Rule(_needs_baseline),
 }
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mobilebench.analysis.requirement import ACCURACY
 from mobilebench.errors import BadInputError
-from mobilebench.metrics import with_changes
+from mobilebench.metrics import registry, with_changes
 from mobilebench.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from mobilebench.analysis.estimates import Estimate
     from mobilebench.analysis.summary import Comparison, Summary, Variant
@@ -23,14 +24,25 @@ def frame(summary: Summary) -> pd.DataFrame:
 
     Where a cell is empty, the column ``…_reason`` beside it says why.
     """
+    left_out = _without_values(summary)
     rows = [
-        _row(_tidy(summary, comparison, variant))
+        _row(_tidy(summary, comparison, variant, left_out))
         for comparison in summary.comparisons
         for variant in comparison.variants
     ]
     if rows:
         return pd.DataFrame(rows)
     return pd.DataFrame(columns=["run", "suite", "model", "recipe", "device", "runtime"])
+
+
+def _without_values(summary: Summary) -> frozenset[str]:
+    """The occasional metrics that no variant has a value of: they take no column."""
+    variants = [variant for comparison in summary.comparisons for variant in comparison.variants]
+    return frozenset(
+        name
+        for name, metric in registry().items()
+        if metric.occasional and all(v[name].value is None for v in variants)
+    )
 
 
 def _row(cells: Iterable[tuple[str, object]]) -> dict[str, object]:
@@ -43,7 +55,7 @@ def _row(cells: Iterable[tuple[str, object]]) -> dict[str, object]:
 
 
 def _tidy(
-    summary: Summary, comparison: Comparison, variant: Variant
+    summary: Summary, comparison: Comparison, variant: Variant, left_out: Container[str]
 ) -> Iterator[tuple[str, object]]:
     yield "run", summary.run
     yield "suite", summary.suite
@@ -56,6 +68,8 @@ def _tidy(
     yield "is_baseline", variant.is_baseline
     yield "artifact_sha256", variant.artifact
     for metric, change in with_changes():
+        if metric.name in left_out:
+            continue
         if change is not None:
             yield from _estimate(change.column, variant.changes[metric.name], metric.interval)
             continue
@@ -80,20 +94,37 @@ def _tidy(
     yield "samples", variant.latency.samples
     yield "outlier_share", variant.latency.outliers
     yield "drift", variant.latency.drift
-    unsettled = [c for c in variant.latency.convergence if not c.settled]
     yield "warmup_trials", len(variant.latency.convergence)
-    yield "warmup_unsettled_trials", len(unsettled)
+    yield "warmup_unsettled_trials", sum(not c.settled for c in variant.latency.convergence)
     yield "bimodal_trials", len(variant.latency.modes_within)
     yield "bimodal_over_trials", variant.latency.modes_over is not None
     yield "nodes", variant.delegation.nodes if variant.delegation else None
     yield "delegated_nodes", variant.delegation.delegated if variant.delegation else None
     yield "best_tradeoff", variant.best_tradeoff
     if comparison.requirement.asked:
-        yield "min_accuracy", comparison.requirement.least
-        yield "max_accuracy_loss", comparison.requirement.loss
-        yield "accuracy_requirement", variant.requirement
+        yield from _required(comparison, variant)
+    if summary.is_answered:
+        yield from _answers(comparison, variant)
     yield "failure", plain(variant.failure)
     yield "warnings", " | ".join(plain(str(w)) for w in (*variant.findings, *variant.warnings))
+
+
+def _required(comparison: Comparison, variant: Variant) -> Iterator[tuple[str, object]]:
+    asked = "accuracy" if comparison.quality.name == ACCURACY else "quality"
+    yield f"min_{asked}", comparison.requirement.least
+    yield f"max_{asked}_loss", comparison.requirement.loss
+    yield f"{asked}_requirement", variant.requirement
+
+
+def _answers(comparison: Comparison, variant: Variant) -> Iterator[tuple[str, object]]:
+    """Which answers were looked at; runs of older versions have none."""
+    found = variant.answers
+    yield "quality_metric", comparison.quality.name if comparison.is_scored else None
+    yield "task", found.task if found else None
+    yield "answered_samples", found.samples if found else None
+    yield "answered_source", found.source if found else None
+    yield "not_scored_reason", plain(found.reason) if found else None
+    yield "invalid", plain(variant.invalid)
 
 
 def _estimate(column: str, estimate: Estimate, with_interval: bool) -> Iterator[tuple[str, object]]:

@@ -12,7 +12,7 @@ from mobilebench.analysis.advice import advise
 from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.findings import findings
 from mobilebench.analysis.measures import Evidence
-from mobilebench.analysis.requirement import AccuracyRequirement
+from mobilebench.analysis.requirement import ACCURACY, QualityRequirement
 from mobilebench.analysis.summary import (
     Comparison,
     Delegation,
@@ -22,15 +22,17 @@ from mobilebench.analysis.summary import (
     Variant,
 )
 from mobilebench.analysis.trial import TrialStatistics, describe
+from mobilebench.analysis.validity import answers_differ
 from mobilebench.metrics import Metric, registry
 from mobilebench.records.device import AGENT
 from mobilebench.records.key import Key, Place
 from mobilebench.records.trial import DAMAGED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mobilebench.analysis.sustained import SustainedTrial
+    from mobilebench.models.array import Array
     from mobilebench.records.conditions import Conditions
     from mobilebench.records.run import Run, StoredFailure
     from mobilebench.records.timings import Timings
@@ -41,6 +43,7 @@ def summarise(
     run: Run,
     trials: Sequence[Trial],
     timings: Iterable[tuple[str, Timings]],
+    answers: Callable[[str], Mapping[str, Array]] = lambda _: {},
 ) -> Summary:
     """Summarises a run, whatever there is of it.
 
@@ -48,6 +51,8 @@ def summarise(
         run: what was planned and made.
         trials: the finished trials, valid, failed or invalid; each once.
         timings: each latency trial's raw times; read once, one trial at a time.
+        answers: gives the arrays that an attempt's answers were kept as, by the attempt's name:
+            those of all together need not fit into memory.
     """
     executors = {device.name: device.executor for device in run.devices}
     timed = {
@@ -74,7 +79,7 @@ def summarise(
 
     conditions = disturbance.described(run, trials)
     comparisons = [
-        _compare(run, place, by_variant, statistics, long_trials, conditions)
+        _compare(run, place, by_variant, statistics, long_trials, conditions, answers)
         for place in _places(run, [key.place for key in by_variant])
     ]
     failed = tuple(
@@ -146,6 +151,7 @@ def _compare(
     statistics: Mapping[str, TrialStatistics],
     long_trials: Mapping[str, SustainedTrial],
     conditions: Mapping[Key, tuple[Conditions, ...]],
+    answers: Callable[[str], Mapping[str, Array]],
 ) -> Comparison:
     model, device = run.model(place.model), run.device(place.device)
     runtime = run.runtime(place.runtime)
@@ -168,14 +174,20 @@ def _compare(
             "" if artifact else _why_not_made(failures.get(recipe)),
             profile,
             counter,
+            answers,
+            run.seed,
         )
         variant = _measure(recipe, baseline, evidence, long_trials, conditions.get(key, ()))
+        variant = replace(variant, invalid=answers_differ(run, key, variant.answers))
         if variant.is_baseline:
             base = variant, evidence
         variants.append(_against(variant, evidence, base, baseline))
 
-    requirement = AccuracyRequirement.of(model)
-    marks = _front(variants)
+    primary = _primary(variants)
+    requirement = QualityRequirement.of(
+        model, primary, next((v[primary].value for v in variants if v.is_baseline), None)
+    )
+    marks = _front(variants, requirement.metric)
     variants = [
         replace(
             v,
@@ -227,6 +239,7 @@ def _measure(
         blocks={name: measures.blocks(metric, evidence) for name, metric in metrics.items()},
         latency=measures.latency_details(evidence),
         energy=energy,
+        answers=evidence.answers,
         delegation=_delegation(evidence),
         conditions=conditions,
         load=disturbance.load(conditions),
@@ -268,31 +281,48 @@ def _against(
             return Estimate.missing("the baseline itself")
         if base is None:
             return Estimate.missing(f"the baseline {baseline!r} is not in the run")
+        if metric.kind == "latency" and (invalid := variant.invalid or base[0].invalid):
+            whose = "" if variant.invalid else "the baseline: "
+            return Estimate.missing(f"{whose}{invalid}")
         # The load is that on latency trials.
         if disturbed and metric.kind == "latency" and metric.disturbed_by_load:
             return Estimate.missing(disturbed)
         return measures.change(metric, base[1], evidence)
 
     changes = {name: change(metric) for name, metric in registry().items() if metric.change}
-    return replace(variant, disturbed=disturbed, changes=changes)
+    alike = {}
+    if base is not None and not variant.is_baseline:
+        found = measures.similarity(base[1], evidence)
+        alike = {"similarity": found.snr, "agreement": found.agreement}
+    elif variant.is_baseline:
+        alike = dict.fromkeys(("similarity", "agreement"), Estimate.missing("the baseline itself"))
+    return replace(
+        variant, disturbed=disturbed, changes=changes, estimates={**variant.estimates, **alike}
+    )
 
 
-def _front(variants: Sequence[Variant]) -> list[bool]:
-    with_accuracy = any(v["accuracy"].value is not None for v in variants)
+def _primary(variants: Sequence[Variant]) -> str:
+    """The metric by which the variants were scored first: the baseline's, if it was scored."""
+    scored = [v.answers for v in variants if v.answers is not None and v.answers.scores]
+    return scored[0].scores[0].name if scored else ACCURACY
+
+
+def _front(variants: Sequence[Variant], quality: Metric) -> list[bool]:
+    is_scored = any(v[quality.name].value is not None for v in variants)
     return pareto.front(
         [
             [
-                None if v.disturbed else v["latency"].value,
+                None if v.disturbed or v.invalid else v["latency"].value,
                 v["size"].value,
-                *([_negative(v["accuracy"].value)] if with_accuracy else []),
+                *([_cost(v[quality.name].value, quality)] if is_scored else []),
             ]
             for v in variants
         ]
     )
 
 
-def _negative(value: float | None) -> float | None:
-    return None if value is None else -value
+def _cost(value: float | None, metric: Metric) -> float | None:
+    return -value if value is not None and metric.direction == "higher" else value
 
 
 def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mobilebench.analysis.disturbance import Load
-from mobilebench.analysis.requirement import AccuracyRequirement, RequirementStatus
+from mobilebench.analysis.requirement import QualityRequirement, RequirementStatus
 from mobilebench.records.key import Key, Place
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mobilebench.analysis.modes import Modes
     from mobilebench.analysis.sustained import Sustained
     from mobilebench.analysis.warmup import Convergence
+    from mobilebench.metrics import Metric
+    from mobilebench.records.answers import Answers
     from mobilebench.records.conditions import Conditions
 
 
@@ -93,12 +95,15 @@ class Variant:
         is_baseline: whether the others are compared with it.
         artifact: the SHA-256 of its file.
         failure: why there is no latency, or no file at all; empty otherwise.
+        invalid: why nothing is claimed of it: the device computes something else than its file
+            says; empty otherwise. Its numbers are there all the same.
         estimates: the value of every registered metric, by its name.
         changes: how it compares with the baseline, by name, as the metric's ``change`` says.
         blocks: the value of each trial with its block, by name, of what trials measure.
         latency: what the samples say beside their quantiles. Of a sustained run it is that of all
             inferences together.
         energy: how energy was measured.
+        answers: what came of its ``outputs`` trial; None where there is none.
         delegation: what the delegate took; None where it is not reported.
         conditions: those of its latency trials.
         load: what other processes did to them.
@@ -107,8 +112,8 @@ class Variant:
         valid_trials: of all kinds.
         failed_trials: likewise, with the invalid ones.
         best_tradeoff: whether it is on the Pareto front of the point estimates of latency, size
-            and (where measured) accuracy, and is not shown to miss its requirement.
-        requirement: the status by the accuracy that the suite asks for; None if it asks for none.
+            and (where scored) quality, and is not shown to miss its requirement.
+        requirement: the status by the quality that the suite asks for; None if it asks for none.
         findings: what one should know of its numbers.
         warnings: what was noticed while it was made and measured.
     """
@@ -122,10 +127,12 @@ class Variant:
     blocks: Mapping[str, Blocks] = field(default_factory=dict)
     latency: LatencyDetails = field(default_factory=LatencyDetails)
     energy: EnergyDetails = field(default_factory=EnergyDetails)
+    answers: Answers | None = None
     delegation: Delegation | None = None
     conditions: tuple[Conditions, ...] = ()
     load: Load = field(default_factory=Load)
     disturbed: str = ""
+    invalid: str = ""
     sustained: Sustained | None = None
     valid_trials: int = 0
     failed_trials: int = 0
@@ -152,7 +159,7 @@ class Comparison:
     """A table: what may be compared, the variants of one model on one device with one runtime.
 
     ``executor`` is who measured: ``agent``, or another program of that name.
-    ``requirement`` is what the suite asks of the model's accuracy.
+    ``requirement`` is what the suite asks of the model's quality.
     """
 
     model: str
@@ -164,7 +171,17 @@ class Comparison:
     variants: tuple[Variant, ...]
     advice: tuple[Advice, ...] = ()
     cpus: tuple[int, ...] = ()
-    requirement: AccuracyRequirement = field(default_factory=AccuracyRequirement)
+    requirement: QualityRequirement = field(default_factory=QualityRequirement)
+
+    @property
+    def quality(self) -> Metric:
+        """The metric by which its answers are compared first."""
+        return self.requirement.metric
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether any variant has a value of it."""
+        return any(v[self.quality.name].value is not None for v in self.variants)
 
     @property
     def place(self) -> Place:
@@ -222,6 +239,16 @@ class Summary:
     repeated_trials: int = 0
     warnings: tuple[str, ...] = field(default=())
     disturbed: tuple[str, ...] = ()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether any variant's answers were kept, as newer runs do."""
+        return any(v.answers for c in self.comparisons for v in c.variants)
+
+    @property
+    def is_scored_anew(self) -> bool:
+        """Whether answers were scored by another metric than accuracy."""
+        return any(c.is_scored and c.quality.name != "accuracy" for c in self.comparisons)
 
     @property
     def rows(self) -> Mapping[Key, Variant]:

@@ -12,14 +12,18 @@ TIME_UNITS = (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9))
 ENERGY_UNITS = (("nJ", 1e-9), ("µJ", 1e-6), ("mJ", 1e-3), ("J", 1.0))
 SIZE_UNITS = (("B", 1.0), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9))
 
-#: The readable multiples of a metric's unit; a share has percent, a count has none.
+#: The readable multiples of a metric's unit; a share has percent, a count or plain value has none.
 MULTIPLES = {
     "ns": TIME_UNITS,
     "B": SIZE_UNITS,
     "J": ENERGY_UNITS,
     "share": (("%", 0.01),),
     "count": (("", 1.0),),
+    "dB": (("dB", 1.0),),
+    "value": (("", 1.0),),
 }
+#: A plain value's significant digits: of what nears 1, as an AUC does, three tell too little.
+VALUE_DIGITS = 4
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -76,7 +80,30 @@ def shown(unit: Unit, value: float, decimals: int = 1) -> str:
         return percent(value, decimals)
     if unit == "count":
         return grouped(round(value)) if value == round(value) else significant(value)
+    if unit == "value":
+        return significant(value, VALUE_DIGITS)
+    if unit == "dB":
+        return decibels(value)
     return _with_unit(value, MULTIPLES[unit])
+
+
+def decibels(value: float) -> str:
+    """A ratio of powers: ``32.1 dB``."""
+    return true_minus(f"{value:.1f} dB")
+
+
+def change(unit: Unit, difference: float, decimals: int = 1) -> str:
+    """A signed difference of two values of a metric, with its unit: ``−0.3 points``.
+
+    Args:
+        unit: the metric's.
+        difference: in that unit.
+        decimals: of percentage points.
+    """
+    if unit == "share":
+        return f"{points(difference, decimals)} points"
+    text = shown(unit, difference)
+    return f"+{text}" if difference > 0 else text
 
 
 def times(ratio: float) -> str:

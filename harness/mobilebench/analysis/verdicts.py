@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,12 +10,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from mobilebench.analysis import disturbance, estimates, gating, measures
+from mobilebench.analysis import answer_verdicts, disturbance, estimates, gating, measures
 from mobilebench.analysis import energy as energies
-from mobilebench.analysis.estimates import Estimate
+from mobilebench.analysis.estimates import Estimate, Interval
+from mobilebench.analysis.gate_finding import Compared, Finding
 from mobilebench.analysis.gating import Series, Verdict
 from mobilebench.analysis.measures import Evidence
 from mobilebench.analysis.trial import describe
+from mobilebench.analysis.validity import answers_differ
 from mobilebench.metrics import Counter, Metric, Quantile, registry
 from mobilebench.records import conditions
 from mobilebench.records.key import Key, Place
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mobilebench.analysis.trial import TrialStatistics
+    from mobilebench.models.array import Array
     from mobilebench.records.gate import Gate, Pair
     from mobilebench.records.run import Run
     from mobilebench.records.trial import Trial
@@ -32,42 +36,6 @@ if TYPE_CHECKING:
 #: Floats closer than this to a fraction of fewer parts are that fraction: so many right of so many
 #: samples is one, and a change of just the margin passes.
 _MOST_PARTS = 10**9
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What the gate says of one metric of one comparison.
-
-    Attributes:
-        metric: its name in the policy.
-        verdict: None where the metric is missing and the policy ignores that.
-        baseline, candidate: their values in the metric's unit, or None.
-        effect: the candidate's change, in the measure of the metric's ``scale``: a share of the
-            baseline's value, a difference of shares, or of a number.
-        margin: how much worse it may get, in the effect's measure.
-        noise: that of two runs of the same file, if it was calibrated (share).
-        p_fail: of "not worse than the margin", adjusted by Holm; None where nothing is tested.
-        p_pass: of "worse than the margin, or as bad".
-        blocks: how many blocks the verdict rests on.
-        reason: why there is no effect, or what to know of it.
-    """
-
-    metric: str
-    verdict: Verdict | None
-    effect: Estimate
-    margin: float
-    baseline: float | None = None
-    candidate: float | None = None
-    noise: float | None = None
-    p_fail: float | None = None
-    p_pass: float | None = None
-    blocks: int = 0
-    reason: str = ""
-
-    @property
-    def scale(self) -> str:
-        """How effect and margin are to be read, as the metric says."""
-        return registry()[self.metric].scale
 
 
 @dataclass(frozen=True)
@@ -87,30 +55,14 @@ class Comparison:
         return gating.worst([f.verdict for f in self.findings if f.verdict is not None])
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What there is of the baseline and of the candidate.
-
-    ``failure`` says which of the two could not be made; ``threads`` are the runtime's.
-    """
-
-    baseline: Evidence
-    candidate: Evidence
-    failure: str = ""
-    threads: int = 1
-
-    @property
-    def sides(self) -> tuple[Evidence, Evidence]:
-        """Both, the baseline first."""
-        return self.baseline, self.candidate
-
-
 def judge(
     run: Run,
     gate: Gate,
     trials: Sequence[Trial],
     samples: Iterable[tuple[str, npt.NDArray[np.int64]]],
     policy: Policy,
+    answers: Callable[[str], Mapping[str, Array]] = lambda _: {},
+    of_one_model: Callable[[Pair], bool] = lambda _: False,
 ) -> tuple[Comparison, ...]:
     """The verdicts of all comparisons; those of paired metrics are judged together.
 
@@ -120,6 +72,8 @@ def judge(
         trials: the finished trials.
         samples: each latency trial's nanoseconds.
         policy: the gate's policy, validated: margins, directions, and what missing means.
+        answers: gives the arrays that an attempt's answers were kept as, by the attempt's name.
+        of_one_model: whether a pair's files are known to come from one trained model.
     """
     noises = {entry.pair: entry.noise for entry in gate.noise}
     metrics = registry()
@@ -129,9 +83,15 @@ def judge(
     found: list[list[Finding]] = []
     family: list[tuple[int, int, Series]] = []
     for number, pair in enumerate(gate.pairs):
-        compared = _compared(pair, run, by_key, statistics)
+        compared = _compared(pair, run, by_key, statistics, answers, policy)
         findings: list[Finding] = []
+        if policy.answers is not None and policy.answers.enabled:
+            scored = any(_has_score(metrics[name], compared) for name in rules)
+            related = functools.partial(of_one_model, pair)
+            findings += answer_verdicts.findings(compared, policy.answers, scored, related)
         for name, rule in rules.items():
+            if _is_nothing(metrics[name], rule, compared, policy):
+                continue
             noise = noises.get(pair, {}).get(name)
             finding, series = _finding(metrics[name], rule, compared, noise)
             if series is not None:
@@ -187,6 +147,8 @@ def _compared(
     run: Run,
     by_key: Mapping[Key, Sequence[Trial]],
     statistics: Mapping[str, TrialStatistics],
+    answers: Callable[[str], Mapping[str, Array]],
+    policy: Policy,
 ) -> Compared:
     place = Place(pair.model, pair.device, pair.runtime)
     artifacts, failures = run.artifacts_of(pair.model), run.failures_of(pair.model)
@@ -201,10 +163,40 @@ def _compared(
             artifacts.get(recipe),
             profile=profile,
             counter=counter,
+            load=answers,
+            seed=run.seed,
         )
         for recipe in recipes
     )
-    return Compared(base, candidate, failed[0] if failed else "", runtime.threads if runtime else 1)
+    least = policy.answers.parity_db if policy.answers else None
+    wrong = [answers_differ(run, place.key(r), s.answers, least)
+             for r, s in zip(recipes, (base, candidate), strict=True)]  # fmt: skip
+    return Compared(
+        base,
+        candidate,
+        failed[0] if failed else "",
+        runtime.threads if runtime else 1,
+        (wrong[0], wrong[1]),
+    )
+
+
+def _has_score(metric: Metric, compared: Compared) -> bool:
+    """Whether it scores the answers of both."""
+    return metric.is_quality and all(
+        measures.estimate(metric, side).value is not None for side in compared.sides
+    )
+
+
+def _is_nothing(metric: Metric, rule: MetricPolicy, compared: Compared, policy: Policy) -> bool:
+    """Whether there is nothing to say of it: a score of other tasks than this one.
+
+    Of gates of older versions all that they judged is said.
+    """
+    if not metric.is_quality or policy.answers is None or rule.missing != "ignore":
+        return False
+    if metric.occasional or any(side.answers for side in compared.sides):
+        return all(measures.estimate(metric, side).value is None for side in compared.sides)
+    return any(r.kind == metric.kind for side in compared.sides for r in side.records)
 
 
 def _finding(
@@ -306,13 +298,22 @@ def _exact(metric: Metric, rule: MetricPolicy, compared: Compared) -> Finding:
 
 def _interval(metric: Metric, rule: MetricPolicy, compared: Compared) -> Finding:
     """A count of the same samples, compared exactly; the interval is that of other such samples."""
-    if not all(side.dataset for side in compared.sides):
+    if not all(side.dataset or side.answers for side in compared.sides):
         return _missing(metric, rule, "there is no labelled data")
     base, candidate = (measures.estimate(metric, side) for side in compared.sides)
     effect = measures.change(metric, *compared.sides)
     if effect.value is None or base.value is None or candidate.value is None:
         return _missing(metric, rule, effect.reason or base.reason or candidate.reason)
     change = _fraction(candidate.value) - _fraction(base.value)
+    if metric.scale == "ratio":
+        if not base.value:
+            return _missing(metric, rule, "the baseline's is 0")
+        size = abs(base.value)
+        change /= _fraction(size)
+        interval = effect.interval and Interval(
+            effect.interval.low / size, effect.interval.high / size
+        )
+        effect = replace(effect, value=effect.value / size, interval=interval)
     verdict = _verdict(rule, change, rule.margin)
     return Finding(metric.name, verdict, effect, rule.margin, base.value, candidate.value)
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator
+from typing import Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from mobilebench.errors import did_you_mean
 
@@ -30,8 +40,10 @@ TASKS = (
     "own",
 )
 
-#: The keys that ask for accuracy.
-REQUIREMENTS = ("min_accuracy", "max_accuracy_loss")
+#: The keys that ask for quality: those of accuracy, and those of whatever scores a task first.
+OF_ACCURACY = ("min_accuracy", "max_accuracy_loss")
+OF_QUALITY = ("min_quality", "max_quality_loss")
+REQUIREMENTS = (*OF_ACCURACY, *OF_QUALITY)
 
 
 class ModelSpec(BaseModel):
@@ -59,6 +71,9 @@ class ModelSpec(BaseModel):
         data_for: the source that the data were made for, where that is another one; a suite sets
             it for its ready files.
         max_accuracy_loss: how much less than the baseline's it may be, as 0.005 for half a point.
+        min_quality: the worst value that a variant may have of the first metric of its task, in
+            that metric's unit: the least mIoU (0.8 for 80 %), the largest mean absolute error.
+        max_quality_loss: how much worse than the baseline's it may be, in the same unit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +91,18 @@ class ModelSpec(BaseModel):
     data_for: str | None = None
     min_accuracy: float | None = Field(None, strict=True)
     max_accuracy_loss: float | None = Field(None, strict=True)
+    min_quality: float | None = Field(None, allow_inf_nan=False)
+    max_quality_loss: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Self:
+        asked = [key for key in REQUIREMENTS if getattr(self, key) is not None]
+        if {*asked} & {*OF_ACCURACY} and {*asked} & {*OF_QUALITY}:
+            raise ValueError(
+                f"{asked[0]} and {asked[-1]} ask for two measures of one model: keep either the "
+                "keys of accuracy or those of quality"
+            )
+        return self
 
     @field_validator("task")
     @classmethod
@@ -90,7 +117,7 @@ class ModelSpec(BaseModel):
     def _of_the_only_input(cls, shapes: object) -> object:
         return {"": shapes} if isinstance(shapes, list | tuple) else shapes
 
-    @field_validator(*REQUIREMENTS)
+    @field_validator(*OF_ACCURACY)
     @classmethod
     def _is_share(cls, share: float | None, info: ValidationInfo) -> float | None:
         # No samples can show an accuracy of 1, or that nothing at all is lost.

@@ -77,7 +77,11 @@ class StoredSuite(_Verbatim):
 
 
 class StoredModel(_Part):
-    """A model of the suite, and the accuracy that is required of its variants (shares)."""
+    """A model of the suite, and the accuracy that is required of its variants (shares).
+
+    ``min_quality`` and ``max_quality_loss`` are of the first metric of its task, in that one's
+    unit.
+    """
 
     name: str
     source: str = ""
@@ -85,6 +89,8 @@ class StoredModel(_Part):
     baseline: str
     min_accuracy: float | None = None
     max_accuracy_loss: float | None = None
+    min_quality: float | None = None
+    max_quality_loss: float | None = None
 
 
 class StoredDataset(_Part):

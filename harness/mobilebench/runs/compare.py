@@ -16,7 +16,7 @@ from mobilebench.analysis import estimates
 from mobilebench.analysis.comparability import Refusal, differences, setting
 from mobilebench.analysis.estimates import Estimate, Interval
 from mobilebench.errors import BadInputError
-from mobilebench.metrics import Metric, metric_named, registry
+from mobilebench.metrics import Metric, Score, metric_named, registry
 from mobilebench.records.key import Key
 from mobilebench.records.run import StoredDataset
 from mobilebench.runs.summaries import summary_of
@@ -70,7 +70,7 @@ class StoredComparison:
         """
         import pandas as pd
 
-        known = registry().items()
+        known = [(name, m) for name, m in registry().items() if name not in self._left_out]
         columns = ["model", "recipe", "device", "runtime", "run", "artifact_sha256",
                    *(metric.column for _, metric in known), "metric", "change", "change_low",
                    "change_high", "note"]  # fmt: skip
@@ -85,8 +85,24 @@ class StoredComparison:
         return pd.DataFrame(rows, columns=columns)
 
     def as_json(self) -> dict[str, Any]:
-        """For a machine."""
-        return asdict(self)
+        """For a machine; without the metrics of other tasks than these."""
+        left_out = self._left_out
+        found = asdict(self)
+        for row in found["rows"]:
+            for entry in row["entries"]:
+                estimates = entry["estimates"].items()
+                entry["estimates"] = {n: e for n, e in estimates if n not in left_out}
+        return found
+
+    @property
+    def _left_out(self) -> frozenset[str]:
+        """The occasional metrics that no run has a value of."""
+        entries = [entry for row in self.rows for entry in row.entries]
+        return frozenset(
+            name
+            for name, metric in registry().items()
+            if metric.occasional and all(e.estimates[name].value is None for e in entries)
+        )
 
 
 def compare(paths: Sequence[Path], metric: str = "latency") -> StoredComparison:
@@ -139,6 +155,8 @@ class _Stored:
     trials: tuple[float, ...]
     dataset: StoredDataset | None
     disturbed: bool
+    samples: str
+    invalid: str
 
 
 def _variants(folder: RunFolder, metric: Metric) -> dict[Key, _Stored]:
@@ -161,6 +179,8 @@ def _variants(folder: RunFolder, metric: Metric) -> dict[Key, _Stored]:
                 tuple(value for _, value in v.blocks[metric.name]),
                 datasets.get((c.model, v.recipe)),
                 v.load.withholds and metric.kind == "latency" and metric.disturbed_by_load,
+                v.answers.digest if v.answers else "",
+                v.invalid,
             )
     return found
 
@@ -181,7 +201,9 @@ def _entry(run: str, variant: _Stored, base: _Stored | None, metric: Metric) -> 
     if base is not None:
         if base.artifact == variant.artifact:
             notes.append("the same file")
-        if base.disturbed or variant.disturbed:
+        if (base.invalid or variant.invalid) and metric.kind != "artifact":
+            change = Estimate.missing("the answers of one of both are not its file's")
+        elif base.disturbed or variant.disturbed:
             change = Estimate.missing(f"load disturbed the {metric.words} of one of both")
             notes.append("disturbed by load: no difference is claimed")
         else:
@@ -190,6 +212,10 @@ def _entry(run: str, variant: _Stored, base: _Stored | None, metric: Metric) -> 
             notes.append(_weigh(metric, base.estimates[metric.name], value))
         if base.estimates["accuracy"].value is not None and base.dataset != variant.dataset:
             notes.append("accuracy of other samples")
+        elif _other_samples(base, variant):
+            notes.append("answers to other samples")
+        if variant.invalid:
+            notes.append("INVALID: its answers are not its file's")
     return Entry(run, variant.artifact, variant.estimates, change, "; ".join(notes))
 
 
@@ -200,13 +226,33 @@ def _change(metric: Metric, variant: _Stored, base: _Stored) -> Estimate:
     own, first = variant.estimates[metric.name], base.estimates[metric.name]
     if own.value is None or first.value is None:
         return Estimate.missing(own.reason or first.reason)
-    if metric.unit == "share":
-        same = base.dataset == variant.dataset
-        rights = (round(own.value * own.n), own.n, round(first.value * first.n), first.n)
-        return estimates.difference(*rights) if same else Estimate.missing("it is of other samples")
+    if metric.unit in ("share", "dB"):
+        return _difference(metric, variant, base)
+    if metric.is_quality and _other_samples(base, variant):
+        return Estimate.missing("it is of other samples")
     if not first.value:
         return Estimate.missing("the first run's is 0")
-    return Estimate(own.value / first.value - 1, n=1)
+    return Estimate((own.value - first.value) / abs(first.value), n=1)
+
+
+def _difference(metric: Metric, variant: _Stored, base: _Stored) -> Estimate:
+    """Of what is no multiple of anything: two shares, two ratios of powers."""
+    own, first = variant.estimates[metric.name], base.estimates[metric.name]
+    assert own.value is not None
+    assert first.value is not None
+    if metric.kind == "outputs" and _other_samples(base, variant):
+        return Estimate.missing("it is of other samples")
+    if isinstance(metric.read, Score) and metric.read.counted:
+        rights = (round(own.value * own.n), own.n, round(first.value * first.n), first.n)
+        return estimates.difference(*rights)
+    return Estimate(own.value - first.value, n=min(own.n, first.n))
+
+
+def _other_samples(base: _Stored, variant: _Stored) -> bool:
+    """Whether they answered other samples; older runs know only the data's name and hash."""
+    if base.samples and variant.samples:
+        return base.samples != variant.samples
+    return base.dataset != variant.dataset
 
 
 def _relative(ratio: Estimate) -> Estimate:

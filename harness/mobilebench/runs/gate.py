@@ -19,7 +19,9 @@ from mobilebench.records.gate import Gate, Pair, PairNoise
 from mobilebench.records.run import Run
 from mobilebench.runs import calibrate, gate_interface, pair
 from mobilebench.runs import run as runs
+from mobilebench.runs.descent import of_one_model
 from mobilebench.runs.plan import measured_kinds
+from mobilebench.runs.summaries import loader
 from mobilebench.runs.verdict import VERDICT, GateResult, document
 from mobilebench.store.folder import MANIFEST, RunFolder
 from mobilebench.suite.policy import Policy, stored_policy
@@ -138,7 +140,15 @@ def judge(folder: RunFolder) -> GateResult:
     run = folder.run()
     gate = _gate_of(run, folder.path)
     policy, unknown = _policy_of(gate, folder.path)
-    comparisons = verdicts.judge(run, gate, folder.trials(), folder.samples(), policy)
+    comparisons = verdicts.judge(
+        run,
+        gate,
+        folder.trials(),
+        folder.samples(),
+        policy,
+        loader(folder),
+        lambda compared: of_one_model(folder, run, compared),
+    )
     load = disturbance.described(run, folder.trials())
     warnings = _warnings(run, comparisons)
     if tolerated := disturbance.tolerated(load):
@@ -155,6 +165,7 @@ def judge(folder: RunFolder) -> GateResult:
         gate.looks,
         tuple(warnings),
         disturbed=disturbance.banners(run, load),
+        speed_only=policy.is_speed_only,
     )
 
 

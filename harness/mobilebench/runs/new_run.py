@@ -58,6 +58,8 @@ def new_run(
                 baseline=baselines[model.name],
                 min_accuracy=model.min_accuracy,
                 max_accuracy_loss=model.max_accuracy_loss,
+                min_quality=model.min_quality,
+                max_quality_loss=model.max_quality_loss,
             )
             for model in suite.models
         ),

@@ -207,7 +207,7 @@ def _ensure_judged(suite: Suite, outcome: Outcome) -> None:
         made = [artifact for artifact in outcome.artifacts if artifact.model == model.name]
         if key and made and not any(artifact.evaluation for artifact in made):
             raise BadInputError(
-                f"model {model.name!r} asks for {key}, and without labelled data its accuracy "
+                f"model {model.name!r} asks for {key}, and without labelled data its quality "
                 "cannot be measured: give it data to evaluate it on, or leave that key out"
             )
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from mobilebench import crash
 from mobilebench.analysis import gating, units
+from mobilebench.analysis.gate_finding import Finding
 from mobilebench.analysis.gating import Verdict
-from mobilebench.analysis.verdicts import Comparison, Finding
+from mobilebench.analysis.verdicts import Comparison
 from mobilebench.metrics import registry
 from mobilebench.records.gate import Look
 from mobilebench.text import plain
@@ -38,6 +39,7 @@ class GateResult:
             the disk full.
         fault: whether that is an unexpected exception of MobileBench itself.
         disturbed: what must be read first: others' load disturbed the latency.
+        speed_only: whether time and size are all that was asked: nothing is said of the answers.
     """
 
     run: str
@@ -48,6 +50,7 @@ class GateResult:
     invalid: str = ""
     fault: bool = False
     disturbed: tuple[str, ...] = ()
+    speed_only: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -72,7 +75,8 @@ class GateResult:
 
     def _repr_html_(self) -> str:
         """The verdict for a notebook: a table for each comparison, and the warnings."""
-        said = [f"<p><b>{escape(str(self.verdict))}</b> {escape(plain(self.invalid))}</p>"]
+        head = f"{scope(self)}{plain(self.invalid)}"
+        said = [f"<p><b>{escape(str(self.verdict))}</b> {escape(head)}</p>"]
         said += [f"<p><b>{escape(plain(text))}</b></p>" for text in self.disturbed]
         for comparison in self.comparisons:
             heads = "".join(f"<th>{name}</th>" for name in COLUMNS)
@@ -93,19 +97,26 @@ COLUMNS = ("metric", "verdict", "baseline", "candidate", "change", "interval", "
 NOT_JUDGED = "not judged"
 
 
+def scope(result: GateResult) -> str:
+    """What a headline says before all else of a gate that looked at no answers."""
+    return "Speed and size only, answers not judged. " if result.speed_only else ""
+
+
 def headline(result: GateResult) -> str:
     """The verdict in one line, with whatever did not pass."""
+    verdict = f"{result.verdict}{' (speed and size only)' if result.speed_only else ''}"
     if result.invalid:
-        return f"{result.verdict}: {plain(result.invalid)}"
+        return f"{verdict}: {plain(result.invalid)}"
     said = [
         sentence(finding)
         for comparison in result.comparisons
         for finding in comparison.findings
         if finding.verdict == result.verdict
         and (result.verdict != Verdict.PASS or finding.p_pass is not None)
+        and not (finding.verdict == Verdict.PASS and finding.effect.value is None)
     ]
     more = f"; and {len(said) - 2} more" if len(said) > 2 else ""
-    return f"{result.verdict}: {'; '.join(said[:2])}{more}" if said else str(result.verdict)
+    return f"{verdict}: {'; '.join(said[:2])}{more}" if said else verdict
 
 
 def document(result: GateResult) -> dict[str, Any]:
@@ -119,6 +130,7 @@ def document(result: GateResult) -> dict[str, Any]:
         "verdict": result.verdict,
         "exit_code": result.exit_code,
         "invalid": result.invalid,
+        **({"speed_only": True} if result.speed_only else {}),
         "run": result.run,
         "folder": str(result.folder) if result.folder.is_dir() else None,
         "looks": [asdict(look) for look in result.looks],
@@ -198,6 +210,8 @@ def _interval(finding: Finding) -> str:
 
 
 def _margin(finding: Finding) -> str:
+    if not registry()[finding.metric].judged:
+        return _MISSING  # its limits are no change's: the reason has them
     margin = finding.margin if _counts(finding) else 100 * finding.margin
     return f"{margin:.3g}{_unit(finding, margin)}"
 
@@ -208,7 +222,11 @@ def _counts(finding: Finding) -> bool:
 
 
 def _number(finding: Finding, value: float) -> str:
-    if _counts(finding):
+    if finding.scale == "dB":
+        text = f"{value:+.1f}"
+    elif finding.scale == "value":
+        text = f"{value:+.4g}"
+    elif _counts(finding):
         text = f"{value:+g}"
     else:
         text = f"{100 * value:+.1f}" if abs(value) < 10 else f"{100 * value:+.0f}"
@@ -216,8 +234,8 @@ def _number(finding: Finding, value: float) -> str:
 
 
 def _unit(finding: Finding, shown: float = 0) -> str:
-    if finding.scale == "ratio":
-        return " %"
+    if finding.scale in ("ratio", "dB", "value"):
+        return {"ratio": " %", "dB": " dB", "value": ""}[finding.scale]
     return _noun(registry()[finding.metric].noun if _counts(finding) else "points", shown)
 
 

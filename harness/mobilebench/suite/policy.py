@@ -9,6 +9,8 @@ TOML in, validated objects out; a table for each metric that the registry has a 
     missing = "fail"
     [memory]
     enabled = false
+    [answers]
+    pass_db = 25             # without labels, by the similarity of the answers
 """
 
 from __future__ import annotations
@@ -17,14 +19,17 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from mobilebench import metrics
 from mobilebench.errors import BadInputError
 from mobilebench.explain import explain_document
 from mobilebench.metrics import Metric
+
+#: The table that is no metric's.
+ANSWERS = "answers"
 
 Missing = Literal["ignore", "inconclusive", "fail"]
 Direction = Literal["lower", "higher"]
@@ -60,17 +65,56 @@ class MetricPolicy(DifferencePolicy):
     floor: float = Field(0.0, ge=0, allow_inf_nan=False)
 
 
+class AnswersPolicy(BaseModel):
+    """How answers are judged where no labels say how good they are, and what counts as the same.
+
+    Attributes:
+        enabled: whether answers are judged at all: by quality, or else by similarity. If not, time
+            and size are all that is asked, and every output says so.
+        pass_db: answers that are at least so similar to the baseline's pass (dB).
+        fail_db: those that are less similar fail, where both files are of one model; between
+            the two neither is shown.
+        parity_db: the least parity of a device's answers with the file's reference answers; None:
+            what the file's arithmetic and the accelerator are allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+    pass_db: float = Field(20.0, allow_inf_nan=False)
+    fail_db: float = Field(10.0, allow_inf_nan=False)
+    parity_db: float | None = Field(None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.fail_db > self.pass_db:
+            raise ValueError(f"fail_db is at most pass_db, and {self.fail_db:g} is more")
+        return self
+
+
 @dataclass(frozen=True)
 class Policy(Mapping[str, MetricPolicy]):
     """What the gate looks at, by metric; without anything, all that the registry has a policy for.
 
     Attributes:
         rules: what each metric must keep to.
+        answers: how answers are judged; None in gates of older versions, which kept none.
     """
 
     rules: Mapping[str, MetricPolicy] = field(
         default_factory=lambda: {name: _default(m) for name, m in metrics.judged().items()}
     )
+    answers: AnswersPolicy | None = field(default_factory=AnswersPolicy)
+
+    @property
+    def is_speed_only(self) -> bool:
+        """Whether time and size are all that is asked."""
+        return self.answers is not None and not self.answers.enabled
+
+    def speed_only(self) -> Policy:
+        """The same policy without answers: neither quality nor similarity is judged."""
+        answers = (self.answers or AnswersPolicy()).model_copy(update={"enabled": False})
+        return Policy(_without_quality(self.rules), answers)
 
     def __getitem__(self, metric: str) -> MetricPolicy:
         """The rule of a metric; KeyError if it is not judged."""
@@ -87,7 +131,8 @@ class Policy(Mapping[str, MetricPolicy]):
     def document(self) -> dict[str, dict[str, Any]]:
         """The policy as plain values, as a document has it."""
         registry = metrics.registry()
-        return {name: _table(rule, registry[name]) for name, rule in self.items()}
+        found = {name: _table(rule, registry[name]) for name, rule in self.items()}
+        return found if self.answers is None else {**found, ANSWERS: self.answers.model_dump()}
 
 
 def read_policy(path: Path | None) -> Policy:
@@ -136,21 +181,33 @@ def validate(document: Mapping[str, Any], origin: str) -> Policy:
                 f"{origin}: {name}.margin is a share, at most 1: "
                 f"write 0.03 for 3 % (got {rule.margin:g})"
             )
-    return Policy(policy)
+    answers: AnswersPolicy = getattr(read, ANSWERS)
+    found = Policy(policy, answers)
+    return found if answers.enabled else found.speed_only()
 
 
 def stored_policy(document: Mapping[str, Any], origin: str) -> tuple[Policy, tuple[str, ...]]:
     """The policy that a run was judged by, and its metrics that are not known here.
 
-    A metric that came later is not in it, and is not judged.
+    A metric that came later is not in it, and is not judged; answers likewise.
 
     Raises:
         BadInputError: it is damaged.
     """
     known = Policy()
-    whole = validate({name: table for name, table in document.items() if name in known}, origin)
+    readable = {*known, ANSWERS}
+    whole = validate({name: table for name, table in document.items() if name in readable}, origin)
     policy = {name: whole[name] for name in document if name in whole}
-    return Policy(policy), tuple(name for name in document if name not in known)
+    answers = whole.answers if ANSWERS in document else None
+    return Policy(policy, answers), tuple(name for name in document if name not in readable)
+
+
+def _without_quality(rules: Mapping[str, MetricPolicy]) -> dict[str, MetricPolicy]:
+    known = metrics.registry()
+    return {
+        name: rule.model_copy(update={"enabled": False}) if known[name].is_quality else rule
+        for name, rule in rules.items()
+    }
 
 
 def _default(metric: Metric) -> MetricPolicy:
@@ -166,7 +223,7 @@ def _table(rule: MetricPolicy, metric: Metric) -> dict[str, Any]:
 
 def _document_model() -> type[BaseModel]:
     """A document's model: a table a metric, without a floor where differences are judged."""
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {ANSWERS: (AnswersPolicy, AnswersPolicy())}
     for name, metric in metrics.judged().items():
         table = MetricPolicy if metric.scale == "ratio" else DifferencePolicy
         fields[name] = (table, table.model_validate(_table(_default(metric), metric)))

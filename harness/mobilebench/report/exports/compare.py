@@ -28,7 +28,7 @@ ADVICE = (
 )
 _MISSING = "—"
 _RUN_WIDTH = 25
-#: Shown beside the metric that runs are compared by.
+#: Shown beside the metric that runs are compared by, and whatever else scores their answers.
 _BESIDE = ("size", "accuracy")
 
 
@@ -45,7 +45,7 @@ def terminal(comparison: StoredComparison) -> RenderableType:
             header_style="dim",
         )
         table.add_column("run", overflow="fold", min_width=_RUN_WIDTH)
-        beside = [m for m in _beside(metric) if m.name == "size" or _is_measured(m, row)]
+        beside = [m for m in _beside(metric, [row]) if m.name == "size" or _is_measured(m, row)]
         for column in (metric.words, "change", *(m.words for m in beside)):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("note", overflow="fold")
@@ -63,16 +63,17 @@ def terminal(comparison: StoredComparison) -> RenderableType:
 def html(comparison: StoredComparison) -> str:
     """The comparison as one page that needs nothing but itself."""
     metric = registry()[comparison.metric]
+    beside = _beside(metric, comparison.rows)
     return page(
         "compare.html.jinja",
         comparison=comparison,
         metric=metric,
-        beside=_beside(metric),
+        beside=beside,
         words=words_of(metric),
         rows=[
             {
                 "title": title(row),
-                "entries": [_shown(entry, metric, _reach(row)) for entry in row.entries],
+                "entries": [_shown(entry, metric, beside, _reach(row)) for entry in row.entries],
             }
             for row in comparison.rows
         ],
@@ -88,7 +89,9 @@ def _reach(row: Row) -> float:
     return 1.15 * max(ends, default=0) or 1.0
 
 
-def _shown(entry: Entry, metric: Metric, reach: float) -> dict[str, object]:
+def _shown(
+    entry: Entry, metric: Metric, beside: Sequence[Metric], reach: float
+) -> dict[str, object]:
     """What the page shows of one run."""
     notes = entry.note.split("; ")
     worse, better = words_of(metric)
@@ -101,15 +104,20 @@ def _shown(entry: Entry, metric: Metric, reach: float) -> dict[str, object]:
         "note": "; ".join(note for note in notes if note != word),
         "value": value(metric, entry.estimates[metric.name]),
         "change": change(metric, entry.change),
-        "beside": [value(m, entry.estimates[m.name])[0] for m in _beside(metric)],
+        "beside": [value(m, entry.estimates[m.name])[0] for m in beside],
         "drawing": drawing(
             entry.change, None, 1 if metric.direction == "lower" else -1, reach=reach
         ),
     }
 
 
-def _beside(metric: Metric) -> list[Metric]:
-    return [registry()[name] for name in _BESIDE if name != metric.name]
+def _beside(metric: Metric, rows: Sequence[Row]) -> list[Metric]:
+    """What is shown beside it: the size, and the metrics that score the answers."""
+    scores = [
+        m for m in registry().values() if m.is_quality and any(_is_measured(m, r) for r in rows)
+    ]
+    names = ("size", *(m.name for m in scores)) if scores else _BESIDE
+    return [registry()[name] for name in names if name != metric.name]
 
 
 def _is_measured(metric: Metric, row: Row) -> bool:
@@ -139,11 +147,12 @@ def change(metric: Metric, estimate: Estimate) -> tuple[str, str]:
     """A change in percent and its interval, as texts; empty where there is none."""
     if estimate.value is None:
         return "", ""
-    unit = "points" if metric.unit == "share" else "%"
+    unit = {"share": "points", "dB": "dB"}.get(metric.unit, "%")
+    number = (lambda x: units.points(x / 100)) if unit == "dB" else units.points
     interval = estimate.interval
-    texts = [units.points(x) for x in (interval.low, interval.high)] if interval else []
+    texts = [number(x) for x in (interval.low, interval.high)] if interval else []
     return (
-        f"{units.points(estimate.value)} {unit}",
+        f"{number(estimate.value)} {unit}",
         f"{texts[0]} to {texts[1]} {unit}" if texts else "",
     )
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mobilebench.analysis.gating import Verdict
-from mobilebench.runs.verdict import COLUMNS, NOT_JUDGED, headline, row, sentence, title
+from mobilebench.runs.verdict import COLUMNS, NOT_JUDGED, headline, row, scope, sentence, title
 from mobilebench.text import markdown, plain
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def summary(result: GateResult) -> str:
     """All findings, a line each, in plain text."""
     lines = [f"! {said}" for said in result.disturbed]
     lines += [headline(result)] if result.invalid else []
+    if result.speed_only and not result.invalid:
+        lines.append(scope(result).strip())
     for comparison in result.comparisons:
         lines.append(f"{comparison.verdict}  {title(comparison)}")
         lines += [f"  {f.verdict or NOT_JUDGED:<13}{sentence(f)}" for f in comparison.findings]
@@ -40,7 +42,8 @@ def junit(result: GateResult) -> str:
     skipped; what passed has its numbers as the case's output, and a suite what must not be read
     into it.
     """
-    root = ElementTree.Element("testsuites", name="mobilebench gate")
+    only = " (speed and size only)" if result.speed_only else ""
+    root = ElementTree.Element("testsuites", name=f"mobilebench gate{only}")
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     for comparison in result.comparisons:
         suite = ElementTree.SubElement(root, "testsuite", name=plain(title(comparison)))
@@ -63,7 +66,8 @@ def junit(result: GateResult) -> str:
                 )
                 element.text = said
                 counts["errors" if invalid else "failures"] += 1
-        if said := "\n".join(map(plain, (*result.disturbed, *result.warnings))):
+        heads = (scope(result).strip(),) if result.speed_only else ()
+        if said := "\n".join(map(plain, (*heads, *result.disturbed, *result.warnings))):
             ElementTree.SubElement(suite, "system-out").text = said
         for key, count in counts.items():
             suite.set(key, str(count))
@@ -82,7 +86,8 @@ def junit(result: GateResult) -> str:
 
 def github(result: GateResult) -> str:
     """A summary in GitHub's Markdown: the verdict, then a table for each comparison."""
-    lines = [f"## {_MARKS[result.verdict]} {result.verdict}: mobilebench gate", ""]
+    only = " (speed and size only)" if result.speed_only else ""
+    lines = [f"## {_MARKS[result.verdict]} {result.verdict}{only}: mobilebench gate", ""]
     lines += [f"> **{markdown(said)}**\n" for said in result.disturbed]
     if result.invalid:
         lines += [markdown(result.invalid), ""]
@@ -127,6 +132,7 @@ def terminal(result: GateResult) -> RenderableType:
         ]
         parts += [Text(), table, *notes]
     parts += [Text.assemble(("! ", "yellow"), plain(warning)) for warning in result.warnings]
-    why = f": {plain(result.invalid)}" if result.invalid else ""
+    only = " (speed and size only)" if result.speed_only else ""
+    why = f"{only}: {plain(result.invalid)}" if result.invalid else only
     parts += [Text(), Text.assemble((str(result.verdict), _STYLES[result.verdict]), why)]
     return Group(*parts)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from mobilebench.analysis.estimates import Estimate
     from mobilebench.analysis.summary import Comparison, Variant
+    from mobilebench.metrics import Metric
 
 #: What a picture draws at most; more would be neither readable nor small. With more points than
 #: labels, only the front and the baseline are numbered.
@@ -46,24 +47,47 @@ _LOGARITHMIC = 8
 
 @dataclass(frozen=True)
 class _Axis:
-    """A quantity to plot: how to get it, what to call it, and whether more is better."""
+    """A quantity to plot: how to get it, what to call it, and whether more is better.
+
+    ``is_quality``: it is one of the answers, whose axis is never logarithmic.
+    """
 
     name: str
     get: Callable[[Variant], Estimate]
-    units: tuple[tuple[str, float], ...] | None
+    units: tuple[tuple[str, float], ...]
     more_is_better: bool = False
+    is_quality: bool = False
 
 
 _LATENCY = _Axis("Latency", lambda v: v["latency"], units.TIME_UNITS)
 _SIZE = _Axis("File size", lambda v: v["size"], units.SIZE_UNITS)
-_ACCURACY = _Axis("Accuracy", lambda v: v["accuracy"], None, more_is_better=True)
+_SIMILARITY = _Axis(
+    "Similarity to the baseline",
+    lambda v: v["similarity"],
+    units.MULTIPLES["dB"],
+    more_is_better=True,
+    is_quality=True,
+)
+
+
+def _quality(metric: Metric) -> _Axis:
+    return _Axis(
+        metric.title,
+        lambda v: v[metric.name],
+        units.MULTIPLES[metric.unit],
+        metric.direction == "higher",
+        is_quality=True,
+    )
 
 
 def pictures(comparison: Comparison) -> list[Picture]:
     """The pictures that a comparison has data for; none where nothing was measured."""
-    pairs = [(_LATENCY, _ACCURACY), (_SIZE, _ACCURACY)]
-    if all(v["accuracy"].value is None for v in comparison.variants):
+    quality = _quality(comparison.quality)
+    pairs = [(_LATENCY, quality), (_SIZE, quality)]
+    if not comparison.is_scored:
         pairs = [(_SIZE, _LATENCY)]
+        if any(v["similarity"].value is not None for v in comparison.variants):
+            pairs.append((_SIZE, _SIMILARITY))
     with mpl.rc_context(STYLE):
         found = [*(_scatter(comparison, x, y) for x, y in pairs), _strips(comparison)]
     return [picture for picture in found if picture is not None]
@@ -81,14 +105,14 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
     front = {
         number
         for (number, v), mark in zip(numbered, marks, strict=True)
-        if mark and v.requirement != "missed"
+        if mark and v.requirement != "missed" and not v.invalid
     }
     # What stands out first, so that the limits cut off the rest.
     numbered.sort(key=lambda item: (not item[1].is_baseline, item[0] not in front, item[0]))
     shown = numbered[:MOST_POINTS]
     crowded = len(shown) > MOST_LABELS
 
-    title = f"{y.name} against {x.name.lower()}"
+    title = f"{y.name} against {x.name[0].lower()}{x.name[1:]}"
     figure = Figure(figsize=(5.2, 3.9), layout="constrained")
     axes = figure.add_subplot()
     factor_x, factor_y = (
@@ -107,7 +131,7 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
         if not crowded or number in front or variant.is_baseline:
             _bars(axes, variant, number in front, at, factors)
         _point(axes, variant, number in front, at, factors)
-    requirement = _requirement(comparison) if y is _ACCURACY else None
+    requirement = _requirement(comparison) if y.is_quality and comparison.is_scored else None
     if requirement is not None:
         axes.axhline(requirement / factor_y, color=VERMILLION, lw=1, ls=(0, (1, 2)), zorder=1)
     axes.margins(0.09, 0.12)
@@ -120,9 +144,14 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
         "Bars: 95 % intervals."
     )
     if requirement is not None:
-        caption += f" Dotted: the least accuracy that was asked for, {_percent(requirement)}."
+        metric = comparison.quality
+        word = "least" if metric.direction == "higher" else "most"
+        asked = _percent(requirement) if metric.unit == "share" else f"{requirement:.4g}"
+        caption += f" Dotted: the {word} {metric.words} that was asked for, {asked}."
     if _LATENCY in (x, y) and any(v.disturbed for _, v in numbered):
         caption += " Variants disturbed by load are never blue."
+    if any(v.invalid for _, v in numbered):
+        caption += " What is INVALID is never blue."
     if dropped > 0:
         caption += f" {dropped} variants off the front are not drawn."
     if crowded:
@@ -131,14 +160,18 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
 
 
 def _costs(variant: Variant, x: _Axis, y: _Axis) -> list[float | None]:
-    """What it costs along both axes; a latency that load disturbed beats no other."""
+    """What it costs along both axes; what is invalid or disturbed by load beats no other."""
     return [
-        None if axis is _LATENCY and variant.disturbed else _cost(variant, axis) for axis in (x, y)
+        None
+        if variant.invalid or (axis is _LATENCY and variant.disturbed)
+        else _cost(variant, axis)
+        for axis in (x, y)
     ]
 
 
 def _requirement(comparison: Comparison) -> float | None:
-    base = next((v["accuracy"].value for v in comparison.variants if v.is_baseline), None)
+    name = comparison.quality.name
+    base = next((v[name].value for v in comparison.variants if v.is_baseline), None)
     return comparison.requirement.level(base)
 
 
@@ -155,15 +188,12 @@ def _prepare(axes: Axes, axis: _Axis, variants: Sequence[Variant], along: str) -
     """Labels and scales one axis; returns what to divide values by."""
     values = sorted(v for v in (axis.get(variant).value for variant in variants) if v is not None)
     side = axes.xaxis if along == "x" else axes.yaxis
-    if axis.units is None:
-        name, factor = "%", 0.01
-    else:
-        name, factor = units.unit_for(values[len(values) // 2], axis.units)
-    if axis.units is not None and values[0] > 0 and values[-1] / values[0] > _LOGARITHMIC:
+    name, factor = units.unit_for(values[len(values) // 2], axis.units)
+    if not axis.is_quality and values[0] > 0 and values[-1] / values[0] > _LOGARITHMIC:
         (axes.set_xscale if along == "x" else axes.set_yscale)("log")
         _logarithmic(side, values[0], values[-1])
         name += ", logarithmic"
-    side.set_label_text(f"{axis.name} ({name})")
+    side.set_label_text(f"{axis.name} ({name})" if name else axis.name)
     axes.grid(True, axis="both")
     axes.set_axisbelow(True)
     return factor

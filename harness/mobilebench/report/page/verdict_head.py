@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from mobilebench.analysis.gating import Verdict
 from mobilebench.report.figures.effect import drawing
 from mobilebench.runs import verdict as gate_verdict
+from mobilebench.runs.verdict import scope
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from mobilebench.analysis.verdicts import Finding
+    from mobilebench.analysis.gate_finding import Finding
     from mobilebench.runs.verdict import GateResult
 
 #: What each verdict means, for who reads no manual; the metrics that have it follow.
@@ -21,7 +22,8 @@ _MEANINGS = {
     Verdict.PASS: "Shown to be not worse than the margins allow",
     Verdict.FAIL: "Shown to be worse than the margin",
     Verdict.INCONCLUSIVE: "Too noisy, or too little known, to show either",
-    Verdict.INVALID: "Not judged: a trial failed, or a file could not be made",
+    Verdict.INVALID: "Not judged: a trial failed, a file could not be made, or the device computes "
+    "something else than a file says",
 }
 
 
@@ -66,7 +68,7 @@ def head(result: GateResult, policy: Mapping[str, Any], said: Sequence[str] = ()
     looks = ", then after ".join(f"{look.blocks} at {look.alpha:g}" for look in result.looks)
     return Head(
         str(result.verdict),
-        result.invalid or _sentence(result),
+        f"{scope(result)}{result.invalid or _sentence(result)}",
         tuple(
             _Comparison(
                 gate_verdict.title(comparison),

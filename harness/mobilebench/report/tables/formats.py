@@ -52,9 +52,13 @@ def _markdown(heading: str, grid: Grid) -> str:
     rows = []
     for number, variant in enumerate(grid.variants):
         name = markdown(variant.recipe) + (" (baseline)" if variant.is_baseline else "")
+        name += " **INVALID**" if variant.invalid else ""
         rows.append([name, *(_markdown_cell(c.cells[number]) for c in grid.columns)])
     failed = [
-        f"- **{markdown(v.recipe)}**: {markdown(v.failure)}" for v in grid.variants if v.failure
+        f"- **{markdown(v.recipe)}**: {markdown(why)}"
+        for v in grid.variants
+        for why in (v.failure, v.invalid and f"INVALID: {v.invalid}")
+        if why
     ]
     lines = [f"### {markdown(heading)}", "", *_pipes(headings, rows), "", *failed]
     return "\n".join(lines).rstrip() + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from mobilebench.analysis import requirement, units
+from mobilebench.analysis import units
 from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.summary import Comparison, Variant
 from mobilebench.analysis.sustained import MINUTE_NS
@@ -25,8 +25,8 @@ class Cell:
     """What one place of the table shows.
 
     ``detail`` is the interval; ``reason`` says why there is no text or no interval; ``value`` is
-    the number in base units, for sorting; ``below`` marks an accuracy that is shown to miss its
-    requirement. What misses it is the ``best`` of no column.
+    the number in base units, for sorting; ``below`` marks a quality that is shown to miss its
+    requirement. What misses it is the ``best`` of no column, and neither is what is invalid.
     """
 
     text: str = MISSING
@@ -78,7 +78,7 @@ _Get = Callable[[Variant], Estimate]
 def comparison_grid(comparison: Comparison) -> Grid:
     """The main table; a column that no variant has a value for is left out."""
     rows = comparison.variants
-    columns = _metric_columns(rows, "main")
+    columns = _metric_columns(comparison, "main")
     return Grid(rows, tuple(c for c in columns if _any(c)))
 
 
@@ -91,38 +91,48 @@ def details_grid(comparison: Comparison) -> Grid:
         _counts("Inferences", rows, lambda v: v.latency.samples or None),
         _plain_shares("Outliers", rows, lambda v: v.latency.outliers),
         _plain_shares("Drift", rows, lambda v: v.latency.drift),
-        *_metric_columns(rows, "details"),
+        *_metric_columns(comparison, "details"),
         Column("Delegated", "nodes", tuple(_delegated(v) for v in rows)),
     ]
     return Grid(rows, tuple(c for c in columns if _any(c)))
 
 
-def _metric_columns(rows: Sequence[Variant], table: str) -> list[Column]:
+def _metric_columns(comparison: Comparison, table: str) -> list[Column]:
     """The metrics of a table, and how they compare with the baseline's."""
-    columns = []
+    rows, columns = comparison.variants, []
     for metric, change in with_changes():
-        if metric.table != table:
+        if _table_of(metric, comparison) != table:
             continue
         if change is None:
-            columns.append(_metric_column(metric, rows))
+            columns.append(_metric_column(metric, comparison))
         elif change.title:
             columns.append(_change_column(metric, change, rows))
     return columns
 
 
-def _metric_column(metric: Metric, rows: Sequence[Variant]) -> Column:
+def _table_of(metric: Metric, comparison: Comparison) -> str:
+    """Of a task's metrics the first is in the main table, the others are details."""
+    secondary = metric.is_quality and metric.table == "main" and metric != comparison.quality
+    return "details" if secondary else metric.table
+
+
+def _metric_column(metric: Metric, comparison: Comparison) -> Column:
     """A metric's values; only the main table marks the best."""
+    rows = comparison.variants
     found = [v[metric.name] for v in rows]
     best: Callable[[list[float]], float] = min if metric.direction == "lower" else max
-    mark = best if metric.table == "main" and _ranks(metric, rows) else None
+    # How alike answers are is a likeness to something, and no merit.
+    ranked = metric.table == "main" and (metric.is_quality or metric.kind != "outputs")
+    mark = best if ranked and _ranks(metric, rows) else None
     if metric.unit == "share":
         unit, text = "%", _share_text(found)
     else:
         unit, text = _scaled_text(metric, rows, found)
+    cells = _cells(rows, found, text, metric.interval, mark)
     return Column(
         metric.title,
         unit,
-        _required(metric, rows, _cells(rows, found, text, metric.interval, mark)),
+        _required(cells, rows) if metric == comparison.quality else cells,
         metric.paper,
         metric.terminal,
         # The interval of the difference is what a choice needs.
@@ -151,10 +161,8 @@ def _ranks(metric: Metric, rows: Sequence[Variant]) -> bool:
     return not (metric.disturbed_by_load and any(v.disturbed for v in rows))
 
 
-def _required(metric: Metric, rows: Sequence[Variant], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """The cells with a mark where the metric is required and that is missed."""
-    if metric.name != requirement.METRIC:
-        return cells
+def _required(cells: tuple[Cell, ...], rows: Sequence[Variant]) -> tuple[Cell, ...]:
+    """The cells of the required metric, with a mark where that is missed."""
     return tuple(
         replace(c, below=v.requirement == "missed") for c, v in zip(cells, rows, strict=True)
     )
@@ -172,8 +180,23 @@ def _scaled_text(
     name, factor = _unit(
         rows, lambda v: v[metric.unit_of or metric.name], units.MULTIPLES[metric.unit]
     )
-    text = _format([e.value / factor for e in found if e.value is not None])
+    values = [e.value / factor for e in found if e.value is not None]
+    if metric.unit == "dB":
+        text: Callable[[float], str] = lambda x: units.true_minus(f"{x:.1f}")  # noqa: E731
+    elif metric.unit == "value":
+        text = _value_text([v[metric.name].value for v in rows])
+    else:
+        text = _format(values)
     return name, lambda x: text(x / factor)
+
+
+def _value_text(values: Sequence[float | None]) -> Callable[[float], str]:
+    """Plain numbers of any size, with the decimals that the middle one needs."""
+    sizes = sorted(abs(v) for v in values if v)
+    if not sizes or sizes[-1] / sizes[0] > _WIDE:
+        return lambda value: units.significant(value, units.VALUE_DIGITS)
+    decimals = max(0, units.decimals_for(sizes[len(sizes) // 2], units.VALUE_DIGITS))
+    return lambda value: units.true_minus(f"{value:.{decimals}f}")
 
 
 def sustained_grid(comparison: Comparison) -> Grid | None:
@@ -317,9 +340,7 @@ def _cells(
     best: Callable[[list[float]], float] | None,
 ) -> tuple[Cell, ...]:
     values = [
-        e.value
-        for e, v in zip(found, rows, strict=True)
-        if e.value is not None and v.requirement != "missed"
+        e.value for e, v in zip(found, rows, strict=True) if e.value is not None and _may_win(v)
     ]
     # With one value, or all of them alike, there is no best.
     winner = best(values) if best and len(set(values)) > 1 else None
@@ -335,10 +356,14 @@ def _cells(
                 f"[{text(interval.low)}, {text(interval.high)}]" if interval else "",
                 estimate.reason if detail else "",
                 estimate.value,
-                estimate.value == winner and variant.requirement != "missed",
+                estimate.value == winner and _may_win(variant),
             )
         )
     return tuple(cells)
+
+
+def _may_win(variant: Variant) -> bool:
+    return variant.requirement != "missed" and not variant.invalid
 
 
 def _format(values: Sequence[float]) -> Callable[[float], str]:

@@ -42,7 +42,9 @@ def latex(heading: str, grid: Grid) -> str:
         cells = [c.cells[number] for c in columns]
         numbers = [rf"\textbf{{{_tex(c.text)}}}" if c.best else _tex(c.text) for c in cells]
         lines.append(_latex_row(rf"\raggedright {_tex(variant.recipe)}", *numbers))
-        below = ["(baseline)" if variant.is_baseline else "", *(_tex(c.detail) for c in cells)]
+        marks = ("baseline" * variant.is_baseline, "invalid" * bool(variant.invalid))
+        mark = ", ".join(filter(None, marks))
+        below = [f"({mark})" if mark else "", *(_tex(c.detail) for c in cells)]
         if any(below):
             lines.append(_latex_row(*[rf"\scriptsize {text}" if text else "" for text in below]))
     return "\n".join(
@@ -50,6 +52,7 @@ def latex(heading: str, grid: Grid) -> str:
             rf"% In a table environment: \caption{{{_tex(heading)}}}",
             r"% In the preamble: \usepackage{booktabs}",
             *(f"% {plain(v.recipe)}: {plain(v.failure)}" for v in grid.variants if v.failure),
+            *(f"% {plain(v.recipe)}: {plain(v.invalid)}" for v in grid.variants if v.invalid),
             r"{\small\setlength{\tabcolsep}{3pt}%",
             rf"\begin{{tabular}}{{p{{{_NAME_WIDTH}}}{'r' * len(columns)}}}",
             r"\toprule",

@@ -128,8 +128,11 @@ def _rich(comparison: Comparison, grid: Grid, columns: Sequence[Column]) -> Tabl
         )
     for number, variant in enumerate(grid.variants):
         style = "dim" if variant.failure else "italic" if variant.is_baseline else ""
+        name = Text(plain(variant.recipe), style=style)
+        if variant.invalid:
+            name.append(" INVALID", style="bold red")
         found.add_row(
-            Text(plain(variant.recipe), style=style),
+            name,
             *(_rich_cell(c.cells[number], c) for c in columns),
         )
     return found
