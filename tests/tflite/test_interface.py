@@ -120,7 +120,10 @@ QUANTIZED = replace(IMAGE, dtype="int8", quantization=INT8)
             ([IMAGE], [SCORES]),
             ([shaped(IMAGE, 4, 8, 8, 3)], [shaped(SCORES, 4, 10)]),
             [
-                "input 'image' is [1, 8, 8, 3] in the baseline and [4, 8, 8, 3] in the candidate",
+                (
+                    "input 'image' is [1, 8, 8, 3] in the baseline and [4, 8, 8, 3] in the "
+                    "candidate, another batch"
+                ),
                 "output 'scores' is [1, 10] in the baseline and [4, 10] in the candidate",
             ],
         ),

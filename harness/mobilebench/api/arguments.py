@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: A path as text or as an object, such as ``pathlib.Path`` or ``mobilebench.Run``.
 StrPath = str | os.PathLike[str]
+#: Shapes of inputs, by name; or that of the only one.
+InputShapes = Mapping[str, Sequence[int]] | Sequence[int]
 
 
 def texts(given: StrPath | Sequence[StrPath]) -> list[str]:
@@ -35,6 +37,13 @@ def text_or_none(given: StrPath | None) -> str | None:
     return None if given is None else os.fspath(given)
 
 
+def shapes_by_input(given: InputShapes) -> dict[str, Sequence[int]]:
+    """By the input's name; empty for the only one."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    return {"": given} if given else {}
+
+
 def without_none(**given: Any) -> dict[str, Any]:
     """What was given."""
     return {name: value for name, value in given.items() if value is not None}
@@ -45,7 +54,7 @@ def require_alone(kind: str, /, **others: object) -> None:
     given = [
         name
         for name, value in others.items()
-        if not (value is None or (isinstance(value, Sequence) and not value))
+        if not (value is None or (isinstance(value, Sequence | Mapping) and not value))
     ]
     if given:
         raise BadInputError(

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebench.api.arguments import (
+    InputShapes,
     StrPath,
     device_specs,
     path_or_none,
     policy_of,
     require_alone,
+    shapes_by_input,
     text_or_none,
     texts,
     without_none,
@@ -89,6 +91,8 @@ def run(
     data: StrPath | None = None,
     student: StrPath | None = None,
     teachers: StrPath | Sequence[StrPath] = (),
+    shapes: InputShapes = (),
+    signature: str | None = None,
     blocks: int | None = None,
     seconds: float | None = None,
     sustained_minutes: float | None = None,
@@ -107,7 +111,8 @@ def run(
 
     Args:
         what: a suite, the path of one (``.toml``), or model files: the first one is the model, the
-            others are ready ``.tflite`` files to compare with it. Nothing: the quickstart suite.
+            others are ready ``.tflite`` files to compare with it; files with other inputs or
+            outputs are models of their own. Nothing: the quickstart suite.
         results: the folder in which the run gets its own.
         devices: where to measure, in the suite's place: ``"local"``, serials,
             ``adb://HOST:PORT/SERIAL`` or ``"all"``.
@@ -115,6 +120,9 @@ def run(
         data: of a model file: an ``.npz`` or ``.py`` file, or a set by name.
         student: of a model file: the smaller model that ``distill`` trains.
         teachers: of a model file: what ``distill`` learns from in the model's place.
+        shapes: of a model file: of inputs that it leaves open, with the batch: by name, as
+            ``{"image": [1, 224, 224, 3]}``, or of the only one, as ``[1, 224, 224, 3]``.
+        signature: of a model file: which one is run; None: the first.
         blocks: fresh processes for each variant, in the suite's place, as all that follows.
         seconds: measured in each trial.
         sustained_minutes: length of each sustained trial.
@@ -151,7 +159,8 @@ def run(
     )
     if resume is not None:
         require_alone("run", what=what, devices=devices, recipes=recipes, data=data,
-                      student=student, teachers=teachers, allow=allow, binary=binary,
+                      student=student, teachers=teachers, shapes=shapes, signature=signature,
+                      allow=allow, binary=binary,
                       **overrides)  # fmt: skip
         return Run(runs.resume(Path(resume), watcher_of(progress)).path)
     if binary and (energy or unplugged):
@@ -165,6 +174,8 @@ def run(
         recipes=texts(recipes),
         student=text_or_none(student),
         teachers=texts(teachers),
+        shapes=shapes_by_input(shapes),
+        signature=signature,
     )
     asked = command or ("mobilebench.run", *map(str, _files(what)))
     folder = runs.start(suite, Path(results), asked, watcher_of(progress))
@@ -180,7 +191,9 @@ def _chosen(
     if not isinstance(what, Suite):
         return choose.choose_suite(_files(what), overrides=overrides, **of_files)
     if any(of_files.values()):
-        raise BadInputError("a suite names its own recipes, data, student and teachers")
+        raise BadInputError(
+            "a suite names its own recipes, data, student, teachers, shapes and signature"
+        )
     return choose.change_suite(what, overrides) if overrides else what
 
 
@@ -206,6 +219,8 @@ def gate(
     candidate: StrPath | None = None,
     *,
     data: StrPath | None = None,
+    shapes: InputShapes = (),
+    signature: str | None = None,
     policy: StrPath | Mapping[str, Any] | Policy | None = None,
     results: StrPath = "results",
     devices: str | DeviceSpec | Sequence[str | DeviceSpec] = (),
@@ -229,6 +244,9 @@ def gate(
             recipe of each model is the baseline of all its other variants.
         candidate: the ``.tflite`` to be judged.
         data: labelled data of the two files; None: no accuracy is compared.
+        shapes: of the two files: of inputs that it leaves open, with the batch: by name, as
+            ``{"image": [1, 224, 224, 3]}``, or of the only one, as ``[1, 224, 224, 3]``.
+        signature: of the two files: which one is run; None: the first.
         policy: the margins: a TOML file, its contents as a mapping, or a policy.
         results: the folder in which the run gets its own.
         devices: where to measure, as for ``run``.
@@ -257,7 +275,7 @@ def gate(
 
     if resume is not None:
         require_alone("gate", baseline=baseline, candidate=candidate, data=data,
-                      policy=policy, devices=devices, allow=allow, cpus=cpus, seconds=seconds,
+                      shapes=shapes, signature=signature, policy=policy, devices=devices, allow=allow, cpus=cpus, seconds=seconds,
                       threads=threads, seed=seed, energy=energy)  # fmt: skip
         result = gates.resume(Path(resume), watcher_of(progress))
     else:
@@ -267,6 +285,8 @@ def gate(
             baseline,
             candidate,
             text_or_none(data),
+            shapes_by_input(shapes),
+            signature,
             _settings(specs, seconds, threads, cpus, seed, True if unplugged else energy),
         )
         asked = command or ("mobilebench.gate", *map(str, _files(baseline)), str(candidate or ""))
@@ -284,14 +304,17 @@ def _gated(
     baseline: Suite | StrPath | None,
     candidate: StrPath | None,
     data: str | None,
+    shapes: Mapping[str, Sequence[int]],
+    signature: str | None,
     settings: Mapping[str, Any],
 ) -> Suite:
     from mobilebench.runs import pair
     from mobilebench.suite.schema import Suite
 
     if isinstance(baseline, str | os.PathLike) and candidate is not None:
-        return pair.suite_of_files(Path(baseline), Path(candidate), data, settings)
-    if candidate is None and data is None:
+        files = Path(baseline), Path(candidate)
+        return pair.suite_of_files(*files, data, settings, shapes, signature)
+    if candidate is None and data is None and not shapes and signature is None:
         if isinstance(baseline, Suite):
             return pair.suite_of(baseline, settings)
         if baseline is not None and Path(baseline).suffix == ".toml":
@@ -332,6 +355,8 @@ def calibrate(
     *,
     results: StrPath = "results",
     devices: str | DeviceSpec | Sequence[str | DeviceSpec] = (),
+    shapes: InputShapes = (),
+    signature: str | None = None,
     seconds: float | None = None,
     threads: int | None = None,
     cpus: Sequence[int] | None = None,
@@ -351,6 +376,9 @@ def calibrate(
         model: a ``.tflite`` file.
         results: the folder in which the run gets its own.
         devices: where to measure, as for ``run``.
+        shapes: of inputs that it leaves open, with the batch: by name, as
+            ``{"image": [1, 224, 224, 3]}``, or of the only one, as ``[1, 224, 224, 3]``.
+        signature: which one is run; None: the first.
         seconds: measured in each trial.
         threads: of the runtime.
         cpus: to which every trial is kept.
@@ -373,7 +401,8 @@ def calibrate(
 
     specs = device_specs(devices, allow, None, unplugged)
     given = _settings(specs, seconds, threads, cpus, None, True if unplugged else energy)
-    suite = pair.suite_of_files(Path(model), Path(model), None, given)
+    files = Path(model), Path(model)
+    suite = pair.suite_of_files(*files, None, given, shapes_by_input(shapes), signature)
     asked = command or ("mobilebench.calibrate", os.fspath(model))
     folder, noise = calibration.calibrate(suite, Path(results), asked, watcher_of(progress))
     return Calibration(Run(folder.path), noise)

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobilebench.api.arguments import StrPath, text_or_none, texts
+from mobilebench.api.arguments import (
+    InputShapes,
+    StrPath,
+    shapes_by_input,
+    text_or_none,
+    texts,
+)
 from mobilebench.api.progress import OnProgress, watcher_of
 
 if TYPE_CHECKING:
@@ -22,6 +28,8 @@ def compress(
     data: StrPath | None = None,
     student: StrPath | None = None,
     teachers: StrPath | Sequence[StrPath] = (),
+    shapes: InputShapes = (),
+    signature: str | None = None,
     seed: int = 0,
     into: StrPath = ".",
     progress: OnProgress | Watcher | None = None,
@@ -34,6 +42,8 @@ def compress(
         data: an ``.npz`` or ``.py`` file, or a set by name.
         student: the smaller model that ``distill`` trains.
         teachers: what ``distill`` learns from in the model's place.
+        shapes: of inputs that the model leaves open, with the batch: by name, or of the only one.
+        signature: which one of a file's is meant; None: the first.
         seed: of training and calibration.
         into: the folder for the files; it is made if it is not there.
         progress: is given each ``Progress``.
@@ -53,18 +63,28 @@ def compress(
         "data": text_or_none(data),
         "student": text_or_none(student),
         "teachers": texts(teachers),
+        "shapes": shapes_by_input(shapes),
+        "signature": signature,
     }
     return compress_files.make_files(
         os.fspath(model), recipes, settings, seed, Path(into), watcher_of(progress).compressing
     )
 
 
-def inspect(model: StrPath, *, progress: OnProgress | Watcher | None = None) -> ModelFacts:
+def inspect(
+    model: StrPath,
+    *,
+    shapes: InputShapes = (),
+    signature: str | None = None,
+    progress: OnProgress | Watcher | None = None,
+) -> ModelFacts:
     """Looks into a model, layer by layer.
 
     Args:
         model: a ``.tflite`` file, or what becomes one: a ``.keras`` file, a SavedModel folder,
             ``zoo:NAME``.
+        shapes: of inputs that it leaves open, with the batch: by name, or of the only one.
+        signature: which one is looked into; None: the first.
         progress: is given each ``Progress`` while it is converted.
 
     Returns:
@@ -75,8 +95,10 @@ def inspect(model: StrPath, *, progress: OnProgress | Watcher | None = None) -> 
         BadInputError: there is no such model, or it cannot be read or converted.
     """
     from mobilebench.runs import compress_files
+    from mobilebench.tflite import entry
     from mobilebench.tflite import inspect as inspection
 
     name = os.fspath(model)
     content = compress_files.tflite_of(name, watcher_of(progress).compressing)
+    content = entry.enter(content, name, signature=signature, shapes=shapes_by_input(shapes))
     return inspection.read(content, Path(name).name)

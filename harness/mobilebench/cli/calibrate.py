@@ -15,6 +15,8 @@ from mobilebench.cli.options import (
     device_option,
     energy_option,
     results_option,
+    shape_option,
+    signature_option,
     unplugged_option,
 )
 from mobilebench.devices.checks import DeviceCheck
@@ -22,6 +24,8 @@ from mobilebench.devices.checks import DeviceCheck
 
 @click.command(cls=Command)
 @click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@shape_option
+@signature_option
 @click.option("--seconds", type=float, help="Seconds measured per trial.")
 @click.option("--threads", type=int, help="Threads.")
 @cpus_option
@@ -33,6 +37,8 @@ from mobilebench.devices.checks import DeviceCheck
 @click.option("--json", "as_json", is_flag=True, help="Print the noise as JSON.")
 def calibrate(
     model: Path,
+    shapes: dict[str, tuple[int, ...]],
+    signature: str | None,
     seconds: float | None,
     threads: int | None,
     cpus: tuple[int, ...] | None,
@@ -68,6 +74,8 @@ def calibrate(
             model,
             results=results,
             devices=devices,
+            shapes=shapes,
+            signature=signature,
             seconds=seconds,
             threads=threads,
             cpus=cpus,

@@ -13,6 +13,8 @@ from mobilebench.cli.options import (
     Command,
     data_option,
     seed_option,
+    shape_option,
+    signature_option,
     student_option,
     teacher_option,
 )
@@ -38,6 +40,8 @@ Exit codes:
 @data_option
 @student_option
 @teacher_option
+@shape_option
+@signature_option
 @seed_option
 @click.option(
     "--into",
@@ -52,6 +56,8 @@ def compress(
     data: str | None,
     student: str | None,
     teachers: tuple[str, ...],
+    shapes: dict[str, tuple[int, ...]],
+    signature: str | None,
     seed: int,
     into: Path,
     as_json: bool,
@@ -82,6 +88,8 @@ def compress(
             data=data,
             student=student,
             teachers=teachers,
+            shapes=shapes,
+            signature=signature,
             seed=seed,
             into=into,
             progress=display,

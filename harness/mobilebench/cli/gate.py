@@ -19,6 +19,8 @@ from mobilebench.cli.options import (
     energy_option,
     require_folder_of,
     results_option,
+    shape_option,
+    signature_option,
     silence,
     unplugged_option,
 )
@@ -46,6 +48,8 @@ Exit codes:
 @click.option("--candidate", type=click.Path(path_type=Path), help="The .tflite to be judged.")
 @click.option("--data", help="Labelled data: an .npz or .py file, or a set by name.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Margins, as a TOML file.")
+@shape_option
+@signature_option
 @click.option("--seconds", type=float, help="Seconds measured per trial.")
 @click.option("--threads", type=int, help="Threads.")
 @cpus_option
@@ -74,6 +78,8 @@ def gate(
     candidate: Path | None,
     data: str | None,
     policy: Path | None,
+    shapes: dict[str, tuple[int, ...]],
+    signature: str | None,
     seconds: float | None,
     threads: int | None,
     cpus: tuple[int, ...] | None,
@@ -110,10 +116,13 @@ def gate(
     from mobilebench.runs import gate as gates
 
     if resume is not None:
-        given = any((suite, baseline, candidate, data, policy, devices, allow, unplugged))
+        given = any((suite, baseline, candidate, data, shapes, signature, policy))
+        given = given or any((devices, allow, unplugged))
         if given or any(v is not None for v in (seconds, threads, cpus, seed, energy)):
             raise BadInputError("--resume goes on with the gate's own suite; give it alone")
-    elif bool(suite) == bool(baseline or candidate or data) or bool(baseline) != bool(candidate):
+    elif bool(suite) == bool(baseline or candidate or data or shapes or signature) or bool(
+        baseline
+    ) != bool(candidate):
         raise BadInputError(
             "give --baseline and --candidate, or a suite file alone, which names its own models"
         )
@@ -131,6 +140,8 @@ def gate(
                 policy=policy,
                 results=results,
                 devices=devices,
+                shapes=shapes,
+                signature=signature,
                 seconds=seconds,
                 threads=threads,
                 cpus=cpus,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mobilebench.cli.options import Command
+from mobilebench.cli.options import Command, shape_option, signature_option
 from mobilebench.errors import BadInputError
 
 
@@ -20,8 +20,17 @@ from mobilebench.errors import BadInputError
     is_flag=True,
     help="Time each operator that multiplies, alone, on this machine.",
 )
+@shape_option
+@signature_option
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
+def inspect(
+    model: str,
+    other: str | None,
+    timed: bool,
+    shapes: dict[str, tuple[int, ...]],
+    signature: str | None,
+    as_json: bool,
+) -> None:
     """Show a model's layers: shapes, weights, work, zeros, and how they are stored.
 
     MODEL is a .tflite file, or what becomes one: a .keras file, a SavedModel folder, zoo:NAME.
@@ -32,6 +41,7 @@ def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
       mobilebench inspect model.tflite
       mobilebench inspect model.tflite --time
       mobilebench inspect model.keras pruned.tflite
+      mobilebench inspect detector.tflite --input-shape 1,320,320,3
       mobilebench inspect zoo:lenet-5 --json
     """
     from rich.console import Console
@@ -47,7 +57,19 @@ def inspect(model: str, other: str | None, timed: bool, as_json: bool) -> None:
     with RunDisplay(Console(stderr=True)) as display:
         if any(m and not m.endswith(".tflite") for m in (model, other)):
             display.prepare()
-        contents = [(m, tflite_of(m, display.compressing)) for m in filter(None, (model, other))]
+        contents = [
+            (
+                name,
+                entry.enter(
+                    tflite_of(name, display.compressing),
+                    name,
+                    signature=signature,
+                    shapes=shapes,
+                    ready=name != model,
+                ),
+            )
+            for name in filter(None, (model, other))
+        ]
     first, *rest = (inspection.read(content, Path(name).name) for name, content in contents)
     times = None
     if timed:

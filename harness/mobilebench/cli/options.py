@@ -87,6 +87,26 @@ def cpu_list(
     return tuple(cpus)
 
 
+def input_shapes(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, tuple[int, ...]]:
+    """An option's callback: the shapes of ``image=1,224,224,3``; without a name, of the only input.
+
+    Raises:
+        click.BadParameter: one is no such shape, or an input has two.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for value in values:
+        name, _, text = value.rpartition("=")
+        numbers = [number.strip() for number in text.strip("[] ").split(",")]
+        if not all(n.isdecimal() and len(n) <= 9 and int(n) for n in numbers):
+            raise click.BadParameter(f"{value!r} is no shape, as 1,224,224,3 or NAME=1,224,224,3")
+        if name in shapes:
+            raise click.BadParameter(f"input {name!r} has two shapes" if name else "give one shape")
+        shapes[name] = tuple(map(int, numbers))
+    return shapes
+
+
 class MetricName(click.ParamType):  # type: ignore[type-arg]
     """The name of a registered metric; the registry is read only where it is needed."""
 
@@ -116,6 +136,18 @@ teacher_option = click.option(
     multiple=True,
     help="What distill learns from instead of MODEL: zoo:NAME, a .keras or .tflite file; "
     "may be repeated.",
+)
+shape_option = click.option(
+    "--input-shape",
+    "shapes",
+    multiple=True,
+    callback=input_shapes,
+    metavar="[NAME=]N,N,...",
+    help="The shape of an input that the model leaves open, with the batch, as "
+    "image=1,224,224,3; NAME may be left out of a model with one input. May be repeated.",
+)
+signature_option = click.option(
+    "--signature", metavar="NAME", help="Which signature of a model file is run; else its first."
 )
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of training and calibration."

@@ -17,6 +17,8 @@ from mobilebench.cli.options import (
     device_option,
     energy_option,
     results_option,
+    shape_option,
+    signature_option,
     student_option,
     teacher_option,
     unplugged_option,
@@ -40,6 +42,8 @@ Exit codes:
 @data_option
 @student_option
 @teacher_option
+@shape_option
+@signature_option
 @click.option("--recipe", "recipes", multiple=True, help="A recipe for MODEL; may be repeated.")
 @click.option("--blocks", type=int, help="Fresh processes per variant, instead of the suite's.")
 @click.option("--seconds", type=float, help="Seconds measured per trial, instead of the suite's.")
@@ -84,6 +88,8 @@ def run(
     data: str | None,
     student: str | None,
     teachers: tuple[str, ...],
+    shapes: dict[str, tuple[int, ...]],
+    signature: str | None,
     recipes: tuple[str, ...],
     blocks: int | None,
     seconds: float | None,
@@ -104,7 +110,8 @@ def run(
     """Compress, measure and report: a suite, or model files.
 
     Without an argument it runs the quickstart suite. Of several model files the first is the
-    baseline, the others are ready .tflite files to compare with it.
+    baseline, the others are ready .tflite files to compare with it; files with other inputs or
+    outputs are models of their own.
 
     \b
     Examples:
@@ -112,6 +119,7 @@ def run(
       mobilebench run suite.toml --blocks 12 --results /data/results
       mobilebench run model.keras --recipe float32 --recipe int8 --data data.npz
       mobilebench run old.tflite new.tflite --data eval.npz --json
+      mobilebench run detector.tflite --input-shape 1,320,320,3
       mobilebench run suite.toml --device all
       mobilebench run suite.toml --device R5CT1234ABC --allow battery
       mobilebench run suite.toml --sustained-minutes 10
@@ -132,7 +140,8 @@ def run(
     if binary and (energy or unplugged):
         raise BadInputError("benchmark_model measures no energy: leave --binary out")
     suites_own = (blocks, seconds, sustained_minutes, threads, cpus, seed, energy)
-    given = any((what, data, student, teachers, recipes, devices, allow, binary, unplugged))
+    of_files = (what, data, student, teachers, shapes, signature, recipes)
+    given = any((*of_files, devices, allow, binary, unplugged))
     if resume is not None and (given or any(v is not None for v in suites_own)):
         raise BadInputError("--resume goes on with the run's own suite; give it alone")
     with RunDisplay(Console(stderr=True)) as display:
@@ -146,6 +155,8 @@ def run(
             data=data,
             student=student,
             teachers=teachers,
+            shapes=shapes,
+            signature=signature,
             blocks=blocks,
             seconds=seconds,
             sustained_minutes=sustained_minutes,

@@ -122,7 +122,9 @@ def differences(baseline: Interface, candidate: Interface) -> list[str]:
         for one, other in matched(before, after):
             if not _same_shape(kind, one, other):
                 what = f"{one.shape_text} in the baseline and {other.shape_text} in the candidate"
-                found.append(f"{kind} {one.name!r} is {what}")
+                batch = kind == "input" and len(one.shape) == len(other.shape) > 1
+                also = ", another batch" if batch and one.shape[1:] == other.shape[1:] else ""
+                found.append(f"{kind} {one.name!r} is {what}{also}")
             elif one.dtype != other.dtype and not (one.is_real and other.is_real):
                 what = f"{one.dtype} in the baseline and {other.dtype} in the candidate"
                 found.append(f"{kind} {one.name!r} is {what}")

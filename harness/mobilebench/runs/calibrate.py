@@ -66,7 +66,7 @@ def calibrate(
     metrics = [metric for metric in registry().values() if metric.test == "paired"]
     kinds = measured_kinds(metrics, suite.protocol.energy)
 
-    def shape(run: Run, _: Mapping[str, Path]) -> Run:
+    def shape(run: Run) -> Run:
         return run.model_copy(update={"plan": pair.plan(run, BLOCKS, kinds)})
 
     folder = runs.start(suite, results, command, watcher, shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mobilebench import crash
@@ -17,7 +17,7 @@ from mobilebench.metrics import Metric, registry
 from mobilebench.records.device import AGENT
 from mobilebench.records.gate import Gate, Pair, PairNoise
 from mobilebench.records.run import Run
-from mobilebench.runs import calibrate, gate_interface, pair
+from mobilebench.runs import calibrate, interfaces, pair
 from mobilebench.runs import run as runs
 from mobilebench.runs.descent import of_one_model
 from mobilebench.runs.plan import measured_kinds
@@ -55,15 +55,15 @@ def start(
         )
     folder = results
 
-    def shape(run: Run, files: Mapping[str, Path]) -> Run:
+    def shape(run: Run) -> Run:
         nonlocal folder
         folder = results / run.name
-        return _gated(run, files, suite, policy)
+        return _gated(run, suite, policy)
 
     try:
-        gate_interface.ensure_ready_files_fit(suite)
+        interfaces.ensure_ready_files_fit(suite)
         return _conclude(runs.start(suite, results, command, watcher, shape), watcher)
-    except gate_interface.OtherInterfaceError as error:
+    except interfaces.OtherInterfaceError as error:
         return GateResult(suite.name, results / suite.name, (), (), invalid=str(error))
     except InvalidRunError as error:
         return _invalid(folder, error)
@@ -213,8 +213,9 @@ def _undecided(result: GateResult) -> bool:
     )
 
 
-def _gated(run: Run, files: Mapping[str, Path], suite: Suite, policy: Policy) -> Run:
+def _gated(run: Run, suite: Suite, policy: Policy) -> Run:
     """The run with the plan of the first look, and all that the verdict will need."""
+    interfaces.ensure_alike(run.failures)
     pairs = _pairs(run, suite)
     if not pairs:
         raise BadInputError(
@@ -227,7 +228,6 @@ def _gated(run: Run, files: Mapping[str, Path], suite: Suite, policy: Policy) ->
         raise BadInputError(
             f"there is nothing to compare: {first.model} · {first.recipe}: {first.reason}"
         )
-    warnings = gate_interface.compare_made(pairs, run, files)
     kinds = _kinds(policy, suite.protocol.energy)
     tested = len(pairs) * sum(m.test == "paired" and m.kind in kinds for m in _enabled(policy))
     looks = gating.plan_looks(tested, max(gating.FIRST_BLOCKS, suite.protocol.blocks))
@@ -240,7 +240,6 @@ def _gated(run: Run, files: Mapping[str, Path], suite: Suite, policy: Policy) ->
     return run.model_copy(
         update={
             "plan": pair.plan(run, looks[0].blocks, kinds),
-            "warnings": (*run.warnings, *warnings),
             "gate": gate,
         }
     )

@@ -17,7 +17,12 @@ BASELINE, CANDIDATE = "baseline", "candidate"
 
 
 def suite_of_files(
-    baseline: Path, candidate: Path, data: str | None = None, settings: Mapping[str, Any] = {}
+    baseline: Path,
+    candidate: Path,
+    data: str | None = None,
+    settings: Mapping[str, Any] = {},
+    shapes: Mapping[str, Sequence[int]] = {},
+    signature: str | None = None,
 ) -> Suite:
     """The suite that compares two ``.tflite`` files as they are.
 
@@ -26,6 +31,8 @@ def suite_of_files(
         candidate: the file that is to be as good.
         data: labelled data, as a suite's ``data``; None: no accuracy is compared.
         settings: see ``settings``.
+        shapes: of inputs with open dimensions, see ``mobilebench.models.spec.ModelSpec``.
+        signature: which one is run.
 
     Raises:
         BadInputError: a file is not there or no ``.tflite``, or a setting is not valid.
@@ -43,6 +50,8 @@ def suite_of_files(
         "source": str(baseline),
         "recipes": [{"name": BASELINE, "recipe": "as_is"}],
         "ready": {CANDIDATE: str(candidate)},
+        "shapes": {name: list(shape) for name, shape in shapes.items()},
+        "signature": signature,
         **({"data": data} if data else {}),
     }
     document = {"name": file_name(f"gate-{candidate.stem}")[:60], "models": [model]}

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ from mobilebench.records.device import AGENT, DeviceFacts
 from mobilebench.records.run import Run
 from mobilebench.records.runtime import Packing, Runtime
 from mobilebench.records.trial import PlannedTrial, Trial
-from mobilebench.runs import power_profiles
+from mobilebench.runs import interfaces, power_profiles
 from mobilebench.runs.latency_probe import latency_probe_on
 from mobilebench.runs.new_run import binary_name, new_run
 from mobilebench.runs.plan import PlannedVariant, make_plan
@@ -99,9 +99,8 @@ class Quiet:
         """Says nothing."""
 
 
-#: Changes a run before anything is measured: another plan, what a gate compares. It is given the
-#: run's files, too, by name.
-Shape = Callable[[Run, Mapping[str, Path]], Run]
+#: Changes a run before anything is measured: another plan, what a gate compares.
+Shape = Callable[[Run], Run]
 
 
 def start(
@@ -109,7 +108,7 @@ def start(
     results: Path,
     command: Sequence[str],
     watcher: Watcher,
-    shape: Shape = lambda run, _: run,
+    shape: Shape = lambda run: run,
 ) -> RunFolder:
     """Runs a suite into a new folder below ``results``.
 
@@ -147,6 +146,7 @@ def start(
             "interrupted before anything was measured; what was compressed is in the cache: "
             "run the same command again"
         ) from error
+    outcome, warnings = interfaces.compare_made(suite, outcome)
     for failure in outcome.failures:
         watcher.not_made(failure)
     if not outcome.artifacts:
@@ -162,7 +162,8 @@ def start(
     def make(name: str) -> RunFolder:
         plan = _plan(name, suite, outcome)
         run = new_run(name, created, suite, command, device_facts, outcome, plan)
-        return RunFolder.create(results / name, shape(run, files), files)
+        warned = run.model_copy(update={"warnings": (*run.warnings, *warnings)})
+        return RunFolder.create(results / name, shape(warned), files)
 
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
     with folder.locked():

@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from mobilebench.errors import BadInputError
+from mobilebench.models.sources import find_source
+from mobilebench.records.interface import Interface, differences
 from mobilebench.suite.schema import Suite, read_suite, validate
 from mobilebench.text import file_name
+from mobilebench.tflite import entry, interface
+
+#: Of a model's name (``mobilebench.models.spec.ModelSpec``).
+_LONGEST_NAME = 100
 
 
 def choose_suite(
@@ -19,6 +25,8 @@ def choose_suite(
     overrides: Mapping[str, Any] = {},
     student: str | None = None,
     teachers: Sequence[str] = (),
+    shapes: Mapping[str, Sequence[int]] = {},
+    signature: str | None = None,
 ) -> Suite:
     """The suite that a command line asks for.
 
@@ -31,17 +39,26 @@ def choose_suite(
             ``mobilebench.devices.spec.DeviceSpec``) in the suite's place.
         student: the student of the model file.
         teachers: whom its ``distill`` learns from, if not from the model itself.
+        shapes: of the inputs of model files, see ``mobilebench.models.spec.ModelSpec``.
+        signature: which one of a model file is run.
 
     Raises:
         BadInputError: it makes no valid suite.
     """
     if what and what[0].suffix != ".toml":
-        document = _document_of_files(what, data, student, teachers, recipes)
+        given = {
+            "data": data,
+            "student": student,
+            "teachers": list(teachers),
+            "shapes": {name: list(shape) for name, shape in shapes.items()},
+            "signature": signature,
+        }
+        document = _document_of_files(what, recipes, {k: v for k, v in given.items() if v})
         origin, folder = "the command line", Path()
-    elif len(what) > 1 or data or student or teachers or recipes:
+    elif len(what) > 1 or data or student or teachers or recipes or shapes or signature:
         raise BadInputError(
-            "a suite file stands alone: write data, student and recipes into it, or name model "
-            "files instead"
+            "a suite file stands alone: write data, student, recipes, shapes and signature into "
+            "it, or name model files instead"
         )
     else:
         path = what[0] if what else quickstart()
@@ -66,13 +83,13 @@ def quickstart() -> Path:
 
 
 def _document_of_files(
-    files: Sequence[Path],
-    data: str | None,
-    student: str | None,
-    teachers: Sequence[str],
-    recipes: Sequence[str],
+    files: Sequence[Path], recipes: Sequence[str], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The first file is the model; further ``.tflite`` files are ready variants of it."""
+    """A model for each interface, whose first file it is; the other files are its variants.
+
+    Raises:
+        BadInputError: a file that is none, or several files that are no ``.tflite``.
+    """
     first, *others = files
     for other in others:
         if other.suffix != ".tflite":
@@ -80,20 +97,51 @@ def _document_of_files(
                 f"{other} cannot be compared with {first.name} as it is: only .tflite files can; "
                 "for several models write a suite file"
             )
-    names = Counter(other.stem for other in others)
-    model: dict[str, Any] = {
-        "name": _model_name(first),
-        "source": str(first),
-        "recipes": list(recipes),
-        # Files of one name in different folders are distinguished by the folder.
-        "ready": {
-            other.stem if names[other.stem] == 1 else str(other.with_suffix("")): str(other)
-            for other in others
-        },
-    }
-    given = (("data", data), ("student", student), ("teachers", list(teachers)))
-    model |= {key: value for key, value in given if value}
-    return {"name": file_name(model["name"]), "models": [model]}
+    # What another model becomes is known only when it is made.
+    alike = _alike(files, given) if others and first.suffix == ".tflite" else [list(files)]
+    named = Counter(_model_name(source) for source, *_ in alike)
+    models = []
+    for source, *ready in alike:
+        name = _model_name(source)
+        if named[name] > 1:
+            name = str(source.with_suffix(""))[-_LONGEST_NAME:]
+        names = Counter(other.stem for other in ready)
+        models.append(
+            {
+                "name": name,
+                "source": str(source),
+                "recipes": list(recipes),
+                # Files of one name in different folders are distinguished by the folder.
+                "ready": {
+                    other.stem if names[other.stem] == 1 else str(other.with_suffix("")): str(other)
+                    for other in ready
+                },
+                **given,
+            }
+        )
+    return {"name": file_name(models[0]["name"]), "models": models}
+
+
+def _alike(files: Sequence[Path], given: Mapping[str, Any]) -> list[list[Path]]:
+    """The files by interface: what takes and gives something else is another model."""
+    groups: list[tuple[Interface, list[Path]]] = []
+    for file in files:
+        source = find_source(str(file))
+        content = entry.enter(
+            source.path.read_bytes(),
+            source.text,
+            signature=given.get("signature"),
+            shapes=given.get("shapes", {}),
+            ready=bool(groups),
+        )
+        found = interface.read(content, source.text)
+        for taken, alike in groups:
+            if not differences(taken, found):
+                alike.append(file)
+                break
+        else:
+            groups.append((found, [file]))
+    return [alike for _, alike in groups]
 
 
 def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,4 +169,4 @@ def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[st
 
 def _model_name(file: Path) -> str:
     name = str(file).removeprefix("zoo:") if str(file).startswith("zoo:") else file.stem
-    return name.strip()[:100] or "model"
+    return name.strip()[:_LONGEST_NAME] or "model"

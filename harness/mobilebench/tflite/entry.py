@@ -7,7 +7,7 @@ no word to any runtime, app or agent, and none of them can run something else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ def enter(
     where: str,
     *,
     signature: str | None = None,
-    shapes: Mapping[str, tuple[int, ...]] = {},
+    shapes: Mapping[str, Sequence[int]] = {},
     ready: bool = False,
 ) -> bytes:
     """The file that runs one signature, on given shapes.
@@ -55,7 +55,7 @@ def enter(
         names = signatures(content, where)
         if signature in names:
             content = _select(content, signature) if len(names) > 1 else content
-        elif not ready:
+        elif not ready or len(names) > 1:
             raise BadInputError(_unknown("signature", signature, names, where))
     return _fix(content, where, shapes, ready) if shapes else content
 
@@ -215,7 +215,7 @@ def _drop_unused(model: Any) -> None:
     model.operatorCodes = [model.operatorCodes[index] for index in codes]
 
 
-def _fix(content: bytes, where: str, shapes: Mapping[str, tuple[int, ...]], ready: bool) -> bytes:
+def _fix(content: bytes, where: str, shapes: Mapping[str, Sequence[int]], ready: bool) -> bytes:
     taken = interface.read(content, where)
     asked = _asked(taken, where, shapes, ready)
     if not asked:
@@ -234,7 +234,7 @@ def _fix(content: bytes, where: str, shapes: Mapping[str, tuple[int, ...]], read
 
 
 def _asked(
-    taken: Interface, where: str, shapes: Mapping[str, tuple[int, ...]], ready: bool
+    taken: Interface, where: str, shapes: Mapping[str, Sequence[int]], ready: bool
 ) -> dict[int, tuple[int, ...]]:
     """The shapes by the input's position, of those that have an open dimension."""
     names = [end.name for end in taken.inputs]
@@ -261,11 +261,11 @@ def _asked(
                 f"the shape {list(shape)} was given; only what is open can be given"
             )
         if None in end.shape:
-            asked[position] = shape
+            asked[position] = tuple(shape)
     return asked
 
 
-def _fits(shape: tuple[int, ...], end: TensorInfo) -> bool:
+def _fits(shape: Sequence[int], end: TensorInfo) -> bool:
     return len(shape) == len(end.shape) and all(
         n in (None, given) for n, given in zip(end.shape, shape, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Gates of models with other inputs or outputs than their baseline."""
+"""Models with other inputs or outputs than their baseline are not compared with it."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def test_every_pair_of_a_suite_is_compared(tmp_path: Path, on: Open) -> None:
     )
     result = run_gate(tmp_path, pair.suite_of_file(path))
     assert result.verdict == Verdict.INVALID
-    assert "small · other cannot take the place of its baseline dynamic_int8" in result.invalid
+    assert "small · other: it cannot take the place of its baseline dynamic_int8" in result.invalid
     assert device.jobs == []
     assert not list((tmp_path / "results").glob("*"))
 
