@@ -142,6 +142,9 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
         (MODEL + "min_accuracy = 97", "min_accuracy: is a share between 0 and 1: write 0.97"),
         (MODEL + "max_accuracy_loss = nan", "models[1].max_accuracy_loss: is a share between 0"),
         (MODEL + 'min_accuracy = "97 %"', "min_accuracy: should be a number (got '97 %')"),
+        (MODEL + "shapes = { image = [1, 0] }", "models[1].shapes"),
+        (MODEL + 'shapes = "1,8"', "models[1].shapes"),
+        (MODEL + "signature = 3", "models[1].signature: should be a text (got 3)"),
         (MODEL + 'recipes = ["in8"]', "recipe 1: unknown recipe step 'in8'"),
         (MODEL + 'recipes = ["as_is", "as_is"]', "'as_is' twice"),
         (MODEL + 'recipes = ["as_is"]\nready = { as_is = "x.tflite" }', "'as_is' twice"),
@@ -162,3 +165,9 @@ def test_a_sustained_suite_has_one_block_unless_it_says_otherwise() -> None:
     assert MeasuringProtocol.model_validate({}).blocks == 6
     again = MeasuringProtocol.model_validate(MeasuringProtocol(sustained_minutes=2).model_dump())
     assert (again.blocks, again.measured_seconds) == (1, 120)
+
+
+@pytest.mark.parametrize("shapes", ['{ "" = [1, 8, 8, 3] }', "[1, 8, 8, 3]"])
+def test_the_shape_of_the_only_input(tmp_path: Path, shapes: str) -> None:
+    (model,) = load(tmp_path, f"{MODEL}shapes = {shapes}\n").models
+    assert model.shapes == {"": (1, 8, 8, 3)}

@@ -275,8 +275,9 @@ def gate(
 
     if resume is not None:
         require_alone("gate", baseline=baseline, candidate=candidate, data=data,
-                      shapes=shapes, signature=signature, policy=policy, devices=devices, allow=allow, cpus=cpus, seconds=seconds,
-                      threads=threads, seed=seed, energy=energy)  # fmt: skip
+                      shapes=shapes, signature=signature, policy=policy, devices=devices,
+                      allow=allow, cpus=cpus, seconds=seconds, threads=threads, seed=seed,
+                      energy=energy)  # fmt: skip
         result = gates.resume(Path(resume), watcher_of(progress))
     else:
         rules = policy_of(policy)

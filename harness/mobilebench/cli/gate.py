@@ -115,14 +115,12 @@ def gate(
     from mobilebench.cli.terminal import RunDisplay
     from mobilebench.runs import gate as gates
 
+    of_files = baseline, candidate, data, shapes, signature
     if resume is not None:
-        given = any((suite, baseline, candidate, data, shapes, signature, policy))
-        given = given or any((devices, allow, unplugged))
+        given = any((suite, *of_files, policy, devices, allow, unplugged))
         if given or any(v is not None for v in (seconds, threads, cpus, seed, energy)):
             raise BadInputError("--resume goes on with the gate's own suite; give it alone")
-    elif bool(suite) == bool(baseline or candidate or data or shapes or signature) or bool(
-        baseline
-    ) != bool(candidate):
+    elif bool(suite) == any(of_files) or bool(baseline) != bool(candidate):
         raise BadInputError(
             "give --baseline and --candidate, or a suite file alone, which names its own models"
         )
