@@ -98,6 +98,19 @@ def test_outputs_are_not_trusted(
             device.pull(path, digest, 5, file)
 
 
+def test_outputs_of_a_killed_agent_are_removed(
+    program: list[str], tmp_path: Path, model_file: Path
+) -> None:
+    make(program, tmp_path).push(model_file, sha256(model_file))
+    (model,) = stored(tmp_path)
+    old, young = (model.with_name(f"outputs-{n}.safetensors") for n in (1, 2))
+    for path in (old, young):
+        path.write_bytes(b"a part")
+    os.utime(old, (1, 1))
+    make(program, tmp_path).push(model_file, sha256(model_file))
+    assert stored(tmp_path) == sorted([model, young])
+
+
 def test_a_changed_file_is_sent_again(program: list[str], tmp_path: Path, model_file: Path) -> None:
     make(program, tmp_path).push(model_file, sha256(model_file))
     (path,) = stored(tmp_path)

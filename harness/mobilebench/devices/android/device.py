@@ -140,6 +140,8 @@ class AndroidDevice:
     def pull(self, path: str, sha256: str, size: int, file: Path) -> None:
         """Fetches the app's file; see :class:`mobilebench.devices.base.Device`."""
         self._link.keep(lambda: self._store.pull(path, sha256, size, file, app.FILES))
+        # They would be the next trial's.
+        self._link.notes()
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """Waits until its checks pass; see :class:`mobilebench.devices.base.Device`."""

@@ -97,6 +97,8 @@ class BoardDevice:
     def pull(self, path: str, sha256: str, size: int, file: Path) -> None:
         """Fetches the file; see :class:`mobilebench.devices.base.Device`."""
         self._link.keep(lambda: self._store.pull(path, sha256, size, file))
+        # They would be the next trial's.
+        self._link.notes()
 
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """Checks its state; see :class:`mobilebench.devices.base.Device`."""

@@ -194,9 +194,11 @@ class SshBoardDevice:
         if sha256 in self._seen:
             return self._seen[sha256]
         suffix = file.suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,10}", file.suffix) else ""
+        # Leftovers of an agent that was killed; a younger file may still be written.
+        old = "find . -name 'outputs-*' -mmin +60 -exec rm -f {} + 2>/dev/null"
         found = self._shell(
-            f"mkdir -p {_FOLDER} && cd {_FOLDER} && pwd && sha256sum -b {sha256}{suffix} "
-            "2>/dev/null || true"
+            f"mkdir -p {_FOLDER} && cd {_FOLDER} && pwd && {{ {old}; "
+            f"sha256sum -b {sha256}{suffix} 2>/dev/null || true; }}"
         ).split("\n")
         folder, digest = found[0], found[1].partition(" ")[0] if len(found) > 1 else ""
         if not folder.startswith("/"):
