@@ -89,11 +89,13 @@ def test_two_phones_at_once(suite: Path, tmp_path: Path) -> None:
         mine = [t for t in trials if t.device == name]
         assert {t.state for t in mine if t.model == "small"} == {"valid"}
         assert {t.recipe for t in mine} == {"as_is", "float16", "weight_only_int8", "int8"}
-        (accuracy,) = [t for t in mine if t.kind == "accuracy" and t.recipe == "as_is"]
-        assert len(accuracy.predictions) == 30
-    # The same file on the same data: two phones and this machine choose the same classes.
-    chosen = {t.predictions for t in trials if t.kind == "accuracy" and t.recipe == "as_is"}
-    assert len(chosen) == 1
+        (outputs,) = [t for t in mine if t.kind == "outputs" and t.recipe == "as_is"]
+        assert outputs.answers is not None
+        assert (outputs.answers.samples, outputs.answers.source) == (30, "data")
+        assert [parity.output for parity in outputs.answers.parity], outputs.answers.parity_reason
+    # The same file on the same data: the two phones are right as often.
+    scores = {t.answers.scores for t in trials if t.kind == "outputs" and t.recipe == "as_is"}
+    assert [found[0].name for found in scores] == ["accuracy"]
     page = (run.path / "report.html").read_text("utf-8")
     assert "virtual" in page
     assert "Pixel-7-Pro" in page
@@ -132,11 +134,9 @@ def test_a_board_and_this_machine(
     done = mobilebench("run", path, "--results", tmp_path / "results")
     assert done.returncode == 1, done.stderr
     trials = only_run(tmp_path / "results").trials()
-    accuracy = {
-        t.device: t.predictions for t in trials if t.kind == "accuracy" and t.recipe == "int8"
-    }
-    assert accuracy["board"] == accuracy["here"]
-    assert len(accuracy["here"]) == 30
+    answers = {t.device: t.answers for t in trials if t.kind == "outputs" and t.recipe == "int8"}
+    assert answers["board"].scores == answers["here"].scores
+    assert answers["here"].samples == 30
 
 
 def test_devices_shows_what_is_plugged_in(two_phones: tuple[Android, Android]) -> None:
