@@ -13,4 +13,5 @@ def summary_of(folder: RunFolder) -> Summary:
     Raises:
         BadInputError: the folder is damaged.
     """
-    return summarise(folder.run(), folder.trials(), folder.timings())
+    trials = folder.trials()
+    return summarise(folder.run(), trials, folder.timings(trials))
