@@ -67,6 +67,12 @@ def test_the_dip_ignores_scale_place_and_direction(values, exponent, shift):
         assert dip(other) == pytest.approx(dip(x), abs=1e-12)
 
 
+@given(DISTINCT, st.floats(0, 0.3))
+def test_a_dip_below_what_is_asked_for_is_not_sought(values, at_least):
+    x = np.sort(np.array(values, dtype=float))
+    assert dip(x, at_least) == pytest.approx(max(dip(x), at_least), abs=1e-12)
+
+
 def test_known_dips():
     # Evenly spaced numbers are as uniform as numbers can be; two points are a quarter apart.
     assert dip(np.arange(10.0)) == pytest.approx(1 / 20)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mobilebench.compress.artifact import Progress
+from mobilebench.compress.pipeline import cache as cache_module
 from mobilebench.compress.pipeline import requirements, worker
 from mobilebench.compress.pipeline.cache import Cache, key_of, prepare
 from mobilebench.compress.recipe import parse_recipe
@@ -198,7 +199,7 @@ def test_a_long_recipe_needs_no_name(digits: Any, tmp_path: Path) -> None:
 def test_edited_code_makes_things_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     before = key_of({"a": 1})
     assert before == key_of({"a": 1})
-    monkeypatch.setattr("mobilebench.compress.pipeline.cache._code", lambda: "edited")
+    monkeypatch.setattr(cache_module, "_code", lambda: "edited")
     assert key_of({"a": 1}) != before
 
 

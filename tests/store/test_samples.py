@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mobilebench.records.timings import Timings
@@ -36,6 +37,18 @@ def test_samples_warm_up_and_starts_survive(tmp_path_factory: object, found: lis
         part = folder / f"{number}.npy"
         part.write_bytes(timings.to_part(wanted))
         assert same(timings.read_part(part), wanted)
+
+
+def test_a_trial_is_whole_wherever_the_parts_that_are_read_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [Timings(np.arange(1, n + 1), np.arange(n)) for n in (3, 1, 11, 2)]
+    (table,) = timings.tables((f"r.{n}", t) for n, t in enumerate(wanted))
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=10)
+    monkeypatch.setattr(timings, "_ROWS_AT_ONCE", 4)
+    read = list(timings.read_table(tmp_path / "t.parquet"))
+    assert [name for name, _ in read] == ["r.0", "r.1", "r.2", "r.3"]
+    assert all(same(found, t) for (_, found), t in zip(read, wanted, strict=True))
 
 
 def test_a_table_without_starts_is_read(tmp_path: Path) -> None:

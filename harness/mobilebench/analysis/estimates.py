@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,7 @@ def median(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
         return Estimate.missing("no valid trial")
     ordered = sorted(float(value) for value in values)
     found = order_statistics(len(ordered), confidence)
-    middle = float(np.median(ordered))
+    middle = statistics.median(ordered)
     if found is None:
         return Estimate(middle, None, len(ordered), too_few(len(ordered)))
     rank, coverage = found
@@ -134,7 +135,9 @@ def share(right: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     """A share of ``n`` samples with its Wilson score interval (Wilson, JASA 22, 1927)."""
     if n < 1:
         return Estimate.missing("no samples")
-    found = stats.binomtest(right, n).proportion_ci(confidence, method="wilson")
+    # Of the test only the interval is wanted, which does not depend on the share that is tested;
+    # the p-value of the observed one needs no search.
+    found = stats.binomtest(right, n, right / n).proportion_ci(confidence, method="wilson")
     return Estimate(right / n, Interval(float(found.low), float(found.high), confidence), n)
 
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -165,8 +166,7 @@ def _pairs(
             table[block].append(value)
     one, other = tables
     return [
-        (float(np.median(one[block])), float(np.median(other[block])))
-        for block in sorted(one.keys() & other.keys())
+        (median(one[block]), median(other[block])) for block in sorted(one.keys() & other.keys())
     ]
 
 
@@ -176,16 +176,14 @@ def latency_details(evidence: Evidence) -> LatencyDetails:
     trials = [evidence.statistics[r.trial] for r in valid if r.trial in evidence.statistics]
     if not trials:
         return LatencyDetails()
-    p05, p25, p75, p95 = (
-        float(np.median([s.quantiles[q] for s in trials])) for q in (0.05, 0.25, 0.75, 0.95)
-    )
+    p05, p25, p75, p95 = (median(s.quantiles[q] for s in trials) for q in (0.05, 0.25, 0.75, 0.95))
     drifts = [s.drift for s in trials if s.drift is not None]
     samples = sum(s.n for s in trials)
     return LatencyDetails(
         band=(p05, p25, p75, p95),
         samples=samples,
         outliers=sum(s.outliers for s in trials) / samples,
-        drift=float(np.median(drifts)) if drifts else None,
+        drift=median(drifts) if drifts else None,
         modes_within=tuple(s.modes for s in trials if s.modes is not None),
         modes_over=two_modes([s.median for s in trials]),
         convergence=tuple(s.convergence for s in trials if s.convergence is not None),

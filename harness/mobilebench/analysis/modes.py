@@ -65,7 +65,8 @@ def two_modes(values: Sequence[float] | npt.NDArray[np.int64]) -> Modes | None:
     if not 0 < low * (1 + APART) <= high:
         return None
     spread = _reduced(_untied(x))
-    if dip(spread) <= critical_dip(len(spread)):
+    critical = critical_dip(len(spread))
+    if dip(spread, at_least=critical) <= critical:
         return None
     cut = _split(np.clip(x, low, high))
     below, above = float(np.median(x[:cut])), float(np.median(x[cut:]))
@@ -79,8 +80,11 @@ def critical_dip(n: int) -> float:
     return float(np.interp(n, _CRITICAL_N, _CRITICAL)) / math.sqrt(n)
 
 
-def dip(x: _Numbers) -> float:
+def dip(x: _Numbers, at_least: float = 0.0) -> float:
     """Hartigan's dip of some sorted numbers, no two of them equal: between 1 / 2n and 1 / 4.
+
+    A dip below ``at_least`` is not sought to its end, which takes most of the time: ``at_least`` is
+    returned.
 
     The search narrows an interval that holds the mode. To its left the best unimodal function is
     the greatest convex minorant of the distribution function, to its right the least concave
@@ -92,7 +96,7 @@ def dip(x: _Numbers) -> float:
     # the majorant.
     n = len(x)
     foot, top = np.arange(n) / n, np.arange(1, n + 1) / n
-    first, last, found = 0, n - 1, 1 / n
+    first, last, found = 0, n - 1, max(1 / n, 2 * at_least)
     while first < last:
         part = slice(first, last + 1)
         lower = _hull(x[part], foot[part], convex=True)
@@ -100,7 +104,7 @@ def dip(x: _Numbers) -> float:
         convex = np.interp(x[part], x[part][lower], foot[part][lower])
         concave = np.interp(x[part], x[part][upper], top[part][upper])
         gaps = concave - convex
-        touching = np.unique(np.concatenate([lower, upper]))
+        touching = np.sort(np.concatenate([lower, upper]))
         widest = int(touching[np.argmax(gaps[touching])])
         if gaps[widest] <= found:
             break
@@ -123,8 +127,8 @@ def _hull(x: _Numbers, y: _Numbers, *, convex: bool) -> npt.NDArray[np.intp]:
     Its slopes are the isotonic regression of the function's own (Barlow et al., Statistical
     Inference under Order Restrictions, 1972).
     """
-    steps = np.diff(x)
-    found = optimize.isotonic_regression(np.diff(y) / steps, weights=steps, increasing=convex)
+    steps, rises = x[1:] - x[:-1], y[1:] - y[:-1]
+    found = optimize.isotonic_regression(rises / steps, weights=steps, increasing=convex)
     points: npt.NDArray[np.intp] = found.blocks
     return points
 

@@ -23,7 +23,8 @@ def summary_of(folder: RunFolder) -> Summary:
     Raises:
         BadInputError: the folder is damaged.
     """
-    return summarise(folder.run(), folder.trials(), folder.timings(), loader(folder))
+    trials = folder.trials()
+    return summarise(folder.run(), trials, folder.timings(trials), loader(folder))
 
 
 def loader(folder: RunFolder) -> Callable[[str], Mapping[str, Array]]:

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn, Self
@@ -275,12 +275,17 @@ class RunFolder:
         for trial, times in self.timings():
             yield trial, times.samples
 
-    def timings(self) -> Iterator[tuple[str, Timings]]:
-        """The raw times of each latency trial's latest attempt, one trial at a time."""
-        trials = {record.attempt_name: record.trial for record in self.trials()}
+    def timings(self, trials: Iterable[Trial] | None = None) -> Iterator[tuple[str, Timings]]:
+        """The raw times of each latency trial's latest attempt, one trial at a time.
+
+        Args:
+            trials: what ``trials`` returned, if that is known already.
+        """
+        latest = self.trials() if trials is None else trials
+        names = {record.attempt_name: record.trial for record in latest}
         for attempt, times in self.attempt_timings():
-            if attempt in trials:
-                yield trials[attempt], times
+            if attempt in names:
+                yield names[attempt], times
 
     def attempt_timings(self) -> Iterator[tuple[str, Timings]]:
         """The raw times of every attempt, by its name, one at a time."""
@@ -308,7 +313,7 @@ class RunFolder:
                 for table in timings.tables(
                     (name, times) for name, times in self.attempt_timings() if name in finished
                 ):
-                    # Whole: a trial that lies in two groups would be read as two.
+                    # Whole: earlier versions read a trial that lies in two groups as two.
                     writer.write_table(table, row_group_size=table.num_rows)
             os.replace(temporary, target)
         # With whatever a kill left half-written in it.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 
 _UNKNOWN = -1
 _ROWS_IN_A_GROUP = 1_000_000
+# Read in smaller parts, one after the other: a group at a time, or several columns at once, take
+# 100 MiB more.
+_ROWS_AT_ONCE = 32_768
+
+#: Index, nanoseconds and start of some rows.
+_Columns = tuple[Nanoseconds, Nanoseconds, Nanoseconds]
 
 
 def to_part(timings: Timings) -> bytes:
@@ -48,7 +56,7 @@ def read_part(path: Path) -> Timings:
 def tables(trials: Iterable[tuple[str, Timings]]) -> Iterator[pa.Table]:
     """Tables of about a million rows, so that ten thousand trials are not ten thousand groups."""
     names: list[str] = []
-    columns: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds]] = []
+    columns: list[_Columns] = []
     rows = 0
     for trial, timings in trials:
         names.append(trial)
@@ -85,29 +93,31 @@ def read_table(path: Path) -> Iterator[tuple[str, Timings]]:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path, read_dictionary=["trial"])
-        for group in range(file.num_row_groups):
-            yield from _trials(file.read_row_group(group).combine_chunks())
+        file = pq.ParquetFile(path, read_dictionary=["trial"], pre_buffer=False)
+        batches = file.iter_batches(_ROWS_AT_ONCE, use_threads=False)
+        pieces = (piece for batch in batches for piece in _pieces(batch))
+        for name, of_trial in groupby(pieces, key=itemgetter(0)):
+            columns = zip(*(columns for _, columns in of_trial), strict=True)
+            yield name, _timings(*map(np.concatenate, columns))
     except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
         raise BadInputError(f"{path} is damaged: {first_line(error)}") from error
 
 
-def _trials(table: pa.Table) -> Iterator[tuple[str, Timings]]:
-    if not table.num_rows:
-        return
-    trial = table["trial"].chunk(0)
-    codes = trial.indices.to_numpy()
-    names = trial.dictionary.to_pylist()
-    index, nanoseconds = table["index"].to_numpy(), table["nanoseconds"].to_numpy()
+def _pieces(batch: pa.RecordBatch) -> Iterator[tuple[str, _Columns]]:
+    """The rows of each trial that a part of a table has; a trial may go on in the next part."""
+    trial = batch["trial"]
+    codes, names = trial.indices.to_numpy(), trial.dictionary.to_pylist()
+    index, nanoseconds = batch["index"].to_numpy(), batch["nanoseconds"].to_numpy()
     starts = np.full(codes.size, _UNKNOWN, dtype=np.int64)
-    if "start" in table.column_names:
-        starts = table["start"].fill_null(_UNKNOWN).to_numpy()
-    for piece in np.split(np.arange(codes.size), np.flatnonzero(np.diff(codes)) + 1):
-        part = slice(piece[0], piece[-1] + 1)
-        yield names[codes[piece[0]]], _timings(index[part], nanoseconds[part], starts[part])
+    if "start" in batch.schema.names:
+        starts = batch["start"].fill_null(_UNKNOWN).to_numpy()
+    edges = [0, *np.flatnonzero(np.diff(codes)) + 1, codes.size] if codes.size else []
+    for first, end in pairwise(edges):
+        part = slice(first, end)
+        yield names[codes[first]], (index[part], nanoseconds[part], starts[part])
 
 
-def _columns(timings: Timings) -> tuple[Nanoseconds, Nanoseconds, Nanoseconds]:
+def _columns(timings: Timings) -> _Columns:
     """Index, nanoseconds and start (-1: unknown) of each row."""
     before, count = timings.warmup.size, timings.samples.size
     starts = np.full(before + count, _UNKNOWN, dtype=np.int64)
@@ -127,9 +137,7 @@ def _timings(index: Nanoseconds, nanoseconds: Nanoseconds, starts: Nanoseconds) 
     )
 
 
-def _table(
-    names: list[str], columns: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds]]
-) -> pa.Table:
+def _table(names: list[str], columns: list[_Columns]) -> pa.Table:
     import pyarrow as pa
 
     sizes = [index.size for index, _, _ in columns]
