@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import settings
+from mobilebench.errors import BadInputError
 
 from tests.support.models import BASELINE
 
@@ -53,10 +54,17 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
 
 @pytest.fixture
 def on(monkeypatch: pytest.MonkeyPatch) -> Open:
-    """Measures on a scripted device, whatever device a suite names."""
+    """Measures on a scripted device, whatever device a suite names.
+
+    There are no reference answers: a script does not answer as its model would.
+    """
+
+    def no_runtime(*_: object) -> NoReturn:
+        raise BadInputError("it has no runtime")
 
     def use(device: ScriptedDevice) -> ScriptedDevice:
         monkeypatch.setattr("mobilebench.runs.run.open_device", lambda _spec: device)
+        monkeypatch.setattr("mobilebench.runs.questions.LocalDevice", no_runtime)
         return device
 
     return use

@@ -25,7 +25,7 @@ def test_a_calibrated_margin(tmp_path: Path, on: Open) -> None:
     device = on(ScriptedDevice(slower(0.0, 0.04)))
     same = pair.suite_of_files(BASELINE, BASELINE)
     folder, (noise,) = calibrate(same, tmp_path / "c", ["t"], Quiet())
-    assert len(folder.trials()) == 1 + 12 * 2 * 2
+    assert len(folder.trials()) == 1 + 2 + 12 * 2 * 2
     assert 0.02 < noise.metrics["latency"] < 0.12
     assert noise.metrics["memory"] == 0
     assert "12 blocks" in sentence(noise)

@@ -35,7 +35,7 @@ def test_a_failed_trial_makes_its_metric_invalid(
     assert words in by_metric(result)["latency"].reason
     assert "1 of 14 latency trials failed" in repr(result)
     assert by_metric(result)["memory"].verdict == Verdict.PASS
-    assert len(RunFolder.open(result.folder).trials()) == 29, "no second look at an invalid one"
+    assert len(RunFolder.open(result.folder).trials()) == 31, "no second look at an invalid one"
 
 
 def test_a_device_that_fails_always(tmp_path: Path, on: Open) -> None:

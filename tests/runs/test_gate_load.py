@@ -64,7 +64,7 @@ def test_no_verdict_on_a_latency_that_load_disturbed(
         assert by_metric(result)["memory"].verdict == Verdict.PASS
         assert said[0].startswith("! Disturbed by load: in ")
         assert said[-1].startswith("! Disturbed by load: in ")
-        assert len(RunFolder.open(result.folder).trials()) == 29, "no second look"
+        assert len(RunFolder.open(result.folder).trials()) == 31, "no second look"
 
 
 def test_what_is_worse_by_other_metrics_fails_under_load(tmp_path: Path, on: Open) -> None:

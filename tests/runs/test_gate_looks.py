@@ -21,8 +21,8 @@ from tests.support.watcher import BEGIN, Watcher, interrupt
 
 
 def test_blocks_of_two_in_random_order() -> None:
-    pair = [PlannedVariant("m", "a", True), PlannedVariant("m", "b", True)]
-    kinds = ("latency", "memory", "accuracy")
+    pair = [PlannedVariant("m", "a"), PlannedVariant("m", "b")]
+    kinds = ("latency", "memory")
     plan = make_gate_plan("r", "d", pair, ["cpu"], 40, 1, kinds)
     latency = [trial for trial in plan if trial.kind == "latency"]
     orders = Counter(
@@ -32,7 +32,7 @@ def test_blocks_of_two_in_random_order() -> None:
     assert set(orders) == {("a", "b"), ("b", "a")}
     assert min(orders.values()) > 8
     assert all(a.block == b.block for a, b in zip(latency[::2], latency[1::2], strict=True))
-    counts = {"warmup": 1, "accuracy": 2, "latency": 80, "memory": 80}
+    counts = {"warmup": 1, "outputs": 2, "latency": 80, "memory": 80}
     assert Counter(t.kind for t in plan) == counts
     assert make_gate_plan("r", "d", pair, ["cpu"], 40, 2, kinds) != plan
     assert make_gate_plan("r", "d", pair, ["cpu"], 20, 1, kinds) == plan[: 3 + 20 * 4]
@@ -56,7 +56,7 @@ def test_noise_is_neither_passed_nor_failed_and_gets_a_second_look(
     assert (result.verdict, result.exit_code) == (Verdict.INCONCLUSIVE, 3)
     folder = RunFolder.open(result.folder)
     assert [t.trial for t in folder.trials()] == [p.trial for p in folder.run().plan]
-    assert len(folder.trials()) == 1 + 14 * 2 * 2
+    assert len(folder.trials()) == 1 + 2 + 14 * 2 * 2
     assert by_metric(result)["latency"].blocks == 14
     assert by_metric(result)["memory"].blocks == 7
     assert folder.run().state == "finished"
@@ -89,7 +89,7 @@ def test_an_interrupted_gate_is_resumed(tmp_path: Path, on: Open, after: int) ->
     result = gate.resume(path, watcher)
     trials = RunFolder.open(path).trials()
     assert trials[:after] == before
-    assert len(watcher.trials) == 57 - after
+    assert len(watcher.trials) == 59 - after
     assert result.verdict == Verdict.INCONCLUSIVE
     again = gate.resume(path, Watcher(interrupt, 0, BEGIN))
     assert again == result

@@ -32,7 +32,7 @@ def test_the_first_look_decides_what_is_plain(
     assert found["energy"].verdict is None
     assert "--energy asks for it" in found["energy"].reason
     trials = RunFolder.open(result.folder).trials()
-    assert len(trials) == 1 + 7 * 2 * 2
+    assert len(trials) == 1 + 2 + 7 * 2 * 2
     assert json.loads((result.folder / "gate.json").read_text())["verdict"] == verdict
 
 

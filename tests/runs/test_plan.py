@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mobilebench.records.trial import PlannedTrial
 from mobilebench.runs.plan import PlannedVariant, make_plan
 
-VARIANTS = [PlannedVariant("m", recipe, recipe != "d") for recipe in "abcd"]
+VARIANTS = [PlannedVariant("m", recipe) for recipe in "abcd"]
 
 
 def latency(plan: tuple[PlannedTrial, ...], block: int) -> list[tuple[str, str]]:
@@ -25,10 +25,9 @@ def test_every_block_holds_every_variant_once(blocks: int, seed: int) -> None:
     assert in_order == sorted(in_order)
 
 
-def test_memory_and_accuracy_come_first_and_once() -> None:
+def test_memory_and_outputs_come_first_and_once() -> None:
     plan = make_plan("r", "local", VARIANTS, ["cpu-1"], 2, 0)
-    assert [t.kind for t in plan] == ["memory"] * 4 + ["accuracy"] * 3 + ["latency"] * 8
-    assert "d" not in [t.recipe for t in plan if t.kind == "accuracy"]
+    assert [t.kind for t in plan] == ["memory"] * 4 + ["outputs"] * 4 + ["latency"] * 8
 
 
 def test_the_seed_decides_the_order() -> None:

@@ -28,7 +28,7 @@ def moody(failing: Set[int]) -> ScriptedDevice:
 
 def run(tmp_path: Path, failing: Set[int], stop: bool = False) -> list[Trial]:
     folder = RunFolder.create(tmp_path / "run", run_of())
-    plan = make_plan("r", "local", [PlannedVariant("m", "float32", False)], ["cpu-1"], 9, 0)
+    plan = make_plan("r", "local", [PlannedVariant("m", "float32")], ["cpu-1"], 9, 0)
     event = threading.Event()
 
     def on_record(_: Trial) -> None:
@@ -53,13 +53,13 @@ def run(tmp_path: Path, failing: Set[int], stop: bool = False) -> list[Trial]:
 
 def test_single_failures_cost_their_own_trial(tmp_path: Path) -> None:
     states = [record.state for record in run(tmp_path, {2, 4, 9})]
-    assert states.count("valid") == 7
+    assert states.count("valid") == 8
     assert states.count("failed") == 3
 
 
 def test_two_failures_in_a_row_end_the_variant(tmp_path: Path) -> None:
     codes = [record.code for record in run(tmp_path, {3, 4})]
-    assert codes == ["", "", "timeout", "timeout", *["skipped"] * 6]
+    assert codes == ["", "", "", "timeout", "timeout", *["skipped"] * 6]
 
 
 def test_a_session_that_is_stopped_keeps_what_it_has(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ class StoredModel(_Part):
 
     ``min_quality`` and ``max_quality_loss`` are of the first metric of its task, in that one's
     unit.
+    ``hooks`` names the functions of its data's own file that take part in scoring answers.
     """
 
     name: str
@@ -91,14 +92,25 @@ class StoredModel(_Part):
     max_accuracy_loss: float | None = None
     min_quality: float | None = None
     max_quality_loss: float | None = None
+    hooks: tuple[str, ...] = ()
 
 
 class StoredDataset(_Part):
-    """The labelled samples that a variant was evaluated on; ``count`` of them."""
+    """The samples that a variant was evaluated on, below ``artifacts/``.
+
+    Attributes:
+        name: what distinguishes a subset from the full set.
+        sha256: of their file, ``.safetensors``, or ``.npz`` in runs of older versions.
+        count: how many.
+        task: by which answers are scored; empty: it is found from labels and outputs.
+        reason: why they cannot be scored, if that is known.
+    """
 
     name: str
     sha256: Hash
     count: int = Field(ge=1)
+    task: str = ""
+    reason: str = ""
 
 
 class StoredStep(_Part):

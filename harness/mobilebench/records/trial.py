@@ -20,9 +20,12 @@ from pydantic import (
 from mobilebench.explain import explain_document
 from mobilebench.records.answers import Answers
 
+#: What older runs have in place of ``outputs``: it is read, and no longer run.
+OLDER_KIND = "accuracy"
+
 #: What a trial measures. ``warmup`` is a latency trial that shows how many warm-up runs a gate's
-#: trials of the model need; ``accuracy`` is what older runs have in place of ``outputs``.
-TRIAL_KINDS = (*KINDS, "warmup", "accuracy")
+#: trials of the model need.
+TRIAL_KINDS = (*KINDS, "warmup", OLDER_KIND)
 
 
 def _known(kind: str) -> str:

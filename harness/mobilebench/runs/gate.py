@@ -261,8 +261,8 @@ def _enabled(policy: Policy) -> list[Metric]:
 
 
 def _kinds(policy: Policy, energy: bool) -> tuple[str, ...]:
-    """The kinds of trials that the policy asks for; delegated nodes are reported by any."""
-    return measured_kinds(_enabled(policy), energy) or ("latency",)
+    """The kinds of trials that the policy wants repeated."""
+    return measured_kinds(_enabled(policy), energy)
 
 
 def _noise(run: Run, compared: Pair, artifact: str) -> calibrate.Noise | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from mobilebench import host
 from mobilebench.compress.artifact import Artifact, Outcome
+from mobilebench.models.hooks import Hooks
 from mobilebench.records.device import BENCHMARK_MODEL, DeviceFacts
 from mobilebench.records.run import (
     Provenance,
@@ -34,8 +35,12 @@ def new_run(
     devices: Sequence[DeviceFacts],
     outcome: Outcome,
     plan: Sequence[PlannedTrial],
+    hooks: Mapping[str, Hooks],
 ) -> Run:
-    """A run that begins; without the folders of the user's disk."""
+    """A run that begins; without the folders of the user's disk.
+
+    ``hooks`` are those of each model's data.
+    """
     baselines: dict[str, str] = {}
     for model, recipe in suite.variants():
         baselines.setdefault(model.name, recipe.name)
@@ -60,6 +65,7 @@ def new_run(
                 max_accuracy_loss=model.max_accuracy_loss,
                 min_quality=model.min_quality,
                 max_quality_loss=model.max_quality_loss,
+                hooks=_names(hooks[model.name]),
             )
             for model in suite.models
         ),
@@ -67,6 +73,11 @@ def new_run(
         failures=tuple(StoredFailure(**asdict(failure)) for failure in outcome.failures),
         plan=tuple(plan),
     )
+
+
+def _names(hooks: Hooks) -> tuple[str, ...]:
+    """The functions that take part in scoring."""
+    return tuple(name for name in ("decode", "evaluate") if getattr(hooks, name) is not None)
 
 
 def _stored(artifact: Artifact) -> StoredArtifact:
@@ -79,7 +90,11 @@ def _stored(artifact: Artifact) -> StoredArtifact:
         interface=artifact.interface,
         run_as=artifact.run_as,
         dataset=StoredDataset(
-            name=evaluation.name, sha256=evaluation.sha256, count=evaluation.count
+            name=evaluation.name,
+            sha256=evaluation.sha256,
+            count=evaluation.count,
+            task=evaluation.task,
+            reason=evaluation.reason,
         )
         if evaluation
         else None,

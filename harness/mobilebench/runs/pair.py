@@ -141,7 +141,7 @@ def plan(run: Run, blocks: int, kinds: Sequence[str]) -> tuple[PlannedTrial, ...
     baselines = {model.name: model.baseline for model in run.models}
     counts = {name: sum(model == name for model, _ in made) for name in baselines}
     variants = [
-        PlannedVariant(artifact.model, artifact.recipe, artifact.dataset is not None)
+        PlannedVariant(artifact.model, artifact.recipe)
         for artifact in run.artifacts
         if counts.get(artifact.model, 0) > 1 and (artifact.model, baselines[artifact.model]) in made
     ]

@@ -15,21 +15,21 @@ from mobilebench.records.trial import PlannedTrial
 
 
 def measured_kinds(metrics: Iterable[Metric], energy: bool) -> tuple[str, ...]:
-    """The kinds of trials that some metrics need, in a plan's order.
+    """The kinds of trials that some metrics need repeated, in a plan's order.
 
-    Energy takes long: it is measured if ``energy`` says that it is asked for as well.
+    Energy takes long: it is measured if ``energy`` says that it is asked for as well. ``outputs``
+    is not among them: every plan has one such trial of each variant, whatever else is measured.
     """
     needed = {metric.kind for metric in metrics} - (set() if energy else {"energy"})
-    return tuple(kind for kind in (*REPEATED_KINDS, "accuracy") if kind in needed)
+    return tuple(kind for kind in REPEATED_KINDS if kind in needed)
 
 
 @dataclass(frozen=True)
 class PlannedVariant:
-    """A variant that has an artifact; ``labelled`` if there are data to measure its accuracy on."""
+    """A variant that has an artifact."""
 
     model: str
     recipe: str
-    labelled: bool
 
 
 #: Kind, block, variant and runtime of each trial.
@@ -47,15 +47,16 @@ def make_plan(
 ) -> tuple[PlannedTrial, ...]:
     """All trials of one device, in the order they are to run.
 
-    Memory and accuracy come first, once each: they are the same in every repetition, and a
-    model that cannot run at all is found out before an hour is spent. Trial names start with
-    the run's, so that a result of another run is never taken for ours. Energy comes last, once
-    each, if it is asked for: its long windows heat a phone, and are replicates in themselves.
+    Memory and outputs come first, once each: they are the same in every repetition, and a
+    model that cannot run at all, or answers wrongly, is found out before an hour is spent. Trial
+    names start with the run's, so that a result of another run is never taken for ours. Energy
+    comes last, once each, if it is asked for: its long windows heat a phone, and are replicates in
+    themselves.
     """
     pairs = [(variant, runtime) for variant in variants for runtime in runtimes]
     order: _Order = []
     order += [("memory", 0, variant, runtime) for variant, runtime in pairs]
-    order += [("accuracy", 0, variant, runtime) for variant, runtime in pairs if variant.labelled]
+    order += [("outputs", 0, variant, runtime) for variant, runtime in pairs]
     for block in range(blocks):
         # A generator for each block: adding blocks leaves the earlier ones as they were.
         shuffled = random.Random(f"{seed}/{device}/{block}").sample(pairs, len(pairs))
@@ -89,17 +90,14 @@ def make_gate_plan(
         runtimes: by name.
         blocks: how many times each variant is run.
         seed: of the order.
-        kinds: which of ``latency``, ``memory``, ``energy`` and ``accuracy`` are measured.
+        kinds: which of ``latency``, ``memory`` and ``energy`` are measured.
     """
     models = list(dict.fromkeys(variant.model for variant in variants))
     baselines = [next(v for v in variants if v.model == model) for model in models]
     first = [("warmup", 0, baseline, runtime) for baseline in baselines for runtime in runtimes]
     warmups = _numbered(run, f"{device}.warmup", first if "latency" in kinds else [], device)
     order: _Order = [
-        ("accuracy", 0, variant, runtime)
-        for variant in variants
-        for runtime in runtimes
-        if variant.labelled and "accuracy" in kinds
+        ("outputs", 0, variant, runtime) for variant in variants for runtime in runtimes
     ]
     for block in range(blocks):
         shuffle = random.Random(f"{seed}/{device}/{block}")

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +33,7 @@ from mobilebench.errors import (
 )
 from mobilebench.explain import explain_document
 from mobilebench.files import write_atomically
+from mobilebench.models.hooks import Hooks, read_hooks
 from mobilebench.models.spec import REQUIREMENTS
 from mobilebench.records.battery_current import CurrentProfile
 from mobilebench.records.device import AGENT, DeviceFacts
@@ -40,9 +41,11 @@ from mobilebench.records.run import Run
 from mobilebench.records.runtime import Packing, Runtime
 from mobilebench.records.trial import PlannedTrial, Trial
 from mobilebench.runs import interfaces, power_profiles
+from mobilebench.runs.answers import NO_QUESTION, Question
 from mobilebench.runs.latency_probe import latency_probe_on
 from mobilebench.runs.new_run import binary_name, new_run
 from mobilebench.runs.plan import PlannedVariant, make_plan
+from mobilebench.runs.questions import questions
 from mobilebench.runs.selection import open_device
 from mobilebench.runs.session import OnEvent, OnRecord, OnTrial, Payload, run_session
 from mobilebench.store.folder import MANIFEST, FolderTakenError, RunFolder
@@ -127,6 +130,7 @@ def start(
     """
     created = clock.moment()
     _ensure_writable(results)
+    hooks = {model.name: read_hooks(model.data) for model in suite.models}
     devices = [open_device(spec) for spec in suite.devices]
     facts = [device.probe() for device in devices]
     for device in devices:
@@ -161,13 +165,13 @@ def start(
 
     def make(name: str) -> RunFolder:
         plan = _plan(name, suite, outcome)
-        run = new_run(name, created, suite, command, device_facts, outcome, plan)
+        run = new_run(name, created, suite, command, device_facts, outcome, plan, hooks)
         warned = run.model_copy(update={"warnings": (*run.warnings, *warnings)})
         return RunFolder.create(results / name, shape(warned), files)
 
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
     with folder.locked():
-        _measure(folder, suite, devices, watcher)
+        _measure(folder, suite, devices, watcher, hooks)
     return folder
 
 
@@ -182,9 +186,8 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
     if run.state == "finished":
         return folder
     suite = _suite_of(run, path / MANIFEST)
-    payloads = _payloads(folder, run, suite.runtimes, watcher)
     with folder.locked():
-        _ensure_whole(payloads.values())
+        _ensure_whole(folder, run)
         devices = [
             open_device(
                 # The run's own copy: the user's file may be another one by now.
@@ -197,7 +200,8 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
         for device in devices:
             _ensure_same_device(device.probe(), run.device(device.name), path)
         folder.drop_torn_line()
-        _measure(folder, suite, devices, watcher)
+        # Code of the user's is not run again: a folder may be somebody else's.
+        _measure(folder, suite, devices, watcher, {})
     return folder
 
 
@@ -269,14 +273,14 @@ def _measure(
     suite: Suite,
     devices: Sequence[Device],
     watcher: Watcher,
+    hooks: Mapping[str, Hooks],
 ) -> None:
     run = folder.run()
     plan = run.plan
     folder.write_run(run.model_copy(update={"state": "running"}))
-    payloads = _payloads(folder, run, suite.runtimes, watcher)
     runtimes = {runtime.name: runtime for runtime in suite.runtimes}
     finished = {record.trial for record in folder.trials() if record.is_final}
-    watcher.measuring(plan, finished, suite)
+    payloads: dict[tuple[str, str], Payload] = {}
     stop = threading.Event()
 
     def lane(device: Device) -> None:
@@ -296,8 +300,12 @@ def _measure(
             )
 
     try:
-        alone = {spec.name for spec in suite.devices if kinds.get(spec.kind).measured_alone}
-        _side_by_side(lane, devices, alone, stop)
+        with tempfile.TemporaryDirectory(prefix="mobilebench-") as scratch:
+            asked = _questions(folder, run, finished, hooks, Path(scratch), watcher)
+            payloads |= _payloads(folder, run, suite.runtimes, asked, watcher)
+            watcher.measuring(plan, finished, suite)
+            alone = {spec.name for spec in suite.devices if kinds.get(spec.kind).measured_alone}
+            _side_by_side(lane, devices, alone, stop)
     except BaseException as error:
         # On a full disk neither can be written; the samples' part files are read just as well.
         with contextlib.suppress(InvalidRunError):
@@ -349,10 +357,7 @@ def _side_by_side(
 
 
 def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
-    variants = [
-        PlannedVariant(artifact.model, artifact.recipe, artifact.evaluation is not None)
-        for artifact in outcome.artifacts
-    ]
+    variants = [PlannedVariant(artifact.model, artifact.recipe) for artifact in outcome.artifacts]
     runtimes = [runtime.name for runtime in suite.runtimes]
     return tuple(
         trial
@@ -371,10 +376,34 @@ def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
     )
 
 
+def _questions(
+    folder: RunFolder,
+    run: Run,
+    finished: Set[str],
+    hooks: Mapping[str, Hooks],
+    scratch: Path,
+    watcher: Watcher,
+) -> dict[tuple[str, str], Question]:
+    """What is asked of each variant that has an outputs trial to come."""
+    pending = {
+        (trial.model, trial.recipe)
+        for trial in run.plan
+        if trial.kind == "outputs" and trial.trial not in finished
+    }
+
+    def on_reference(done: int, count: int) -> None:
+        step = "done" if done == count else f"reference answers {done + 1}/{count}"
+        made = len(run.artifacts)
+        watcher.compressing(Progress(made, made, "", "", step, fraction=done / count))
+
+    return questions(folder, run, pending, hooks, scratch, on_reference)
+
+
 def _payloads(
     folder: RunFolder,
     run: Run,
     runtimes: Sequence[Runtime],
+    asked: Mapping[tuple[str, str], Question],
     watcher: Watcher,
 ) -> dict[tuple[str, str], Payload]:
     packings = {runtime.packed for runtime in runtimes if runtime.packed}
@@ -394,13 +423,12 @@ def _payloads(
         return report
 
     for number, artifact in enumerate(run.artifacts):
-        dataset = artifact.dataset
         model = folder.artifact(f"{artifact.sha256}.tflite")
-        payloads[artifact.model, artifact.recipe] = Payload(
+        variant = (artifact.model, artifact.recipe)
+        payloads[variant] = Payload(
             model,
             artifact.sha256,
-            folder.artifact(f"{dataset.sha256}.safetensors") if dataset else None,
-            dataset.sha256 if dataset else "",
+            asked.get(variant, NO_QUESTION),
             {
                 packing: _packed(model, packing, reporting(number, place))
                 for place, packing in enumerate(sorted(packings))
@@ -430,24 +458,25 @@ def _first_free(make: Callable[[str], RunFolder], run: str) -> RunFolder:
     raise AssertionError("numbers do not end")
 
 
-def _ensure_whole(payloads: Iterable[Payload]) -> None:
+def _ensure_whole(folder: RunFolder, run: Run) -> None:
     """Sees that the run still has its own files, before trials fail for want of them."""
-    for payload in payloads:
-        for path, sha256 in (
-            (payload.model, payload.model_sha256),
-            (payload.dataset, payload.dataset_sha256),
-        ):
-            if path is None:
-                continue
-            try:
-                whole = hashlib.sha256(path.read_bytes()).hexdigest() == sha256
-            except OSError:
-                whole = False
-            if not whole:
-                raise BadInputError(
-                    f"{path} is missing or damaged, and the run cannot go on without it: "
-                    "put it back, or start a new run"
-                )
+    files = {f"{artifact.sha256}.tflite": artifact.sha256 for artifact in run.artifacts}
+    for artifact in run.artifacts:
+        if data := artifact.dataset:
+            older = folder.artifact(f"{data.sha256}.npz").exists()
+            files[f"{data.sha256}.{'npz' if older else 'safetensors'}"] = data.sha256
+    for name, sha256 in files.items():
+        path = folder.artifact(name)
+        try:
+            with path.open("rb") as file:
+                whole = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        except OSError:
+            whole = False
+        if not whole:
+            raise BadInputError(
+                f"{path} is missing or damaged, and the run cannot go on without it: "
+                "put it back, or start a new run"
+            )
 
 
 def _ensure_writable(results: Path) -> None:

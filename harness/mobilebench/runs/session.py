@@ -31,7 +31,15 @@ from mobilebench.errors import InvalidRunError
 from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.timings import Timings
-from mobilebench.records.trial import Delegation, PlannedTrial, Trial, TrialConditions, attempt_name
+from mobilebench.records.trial import (
+    OLDER_KIND,
+    Delegation,
+    PlannedTrial,
+    Trial,
+    TrialConditions,
+    attempt_name,
+)
+from mobilebench.runs.answers import NO_QUESTION, Found, Question, ask
 from mobilebench.store.folder import RunFolder
 
 #: After so many failures of one variant in a row, its other trials are not worth their time.
@@ -41,20 +49,24 @@ _FAILURES_BEFORE_SKIPPING = 2
 _TRACE_SECONDS = 5.0
 _FEWEST_READINGS = 12
 
+_OLDER = (
+    "an older version planned it, whose agent compared answers with labels on the device: start a "
+    "new run to have quality measured"
+)
+
 _CLOCK = "host's CLOCK_MONOTONIC"
 
 
 @dataclass(frozen=True)
 class Payload:
-    """The files of one variant: its model, and its labelled data if there are any.
+    """The files of one variant: its model, and the samples that it is to answer.
 
     ``packed`` has the model packed in each way that a runtime asks for, with that file's hash.
     """
 
     model: Path
     model_sha256: str
-    dataset: Path | None = None
-    dataset_sha256: str = ""
+    question: Question = NO_QUESTION
     packed: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
 
 
@@ -121,6 +133,9 @@ def run_session(
                 reason = f"not started after two failures in a row: {failures[variant][0]}"
                 record = _without_result(trial, attempt, payload, TrialError("skipped", reason))
                 folder.append(record)
+            elif trial.kind == OLDER_KIND:
+                record = _without_result(trial, attempt, payload, TrialError("skipped", _OLDER))
+                folder.append(record)
             else:
                 record = _attempt(
                     folder,
@@ -180,6 +195,7 @@ def _attempt(
     preflight_result = PreflightResult()
     error: TrialError | None = None
     result: Result | None = None
+    found: Found | None = None
     try:
         preflight_result = device.preflight(cooldown, lambda text: on_event(Event(name, text)))
         waited = time.monotonic() - begin
@@ -190,7 +206,11 @@ def _attempt(
         timeout = protocol.limit_seconds(trial.kind)
         if _is_sustained(trial, protocol):
             timeout += protocol.measured_seconds
-        result = device.run(job, on_event, timeout)
+        if trial.kind == "outputs":
+            found = ask(device, job, payload.question, on_event, timeout, seed)
+            result = found.result
+        else:
+            result = device.run(job, on_event, timeout)
     except InvalidTrialError as invalid:
         result = invalid.result
         if result is not None and invalid.heat and _is_sustained(trial, protocol):
@@ -224,6 +244,10 @@ def _attempt(
             traces=result.traces,
             warnings=tuple(dict.fromkeys((*preflight_result.warnings, *result.warnings, *misread))),
         )
+    if found is not None:
+        record = replace(record, answers=found.answers)
+        if found.arrays:
+            folder.write_answers(name, found.arrays)
     folder.append(record, timings)
     return record
 
@@ -259,7 +283,8 @@ def _job(
     return Job(
         protocol=contract.PROTOCOL_VERSION,
         trial=name,
-        kind="latency" if trial.kind == "warmup" else trial.kind,
+        # Of an outputs trial each batch of samples becomes a job of that kind.
+        kind="latency" if trial.kind in ("warmup", "outputs") else trial.kind,
         model=device.push(file, sha256),
         model_sha256=sha256,
         packing=packing,

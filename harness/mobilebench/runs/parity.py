@@ -1,0 +1,133 @@
+"""Whether a device computes what the file says: its answers against the reference answers.
+
+A batch at a time, so that only sums are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mobilebench.devices.base import TrialError
+from mobilebench.models.array import Array
+from mobilebench.records.answers import LARGEST_SNR_DB, OutputParity
+from mobilebench.records.interface import Interface
+from mobilebench.runs.references import Reference
+
+#: Differences of so many parts of the largest value are those of rounding to float32.
+_ROUNDING = 1e-6
+#: Probabilities add up to 1, give or take what rounding to 8 bits does to each.
+_STEP = 1 / 256
+
+
+class Parity:
+    """Compares the answers to the samples that have reference answers.
+
+    Args:
+        reference: of the same file.
+        interface: of the file.
+    """
+
+    def __init__(self, reference: Reference, interface: Interface) -> None:
+        self._reference = reference
+        self._tallies = [_Tally(end.name) for end in interface.outputs]
+        self.reason = reference.reason
+        self.samples = 0
+
+    def add(self, start: int, outputs: Sequence[Array]) -> None:
+        """Takes the device's answers to the batch that begins with a sample."""
+        if self.reason:
+            return
+        try:
+            expected = self._reference.answers(start)
+        except TrialError as error:
+            self.reason = f"the reference answers are damaged: {error.reason}"
+            return
+        if not expected:
+            return
+        rows = len(expected[0])
+        for tally, wanted, given in zip(self._tallies, expected, outputs, strict=True):
+            if wanted.shape[1:] != given.shape[1:]:
+                self.reason = (
+                    f"output {tally.name!r} has the shape {list(given.shape[1:])} on the device, "
+                    f"and {list(wanted.shape[1:])} in the reference answers"
+                )
+                return
+            for row in range(rows):
+                tally.add(start + row, wanted[row], given[row])
+        self.samples += rows
+
+    def found(self) -> tuple[OutputParity, ...]:
+        """How alike each output is; nothing where ``reason`` says why."""
+        return () if self.reason else tuple(tally.found() for tally in self._tallies)
+
+
+class _Tally:
+    """What is kept of one output."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._count = 0
+        self._mean = self._squares = self._error = 0.0
+        self._low, self._high = math.inf, -math.inf
+        self._largest, self._worst = 0.0, 0
+        self._rows = self._equal = 0
+        self._classes = True
+
+    def add(self, number: int, wanted: Array, given: Array) -> None:
+        """Takes one sample's answer and its reference."""
+        true, found = wanted.astype(np.float64), given.astype(np.float64)
+        if not true.size:
+            return
+        error = np.abs(found - true)
+        if self._largest < (largest := float(error.max())):
+            self._largest, self._worst = largest, number
+        self._error += float((error**2).sum())
+        self._low = min(self._low, float(true.min()))
+        self._high = max(self._high, float(true.max()))
+        # Chan's way of adding variances: squares of the values themselves would cancel out.
+        mean, count = float(true.mean()), self._count + true.size
+        self._squares += float(((true - mean) ** 2).sum())
+        self._squares += (mean - self._mean) ** 2 * self._count * true.size / count
+        self._mean += (mean - self._mean) * true.size / count
+        self._count = count
+        self._classes = self._classes and _are_probabilities(true)
+        if self._classes:
+            equal = true.argmax(axis=-1) == found.argmax(axis=-1)
+            self._rows += equal.size
+            self._equal += int(equal.sum())
+
+    def found(self) -> OutputParity:
+        """How alike the answers were."""
+        # Without any sample the sums are those of an empty output, which is like itself.
+        spread = self._high - self._low if self._count else 0.0
+        largest = self._largest / (spread or 1.0)
+        return OutputParity(
+            self.name,
+            self._snr(),
+            largest if math.isfinite(largest) else 1 / np.finfo(np.float64).eps,
+            self._equal / self._rows if self._classes and self._rows else None,
+            self._worst,
+        )
+
+    def _snr(self) -> float:
+        magnitude = max(abs(self._low), abs(self._high)) if self._count else 0.0
+        if self._largest <= _ROUNDING * magnitude and not self._squares > 0:
+            return LARGEST_SNR_DB
+        if self._error == 0:
+            return LARGEST_SNR_DB
+        if not (self._squares > 0 and math.isfinite(self._squares + self._error)):
+            return -LARGEST_SNR_DB
+        snr = 10 * (math.log10(self._squares) - math.log10(self._error))
+        return max(-LARGEST_SNR_DB, min(LARGEST_SNR_DB, snr))
+
+
+def _are_probabilities(values: Array) -> bool:
+    """Whether the last axis holds the probabilities of classes, so that its largest is a class."""
+    if values.ndim == 0 or values.shape[-1] < 2:
+        return False
+    slack = 0.01 + _STEP * math.sqrt(values.shape[-1])
+    total = values.sum(axis=-1)
+    return bool(values.min() >= -_STEP and (np.abs(total - 1) <= slack).all())

@@ -1,0 +1,229 @@
+"""What each variant of a run is asked in its ``outputs`` trials: its data, or seeded noise.
+
+Where a model has no data, all its variants answer the same noise, so that they can be compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mobilebench.cache import cache_folder
+from mobilebench.devices.local.device import LocalDevice
+from mobilebench.errors import BadInputError, StepError
+from mobilebench.files import disk_errors
+from mobilebench.models.array import Array
+from mobilebench.models.hooks import Hooks
+from mobilebench.records.interface import Interface, matched
+from mobilebench.records.run import Run, StoredArtifact, StoredModel
+from mobilebench.runs import references
+from mobilebench.runs.answers import NO_HOOKS, Question
+from mobilebench.runs.references import Reference, reference
+from mobilebench.runs.samples import Samples
+from mobilebench.store.folder import RunFolder
+from mobilebench.tflite import interface
+from mobilebench.tflite.noise import noise
+
+#: A variant: model and recipe.
+Variant = tuple[str, str]
+
+#: Is given how many reference answers are made, of how many.
+OnReference = Callable[[int, int], None]
+
+
+def questions(
+    folder: RunFolder,
+    run: Run,
+    pending: Set[Variant],
+    hooks: Mapping[str, Hooks],
+    scratch: Path,
+    on_reference: OnReference,
+) -> dict[Variant, Question]:
+    """What the variants are asked whose answers are still to come, with their reference answers.
+
+    Args:
+        folder: of the run.
+        run: what was made.
+        pending: the variants whose answers are still to come.
+        hooks: of each model's data; a run that is resumed has none.
+        scratch: where noise is kept while the run is measured.
+        on_reference: is given the progress.
+    """
+    found: dict[Variant, Question] = {}
+    for model in run.models:
+        made = [artifact for artifact in run.artifacts if artifact.model == model.name]
+        if any((artifact.model, artifact.recipe) in pending for artifact in made):
+            found |= _of_model(folder, run.seed, model, made, hooks.get(model.name), scratch)
+    found = {variant: question for variant, question in found.items() if variant in pending}
+    files = {(artifact.model, artifact.recipe): artifact.sha256 for artifact in run.artifacts}
+    machine = _Machine()
+    for number, (variant, question) in enumerate(found.items()):
+        on_reference(number, len(found))
+        model_file = folder.artifact(f"{files[variant]}.tflite")
+        answers = machine.reference(model_file, files[variant], question)
+        found[variant] = replace(question, reference=answers)
+    if found:
+        on_reference(len(found), len(found))
+    return found
+
+
+@dataclass
+class _Machine:
+    """This machine, which is greeted when it is first needed."""
+
+    _device: LocalDevice | None = None
+    _version: str = ""
+    _missing: str = ""
+
+    def reference(self, model: Path, sha256: str, question: Question) -> Reference:
+        if question.samples is None or question.interface is None:
+            return Reference(reason=question.reason)
+        if self._device is None and not self._missing:
+            try:
+                self._device = LocalDevice("this machine", None, cache_folder())
+                facts = self._device.probe()
+                self._version = f"{facts.runtime} {facts.runtime_version}"
+            except BadInputError as error:
+                self._missing = f"no reference answers: {error}"
+        if self._missing or self._device is None:
+            return Reference(reason=self._missing)
+        try:
+            return reference(
+                self._device,
+                self._version,
+                model,
+                sha256,
+                question.interface,
+                question.samples,
+                cache_folder(),
+            )
+        except BadInputError as error:
+            return Reference(reason=f"no reference answers: {error}")
+
+
+def _of_model(
+    folder: RunFolder,
+    seed: int,
+    model: StoredModel,
+    made: Sequence[StoredArtifact],
+    hooks: Hooks | None,
+    scratch: Path,
+) -> dict[Variant, Question]:
+    interfaces: dict[Variant, Interface] = {}
+    found: dict[Variant, Question] = {}
+    for artifact in made:
+        variant = (artifact.model, artifact.recipe)
+        try:
+            interfaces[variant] = _interface(folder, artifact)
+        except (BadInputError, OSError) as error:
+            found[variant] = Question(reason=str(error))
+            continue
+        if samples := _data(folder, artifact):
+            if model.hooks and hooks is None:
+                samples = replace(samples, reason=_without_hooks(model))
+            asked = Question(interfaces[variant], samples, hooks=hooks or NO_HOOKS)
+            found[variant] = asked
+    bare = {variant: taken for variant, taken in interfaces.items() if variant not in found}
+    return found | _noise(folder, seed, made, bare, interfaces, scratch)
+
+
+def _interface(folder: RunFolder, artifact: StoredArtifact) -> Interface:
+    if artifact.interface is not None:
+        return artifact.interface
+    path = folder.artifact(f"{artifact.sha256}.tflite")
+    return interface.read(path.read_bytes(), str(path))
+
+
+def _data(folder: RunFolder, artifact: StoredArtifact) -> Samples | None:
+    stored = artifact.dataset
+    if stored is None:
+        return None
+    path = folder.artifact(f"{stored.sha256}.safetensors")
+    if not path.exists():  # an older version's: labelled, and of one input
+        return None
+    return Samples(path, stored.sha256, stored.count, "data", stored.task, stored.reason)
+
+
+def _without_hooks(model: StoredModel) -> str:
+    functions = " and ".join(f"{name}()" for name in model.hooks)
+    return (
+        f"{functions} of {model.data} would take part, and code is not run again when a run is "
+        "resumed: start a new run to have quality measured"
+    )
+
+
+def _noise(
+    folder: RunFolder,
+    seed: int,
+    made: Sequence[StoredArtifact],
+    bare: Mapping[Variant, Interface],
+    interfaces: Mapping[Variant, Interface],
+    scratch: Path,
+) -> dict[Variant, Question]:
+    """Noise for the variants without data, drawn for all variants of the model."""
+    if not bare:
+        return {}
+    all_of_them = list(interfaces.values())
+    first = all_of_them[0]
+    alike = [taken for taken in all_of_them if len(taken.inputs) == len(first.inputs)]
+    try:
+        rows = _table_rows(folder, made, first)
+        drawn = noise(alike, references.COUNT, seed, rows)
+    except StepError as error:
+        return {variant: Question(taken, reason=str(error)) for variant, taken in bare.items()}
+    digest = hashlib.sha256(_content(drawn)).hexdigest()
+    found = {}
+    for variant, taken in bare.items():
+        if len(taken.inputs) != len(first.inputs):
+            reason = f"it has {len(taken.inputs)} inputs, and {len(first.inputs)} are asked"
+            found[variant] = Question(taken, reason=reason)
+            continue
+        path = _write(scratch, _reordered(drawn, first, taken))
+        samples = Samples(path, digest, references.COUNT, "noise")
+        found[variant] = Question(taken, samples)
+    return found
+
+
+def _table_rows(
+    folder: RunFolder, made: Sequence[StoredArtifact], taken: Interface
+) -> dict[int, int]:
+    """How many rows each table has that an input looks up, where inputs can be such numbers."""
+    from mobilebench.tflite.interpreter import Runner
+
+    if not any(end.is_whole and end.quantization is None for end in taken.inputs):
+        return {}
+    found: dict[int, int] = {}
+    for artifact in made:
+        content = folder.artifact(f"{artifact.sha256}.tflite").read_bytes()
+        try:
+            rows = Runner(content, delegate=False).table_rows
+        except StepError:  # this machine cannot run it; the device may
+            continue
+        for position, count in rows.items():
+            found[position] = min(count, found.get(position, count))
+    return found
+
+
+def _reordered(drawn: Mapping[str, Array], first: Interface, taken: Interface) -> dict[str, Array]:
+    """The first variant's samples by another's positions: converters shuffle inputs."""
+    places = {id(end): position for position, end in enumerate(taken.inputs)}
+    pairs = matched(first.inputs, taken.inputs)
+    return {
+        str(places[id(other)]): drawn[str(position)] for position, (_, other) in enumerate(pairs)
+    }
+
+
+def _content(arrays: Mapping[str, Array]) -> bytes:
+    from safetensors.numpy import save
+
+    return save(dict(arrays))
+
+
+def _write(scratch: Path, arrays: Mapping[str, Array]) -> Path:
+    content = _content(arrays)
+    path = scratch / f"{hashlib.sha256(content).hexdigest()}.safetensors"
+    with disk_errors(path):
+        path.write_bytes(content)
+    return path
