@@ -210,7 +210,7 @@ def _ensure_judged(suite: Suite, outcome: Outcome) -> None:
     for model in suite.models:
         key = next((k for k in REQUIREMENTS if getattr(model, k) is not None), None)
         made = [artifact for artifact in outcome.artifacts if artifact.model == model.name]
-        if key and made and not any(artifact.evaluation for artifact in made):
+        if key and made and not any(a.evaluation and not a.evaluation.reason for a in made):
             raise BadInputError(
                 f"model {model.name!r} asks for {key}, and without labelled data its quality "
                 "cannot be measured: give it data to evaluate it on, or leave that key out"
