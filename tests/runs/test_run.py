@@ -251,7 +251,7 @@ def test_a_hung_agent_is_recorded_and_the_rest_goes_on(tmp_path: Path) -> None:
     )
     python.chmod(0o755)
     devices = f'[[devices]]\nname = "stuck"\npython = "{python}"\n[[devices]]\nname = "local"\n'
-    protocol = QUICK + "timeout_seconds = 1\n"
+    protocol = QUICK + "timeout_seconds = 5\n"
     path = suite(tmp_path, model("a", "small.tflite"), protocol, devices)
     done = mobilebench("run", path, "--results", tmp_path / "results")
     assert done.returncode == 1, done.stderr
