@@ -394,3 +394,40 @@ def test_no_samples_at_all_is_said() -> None:
     found = ask(device, JOB, Question(reason="input 'x' takes strings"), lambda _: None, 9, 0)
     assert (found.answers.samples, found.answers.reason) == (0, "input 'x' takes strings")
     assert device.asked == []
+
+
+def levels(*values: int) -> Model:
+    """One number a sample, in 256 steps: those levels in turn."""
+    return lambda inputs: {"0": np.resize(np.array(values, np.int8), (len(inputs["0"]), 1))}
+
+
+@pytest.mark.parametrize(
+    ("expected", "given", "alike"),
+    [
+        (levels(127), levels(126), True),  # an output that does not vary, and its last digit
+        (levels(3, 5), levels(4, 4), True),
+        (levels(3, 5), levels(5, 3), False),
+        (levels(127), levels(0), False),
+    ],
+)
+def test_the_last_digit_is_no_noise(
+    tmp_path: Path, expected: Model, given: Model, alike: bool
+) -> None:
+    interface = replace(
+        FLOAT, outputs=(TensorInfo("score", (1, 1), "int8", Quantization(1 / 256, -128)),)
+    )
+    found = data(tmp_path)
+    reference = replace(reference_of(tmp_path, found, expected), interface=interface)
+    (parity,) = asked(Answering(given), found, interface, reference=reference).answers.parity
+    assert (parity.snr_db == 150) == alike
+    assert parity.snr_db < 20 or alike
+
+
+def test_a_constant_output_and_rounding(tmp_path: Path) -> None:
+    found = data(tmp_path)
+    ones: Model = lambda inputs: {"0": np.ones((len(inputs["0"]), 3), np.float32)}  # noqa: E731
+    near: Model = lambda inputs: {"0": ones(inputs)["0"] * np.float32(1 - 6e-8)}  # noqa: E731
+    other: Model = lambda inputs: {"0": ones(inputs)["0"] * np.float32(0.9)}  # noqa: E731
+    reference = reference_of(tmp_path, found, ones)
+    assert asked(Answering(near), found, reference=reference).answers.parity[0].snr_db == 150
+    assert asked(Answering(other), found, reference=reference).answers.parity[0].snr_db == -150

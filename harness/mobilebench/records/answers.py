@@ -39,6 +39,8 @@ class OutputParity:
     Attributes:
         output: its name in the file's interface.
         snr_db: signal-to-noise ratio about the reference's mean, at most 150 dB either way.
+            Differences of rounding are no noise: one step of a quantized output, a millionth of a
+            sample's largest value of another.
         largest_error: the largest absolute error, over the reference's spread: its largest value
             less its smallest (1 where that is 0).
         agreement: the share of equal classes (argmax of the last axis); None where the output

@@ -12,14 +12,13 @@ import numpy as np
 
 from mobilebench.devices.base import TrialError
 from mobilebench.models.array import Array
+from mobilebench.quality.similarity import are_probabilities
 from mobilebench.records.answers import LARGEST_SNR_DB, OutputParity
 from mobilebench.records.interface import Interface
 from mobilebench.runs.references import Reference
 
-#: Differences of so many parts of the largest value are those of rounding to float32.
+#: Of real numbers, differences of so many parts of a sample's largest value are those of rounding.
 _ROUNDING = 1e-6
-#: Probabilities add up to 1, give or take what rounding to 8 bits does to each.
-_STEP = 1 / 256
 
 
 class Parity:
@@ -32,7 +31,10 @@ class Parity:
 
     def __init__(self, reference: Reference, interface: Interface) -> None:
         self._reference = reference
-        self._tallies = [_Tally(end.name) for end in interface.outputs]
+        self._tallies = [
+            _Tally(end.name, end.quantization.scale if end.quantization else 0.0)
+            for end in interface.outputs
+        ]
         self.reason = reference.reason
         self.samples = 0
 
@@ -65,10 +67,11 @@ class Parity:
 
 
 class _Tally:
-    """What is kept of one output."""
+    """What is kept of one output; ``step`` is what the next integer of a quantized one means."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, step: float) -> None:
         self.name = name
+        self._step = step
         self._count = 0
         self._mean = self._squares = self._error = 0.0
         self._low, self._high = math.inf, -math.inf
@@ -84,7 +87,9 @@ class _Tally:
         error = np.abs(found - true)
         if self._largest < (largest := float(error.max())):
             self._largest, self._worst = largest, number
-        self._error += float((error**2).sum())
+        # Right kernels differ in their last digit, which is all where an output hardly varies.
+        rounding = max(self._step * (1 + _ROUNDING), _ROUNDING * float(np.abs(true).max()))
+        self._error += float((error[error > rounding] ** 2).sum())
         self._low = min(self._low, float(true.min()))
         self._high = max(self._high, float(true.max()))
         # Chan's way of adding variances: squares of the values themselves would cancel out.
@@ -93,7 +98,7 @@ class _Tally:
         self._squares += (mean - self._mean) ** 2 * self._count * true.size / count
         self._mean += (mean - self._mean) * true.size / count
         self._count = count
-        self._classes = self._classes and _are_probabilities(true)
+        self._classes = self._classes and are_probabilities(true[np.newaxis])
         if self._classes:
             equal = true.argmax(axis=-1) == found.argmax(axis=-1)
             self._rows += equal.size
@@ -113,21 +118,9 @@ class _Tally:
         )
 
     def _snr(self) -> float:
-        magnitude = max(abs(self._low), abs(self._high)) if self._count else 0.0
-        if self._largest <= _ROUNDING * magnitude and not self._squares > 0:
-            return LARGEST_SNR_DB
         if self._error == 0:
             return LARGEST_SNR_DB
         if not (self._squares > 0 and math.isfinite(self._squares + self._error)):
             return -LARGEST_SNR_DB
         snr = 10 * (math.log10(self._squares) - math.log10(self._error))
         return max(-LARGEST_SNR_DB, min(LARGEST_SNR_DB, snr))
-
-
-def _are_probabilities(values: Array) -> bool:
-    """Whether the last axis holds the probabilities of classes, so that its largest is a class."""
-    if values.ndim == 0 or values.shape[-1] < 2:
-        return False
-    slack = 0.01 + _STEP * math.sqrt(values.shape[-1])
-    total = values.sum(axis=-1)
-    return bool(values.min() >= -_STEP and (np.abs(total - 1) <= slack).all())
