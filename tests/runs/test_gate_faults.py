@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from mobilebench.analysis.gating import Verdict
 from mobilebench.devices.base import TrialError
@@ -47,20 +46,19 @@ def test_a_device_that_fails_always(tmp_path: Path, on: Open) -> None:
 
 
 def unmakable(path: Path) -> Path:
-    """A candidate with the baseline's inputs and outputs, which answers with NaN."""
+    """A candidate with the baseline's inputs and outputs, and an operator that nobody has."""
     model = load(BASELINE.read_bytes())
-    for operator in model.subgraphs[0].operators:
-        if len(operator.inputs) == 3:  # a layer with its kernel, and no operator that needs shapes
-            buffer = model.buffers[model.subgraphs[0].tensors[operator.inputs[1]].buffer]
-            buffer.data = np.full(len(buffer.data), 0xFF, np.uint8)
+    code = model.operatorCodes[model.subgraphs[0].operators[-1].opcodeIndex]
+    code.builtinCode = code.deprecatedBuiltinCode = 32
+    code.customCode = b"Nobodys"
     path.write_bytes(dump(model))
     return path
 
 
 def test_a_candidate_that_cannot_be_made(tmp_path: Path) -> None:
-    nan = unmakable(tmp_path / "nan.tflite")
+    other = unmakable(tmp_path / "other.tflite")
     with pytest.raises(BadInputError, match="nothing to compare"):
-        run_gate(tmp_path, pair.suite_of_files(BASELINE, nan, None, {}))
+        run_gate(tmp_path, pair.suite_of_files(BASELINE, other, None, {}))
     assert not list((tmp_path / "results").glob("*"))
 
 
@@ -69,10 +67,10 @@ def test_a_suite_with_a_candidate_that_cannot_be_made(tmp_path: Path, on: Open) 
     path = tmp_path / "suite.toml"
     path.write_text(
         f'[[models]]\nname = "small"\nsource = "{BASELINE}"\n[models.ready]\n'
-        f'good = "{CANDIDATE}"\nbad = "{unmakable(tmp_path / "nan.tflite")}"\n'
+        f'good = "{CANDIDATE}"\nbad = "{unmakable(tmp_path / "other.tflite")}"\n'
     )
     result = run_gate(tmp_path, pair.suite_of_file(path))
     verdicts = {c.candidate: c.verdict for c in result.comparisons}
     assert verdicts == {"good": Verdict.PASS, "bad": Verdict.INVALID}
-    assert "NaN" in repr(result)
+    assert "Nobodys" in repr(result)
     assert {t.recipe for t in RunFolder.open(result.folder).trials()} == {"as_is", "good"}

@@ -1,7 +1,7 @@
-"""The similarity of two models' outputs: one measure for classifiers, one for everything else.
+"""What a compressed model's answers are judged by, beside those of before.
 
 Of a classifier it matters which class comes first. An image that was restored, a mask or a
-prediction has no classes; there the error counts, beside the size of what is right.
+prediction has no classes; there the error counts, beside how far the right answers differ.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from mobilebench.models import similarity
 from mobilebench.models.array import Array
 
-#: Mean cosine similarity of a classifier's answers: below the first it is broken, below the second
-#: worth a warning.
+#: Mean cosine similarity of a classifier's answers, below which it is broken.
 _COSINE_BROKEN = 0.9
-_COSINE_POOR = 0.98
-#: Share of samples whose top class stays the same, below which it is worth a warning.
+#: Share of samples (or positions) whose top class stays the same, below which it is worth a
+#: warning: of the same weights, and of weights that were trained on.
 _AGREEMENT_POOR = 0.9
-#: The same for other models in dB: an error half as large as the answers, and one of a fifth.
+_AGREEMENT_TRAINED = 0.8
+#: The signal-to-noise ratio about the mean in dB: an error half as large as the answers' spread,
+#: and one of a fifth.
 _SNR_BROKEN = 6.0
 _SNR_POOR = 14.0
-#: Where noise too small to measure ends up, in dB.
-MOST_SNR = 150.0
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class OutputSimilarity:
 
     Attributes:
         cosine: the mean cosine similarity of the answers.
-        snr: the ratio of the answers' power to that of their error, in dB.
-        agreement: the share of samples whose top class is the same; None if there are no classes.
+        snr: the power of the answers about their mean over that of their error, in dB.
+        agreement: the share of samples whose top class is the same, or of all positions where each
+            has a class; None if there are no classes.
     """
 
     cosine: float
@@ -50,22 +51,23 @@ class OutputSimilarity:
     @property
     def distance(self) -> str:
         """How far apart, in words."""
-        if self.agreement is None:
-            return f"an error of {error_share(self.snr):.0%} of the outputs ({self.snr:.1f} dB)"
-        return f"a mean cosine similarity of {self.cosine:.3f} with those before"
+        return f"an error of {_error_share(self.snr):.0%} of their spread ({self.snr:.1f} dB)"
 
     def findings(self) -> dict[str, Any]:
         """For the provenance."""
-        if self.agreement is None:
-            return {"cosine": self.cosine, "snr_db": self.snr}
-        return {"cosine": self.cosine, "top1_agreement": self.agreement}
+        found = {"cosine": self.cosine, "snr_db": self.snr}
+        return found if self.agreement is None else found | {"top1_agreement": self.agreement}
 
-    def moved(self) -> list[str]:
-        """Warnings if the answers are not quite those of before."""
-        if self.agreement is None:
-            return [f"outputs moved: {self.distance}"] if self.snr < _SNR_POOR else []
-        moved = [f"outputs moved: {self.distance}"] if self.cosine < _COSINE_POOR else []
-        if self.agreement < _AGREEMENT_POOR:
+    def moved(self, *, trained: bool = False) -> list[str]:
+        """Warnings if the answers are not quite those of before.
+
+        Training makes a classifier surer or less sure, so that then only its classes count.
+        """
+        moved = []
+        if self.snr < _SNR_POOR and not (trained and self.agreement is not None):
+            moved.append(f"outputs moved: {self.distance}")
+        limit = _AGREEMENT_TRAINED if trained else _AGREEMENT_POOR
+        if self.agreement is not None and self.agreement < limit:
             moved.append(f"only {self.agreement:.0%} of the samples keep their class")
         return moved
 
@@ -74,40 +76,19 @@ def compare(before: Array, after: Array, *, labelled: bool) -> OutputSimilarity:
     """Compares one output of two models.
 
     Args:
-        before: (samples, values).
+        before: (samples, *shape of one*); whole numbers are classes.
         after: the same shape.
-        labelled: whether the values are one score a class, as labels say; otherwise they are taken
-            for that if they are probabilities that add up to 1.
+        labelled: whether a row of values is one score a class, as labels say; otherwise they are
+            taken for that if they are probabilities that add up to 1.
     """
-    agreement = None
-    if before.shape[1] > 1 and (labelled or are_probabilities(before)):
-        agreement = float((before.argmax(axis=1) == after.argmax(axis=1)).mean())
-    return OutputSimilarity(_mean_cosine(before, after), signal_to_noise(before, after), agreement)
+    is_row = before.shape[-1] > 1 and before[0].size == before.shape[-1]
+    found = similarity.compare(before, after, classes=True if labelled and is_row else None)
+    rows = (values.reshape(len(values), -1) for values in (before, after))
+    return OutputSimilarity(_mean_cosine(*rows), found.snr_db, found.agreement)
 
 
-def are_probabilities(outputs: Array) -> bool:
-    """Whether each row is a distribution: nothing below zero, a sum of 1 but for rounding."""
-    return bool((outputs >= 0).all()) and np.allclose(outputs.sum(axis=1), 1, atol=0.05)
-
-
-def signal_to_noise(wanted: Array, found: Array) -> float:
-    """The ratio of the outputs' power to that of their error, in dB, 150 at most.
-
-    Args:
-        wanted: (samples, values) of the float model.
-        found: the same shape, of the quantized one.
-    """
-    signal = float((wanted.astype(np.float64) ** 2).sum())
-    error = float(((found.astype(np.float64) - wanted) ** 2).sum())
-    if error == 0:
-        return MOST_SNR
-    if signal == 0:
-        return -MOST_SNR
-    return float(min(max(10 * np.log10(signal / error), -MOST_SNR), MOST_SNR))
-
-
-def error_share(snr: float) -> float:
-    """The error's size beside the outputs' size, from their ratio in dB."""
+def _error_share(snr: float) -> float:
+    """The error's size beside the outputs' spread, from their ratio in dB."""
     return float(10 ** (-snr / 20))
 
 

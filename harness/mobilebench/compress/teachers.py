@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilebench.compress.similarity import are_probabilities
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array
+from mobilebench.models.similarity import are_probabilities
 
 
 @dataclass(frozen=True)

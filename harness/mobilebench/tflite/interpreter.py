@@ -113,6 +113,16 @@ class Runner:
         return found
 
     @property
+    def forms(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """The shape of one sample of each output, and its type: float32 where it is real."""
+        found = {}
+        for tensor in self.outputs:
+            kind = np.dtype(tensor.dtype)
+            whole = kind.kind in "biu" and not tensor.scale
+            found[tensor.name] = tensor.sample_shape, kind if whole else np.dtype(np.float32)
+        return found
+
+    @property
     def classes(self) -> int | None:
         """How many classes the model distinguishes, or None if it is no classifier."""
         if len(self.outputs) != 1:

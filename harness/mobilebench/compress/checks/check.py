@@ -7,7 +7,7 @@ are missing. Nothing of the kind reaches a device.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,21 +27,23 @@ _ZEROS_LOST = 0.01
 #: How far an encoding may move an output, as a share of the largest: the sums of a sparse kernel
 #: have another order.
 _ENCODING_TOLERANCE = 1e-4
-#: Share of samples that keep their class, and signal-to-noise ratio in dB of what is no classifier,
-#: below which training is worth a warning.
-_AGREEMENT_TRAINED = 0.5
-_SNR_TRAINED = 6.0
 #: How far a conversion may move an output, as a share of the largest.
 _CONVERSION_TOLERANCE = 1e-3
+
+
+#: The shape of one sample's output, and its type.
+Form = tuple[tuple[int, ...], np.dtype[Any]]
 
 
 @dataclass(frozen=True)
 class Examination:
     """What one .tflite did on the samples.
 
-    ``outputs`` (samples, values) float32, of which each output has a ``part``; ``labelled`` says
-    that they are one score a class; ``zeros`` of the ``weights`` in the kernels of Dense and
-    convolution; ``delegation`` as :func:`mobilebench_agent.delegation.describe` has it.
+    ``outputs`` (samples, values) float32, of which each output has a ``part``; ``forms`` are the
+    shape of one sample and the type of each, where they are more than a row of real numbers;
+    ``labelled`` says that they are one score a class; ``zeros`` of the ``weights`` in the kernels
+    of Dense and convolution; ``delegation`` as :func:`mobilebench_agent.delegation.describe` has
+    it.
     """
 
     size: int
@@ -51,6 +53,13 @@ class Examination:
     zeros: int
     weights: int
     delegation: dict[str, Any]
+    forms: Mapping[str, Form] = field(default_factory=dict)
+
+    def output(self, name: str) -> Array:
+        """One output, (samples, *shape of one*)."""
+        rows = self.outputs[:, self.parts[name]]
+        shape, kind = self.forms.get(name, ((-1,), np.dtype(np.float32)))
+        return rows.reshape(len(rows), *shape).astype(kind)
 
     @property
     def zero_share(self) -> float | None:
@@ -90,7 +99,13 @@ def examine(content: bytes, samples: Sequence[Sample], *, labelled: bool = False
     if broken:
         raise StepError(f"the model answers with NaN or infinity on {broken} of {len(samples)}")
     return Examination(
-        len(content), outputs, runner.parts, labelled, *runner.zeros(), runner.delegation()
+        len(content),
+        outputs,
+        runner.parts,
+        labelled,
+        *runner.zeros(),
+        runner.delegation(),
+        runner.forms,
     )
 
 
@@ -262,9 +277,14 @@ def compare_encoded(
 
 
 def compare_trained(
-    before: Examination, after: Examination
+    before: Examination, after: Examination, *, trained: bool = True
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Checks a retrained model, whose answers may move but must not all become one.
+    """Checks a model after a training step: answers may move but must not all become one.
+
+    Args:
+        before: the file of before.
+        after: that of the step.
+        trained: whether the step trained: without that nothing else makes good what it took.
 
     Returns:
         findings and warnings.
@@ -280,12 +300,8 @@ def compare_trained(
         )
     warnings = list(compare_delegation(before, after))
     for name, similarity in found.items():
-        agreement = similarity.agreement
-        if agreement is not None and agreement < _AGREEMENT_TRAINED:
-            text = f"only {agreement:.0%} of the samples keep their class after this step"
-            warnings.append(text + _in(name, found))
-        elif agreement is None and similarity.snr < _SNR_TRAINED:
-            warnings.append(f"outputs moved: {similarity.distance}{_in(name, found)}")
+        moved = similarity.moved(trained=trained)
+        warnings += [f"{text} after this step{_in(name, found)}" for text in moved]
     return _findings(found), tuple(warnings)
 
 
@@ -297,8 +313,8 @@ def _compare(before: Examination, after: Examination) -> dict[str, OutputSimilar
         )
     labelled = before.labelled and len(before.parts) == 1
     return {
-        name: compare(before.outputs[:, part], after.outputs[:, part], labelled=labelled)
-        for name, part in before.parts.items()
+        name: compare(before.output(name), after.output(name), labelled=labelled)
+        for name in before.parts
     }
 
 

@@ -22,8 +22,16 @@ from mobilebench.compress.pipeline.latency import LatencyProbe
 from mobilebench.compress.pipeline.requirements import require
 from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.registry import plug_in_of
-from mobilebench.compress.step import Encoded, EncodingStep, Quantized, QuantizingStep, State, Step
-from mobilebench.errors import StepError, first_line
+from mobilebench.compress.step import (
+    Encoded,
+    EncodingStep,
+    Quantized,
+    QuantizingStep,
+    State,
+    Step,
+    TrainingStep,
+)
+from mobilebench.errors import BadInputError, StepError, UnsupportedModelError, first_line
 from mobilebench.models.array import Array, Sample
 from mobilebench.models.labels import as_bytes
 from mobilebench.models.spec import ModelSpec
@@ -141,10 +149,15 @@ class ModelBuilder:
         if self._inputs.source.kind == "tflite":
             content, where = self._inputs.content, self._inputs.source.text
             assert content is not None
-            examination = self._examine(content, self._inputs.samples.to_check(content))
             not_chosen = entry.not_chosen(content, where)
-            warnings = (*([not_chosen] if not_chosen else ()), *check.base_warnings(examination))
-            return content, examination.findings(), warnings
+            warnings = (not_chosen,) if not_chosen else ()
+            try:
+                examination = self._examine(content, self._inputs.samples.to_check(content))
+            except (BadInputError, UnsupportedModelError):
+                raise
+            except Exception as error:  # whatever it provokes here, a device may run it
+                return content, {}, (*warnings, f"its check failed: {first_line(error)}")
+            return content, examination.findings(), (*warnings, *check.base_warnings(examination))
         if self._inputs.source.kind == "saved_model":
             from mobilebench.compress.pipeline.convert import SavedModel
 
@@ -201,7 +214,9 @@ class ModelBuilder:
             state = self._keras.after(steps)
             content, examination, moved = self._export(state)
             compared, poor = check.compare_trained(
-                self._examine(start, self._inputs.samples.to_check(start)), examination
+                self._examine(start, self._inputs.samples.to_check(start)),
+                examination,
+                trained=isinstance(step, TrainingStep) and step.epochs > 0,
             )
             poor = (*poor, *state.warnings, *_check_zeros(state, examination))
             findings = {**state.findings, **moved}

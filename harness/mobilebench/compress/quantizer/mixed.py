@@ -16,9 +16,10 @@ import numpy as np
 
 from mobilebench.compress.quantizer import scheme as schemes
 from mobilebench.compress.quantizer.scheme import Scheme, short
-from mobilebench.compress.similarity import MOST_SNR, signal_to_noise
 from mobilebench.errors import StepError
 from mobilebench.models.array import Sample
+from mobilebench.models.similarity import signal_to_noise
+from mobilebench.records.answers import LARGEST_SNR_DB
 from mobilebench.tflite.interpreter import Runner
 
 #: On how many of the samples the outputs are compared.
@@ -169,5 +170,5 @@ class _Trials:
     def _snr(self, content: bytes) -> float:
         found = Runner(content).run(self._samples)
         if not np.isfinite(found).all():
-            return -MOST_SNR
+            return -LARGEST_SNR_DB
         return min(signal_to_noise(self._wanted[:, p], found[:, p]) for p in self._parts)
