@@ -19,7 +19,7 @@ _COSINE_BROKEN = 0.9
 #: Share of samples (or positions) whose top class stays the same, below which it is worth a
 #: warning: of the same weights, and of weights that were trained on.
 _AGREEMENT_POOR = 0.9
-_AGREEMENT_TRAINED = 0.8
+_AGREEMENT_TRAINED = 0.7
 #: The signal-to-noise ratio about the mean in dB: an error half as large as the answers' spread,
 #: and one of a fifth.
 _SNR_BROKEN = 6.0

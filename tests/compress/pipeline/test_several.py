@@ -186,7 +186,7 @@ def test_saved_models_and_files(outcome: Outcome, folder: Path) -> None:
         ("model.keras", None, "prune(0.5, importance=taylor, schedule=once, epochs=0)", "outputs$"),
         ("model.keras", None, "quantization_aware -> int8", "step quantization_aware learns from"),
         ("model.keras", "one.npz", "int8", "samples for one input, and the model has 2: give"),
-        ("saved", "one.npz", "int8", "give x_calibration/NAME for each input"),
+        ("saved", "one.npz", "int8", "give x_calibration/NAME for each of tokens, image"),
         ("saved", None, "prune(0.5)", "a SavedModel cannot be retrained"),
     ],
 )
