@@ -89,6 +89,7 @@ def run(
     devices: str | DeviceSpec | Sequence[str | DeviceSpec] = (),
     recipes: str | Sequence[str] = (),
     data: StrPath | None = None,
+    task: str | None = None,
     student: StrPath | None = None,
     teachers: StrPath | Sequence[StrPath] = (),
     shapes: InputShapes = (),
@@ -118,6 +119,8 @@ def run(
             ``adb://HOST:PORT/SERIAL`` or ``"all"``.
         recipes: of a model file, such as ``"prune(0.8) -> int8"``.
         data: of a model file: an ``.npz`` or ``.py`` file, or a set by name.
+        task: of a model file: what it is for, as ``"segmentation"``; None: found from the labels
+            and the outputs.
         student: of a model file: the smaller model that ``distill`` trains.
         teachers: of a model file: what ``distill`` learns from in the model's place.
         shapes: of a model file: of inputs that it leaves open, with the batch: by name, as
@@ -160,7 +163,7 @@ def run(
     if resume is not None:
         require_alone("run", what=what, devices=devices, recipes=recipes, data=data,
                       student=student, teachers=teachers, shapes=shapes, signature=signature,
-                      allow=allow, binary=binary,
+                      task=task, allow=allow, binary=binary,
                       **overrides)  # fmt: skip
         return Run(runs.resume(Path(resume), watcher_of(progress)).path)
     if binary and (energy or unplugged):
@@ -176,6 +179,7 @@ def run(
         teachers=texts(teachers),
         shapes=shapes_by_input(shapes),
         signature=signature,
+        task=task,
     )
     asked = command or ("mobilebench.run", *map(str, _files(what)))
     folder = runs.start(suite, Path(results), asked, watcher_of(progress))
@@ -192,7 +196,7 @@ def _chosen(
         return choose.choose_suite(_files(what), overrides=overrides, **of_files)
     if any(of_files.values()):
         raise BadInputError(
-            "a suite names its own recipes, data, student, teachers, shapes and signature"
+            "a suite names its own recipes, data, task, student, teachers, shapes and signature"
         )
     return choose.change_suite(what, overrides) if overrides else what
 
@@ -219,6 +223,7 @@ def gate(
     candidate: StrPath | None = None,
     *,
     data: StrPath | None = None,
+    task: str | None = None,
     shapes: InputShapes = (),
     signature: str | None = None,
     policy: StrPath | Mapping[str, Any] | Policy | None = None,
@@ -244,6 +249,8 @@ def gate(
             recipe of each model is the baseline of all its other variants.
         candidate: the ``.tflite`` to be judged.
         data: labelled data of the two files; None: no accuracy is compared.
+        task: what the two files are for, as ``"segmentation"``; None: found from the labels and
+            the outputs.
         shapes: of the two files: of inputs that it leaves open, with the batch: by name, as
             ``{"image": [1, 224, 224, 3]}``, or of the only one, as ``[1, 224, 224, 3]``.
         signature: of the two files: which one is run; None: the first.
@@ -274,7 +281,7 @@ def gate(
     from mobilebench.runs import gate as gates
 
     if resume is not None:
-        require_alone("gate", baseline=baseline, candidate=candidate, data=data,
+        require_alone("gate", baseline=baseline, candidate=candidate, data=data, task=task,
                       shapes=shapes, signature=signature, policy=policy, devices=devices,
                       allow=allow, cpus=cpus, seconds=seconds, threads=threads, seed=seed,
                       energy=energy)  # fmt: skip
@@ -288,6 +295,7 @@ def gate(
             text_or_none(data),
             shapes_by_input(shapes),
             signature,
+            task,
             _settings(specs, seconds, threads, cpus, seed, True if unplugged else energy),
         )
         asked = command or ("mobilebench.gate", *map(str, _files(baseline)), str(candidate or ""))
@@ -307,6 +315,7 @@ def _gated(
     data: str | None,
     shapes: Mapping[str, Sequence[int]],
     signature: str | None,
+    task: str | None,
     settings: Mapping[str, Any],
 ) -> Suite:
     from mobilebench.runs import pair
@@ -314,8 +323,8 @@ def _gated(
 
     if isinstance(baseline, str | os.PathLike) and candidate is not None:
         files = Path(baseline), Path(candidate)
-        return pair.suite_of_files(*files, data, settings, shapes, signature)
-    if candidate is None and data is None and not shapes and signature is None:
+        return pair.suite_of_files(*files, data, settings, shapes, signature, task)
+    if candidate is None and not any((data, shapes, signature, task)):
         if isinstance(baseline, Suite):
             return pair.suite_of(baseline, settings)
         if baseline is not None and Path(baseline).suffix == ".toml":

@@ -22,6 +22,7 @@ from mobilebench.cli.options import (
     shape_option,
     signature_option,
     silence,
+    task_option,
     unplugged_option,
 )
 from mobilebench.devices.checks import DeviceCheck
@@ -48,6 +49,7 @@ Exit codes:
 @click.option("--candidate", type=click.Path(path_type=Path), help="The .tflite to be judged.")
 @click.option("--data", help="Labelled data: an .npz or .py file, or a set by name.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Margins, as a TOML file.")
+@task_option
 @shape_option
 @signature_option
 @click.option("--seconds", type=float, help="Seconds measured per trial.")
@@ -77,6 +79,7 @@ def gate(
     baseline: Path | None,
     candidate: Path | None,
     data: str | None,
+    task: str | None,
     policy: Path | None,
     shapes: dict[str, tuple[int, ...]],
     signature: str | None,
@@ -115,7 +118,7 @@ def gate(
     from mobilebench.cli.terminal import RunDisplay
     from mobilebench.runs import gate as gates
 
-    of_files = baseline, candidate, data, shapes, signature
+    of_files = baseline, candidate, data, task, shapes, signature
     if resume is not None:
         given = any((suite, *of_files, policy, devices, allow, unplugged))
         if given or any(v is not None for v in (seconds, threads, cpus, seed, energy)):
@@ -135,6 +138,7 @@ def gate(
                 suite or baseline,
                 candidate,
                 data=data,
+                task=task,
                 policy=policy,
                 results=results,
                 devices=devices,

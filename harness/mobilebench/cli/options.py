@@ -17,6 +17,7 @@ from mobilebench import crash
 from mobilebench.devices.checks import DeviceCheck
 from mobilebench.errors import BadInputError, MobileBenchError
 from mobilebench.metrics import metric_named, registry
+from mobilebench.models.tasks import TASKS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -126,6 +127,12 @@ class MetricName(click.ParamType):  # type: ignore[type-arg]
 
 data_option = click.option(
     "--data", help="Data of a model: an .npz or .py file, or a set by name, as mnist-subset."
+)
+task_option = click.option(
+    "--task",
+    type=click.Choice(TASKS),
+    help="What a model is for, by which its answers are scored; else found from its labels and "
+    "outputs.",
 )
 student_option = click.option(
     "--student", help="The smaller model that distill trains: zoo:NAME or a .keras file."

@@ -20,6 +20,7 @@ from mobilebench.cli.options import (
     shape_option,
     signature_option,
     student_option,
+    task_option,
     teacher_option,
     unplugged_option,
 )
@@ -40,6 +41,7 @@ Exit codes:
     "what", nargs=-1, metavar="[SUITE.toml | MODEL...]", type=click.Path(path_type=Path)
 )
 @data_option
+@task_option
 @student_option
 @teacher_option
 @shape_option
@@ -86,6 +88,7 @@ Exit codes:
 def run(
     what: tuple[Path, ...],
     data: str | None,
+    task: str | None,
     student: str | None,
     teachers: tuple[str, ...],
     shapes: dict[str, tuple[int, ...]],
@@ -140,7 +143,7 @@ def run(
     if binary and (energy or unplugged):
         raise BadInputError("benchmark_model measures no energy: leave --binary out")
     suites_own = (blocks, seconds, sustained_minutes, threads, cpus, seed, energy)
-    of_files = (what, data, student, teachers, shapes, signature, recipes)
+    of_files = (what, data, task, student, teachers, shapes, signature, recipes)
     given = any((*of_files, devices, allow, binary, unplugged))
     if resume is not None and (given or any(v is not None for v in suites_own)):
         raise BadInputError("--resume goes on with the run's own suite; give it alone")
@@ -153,6 +156,7 @@ def run(
             devices=devices,
             recipes=recipes,
             data=data,
+            task=task,
             student=student,
             teachers=teachers,
             shapes=shapes,

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from mobilebench.errors import did_you_mean
+from mobilebench.models.tasks import TASKS
 
 #: Data that are asked for by name; anything else is a path.
 NAMED_DATASETS = (
@@ -24,20 +25,6 @@ NAMED_DATASETS = (
     "mnist",
     "fashion-mnist",
     "random",
-)
-
-#: What a model may be for, by which its answers are scored; ``own``: by its data file's evaluate.
-TASKS = (
-    "classification",
-    "binary",
-    "multilabel",
-    "regression",
-    "segmentation",
-    "detection",
-    "reconstruction",
-    "embedding",
-    "transcription",
-    "own",
 )
 
 #: The keys that ask for quality: those of accuracy, and those of whatever scores a task first.
@@ -56,7 +43,8 @@ class ModelSpec(BaseModel):
         data: one of ``NAMED_DATASETS`` (``random`` is seeded noise: enough to calibrate an
             architecture, no accuracy), the path of an ``.npz`` file, or of a Python file with
             ``get_calibration_data()`` and ``get_evaluation_data()``. Zoo models bring their own.
-        task: one of ``TASKS``; left out, it is found from the labels and the outputs.
+        task: one of ``mobilebench.models.tasks.TASKS``; left out, it is found from the labels and
+            the outputs.
         student: ``zoo:NAME`` or the path of a ``.keras`` file: the smaller architecture that
             ``distill`` and ``student`` train. Its weights are not used.
         teachers: ``zoo:NAME``, ``.keras`` or ``.tflite`` files: trained models that ``distill``

@@ -23,6 +23,7 @@ def suite_of_files(
     settings: Mapping[str, Any] = {},
     shapes: Mapping[str, Sequence[int]] = {},
     signature: str | None = None,
+    task: str | None = None,
 ) -> Suite:
     """The suite that compares two ``.tflite`` files as they are.
 
@@ -33,6 +34,7 @@ def suite_of_files(
         settings: see ``settings``.
         shapes: of inputs with open dimensions, see ``mobilebench.models.spec.ModelSpec``.
         signature: which one is run.
+        task: what the model is for; None: found from labels and outputs.
 
     Raises:
         BadInputError: a file is not there or no ``.tflite``, or a setting is not valid.
@@ -52,6 +54,7 @@ def suite_of_files(
         "ready": {CANDIDATE: str(candidate)},
         "shapes": {name: list(shape) for name, shape in shapes.items()},
         "signature": signature,
+        "task": task,
         **({"data": data} if data else {}),
     }
     document = {"name": file_name(f"gate-{candidate.stem}")[:60], "models": [model]}

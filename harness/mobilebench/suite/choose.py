@@ -27,6 +27,7 @@ def choose_suite(
     teachers: Sequence[str] = (),
     shapes: Mapping[str, Sequence[int]] = {},
     signature: str | None = None,
+    task: str | None = None,
 ) -> Suite:
     """The suite that a command line asks for.
 
@@ -41,6 +42,7 @@ def choose_suite(
         teachers: whom its ``distill`` learns from, if not from the model itself.
         shapes: of the inputs of model files, see ``mobilebench.models.spec.ModelSpec``.
         signature: which one of a model file is run.
+        task: what the model files are for, see ``mobilebench.models.tasks.TASKS``.
 
     Raises:
         BadInputError: it makes no valid suite.
@@ -52,13 +54,14 @@ def choose_suite(
             "teachers": list(teachers),
             "shapes": {name: list(shape) for name, shape in shapes.items()},
             "signature": signature,
+            "task": task,
         }
         document = _document_of_files(what, recipes, {k: v for k, v in given.items() if v})
         origin, folder = "the command line", Path()
-    elif len(what) > 1 or data or student or teachers or recipes or shapes or signature:
+    elif len(what) > 1 or data or student or teachers or recipes or shapes or signature or task:
         raise BadInputError(
-            "a suite file stands alone: write data, student, recipes, shapes and signature into "
-            "it, or name model files instead"
+            "a suite file stands alone: write data, task, student, recipes, shapes and signature "
+            "into it, or name model files instead"
         )
     else:
         path = what[0] if what else quickstart()
