@@ -165,6 +165,9 @@ def test_an_open_shape_is_shown_and_not_timed(content: bytes, tmp_path: Path) ->
     path = open_shape(tmp_path / "open.tflite", content, [1, -1, -1, 1])
     shown = CliRunner().invoke(main, ["inspect", str(path)])
     assert shown.exit_code == 0
+    assert "--input-shape gives another" in shown.output
     timed = CliRunner().invoke(main, ["inspect", str(path), "--time"])
     assert timed.exit_code == 2
-    assert "has an open shape [1, ?, ?, 1]; convert it with a fixed shape" in timed.output
+    assert "has an open shape [1, ?, ?, 1]; give one" in timed.output
+    given = CliRunner().invoke(main, ["inspect", str(path), "--input-shape", "1,8,8,1"])
+    assert "args_0 float32 [1, 8, 8, 1] → " in given.output

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 
+#: How a ratio of two medians may differ from the median of the blocks' ratios before it is said.
+_SURPRISING = 0.02
+#: What to say then.
+PAIRED = (
+    "the median over the blocks of the ratio within each block, which cancels what drifts over a "
+    "run; it need not be the ratio of the medians beside it"
+)
 #: The fewest trials whose range covers the median with 95 %: 1 - 2 * 0.5**6 = 96.9 %.
 ENOUGH_TRIALS = 6
 
@@ -123,6 +130,13 @@ def ratio_of_medians(over: Sequence[float], under: Sequence[float]) -> Estimate:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(numerators / denominators, (tail, 1 - tail))
     return Estimate(value, Interval(float(low), float(high)), n)
+
+
+def unlike_medians(ratio: float | None, over: float | None, under: float | None) -> bool:
+    """Whether a ratio that was paired within blocks surprises beside the two medians."""
+    if not ratio or not over or not under:
+        return False
+    return abs(over / under / ratio - 1) > _SURPRISING
 
 
 def too_few(n: int) -> str:

@@ -65,6 +65,7 @@ def _tidy(
     yield "virtual_device", comparison.virtual
     yield "executor", comparison.executor
     yield "runtime", comparison.runtime
+    yield from _run(comparison)
     yield "is_baseline", variant.is_baseline
     yield "artifact_sha256", variant.artifact
     for metric, change in with_changes():
@@ -125,6 +126,14 @@ def _answers(comparison: Comparison, variant: Variant) -> Iterator[tuple[str, ob
     yield "answered_source", found.source if found else None
     yield "not_scored_reason", plain(found.reason) if found else None
     yield "invalid", plain(variant.invalid)
+
+
+def _run(comparison: Comparison) -> Iterator[tuple[str, object]]:
+    """What of the model was run, where that must be said."""
+    if comparison.run_as:
+        yield "run_as", plain(comparison.run_as)
+    if comparison.batch > 1:
+        yield "samples_per_inference", comparison.batch
 
 
 def _estimate(column: str, estimate: Estimate, with_interval: bool) -> Iterator[tuple[str, object]]:

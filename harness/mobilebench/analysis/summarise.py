@@ -26,6 +26,7 @@ from mobilebench.analysis.validity import answers_differ
 from mobilebench.metrics import Metric, registry
 from mobilebench.records.device import AGENT
 from mobilebench.records.key import Key, Place
+from mobilebench.records.run import INTERFACE_STEP
 from mobilebench.records.trial import DAMAGED
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ def _compare(
         )
         for v, mark in zip(variants, marks, strict=True)
     ]
+    stored = next((artifacts[v.recipe] for v in variants if v.recipe in artifacts), None)
     comparison = Comparison(
         place.model,
         place.device,
@@ -207,6 +209,8 @@ def _compare(
         tuple(variants),
         cpus=runtime.cpus if runtime else (),
         requirement=requirement,
+        run_as=stored.run_as if stored else "",
+        interface=stored.interface if stored else None,
     )
     return replace(comparison, advice=advise(comparison))
 
@@ -215,6 +219,8 @@ def _why_not_made(failure: StoredFailure | None) -> str:
     if failure is None:
         return ""
     step, why = failure.step, failure.reason
+    if step == INTERFACE_STEP:
+        return f"not measured: {why}"
     return f"not made: {why}" if why.startswith(step) else f"not made: {step}: {why}"
 
 

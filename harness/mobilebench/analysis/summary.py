@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mobilebench.analysis.disturbance import Load
+from mobilebench.analysis.estimates import PAIRED, unlike_medians
 from mobilebench.analysis.requirement import QualityRequirement, RequirementStatus
 from mobilebench.records.key import Key, Place
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mobilebench.metrics import Metric
     from mobilebench.records.answers import Answers
     from mobilebench.records.conditions import Conditions
+    from mobilebench.records.interface import Interface
 
 
 #: Block and value of each trial of a metric.
@@ -159,7 +161,9 @@ class Comparison:
     """A table: what may be compared, the variants of one model on one device with one runtime.
 
     ``executor`` is who measured: ``agent``, or another program of that name.
-    ``requirement`` is what the suite asks of the model's quality.
+    ``requirement`` is what the suite asks of the model's quality. ``run_as`` is which signature and
+    input shapes were run, where the model leaves that open; ``interface`` is what it takes and
+    gives, None in older runs.
     """
 
     model: str
@@ -172,6 +176,39 @@ class Comparison:
     advice: tuple[Advice, ...] = ()
     cpus: tuple[int, ...] = ()
     requirement: QualityRequirement = field(default_factory=QualityRequirement)
+    run_as: str = ""
+    interface: Interface | None = None
+
+    @property
+    def batch(self) -> int:
+        """How many samples an inference takes."""
+        return 1 if self.interface is None else self.interface.batch
+
+    @property
+    def subject(self) -> str:
+        """The model, with all that must be known of what was run of it."""
+        said = [*([self.run_as] if self.run_as else ())]
+        if self.batch > 1:
+            said.append(f"{self.batch} samples an inference")
+        return f"{self.model} ({', '.join(said)})" if said else self.model
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known to read its table: a sentence each."""
+        base = next((v["latency"].value for v in self.variants if v.is_baseline), None)
+        per_inference = f"Latency and energy are per inference, of {self.batch} samples."
+        return (
+            *([per_inference] if self.batch > 1 else ()),
+            *(
+                [f"Speed-up: {PAIRED}."]
+                if any(
+                    unlike_medians(v.changes["latency"].value, base, v["latency"].value)
+                    for v in self.variants
+                    if "latency" in v.changes
+                )
+                else ()
+            ),
+        )
 
     @property
     def quality(self) -> Metric:

@@ -237,6 +237,9 @@ def _paired(
         return replace(disturbed, baseline=base, candidate=candidate), None
     margin = gating.margin_above(max(rule.margin, rule.floor / base), noise)
     effect = estimates.median([c / b - 1 for b, c in found])
+    reason = effect.reason
+    if not reason and estimates.unlike_medians(1 + (effect.value or 0), candidate, base):
+        reason = f"the change is {estimates.PAIRED}"
     finding = Finding(
         metric.name,
         None,
@@ -246,7 +249,7 @@ def _paired(
         candidate,
         noise,
         blocks=len(found),
-        reason=effect.reason,
+        reason=reason,
     )
     return finding, Series(logarithms(found, rule.direction), margin)
 

@@ -70,6 +70,9 @@ def inspect(
             )
             for name in filter(None, (model, other))
         ]
+    for name, content in contents:
+        if said := entry.not_chosen(content, name):
+            click.echo(f"{Path(name).name}: {said}", err=True)
     first, *rest = (inspection.read(content, Path(name).name) for name, content in contents)
     times = None
     if timed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 #: What converters call the signature of a model that has one.
 DEFAULT = "serving_default"
 
+_SIDES = ("the baseline", "the candidate")
 #: The integers that NumPy has, too.
 _WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 
@@ -105,28 +106,30 @@ class Interface:
         return None
 
 
-def differences(baseline: Interface, candidate: Interface) -> list[str]:
+def differences(
+    baseline: Interface, candidate: Interface, where: tuple[str, str] = _SIDES
+) -> list[str]:
     """Why one model cannot stand in the other's place, a clause each; empty if it can.
 
     Ends are matched by name where both models use the same names, else by position. float32 and
     quantized integers are alike here: see ``conversions``. An open batch is run as 1; other
-    open dimensions, which only outputs may have, fit any length.
+    open dimensions, which only outputs may have, fit any length. ``where`` says of each side where
+    it is found.
     """
+    here, there = where
     found = []
     for kind, before, after in _kinds(baseline, candidate):
         if len(before) != len(after):
-            found.append(
-                f"{_counted(len(before), kind)} in the baseline and {len(after)} in the candidate"
-            )
+            found.append(f"{_counted(len(before), kind)} in {here} and {len(after)} in {there}")
             continue
         for one, other in matched(before, after):
             if not _same_shape(kind, one, other):
-                what = f"{one.shape_text} in the baseline and {other.shape_text} in the candidate"
+                what = f"{one.shape_text} in {here} and {other.shape_text} in {there}"
                 batch = kind == "input" and len(one.shape) == len(other.shape) > 1
                 also = ", another batch" if batch and one.shape[1:] == other.shape[1:] else ""
                 found.append(f"{kind} {one.name!r} is {what}{also}")
             elif one.dtype != other.dtype and not (one.is_real and other.is_real):
-                what = f"{one.dtype} in the baseline and {other.dtype} in the candidate"
+                what = f"{one.dtype} in {here} and {other.dtype} in {there}"
                 found.append(f"{kind} {one.name!r} is {what}")
     return found
 

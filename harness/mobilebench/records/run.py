@@ -32,6 +32,9 @@ from mobilebench.records.trial import PlannedTrial
 #: The format of ``run.json`` and its folder; a newer one is refused, not guessed at.
 FORMAT = 2
 
+#: The step at which a variant with other inputs or outputs than its baseline fails.
+INTERFACE_STEP = "compare with the baseline"
+
 #: Sizes of an artifact's file: as it is, or packed.
 FILE = "file"
 

@@ -63,7 +63,7 @@ def text(summary: Summary) -> str:
     lines += ["", "## What to ship", ""] if summary.comparisons else []
     for comparison in summary.comparisons:
         where = f"{comparison.device} · {comparison.runtime_label}"
-        lines += [f"**{markdown(comparison.model)}** on {markdown(where)}", ""]
+        lines += [f"**{markdown(comparison.subject)}** on {markdown(where)}", ""]
         lines += [f"- {a.topic}: {markdown(a.text)}" for a in comparison.advice]
         lines.append("")
     lines += ["## Comparison", "", table(summary, "md")]

@@ -17,6 +17,8 @@ from mobilebench.analysis.comparability import Refusal, differences, setting
 from mobilebench.analysis.estimates import Estimate, Interval
 from mobilebench.errors import BadInputError
 from mobilebench.metrics import Metric, Score, metric_named, registry
+from mobilebench.records.interface import Interface
+from mobilebench.records.interface import differences as interface_differences
 from mobilebench.records.key import Key
 from mobilebench.records.run import StoredDataset
 from mobilebench.runs.summaries import summary_of
@@ -134,6 +136,9 @@ def compare(paths: Sequence[Path], metric: str = "latency") -> StoredComparison:
                 refusals.append(Refusal(name, what, _absent(key, other)))
                 continue
             reasons = differences(base.setting, variant.setting)
+            if base.interface is not None and variant.interface is not None:
+                sides = ("the first run", "this one")
+                reasons += interface_differences(base.interface, variant.interface, sides)
             if reasons:
                 refusals.append(Refusal(name, what, "; ".join(reasons)))
             else:
@@ -155,6 +160,7 @@ class _Stored:
     trials: tuple[float, ...]
     dataset: StoredDataset | None
     disturbed: bool
+    interface: Interface | None
     samples: str
     invalid: str
 
@@ -179,6 +185,7 @@ def _variants(folder: RunFolder, metric: Metric) -> dict[Key, _Stored]:
                 tuple(value for _, value in v.blocks[metric.name]),
                 datasets.get((c.model, v.recipe)),
                 v.load.withholds and metric.kind == "latency" and metric.disturbed_by_load,
+                c.interface if v.artifact else None,
                 v.answers.digest if v.answers else "",
                 v.invalid,
             )

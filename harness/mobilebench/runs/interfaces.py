@@ -10,12 +10,9 @@ from mobilebench.compress.pipeline.build_inputs import chosen, essential
 from mobilebench.errors import InvalidRunError
 from mobilebench.models.sources import find_source
 from mobilebench.records.interface import Interface, conversions, differences
-from mobilebench.records.run import StoredFailure
+from mobilebench.records.run import INTERFACE_STEP, StoredFailure
 from mobilebench.suite.schema import Suite
 from mobilebench.tflite import entry, interface
-
-#: The step at which a variant of another interface fails.
-STEP = "compare with the baseline"
 
 
 class OtherInterfaceError(InvalidRunError):
@@ -40,9 +37,7 @@ def ensure_ready_files_fit(suite: Suite) -> None:
                 ready = None
         name, baseline = baselines.setdefault(model.name, (recipe.name, ready))
         if baseline is not None and ready is not None and differences(baseline, ready):
-            raise OtherInterfaceError(
-                f"{model.name} · {recipe.name}: {_why(name, baseline, ready)}"
-            )
+            raise _refusal(f"{model.name} · {recipe.name}", _why(name, baseline, ready))
 
 
 def compare_made(suite: Suite, outcome: Outcome) -> tuple[Outcome, list[str]]:
@@ -70,7 +65,9 @@ def compare_made(suite: Suite, outcome: Outcome) -> tuple[Outcome, list[str]]:
             continue
         if differences(before, after):
             reason = _why(name, before, after)
-            others[model.name, recipe.name] = Failure(model.name, recipe.name, STEP, reason)
+            others[model.name, recipe.name] = Failure(
+                model.name, recipe.name, INTERFACE_STEP, reason
+            )
         elif found := conversions(before, after):
             converted.setdefault((model.name, "; ".join(found)), []).append(recipe.name)
     artifacts = tuple(a for a in outcome.artifacts if (a.model, a.recipe) not in others)
@@ -85,10 +82,14 @@ def compare_made(suite: Suite, outcome: Outcome) -> tuple[Outcome, list[str]]:
 def ensure_alike(failures: Sequence[StoredFailure]) -> None:
     """Raises OtherInterfaceError if one of these variants is none of its model's."""
     for failure in failures:
-        if failure.step == STEP:
-            raise OtherInterfaceError(f"{failure.model} · {failure.recipe}: {failure.reason}")
+        if failure.step == INTERFACE_STEP:
+            raise _refusal(f"{failure.model} · {failure.recipe}", failure.reason)
 
 
 def _why(name: str, baseline: Interface, candidate: Interface) -> str:
     found = "; ".join(differences(baseline, candidate))
-    return f"it cannot take the place of its baseline {name}, so it was not measured: {found}"
+    return f"it cannot take the place of its baseline {name}: {found}"
+
+
+def _refusal(variant: str, reason: str) -> OtherInterfaceError:
+    return OtherInterfaceError(f"{variant} was not measured, nor anything else: {reason}")

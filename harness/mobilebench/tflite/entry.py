@@ -157,7 +157,7 @@ def not_chosen(content: bytes, where: str) -> str:
     if not others:
         return ""
     return (
-        f"signature {first!r} was run, the first of its file; it has {_listed(others)}, too: "
+        f"this is signature {first!r}, the first of its file, which has {_listed(others)}, too: "
         "choose with signature (--signature)"
     )
 

@@ -12,6 +12,8 @@ from mobilebench.report.tables.latex import latex
 from mobilebench.text import markdown, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mobilebench.analysis.summary import Summary
 
 Format = Literal["md", "csv", "latex"]
@@ -33,7 +35,7 @@ def table(summary: Summary, format: Format) -> str:  # noqa: A002 - what the com
             _markdown(f"{o.model} across devices: latency and speed-up", o.grid)
             for o in overviews(summary.comparisons)
         ]
-        parts += [_markdown(title(c), comparison_grid(c)) for c in summary.comparisons]
+        parts += [_markdown(title(c), comparison_grid(c), c.notes) for c in summary.comparisons]
         return "\n".join(parts) or nothing(summary)
     if format == "csv":
         return frame(summary).map(_spreadsheet).to_csv(index=False, lineterminator="\n")
@@ -42,12 +44,15 @@ def table(summary: Summary, format: Format) -> str:  # noqa: A002 - what the com
             latex(f"{o.model} across devices: latency and speed-up", o.grid)
             for o in overviews(summary.comparisons)
         ]
-        parts += [latex(title(c), comparison_grid(c)) for c in summary.comparisons]
+        parts += [
+            latex(". ".join((title(c), *c.notes)).removesuffix("."), comparison_grid(c))
+            for c in summary.comparisons
+        ]
         return "\n".join(parts) or f"% {nothing(summary)}"
     raise BadInputError(f"unknown table format {format!r}, known are {', '.join(get_args(Format))}")
 
 
-def _markdown(heading: str, grid: Grid) -> str:
+def _markdown(heading: str, grid: Grid, notes: Sequence[str] = ()) -> str:
     headings = ["Variant", *(markdown(c.heading) for c in grid.columns)]
     rows = []
     for number, variant in enumerate(grid.variants):
@@ -60,7 +65,9 @@ def _markdown(heading: str, grid: Grid) -> str:
         for why in (v.failure, v.invalid and f"INVALID: {v.invalid}")
         if why
     ]
-    lines = [f"### {markdown(heading)}", "", *_pipes(headings, rows), "", *failed]
+    lines = [f"### {markdown(heading)}", "", *_pipes(headings, rows), ""]
+    lines += [f"{markdown(note)}\n" for note in notes]
+    lines += failed
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -235,7 +235,7 @@ def overviews(comparisons: Sequence[Comparison]) -> list[Overview]:
     models: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         models.setdefault(comparison.model, []).append(comparison)
-    grids = ((name, _places(found)) for name, found in models.items() if len(found) > 1)
+    grids = ((found[0].subject, _places(found)) for found in models.values() if len(found) > 1)
     return [Overview(name, grid) for name, grid in grids if any(map(_any, grid.columns))]
 
 

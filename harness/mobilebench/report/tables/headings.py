@@ -16,7 +16,8 @@ def title(comparison: Comparison) -> str:
     where = " · ".join(part for part in (comparison.device, comparison.runtime_label) if part)
     virtual = " (virtual: not a phone's latency)" if comparison.virtual else ""
     executor = "" if comparison.executor == AGENT else f" ({comparison.executor})"
-    return f"{comparison.model} on {where}{executor}{virtual}" if where else comparison.model
+    what = comparison.subject
+    return f"{what} on {where}{executor}{virtual}" if where else what
 
 
 def nothing(summary: Summary) -> str:

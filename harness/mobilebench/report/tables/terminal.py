@@ -34,7 +34,8 @@ def terminal(summary: Summary) -> RenderableType:
         Text.assemble(("! ", "bold yellow"), plain(said)) for said in summary.disturbed
     ]
     for comparison in summary.comparisons:
-        parts += [Text(), _Fitted(comparison), Text()]
+        parts += [Text(), _Fitted(comparison)]
+        parts += [*(Text(note, "dim") for note in comparison.notes), Text()]
         parts += [
             Text.assemble((f"{advice.topic}: ", "bold"), plain(advice.text))
             for advice in comparison.advice

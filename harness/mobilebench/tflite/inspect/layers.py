@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mobilebench.tflite import interface
 from mobilebench.tflite.graph import UNPACKING, Graph, Operator, Tensor, parse
 from mobilebench.tflite.inspect.arithmetic import macs
 
@@ -57,6 +58,8 @@ class ModelFacts:
         name: what tables call it.
         bytes: the file's size.
         inputs, outputs: shape and type of each, as ``1x28x28x1 float32``.
+        interface: both in one line, with their names, the signature and the batch.
+        open: whether its numbers are those of a shape that the file leaves open.
         layers: in the file's order; operators that only unpack a constant are not among them.
         weights: how many weights and biases, those that layers share counted once.
         weight_bytes: what they take in the file.
@@ -70,6 +73,8 @@ class ModelFacts:
     bytes: int
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    interface: str
+    open: bool
     layers: tuple[Layer, ...]
     weights: int
     weight_bytes: int
@@ -89,7 +94,7 @@ def read(content: bytes, name: str) -> ModelFacts:
     Raises:
         BadInputError: it is no .tflite file, or a torn one.
     """
-    graph = parse(content, name)
+    graph, ends = parse(content, name), interface.read(content, name)
     source = _sources(graph)
     used = {id(c): c for o in graph.operators for c in _constants(o, source)}
     layers = tuple(
@@ -105,6 +110,8 @@ def read(content: bytes, name: str) -> ModelFacts:
         bytes=len(content),
         inputs=tuple(_described(t) for t in graph.inputs),
         outputs=tuple(_described(t) for t in graph.outputs),
+        interface=ends.text,
+        open=ends.open_input is not None,
         layers=layers,
         weights=weights,
         weight_bytes=sum(len(constant.content or b"") for constant in distinct),

@@ -70,8 +70,12 @@ def _headline(facts: ModelFacts) -> Text:
         macs += f" and those of {', '.join(facts.unknown_macs)}, which cannot be counted"
     lines = [
         f"{facts.bytes:,} bytes, {facts.weights:,} weights in {facts.weight_bytes:,} bytes, {macs}",
-        f"takes {', '.join(facts.inputs)}; gives {', '.join(facts.outputs)}",
+        facts.interface,
     ]
+    if facts.open:
+        lines.append(
+            f"shapes and MACs are those of {', '.join(facts.inputs)}: --input-shape gives another"
+        )
     if facts.subgraphs > 1:
         lines.append(f"{facts.subgraphs} subgraphs, of which the first is shown")
     return Text.assemble((facts.name, "bold"), "\n", "\n".join(lines))
