@@ -23,10 +23,7 @@ CONFIDENCE = 0.95
 #: How a ratio of two medians may differ from the median of the blocks' ratios before it is said.
 _SURPRISING = 0.02
 #: What to say then.
-PAIRED = (
-    "the median over the blocks of the ratio within each block, which cancels what drifts over a "
-    "run; it need not be the ratio of the medians beside it"
-)
+PAIRED = "the median of the ratios within each block, not the ratio of the two medians"
 #: The fewest trials whose range covers the median with 95 %: 1 - 2 * 0.5**6 = 96.9 %.
 ENOUGH_TRIALS = 6
 
