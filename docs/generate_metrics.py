@@ -25,12 +25,12 @@ margin ([how](gate.md)). A package can add its own ([Adding a metric](adding.md#
 _FOOT = """
 - **Unit** is that of the column; tables choose a readable multiple. A share is shown in percent; a
   `value` is a plain number, in the data's own unit or in none.
-- A metric of an `outputs` trial, accuracy excepted, has a column where some variant of the run has a
-  value of it.
+- A metric of an `outputs` trial, accuracy excepted, has a column where some variant of the run has
+  a value of it.
 - **Trial**: which trial measures it; `artifact` needs none, `any` is whichever was run.
 - **Test**: `paired` metrics are measured anew in every block of a gate and tested over the blocks;
-  `exact` ones have no noise and are compared in fractions; of `interval` ones the values on the same
-  samples are compared exactly, and shown with the interval of other such samples.
+  `exact` ones have no noise and are compared in fractions; of `interval` ones the values on the
+  same samples are compared exactly, and shown with the interval of other such samples.
 """
 
 

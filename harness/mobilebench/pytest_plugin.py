@@ -31,6 +31,7 @@ class Gate(Protocol):
         *,
         data: str | Path | None = None,
         policy: str | Path | Mapping[str, Any] | None = None,
+        speed_only: bool = False,
         seconds: float | None = None,
         threads: int | None = None,
         cpus: Sequence[int] | None = None,
@@ -41,8 +42,9 @@ class Gate(Protocol):
         Args:
             baseline: the ``.tflite`` known to be good.
             candidate: the ``.tflite`` to be judged.
-            data: labelled data; None: no accuracy is compared.
+            data: labelled data; None: their answers are compared with each other.
             policy: a policy file, or its contents as a mapping.
+            speed_only: judges time and size alone, whatever the answers are.
             seconds: measured per trial; None: one second.
             threads: of the runtime; None: one.
             cpus: to which each trial is kept; None: it runs where the system lets it.
@@ -112,6 +114,7 @@ def mobilebench_gate(
         *,
         data: str | Path | None = None,
         policy: str | Path | Mapping[str, Any] | None = None,
+        speed_only: bool = False,
         seconds: float | None = None,
         threads: int | None = None,
         cpus: Sequence[int] | None = None,
@@ -123,6 +126,7 @@ def mobilebench_gate(
                 candidate,
                 data=data,
                 policy=policy,
+                speed_only=speed_only,
                 seconds=seconds,
                 threads=threads,
                 cpus=cpus,

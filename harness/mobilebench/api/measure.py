@@ -227,6 +227,7 @@ def gate(
     shapes: InputShapes = (),
     signature: str | None = None,
     policy: StrPath | Mapping[str, Any] | Policy | None = None,
+    speed_only: bool = False,
     results: StrPath = "results",
     devices: str | DeviceSpec | Sequence[str | DeviceSpec] = (),
     seconds: float | None = None,
@@ -248,13 +249,14 @@ def gate(
         baseline: the ``.tflite`` known to be good; or, alone, a suite or the path of one: the first
             recipe of each model is the baseline of all its other variants.
         candidate: the ``.tflite`` to be judged.
-        data: labelled data of the two files; None: no accuracy is compared.
+        data: labelled data of the two files; None: their answers are compared with each other.
         task: what the two files are for, as ``"segmentation"``; None: found from the labels and
             the outputs.
         shapes: of the two files: of inputs that it leaves open, with the batch: by name, as
             ``{"image": [1, 224, 224, 3]}``, or of the only one, as ``[1, 224, 224, 3]``.
         signature: of the two files: which one is run; None: the first.
         policy: the margins: a TOML file, its contents as a mapping, or a policy.
+        speed_only: judges time and size alone, whatever the answers are; every output says so.
         results: the folder in which the run gets its own.
         devices: where to measure, as for ``run``.
         seconds: measured in each trial.
@@ -282,12 +284,15 @@ def gate(
 
     if resume is not None:
         require_alone("gate", baseline=baseline, candidate=candidate, data=data, task=task,
-                      shapes=shapes, signature=signature, policy=policy, devices=devices,
-                      allow=allow, cpus=cpus, seconds=seconds, threads=threads, seed=seed,
+                      shapes=shapes, signature=signature, policy=policy,
+                      speed_only=speed_only or None, devices=devices, allow=allow, cpus=cpus,
+                      seconds=seconds, threads=threads, seed=seed,
                       energy=energy)  # fmt: skip
         result = gates.resume(Path(resume), watcher_of(progress))
     else:
         rules = policy_of(policy)
+        if speed_only:
+            rules = rules.speed_only()
         specs = device_specs(devices, allow, None, unplugged)
         suite = _gated(
             baseline,

@@ -36,9 +36,10 @@ Exit codes:
   0    PASS: the candidate is not worse than the margins allow
   1    FAIL: some metric is worse than its margin
   2    wrong usage or bad input; nothing was measured
-  3    INCONCLUSIVE: too noisy to tell
-  4    INVALID: a trial failed, the device was unfit, lost or busy with other work, or the
-       candidate has other inputs or outputs than the baseline
+  3    INCONCLUSIVE: too noisy to tell, or nothing says whether the answers are as good
+  4    INVALID: a trial failed, the device was unfit, lost or busy with other work, it
+       computes something else than a file says, or the candidate has other inputs or
+       outputs than the baseline
   70   a fault of MobileBench itself: no verdict
   130  interrupted; go on with --resume"""
 
@@ -50,6 +51,11 @@ Exit codes:
 @click.option("--data", help="Labelled data: an .npz or .py file, or a set by name.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Margins, as a TOML file.")
 @task_option
+@click.option(
+    "--speed-only",
+    is_flag=True,
+    help="Judge time and size alone, whatever the answers are; every output says so.",
+)
 @shape_option
 @signature_option
 @click.option("--seconds", type=float, help="Seconds measured per trial.")
@@ -81,6 +87,7 @@ def gate(
     data: str | None,
     task: str | None,
     policy: Path | None,
+    speed_only: bool,
     shapes: dict[str, tuple[int, ...]],
     signature: str | None,
     seconds: float | None,
@@ -107,6 +114,7 @@ def gate(
       mobilebench gate --baseline main.tflite --candidate branch.tflite
       mobilebench gate --baseline main.tflite --candidate branch.tflite --data eval.npz \\
           --policy policy.toml --junit gate.xml --summary "$GITHUB_STEP_SUMMARY"
+      mobilebench gate --baseline main.tflite --candidate branch.tflite --speed-only
       mobilebench gate suite.toml --device R5CT1234ABC
       mobilebench gate suite.toml --device 192.168.1.7:5555 --unplugged
       mobilebench gate suite.toml --threads 2 --cpus 4,5
@@ -118,9 +126,11 @@ def gate(
     from mobilebench.cli.terminal import RunDisplay
     from mobilebench.runs import gate as gates
 
+    if speed_only and data:
+        raise BadInputError("--speed-only judges no answers: leave it or --data out")
     of_files = baseline, candidate, data, task, shapes, signature
     if resume is not None:
-        given = any((suite, *of_files, policy, devices, allow, unplugged))
+        given = any((suite, *of_files, policy, speed_only, devices, allow, unplugged))
         if given or any(v is not None for v in (seconds, threads, cpus, seed, energy)):
             raise BadInputError("--resume goes on with the gate's own suite; give it alone")
     elif bool(suite) == any(of_files) or bool(baseline) != bool(candidate):
@@ -140,6 +150,7 @@ def gate(
                 data=data,
                 task=task,
                 policy=policy,
+                speed_only=speed_only,
                 results=results,
                 devices=devices,
                 shapes=shapes,

@@ -32,7 +32,8 @@ Exit codes:
   0    every trial is valid
   1    some variants or trials failed; the report says which and why
   2    wrong usage or bad input; nothing was measured
-  4    some trial stayed invalid (throttled, plugged in meanwhile, …), or the run cannot go on
+  4    some trial stayed invalid (throttled, plugged in meanwhile, …), a device computes
+       something else than a file says, or the run cannot go on
   130  interrupted; resume it with --resume"""
 
 

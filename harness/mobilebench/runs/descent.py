@@ -17,16 +17,16 @@ from mobilebench.tflite.graph import parse
 
 #: A constant of fewer values may be alike by chance, or be a shape.
 _FEWEST_VALUES = 16
-#: Files share this part of their weights if one is made of the other.
-_SHARED = 0.5
+#: A file without more weights of its own than that was not trained apart.
+_OWN = 0.001
 
 
 def of_one_model(folder: RunFolder, run: Run, pair: Pair) -> bool:
     """Whether baseline and candidate are known to be one trained model.
 
-    They are if both were made of one source, or if at least half of their weights are the same
-    numbers, in whatever order: what differs then is how a file is made, or a fault of it, and no
-    other training. Files that were trained apart share next to nothing.
+    They are if both were made of one source, or if the candidate has no weights but the baseline's,
+    in whatever order, or zeros: what differs then is how a file is made, or a fault of it, and no
+    training. Even where only its last layer was trained anew, it has weights of its own.
 
     Args:
         folder: of the run, with the files.
@@ -40,27 +40,30 @@ def of_one_model(folder: RunFolder, run: Run, pair: Pair) -> bool:
     source = _source(baseline)
     if source and source == _source(candidate):
         return True
-    return shared_weights(_content(folder, baseline), _content(folder, candidate)) >= _SHARED
+    return own_weights(_content(folder, candidate), _content(folder, baseline)) <= _OWN
 
 
-def shared_weights(one: bytes, other: bytes) -> float:
-    """The share of one file's weights that the other has, too.
+def own_weights(candidate: bytes, baseline: bytes) -> float:
+    """The share of a file's weights that the other does not have.
 
     Tensors of the same values in any order are the same; so are single float32 values wherever
-    they lie, since those of two trainings hardly ever agree to the last bit. A file that is no
-    .tflite shares nothing.
+    they lie, since those of two trainings hardly ever agree to the last bit, and zeros. A file
+    without weights, or that is no .tflite, has all of its own.
     """
-    ours, theirs = _weights(one, "the baseline"), _weights(other, "the candidate")
+    ours, theirs = _weights(candidate, "the candidate"), _weights(baseline, "the baseline")
     total = sum(values.size for values in ours)
-    if not total:
-        return 0.0
+    if not total or not theirs:
+        return 1.0
     known = Counter(map(_digest, theirs))
-    whole = 0
+    rest = []
     for values in ours:
         if known[_digest(values)]:
             known[_digest(values)] -= 1
-            whole += values.size
-    return max(whole, _common(_floats(ours), _floats(theirs))) / total
+        else:
+            rest.append(values)
+    whole = sum(values.size for values in rest if values.dtype != np.float32)
+    floats = _floats(rest)
+    return (whole + floats.size - _common(floats, _floats(theirs))) / total
 
 
 def _weights(content: bytes, where: str) -> list[Array]:
@@ -88,7 +91,7 @@ def _digest(values: Array) -> bytes:
 
 
 def _floats(tensors: Sequence[Array]) -> Array:
-    """All float32 values but 0, which pruning makes of any."""
+    """All float32 values but zeros, which pruning makes of any."""
     found = [values[values != 0] for values in tensors if values.dtype == np.float32]
     return np.concatenate(found) if found else np.zeros(0, np.float32)
 

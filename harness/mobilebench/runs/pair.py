@@ -30,7 +30,7 @@ def suite_of_files(
     Args:
         baseline: the file that is known to be good.
         candidate: the file that is to be as good.
-        data: labelled data, as a suite's ``data``; None: no accuracy is compared.
+        data: labelled data, as a suite's ``data``; None: answers are compared with each other.
         settings: see ``settings``.
         shapes: of inputs with open dimensions, see ``mobilebench.models.spec.ModelSpec``.
         signature: which one is run.

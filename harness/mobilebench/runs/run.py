@@ -17,6 +17,7 @@ from mobilebench_agent.contract import Event
 from pydantic import ValidationError
 
 from mobilebench import clock
+from mobilebench.analysis.validity import answers_differ
 from mobilebench.cache import cache_folder
 from mobilebench.compress.artifact import Failure, Outcome, Progress
 from mobilebench.compress.pipeline.pack import PACKERS
@@ -37,6 +38,7 @@ from mobilebench.models.hooks import Hooks, read_hooks
 from mobilebench.models.spec import REQUIREMENTS
 from mobilebench.records.battery_current import CurrentProfile
 from mobilebench.records.device import AGENT, DeviceFacts
+from mobilebench.records.key import Key
 from mobilebench.records.run import Run
 from mobilebench.records.runtime import Packing, Runtime
 from mobilebench.records.trial import PlannedTrial, Trial
@@ -259,13 +261,16 @@ def _suite_of(run: Run, path: Path) -> Suite:
 def exit_code(folder: RunFolder) -> int:
     """The exit code of a run: 0 all valid, 1 something failed, 4 something is invalid.
 
-    Without a valid trial at all it is invalid, too.
+    Without a valid trial at all it is invalid, too, and where a device computes something else
+    than a file says.
     """
-    trials = folder.trials()
+    trials, run = folder.trials(), folder.run()
     states = {trial.state for trial in trials}
     if "valid" not in states or "invalid" in states:
         return InvalidRunError.exit_code
-    return int("failed" in states or bool(folder.run().failures))
+    if any(answers_differ(run, Key.of(trial), trial.answers) for trial in trials):
+        return InvalidRunError.exit_code
+    return int("failed" in states or bool(run.failures))
 
 
 def _measure(
