@@ -113,6 +113,8 @@ SCENARIOS = {
         _gate("gate-pass", **{"report.txt": "report gate-pass"}),
         _gate("gate-inconclusive", **{"gate-json.txt": "gate --resume gate-inconclusive --json"}),
         _gate("gate-invalid"),
+        _run("answers", **{"resume.txt": "run --resume answers"}),
+        _gate("gate-answers", **{"gate-json.txt": "gate --resume gate-answers --json"}),
         _NIGHTLY,
     )
 }

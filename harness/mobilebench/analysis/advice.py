@@ -23,7 +23,8 @@ def advise(comparison: Comparison) -> tuple[Advice, ...]:
     """The advice that a comparison supports, the most useful first."""
     measured = [v for v in comparison.variants if v["latency"].value is not None]
     if not measured:
-        return (Advice("Nothing measured", "No variant has a valid latency trial."),)
+        nothing = Advice("Nothing measured", "No variant has a valid latency trial.")
+        return (nothing, *_answers(comparison))
     valid = [v for v in measured if not v.invalid]
     calm = [v for v in valid if not v.disturbed]
     if not valid:
@@ -70,7 +71,8 @@ def _answers(comparison: Comparison) -> Iterator[Advice]:
     on = "seeded noise: data would show more" if sources == {"noise"} else "the evaluation data"
     parts = []
     if right:
-        who = "every variant answers" if right == answered else f"{_names_of(right)}: answers"
+        verb = "answers" if len(right) == 1 else "answer"
+        who = "Every variant answers" if right == answered else f"{_names_of(right)} {verb}"
         least = min(v["parity"].value or 0.0 for v in right)
         samples = units.grouped(max(v["parity"].n for v in right))
         parts.append(
@@ -83,8 +85,7 @@ def _answers(comparison: Comparison) -> Iterator[Advice]:
     unknown = [v for v in answered if v not in compared]
     if unknown:
         parts.append(f"not compared: {_names_of(unknown)} ({unknown[0]['parity'].reason})")
-    text = "; ".join(parts)
-    yield Advice("Answers", f"{text[0].upper()}{text[1:]}.")
+    yield Advice("Answers", f"{'; '.join(parts)}.")
 
 
 def _names_of(variants: Sequence[Variant]) -> str:

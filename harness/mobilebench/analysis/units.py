@@ -102,7 +102,7 @@ def change(unit: Unit, difference: float, decimals: int = 1) -> str:
     """
     if unit == "share":
         return f"{points(difference, decimals)} points"
-    text = shown(unit, difference)
+    text = significant(difference) if unit == "value" else shown(unit, difference)
     return f"+{text}" if difference > 0 else text
 
 
