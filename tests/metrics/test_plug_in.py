@@ -192,7 +192,7 @@ def test_a_calibration_has_its_noise_and_a_gate_its_margin(tmp_path: Path, on: O
     _, (noise,) = calibration.calibrate(same, tmp_path / "c", ["t"], Quiet())
     assert 0 < noise.metrics["page_faults"] < 0.01
     assert "page faults" in calibration.sentence(noise)
-    policy = Policy({**QUIET, "page_faults": Policy()["page_faults"]})
+    policy = Policy({**QUIET, "page_faults": Policy()["page_faults"]}, QUIET.answers)
     found = by_metric(run_gate(tmp_path, policy=policy))
     assert found["page_faults"].noise == noise.metrics["page_faults"]
     assert found["page_faults"].verdict == "PASS"

@@ -39,7 +39,7 @@ def test_the_first_look_decides_what_is_plain(
 def test_a_policy_can_want_more(tmp_path: Path, on: Open) -> None:
     on(ScriptedDevice(slower(-0.5)))
     more = QUIET["latency"].model_copy(update={"direction": "higher"})
-    result = run_gate(tmp_path, policy=Policy({**QUIET, "latency": more}))
+    result = run_gate(tmp_path, policy=Policy({**QUIET, "latency": more}, QUIET.answers))
     assert by_metric(result)["latency"].verdict == Verdict.FAIL
     assert by_metric(result)["latency"].effect.value == pytest.approx(-0.5, abs=0.01)
 
@@ -83,12 +83,12 @@ def test_energy_that_no_counter_reports(
 ) -> None:
     on(ScriptedDevice(slower(0.0)))
     energy = QUIET["energy"].model_copy(update={"missing": missing})
-    policy = Policy({**QUIET, "energy": energy})
+    policy = Policy({**QUIET, "energy": energy}, QUIET.answers)
     result = run_gate(tmp_path, two_files(protocol={"energy": True}), policy)
     assert result.verdict == verdict
     assert by_metric(result)["energy"].reason == "unavailable: no such counter"
     unmeasured = QUIET["energy"].model_copy(update={"enabled": False})
-    disabled = Policy({**QUIET, "energy": unmeasured})
+    disabled = Policy({**QUIET, "energy": unmeasured}, QUIET.answers)
     without = run_gate(tmp_path, two_files(protocol={"energy": True}), disabled)
     assert "energy" not in {t.kind for t in RunFolder.open(without.folder).trials()}
 
@@ -100,7 +100,7 @@ def test_what_a_missing_metric_means(tmp_path: Path, on: Open, missing: str, ver
     device = on(ScriptedDevice(slower(0.0)))
     device.memory = lambda *_: None
     memory = QUIET["memory"].model_copy(update={"missing": missing})
-    result = run_gate(tmp_path, policy=Policy({**QUIET, "memory": memory}))
+    result = run_gate(tmp_path, policy=Policy({**QUIET, "memory": memory}, QUIET.answers))
     assert result.verdict == verdict
     assert "no such counter" in by_metric(result)["memory"].reason
 
@@ -114,7 +114,7 @@ def test_accuracy_is_counted(
 ) -> None:
     device = on(ScriptedDevice(slower(0.0)))
     device.right = {False: 30, True: right}
-    accuracy = QUIET["accuracy"].model_copy(update={"margin": margin})
+    accuracy = QUIET["accuracy"].model_copy(update={"enabled": True, "margin": margin})
     policy = Policy({**QUIET, "accuracy": accuracy})
     found = by_metric(run_gate(tmp_path, two_files(data=labelled(tmp_path)), policy))
     assert found["accuracy"].verdict == verdict
