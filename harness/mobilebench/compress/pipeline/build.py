@@ -161,7 +161,8 @@ class ModelBuilder:
         if self._inputs.source.kind == "saved_model":
             from mobilebench.compress.pipeline.convert import SavedModel
 
-            model = SavedModel(self._inputs.source.path)
+            spec = self._inputs.spec
+            model = SavedModel(self._inputs.source.path, spec.signature, spec.shapes)
             self._report("convert", 0, 0)
             content = model.convert(self._cache.scratch)
             samples = self._inputs.samples.to_check(content)

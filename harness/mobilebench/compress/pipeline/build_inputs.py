@@ -11,6 +11,7 @@ from mobilebench.compress.pipeline.cache import key_of, versions_of
 from mobilebench.compress.pipeline.latency import LatencyProbe
 from mobilebench.compress.registry import PlugIn, plug_in_of
 from mobilebench.compress.step import BaselineStep, QuantizingStep, Step, TrainingStep
+from mobilebench.errors import BadInputError
 from mobilebench.models.datasets import Dataset, load_dataset
 from mobilebench.models.sources import Source, find_source, find_student, find_teachers
 from mobilebench.models.spec import ModelSpec
@@ -56,6 +57,11 @@ class BuildInputs:
                 sound, or a ready file has an input of an open shape.
         """
         source = find_source(spec.source)
+        if source.trainable and (spec.shapes or spec.signature):
+            raise BadInputError(
+                f"model {spec.name!r}: shapes and signature are for .tflite files and SavedModels, "
+                f"and {source.name} is built with its own"
+            )
         student = find_student(spec, source)
         teachers = tuple(find_teachers(spec))
         for file in teachers:
@@ -73,7 +79,7 @@ class BuildInputs:
             integers=_integers(content, spec),
             task=spec.task or "",
         )
-        run_as = ""
+        run_as = _chosen(spec)
         if content is not None:
             run_as = entry.run_as(source.path.read_bytes(), content, source.text)
         return cls(spec, source, content, run_as, student, teachers, samples, seed, latency_probe)
@@ -91,6 +97,7 @@ class BuildInputs:
                 "data": [self.samples.digest, self.samples.given, self.samples.have_classes],
                 "steps": [[step.name, step.model_dump()] for step in steps],
                 "plug_ins": [asdict(plug_in) for plug_in in plug_ins_of(steps)],
+                "chosen": [self.spec.signature, sorted(self.spec.shapes.items())],
                 "content": None
                 if self.content is None
                 else hashlib.sha256(self.content).hexdigest(),
@@ -117,6 +124,13 @@ class BuildInputs:
             packages.append("litert-quantizer")
         plug_ins = {plug_in.distribution: plug_in.version for plug_in in plug_ins_of(steps)}
         return {**versions_of(*packages), **plug_ins}
+
+
+def _chosen(spec: ModelSpec) -> str:
+    """What the suite chooses of its model, in words."""
+    said = [f"signature {spec.signature}"] if spec.signature else []
+    said += [f"{name} {list(shape)}".strip() for name, shape in spec.shapes.items()]
+    return ", ".join(said)
 
 
 def _content(source: Source, spec: ModelSpec, raw: Dataset) -> bytes | None:

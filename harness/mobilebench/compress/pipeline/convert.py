@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ import numpy as np
 from mobilebench.errors import BadInputError, StepError, first_line
 from mobilebench.models.array import Array, Sample
 from mobilebench.models.inputs import columns
+
+#: The signature that is meant where none is named.
+_DEFAULT = "serving_default"
 
 
 def convert_keras(model: Any, scratch: Path) -> bytes:
@@ -68,29 +71,48 @@ def answers_of(model: Any, samples: Sequence[Sample]) -> dict[str, Array]:
 
 
 class SavedModel:
-    """A SavedModel's default signature, with its batch fixed to one.
+    """One signature of a SavedModel, on fixed shapes: an open batch is one.
+
+    Args:
+        path: its folder.
+        signature: which one; None: ``serving_default``, or the only one there is.
+        shapes: of inputs with open dimensions, by name; empty for the only one.
 
     Raises:
-        BadInputError: there is no signature, or one with an input of an open shape.
+        BadInputError: there is no such signature or input, or a shape stays open.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        signature: str | None = None,
+        shapes: Mapping[str, tuple[int, ...]] = {},
+    ) -> None:
         import tensorflow as tf
 
         try:
             self._loaded = tf.saved_model.load(str(path))
-            self._function = self._loaded.signatures["serving_default"]
+            signatures = dict(self._loaded.signatures)
         except Exception as error:  # TensorFlow raises whatever the folder's contents provoke
             raise BadInputError(
-                f"model {path} is no SavedModel with a signature serving_default: "
-                f"{first_line(error)}"
+                f"model {path} cannot be read as a SavedModel: {first_line(error)}"
             ) from error
-        self._inputs = {
-            name: tf.TensorSpec(_fixed(specification.shape, name, path), specification.dtype, name)
-            for name, specification in self._function.structured_input_signature[1].items()
-        }
-        if not self._inputs:
+        self._function = signatures[_chosen(signature, list(signatures), path)]
+        taken = self._function.structured_input_signature[1]
+        if not taken:
             raise BadInputError(f"model {path} takes no input: there is nothing to run it on")
+        for name in shapes:
+            if name not in taken and (name or len(taken) > 1):
+                listed = ", ".join(map(repr, taken))
+                raise BadInputError(f"model {path} has no input {name!r}: it has {listed}")
+        self._inputs = {
+            name: tf.TensorSpec(
+                _fixed(found.shape, name, path, shapes.get(name) or shapes.get("")),
+                found.dtype,
+                name,
+            )
+            for name, found in taken.items()
+        }
 
     def run(self, samples: Sequence[Sample]) -> dict[str, Array]:
         """Each output by name, (samples, values)."""
@@ -128,12 +150,33 @@ class SavedModel:
             return _convert(folder)
 
 
-def _fixed(shape: Any, name: str, path: Path) -> tuple[int, ...]:
-    """The input's shape with an open batch fixed to one."""
+def _chosen(signature: str | None, names: Sequence[str], path: Path) -> str:
+    """The signature that is asked for, or the one that needs no asking."""
+    if signature is None and _DEFAULT not in names and len(names) == 1:
+        return names[0]
+    wanted = signature or _DEFAULT
+    if wanted not in names:
+        has = f"it has {', '.join(map(repr, names))}" if names else "it has none: save it with one"
+        way = "; choose with signature (--signature)" if names else ""
+        raise BadInputError(f"model {path} has no signature {wanted!r}: {has}{way}")
+    return wanted
+
+
+def _fixed(
+    shape: Any, name: str, path: Path, given: tuple[int, ...] | None = None
+) -> tuple[int, ...]:
+    """The input's shape: as given where it is open, and an open batch is one."""
+    if given is not None:
+        if not shape.is_compatible_with(given):
+            raise BadInputError(
+                f"model {path}: the input {name!r} is {shape}, and the shape {list(given)} was "
+                "given; only what is open can be given"
+            )
+        return given
     if shape.rank is None or None in tuple(shape)[1:]:
         raise BadInputError(
-            f"model {path} has an open shape {shape} at input {name!r}; "
-            "every dimension but the batch must be fixed"
+            f"model {path} has an open shape {shape} at input {name!r}; give one with shapes "
+            "(--input-shape)"
         )
     return tuple(1 if n is None else int(n) for n in shape)
 
