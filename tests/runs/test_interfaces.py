@@ -162,3 +162,15 @@ def test_a_fixed_batch_is_named_beside_its_latency(tmp_path: Path, on: Open) -> 
     ).comparisons
     assert comparison.subject == "seg (image [1, 8, 8, 3], 8 samples an inference)"
     assert comparison.notes == ("Latency and energy are per inference, of 8 samples.",)
+
+
+def test_an_open_shape_comes_from_labelled_data(tmp_path: Path, on: Open) -> None:
+    on(ScriptedDevice(lambda *_: 1.0))
+    x = np.random.default_rng(0).random((5, 9, 7, 3), dtype=np.float32)
+    np.savez(tmp_path / "images.npz", x_test=x, y_test=np.arange(5))
+    folder = started(
+        tmp_path,
+        f'[[models]]\nname = "seg"\nsource = "{MODELS / "open_image.tflite"}"\n'
+        'data = "images.npz"\n',
+    )
+    assert [a.run_as for a in folder.run().artifacts] == ["image [1, 9, 7, 3]"]
