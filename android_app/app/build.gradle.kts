@@ -12,7 +12,7 @@ android {
         applicationId = "io.mobilebench.agent"
         minSdk = 26
         targetSdk = 35
-        versionCode = 100
+        versionCode = 2000100
         versionName = "0.1.0"
         ndk {
             abiFilters += listOf("arm64-v8a", "armeabi-v7a", "x86_64")

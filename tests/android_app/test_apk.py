@@ -63,7 +63,7 @@ def test_the_description_is_of_this_apk() -> None:
     assert info.size == android_apk.APK.stat().st_size < 25_000_000
     assert (info.version, info.version_code) == (
         build.version(),
-        build.version_code(build.version()),
+        build.version_code(build.version(), contract.PROTOCOL_VERSION),
     )
     assert info.abis == sorted(build.ABIS)
     assert (info.runtime, info.runtime_version) == ("tensorflow-lite", "2.16.1")
@@ -115,8 +115,9 @@ def test_the_key_is_the_one_in_the_repository(chain: toolchain.Toolchain) -> Non
 
 
 def test_manifest(manifest: str, chain: toolchain.Toolchain) -> None:
+    code = build.version_code(build.version(), contract.PROTOCOL_VERSION)
     assert (
-        f"package: name='{build.PACKAGE}' versionCode='{build.version_code(build.version())}' "
+        f"package: name='{build.PACKAGE}' versionCode='{code}' "
         f"versionName='{build.version()}'" in manifest
     )
     assert f"'{build.MIN_SDK}'" in re.search(r"(?m)^(?:sdk|minSdk)Version:(.*)$", manifest)[1]
@@ -202,7 +203,15 @@ def test_the_dex_measures_a_real_model(
     command = list(desktop)
     place = command.index("-cp") + 1
     command[place] = f"{translated}:{command[place]}"
-    wanted = Job(1, "t", "latency", str(model_file), sha256(model_file), runs=30, seconds=0.0)
+    wanted = Job(
+        contract.PROTOCOL_VERSION,
+        "t",
+        "latency",
+        str(model_file),
+        sha256(model_file),
+        runs=30,
+        seconds=0.0,
+    )
     result = agent_process.converse(command, wanted, lambda _: None, 60, os.environ)
     assert len(result.samples_ns) == 30
     assert result.delegation["delegated"] == 5

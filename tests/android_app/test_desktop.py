@@ -4,11 +4,14 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import mobilebench
 import numpy as np
@@ -19,18 +22,28 @@ from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.android import shipped_apk as android_apk
 from mobilebench.devices.base import TrialError
 from mobilebench.records.runtime import Packing
-from mobilebench_agent.contract import Event, Job, Metric, Result
+from mobilebench.tflite.file import dump, load
+from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job, Metric, Result
 from mobilebench_agent.environment import Environment
 
 from app_build import parts
 from tests.support.models import MODELS, sha256
+from tests.support.samples import read_outputs, write_samples
+from tests.support.tflite_files import with_input
 
 Ask = Callable[..., Result]
 QUICK = {"warmup_seconds": 0.0, "seconds": 0.0, "runs": 20}
 
 
 def job(model: Path, kind: str = "latency", **settings: object) -> Job:
-    return Job(1, "run.phone.00001", kind, str(model), sha256(model), **{**QUICK, **settings})
+    return Job(
+        PROTOCOL_VERSION,
+        "run.phone.00001",
+        kind,
+        str(model),
+        sha256(model),
+        **{**QUICK, **settings},
+    )
 
 
 def converse(command: list[str], wanted: Job) -> tuple[Result, list[Event]]:
@@ -74,8 +87,8 @@ def test_latency_has_raw_samples_and_the_linux_agents_metrics(
     python, _ = converse([sys.executable, str(agent_archive.build(tmp_path))], job(model_file))
     # What is around a trial the app asks Android, of which there is none here.
     around = {metric.name for metric in Environment(Path("/")).end()}
-    told = {m.name: m.unit for m in python.metrics if m.name not in around}
-    assert {m.name: m.unit for m in result.metrics} == told
+    theirs = {m.name: m.unit for m in python.metrics if m.name not in around}
+    assert {m.name: m.unit for m in result.metrics} == theirs
     assert result.delegation == python.delegation
 
 
@@ -84,8 +97,8 @@ def pack(model: Path, packing: Packing, folder: Path, **settings: object) -> dic
     packer, suffix = PACKERS[packing]
     packed = folder / f"{model.name}{suffix}"
     packed.write_bytes(packer(model.read_bytes()))
-    told = {"unpacked_sha256": sha256(model), "unpacked_bytes": model.stat().st_size}
-    return {"model": packed, "packing": packing, **told, **settings}
+    inside = {"unpacked_sha256": sha256(model), "unpacked_bytes": model.stat().st_size}
+    return {"model": packed, "packing": packing, **inside, **settings}
 
 
 @pytest.fixture
@@ -200,86 +213,225 @@ def test_memory_is_what_the_model_adds(ask: Ask, model_file: Path, tmp_path: Pat
     assert small["memory_baseline_pss"].value > small["memory_pss"].value
 
 
-def data(path: Path, **arrays: object) -> dict[str, str]:
-    np.savez(path, **arrays)
-    return {"dataset": str(path), "dataset_sha256": sha256(path)}
+Outputs = Callable[..., tuple[Result, list[Event]]]
+
+
+@pytest.fixture
+def outputs(desktop: list[str], tmp_path: Path) -> Outputs:
+    """Asks the app, or the agent behind another command, for the outputs of samples."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+
+    def outputs(
+        model: Path, *inputs: object, command: list[str] | None = None, **settings: object
+    ) -> tuple[Result, list[Event]]:
+        given = write_samples(tmp_path / "samples", *inputs)
+        wanted = job(model, "outputs", **{**given, "outputs_folder": str(folder), **settings})
+        return converse(command or desktop, wanted)
+
+    return outputs
+
+
+def answers(result: Result) -> dict[str, Any]:
+    """What is in an outputs file, which is the one that the result describes."""
+    path = Path(result.outputs)
+    assert (sha256(path), path.stat().st_size) == (result.outputs_sha256, result.outputs_bytes)
+    return read_outputs(path)
+
+
+def refused(outputs: Outputs, code: str, words: str, *arguments: Any, **settings: object) -> None:
+    with pytest.raises(TrialError) as caught:
+        outputs(*arguments, **settings)
+    assert (caught.value.code, words in caught.value.reason) == (code, True), caught.value
+
+
+def edited(content: bytes, change: Callable[[Any], None], path: Path) -> Path:
+    """A model after ``change`` has had all of it."""
+    model = load(content)
+    change(model)
+    path.write_bytes(dump(model))
+    return path
+
+
+X = np.random.default_rng(1).random((400, 8, 8, 1))
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int8])
 @pytest.mark.parametrize("model", ["small.tflite", "small_int8.tflite", "small_int8_input.tflite"])
-def test_predictions_agree_with_the_linux_agents(
-    desktop: list[str], tmp_path: Path, model: str, kind: type
+def test_answers_agree_with_the_linux_agents(
+    outputs: Outputs, tmp_path: Path, model: str, kind: type
 ) -> None:
-    generator = np.random.default_rng(1)
-    x = generator.random((400, 8, 8, 1))
-    x = (255 * x - 128 if kind == np.int8 else x).astype(kind)
-    wanted = job(MODELS / model, "accuracy", **data(tmp_path / "d.npz", x=x, y=np.arange(400) % 10))
-    java, events = converse(desktop, wanted)
-    python, _ = converse([sys.executable, str(agent_archive.build(tmp_path))], wanted)
-    assert java.predictions == python.predictions
-    assert len(set(java.predictions)) > 5
-    right = float(np.mean(np.array(java.predictions) == np.arange(400) % 10))
-    found = metrics(java)["accuracy_top1"]
-    assert (found.value, found.n, found.resolution) == (right, 400, 1 / 400)
-    assert events[-1].phase == "accuracy"
+    x = (255 * X - 128 if kind == np.int8 else X).astype(kind)
+    result, events = outputs(MODELS / model, x)
+    python, _ = outputs(
+        MODELS / model, x, command=[sys.executable, str(agent_archive.build(tmp_path))]
+    )
+    java, right = answers(result)["0"], answers(python)["0"]
+    assert (java.dtype, java.shape) == (right.dtype, (400, 10)) == (right.dtype, right.shape)
+    assert np.array_equal(java.argmax(1), right.argmax(1))
+    assert len(set(java.argmax(1))) > 5
+    assert np.abs(java.astype(float) - right).max() <= (1e-5 if java.dtype.kind == "f" else 1)
+    found = metrics(result)["answered_samples"]
+    assert (found.value, found.unit, found.source) == (400, "1", "count")
+    assert [event.phase for event in events[:1]] == ["load"]
+    assert events[-1].phase == "outputs"
 
 
-def test_both_agents_take_integers_as_they_are_and_warn_of_clipping(
-    ask: Ask, tmp_path: Path
-) -> None:
+def test_both_agents_take_integers_as_they_are_and_warn_of_clipping(outputs: Outputs) -> None:
     model = MODELS / "small_int8_input.tflite"
     generator = np.random.default_rng(3)
-    y = np.zeros(50, int)
     for x in (
         generator.integers(-128, 128, (50, 8, 8, 1)).astype(np.int16),
         255 * generator.random((50, 8, 8, 1), dtype=np.float32),
     ):
-        given = data(tmp_path / "d.npz", x=x, y=y)
-        java = ask(model, "accuracy", **given)
-        python = converse(
-            [sys.executable, "-m", "mobilebench_agent"], job(model, "accuracy", **given)
-        )[0]
-        assert java.predictions == python.predictions
+        java, _ = outputs(model, x)
+        python, _ = outputs(model, x, command=[sys.executable, "-m", "mobilebench_agent"])
+        difference = answers(java)["0"].astype(int) - answers(python)["0"]
+        assert np.abs(difference).max() <= 1
         (said,) = python.warnings or ("",)
         assert [w for w in java.warnings if "clipped" in w] == [w for w in (said,) if w]
         assert ("clipped" in said) == (x.dtype == np.float32)
 
 
-GOOD_X = np.zeros((3, 8, 8, 1), np.float32)
-GOOD_Y = np.zeros(3, int)
+def test_several_inputs_and_outputs(outputs: Outputs, model_file: Path, tmp_path: Path) -> None:
+    """The bias of the small model's first layer as an input, and that layer as an output."""
+
+    def change(model: Any) -> None:
+        graph = model.subgraphs[0]
+        bias = int(graph.operators[0].inputs[2])
+        graph.tensors[bias].buffer = 0
+        graph.inputs = np.array([graph.inputs[0], bias], np.int32)
+        first = int(graph.operators[0].outputs[0])
+        graph.outputs = np.array([first, graph.outputs[0]], np.int32)
+
+    model = edited(model_file.read_bytes(), change, tmp_path / "two.tflite")
+    x = X[:20].astype(np.float32)
+    bias = np.random.default_rng(2).random((20, 4))
+    found = answers(outputs(model, x, bias)[0])
+    assert [found[name].shape for name in "01"] == [(20, 6, 6, 4), (20, 10)]
+    right = answers(outputs(model, x, bias, command=[sys.executable, "-m", "mobilebench_agent"])[0])
+    assert np.allclose(found["0"], right["0"], atol=1e-5)
+    assert np.allclose(found["1"], right["1"], atol=1e-5)
+    refused(outputs, "inputs_bad", "the same number of samples", model, x, bias[1:])
+
+
+@pytest.mark.parametrize("xnnpack", [True, False])
+def test_a_batch_is_run_sample_by_sample(outputs: Outputs, tmp_path: Path, xnnpack: bool) -> None:
+    batch = tmp_path / "batch.tflite"
+    batch.write_bytes(with_input((MODELS / "not_a_number.tflite").read_bytes(), [3, 4]))
+    x = 20 + X[:7].reshape(7, 64)[:, :4].astype(np.float32)
+    found = answers(outputs(batch, x, xnnpack=xnnpack)[0])["0"]
+    assert np.allclose(found, np.log(x - 10), atol=1e-5)
+    x[5, 2] = 1
+    refused(outputs, "output_nan", "holds NaN or infinity for sample 5", batch, x)
+    assert len(list((tmp_path / "out").iterdir())) == 1, "of the failed trial nothing is left"
+
+
+def positions(path: Path) -> Path:
+    """Where four numbers less ten are not zero: as many rows as there are such numbers."""
+
+    def change(model: Any) -> None:
+        graph = model.subgraphs[0]
+        graph.operators[1].builtinOptionsType = 0
+        graph.operators[1].builtinOptions = None
+        code = model.operatorCodes[graph.operators[1].opcodeIndex]
+        code.builtinCode, code.deprecatedBuiltinCode = 109, 109  # WHERE
+        output = graph.tensors[graph.outputs[0]]
+        output.type, output.shape = 4, np.array([1, 2], np.int32)  # INT64
+
+    return edited((MODELS / "not_a_number.tflite").read_bytes(), change, path)
+
+
+def test_an_output_whose_shape_depends_on_the_values(outputs: Outputs, tmp_path: Path) -> None:
+    model = positions(tmp_path / "where.tflite")
+    x = np.array([[1, 2, 10, 4], [10, 2, 3, 4], [1, 2, 3, 10]], np.float32)
+    found = answers(outputs(model, x)[0])["0"]
+    assert (found.dtype, found.shape) == (np.int64, (3, 3, 2))
+    assert found[1].tolist() == [[0, 1], [0, 2], [0, 3]]
+    x[2] = 10, 10, 3, 4
+    words = "has shape (3, 2) for sample 0 and (2, 2) for sample 2"
+    refused(outputs, "outputs_unsupported", words, model, x)
+
+
+@pytest.mark.parametrize("kind", [5, 8])  # STRING, COMPLEX64
+def test_an_output_of_no_numbers_is_timed_but_not_given_back(
+    ask: Ask, outputs: Outputs, model_file: Path, tmp_path: Path, kind: int
+) -> None:
+    def change(model: Any) -> None:
+        graph = model.subgraphs[0]
+        buffer, tensor = copy(model.buffers[0]), copy(graph.tensors[graph.outputs[0]])
+        text = struct.pack("<3i2s", 1, 12, 14, b"ab") if kind == 5 else bytes(8)
+        buffer.data = np.frombuffer(text, np.uint8)
+        tensor.name, tensor.type, tensor.shape = b"words", kind, np.array([1], np.int32)
+        tensor.buffer, tensor.quantization = len(model.buffers), None
+        model.buffers.append(buffer)
+        graph.outputs = np.array([*graph.outputs, len(graph.tensors)], np.int32)
+        graph.tensors.append(tensor)
+
+    model = edited(model_file.read_bytes(), change, tmp_path / "text.tflite")
+    assert len(ask(model).samples_ns) == 20
+    refused(outputs, "outputs_unsupported", "cannot be given back", model, X.astype(np.float32))
+
+
+def test_memory_does_not_grow_with_the_samples(
+    outputs: Outputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xmx24m -XX:MaxDirectMemorySize=8m")
+    wide = tmp_path / "wide.tflite"
+    wide.write_bytes(with_input((MODELS / "not_a_number.tflite").read_bytes(), [1, 250_000]))
+    x = np.full((80, 250_000), 11, np.float32)
+    found, _ = outputs(wide, x)
+    assert found.outputs_bytes > 80_000_000
+    assert not answers(found)["0"].any()
 
 
 @pytest.mark.parametrize(
-    ("arrays", "words"),
+    ("inputs", "words"),
     [
-        ({"x": GOOD_X[:0], "y": GOOD_Y[:0]}, "one class index for each sample"),
-        ({"x": GOOD_X, "y": GOOD_Y[:2]}, "one class index for each sample"),
-        ({"x": GOOD_X, "y": GOOD_Y.astype(np.float32)}, "one class index for each sample"),
-        ({"x": GOOD_X.reshape(3, 64), "y": GOOD_Y}, "the model takes (8, 8, 1)"),
-        ({"x": GOOD_X, "y": np.array([0, 1, 10])}, "the model has 10 classes"),
-        ({"x": GOOD_X, "y": np.array([0, -1, 2**40])}, "the model has 10 classes"),
-        ({"x": GOOD_X}, "there is no y"),
-        ({"x": np.array([{"a": 1}] * 3), "y": GOOD_Y}, "unknown type |O"),
-        ({"x": np.asfortranarray(np.ones((3, 8, 8, 2), np.float32)), "y": GOOD_Y}, "in C order"),
+        ([X[:0]], "the same number of samples, at least one"),
+        ([X.reshape(400, 64)], "have shape (64), and the model takes (8, 8, 1)"),
+        ([X, X], "the model has 1 inputs, and the samples are for 0, 1 (counted from 0)"),
+        ([], "the samples are for none"),
+        ([np.float32(1)], "at least one"),
     ],
 )
-def test_data_that_do_not_fit(
-    ask: Ask, model_file: Path, tmp_path: Path, arrays: dict[str, object], words: str
+def test_samples_that_do_not_fit(
+    outputs: Outputs, model_file: Path, tmp_path: Path, inputs: list[object], words: str
 ) -> None:
-    error = failure(ask, model_file, "accuracy", **data(tmp_path / "d.npz", **arrays))
-    assert error.code == "dataset_bad"
-    assert words in error.reason
+    refused(outputs, "inputs_bad", words, model_file, *inputs)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_data_that_are_no_archive_or_another_file(
-    ask: Ask, model_file: Path, tmp_path: Path
+def test_an_index_beyond_its_table_is_the_samples_fault(outputs: Outputs) -> None:
+    x = np.array([[0, 1, 2, 3], [3, 4, 5, 700]])
+    words = "the model does not run on sample 1: "
+    refused(outputs, "inputs_bad", words, MODELS / "look_up.tflite", x)
+
+
+def test_samples_that_are_none_or_another_file(
+    outputs: Outputs, model_file: Path, tmp_path: Path
 ) -> None:
-    wrong = tmp_path / "d.npz"
+    wrong = tmp_path / "wrong"
     wrong.write_bytes(b"PK\3\4 rubbish")
-    for digest, words in ((sha256(wrong), "no .npz"), ("0" * 64, "not the file that was sent")):
-        error = failure(ask, model_file, "accuracy", dataset=str(wrong), dataset_sha256=digest)
-        assert error.code == "dataset_bad"
-        assert words in error.reason
+    for digest, words in ((sha256(wrong), "samples cannot be used"), ("0" * 64, "not the file")):
+        given = {"inputs": str(wrong), "inputs_sha256": digest}
+        refused(outputs, "inputs_bad", words, model_file, X, **given)
+
+
+def test_without_a_folder_of_the_job_the_apps_own_is_used(
+    desktop: list[str], model_file: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "app" / "outputs"
+    samples = write_samples(tmp_path / "samples", X)
+    command = [*desktop, "--outputs", str(own)]
+    result, _ = converse(command, job(model_file, "outputs", **samples))
+    assert Path(result.outputs).parent == own
+    assert answers(result)["0"].shape == (400, 10)
+    # A file in the folder's place: nothing can be written there.
+    own.rename(tmp_path / "before")
+    own.touch()
+    with pytest.raises(TrialError, match="the outputs cannot be stored on the device"):
+        converse(command, job(model_file, "outputs", **samples))
 
 
 @pytest.mark.parametrize(
@@ -341,8 +493,8 @@ def test_a_described_device_reports_its_facts_and_state(
     description = tmp_path / "device.jsonl"
     hot = {"name": "thermal_status", "unit": "1", "source": "test", "value": 3, "n": 1}
     lines = [
-        {"type": "hello", "protocol": 1, "agent": "", "runtime": "", "runtime_version": "",
-         "device": {"model": "Pixel 9"}},
+        {"type": "hello", "protocol": PROTOCOL_VERSION, "agent": "", "runtime": "",
+         "runtime_version": "", "device": {"model": "Pixel 9"}},
         {"type": "result", "trial": "", "kind": "", "metrics": [hot]},
     ]  # fmt: skip
     description.write_text("\n".join(json.dumps(line) for line in lines), "utf-8")

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import mobilebench
+from mobilebench_agent import contract
 
 from app_build import build, parts
 
@@ -21,7 +22,8 @@ def test_ids_levels_and_versions() -> None:
     assert int(setting("minSdk")) == build.MIN_SDK
     assert int(setting("targetSdk")) == int(setting("compileSdk")) == build.TARGET_SDK
     assert setting("versionName") == build.version() == mobilebench.__version__
-    assert int(setting("versionCode")) == build.version_code(mobilebench.__version__)
+    code = build.version_code(mobilebench.__version__, contract.PROTOCOL_VERSION)
+    assert int(setting("versionCode")) == code
 
 
 def test_abis() -> None:
@@ -56,4 +58,6 @@ def test_they_say_that_they_are_not_built_in_ci() -> None:
 def test_versions() -> None:
     java = (APP / "core/src/main/java/io/mobilebench/core/Version.java").read_text("utf-8")
     assert f'AGENT = "{mobilebench.__version__}"' in java
-    assert build.version_code("1.2.3") == 10203
+    assert build.version_code("1.2.3", 2) == 2010203
+    assert build.version_code("0.1.0", 3) > build.version_code("9.9.9", 2)
+    assert build.protocol() == contract.PROTOCOL_VERSION

@@ -18,6 +18,9 @@ from tests.phone.phone import Phone
 
 App = Callable[[Phone], list[str]]
 
+#: Where the app writes what models answered: below its external files, which the shell reads, too.
+_OUTPUTS = "/storage/emulated/0/Android/data/io.mobilebench.agent/files/outputs"
+
 
 def agent(phone: Phone) -> list[str]:
     """The Linux agent in the app's place: real inference, the same protocol."""
@@ -31,7 +34,7 @@ def desktop(_: Phone) -> list[str]:
     Raises:
         BuildError: there is no JDK, or its parts cannot be fetched.
     """
-    return desktop_command(places.cache() / "desktop")
+    return [*desktop_command(places.cache() / "desktop"), "--outputs", _OUTPUTS]
 
 
 def script(text: str) -> App:

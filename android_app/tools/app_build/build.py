@@ -46,16 +46,28 @@ class Runtime:
 
 
 def version() -> str:
-    """The app's version, as it tells the host."""
-    path = places.SOURCES / "core/src/main/java/io/mobilebench/core/Version.java"
-    (found,) = re.findall(r'AGENT = "(.+?)"', path.read_text("utf-8"))
-    return str(found)
+    """The app's version, as it reports it to the host."""
+    return _constant("Version", r'AGENT = "(.+?)"')
 
 
-def version_code(version: str) -> int:
-    """The version as the one number that Android compares: 1.2.3 is 10203."""
+def protocol() -> int:
+    """The version of the device protocol that the app speaks."""
+    return int(_constant("Contract", r"PROTOCOL_VERSION = (\d+)"))
+
+
+def version_code(version: str, protocol: int) -> int:
+    """The one number that Android compares: 1.2.3 of protocol 2 is 2010203.
+
+    An app that speaks an older protocol is so always the older one, and is updated.
+    """
     major, minor, patch = (int(part) for part in re.findall(r"\d+", version)[:3])
-    return major * 10_000 + minor * 100 + patch
+    return protocol * 1_000_000 + major * 10_000 + minor * 100 + patch
+
+
+def _constant(name: str, pattern: str) -> str:
+    path = places.SOURCES / f"core/src/main/java/io/mobilebench/core/{name}.java"
+    (found,) = re.findall(pattern, path.read_text("utf-8"))
+    return str(found)
 
 
 def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) -> dict[str, Any]:
@@ -173,7 +185,7 @@ def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[st
             folder / "generated",
             f"--min-sdk-version={MIN_SDK}",
             f"--target-sdk-version={TARGET_SDK}",
-            f"--version-code={version_code(version())}",
+            f"--version-code={version_code(version(), protocol())}",
             f"--version-name={version()}",
             compiled[0],
             "-R",
@@ -294,7 +306,7 @@ def describe(apk: Path, runtime: Runtime, tools: Mapping[str, str]) -> dict[str,
     return {
         "package": PACKAGE,
         "version": version(),
-        "version_code": version_code(version()),
+        "version_code": version_code(version(), protocol()),
         "min_sdk": MIN_SDK,
         "target_sdk": TARGET_SDK,
         "sha256": parts.sha256(apk),

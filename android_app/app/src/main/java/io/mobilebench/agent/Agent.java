@@ -50,6 +50,7 @@ final class Agent {
                 new AndroidMemory(),
                 new AndroidState(context, foreground),
                 power,
+                OutputsFolder.emptied(context),
                 listener);
     }
 }

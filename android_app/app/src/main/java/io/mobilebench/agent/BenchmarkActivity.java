@@ -86,7 +86,7 @@ public final class BenchmarkActivity extends Activity {
                     .serve(socket.input(), socket.output());
             socket.waitForEnd();
         } catch (IOException gone) {
-            // No socket of that name, or the computer went away: only the log can be told.
+            // No socket of that name, or the computer went away: only the log can say it.
             Log.w(TAG, "no trial on socket " + name, gone);
         }
         main.post(this::leave);
@@ -102,7 +102,7 @@ public final class BenchmarkActivity extends Activity {
         Process.killProcess(Process.myPid());
     }
 
-    /** Shows on the main thread what the worker thread is told. */
+    /** Shows on the main thread what the worker thread learns. */
     private final class OnScreen implements Conversation.Listener {
         private Job job;
 
@@ -114,7 +114,7 @@ public final class BenchmarkActivity extends Activity {
 
         @Override
         public void phase(String name, double done) {
-            if (name.equals("accuracy")) {
+            if (name.equals("outputs")) {
                 main.post(() -> screen.showProgress(done));
             }
         }

@@ -44,8 +44,8 @@ final class Screen {
         int phase = R.string.phase_latency;
         if (job.kind.equals("memory")) {
             phase = R.string.phase_memory;
-        } else if (job.kind.equals("accuracy")) {
-            phase = R.string.phase_accuracy;
+        } else if (job.kind.equals("outputs")) {
+            phase = R.string.phase_outputs;
         } else if (job.kind.equals("energy")) {
             phase = R.string.phase_energy;
         }
@@ -53,7 +53,7 @@ final class Screen {
         progress(FIRST_PERCENT);
     }
 
-    /** Of an accuracy trial, in which nothing is timed. */
+    /** Of an outputs trial, in which nothing is timed. */
     void showProgress(double done) {
         progress((int) Math.round(FIRST_PERCENT + (100 - FIRST_PERCENT) * done));
     }

@@ -54,14 +54,11 @@ final class Summary {
             if (metric.value == null) {
                 continue;
             }
-            if (metric.name.equals("accuracy_top1")) {
-                NumberFormat percent = NumberFormat.getPercentInstance();
-                percent.setMaximumFractionDigits(1);
+            if (metric.name.equals("answered_samples")) {
+                int count = metric.value.intValue();
                 return what
-                        + context.getString(
-                                R.string.accuracy,
-                                percent.format(metric.value.doubleValue()),
-                                (int) metric.n);
+                        + context.getResources()
+                                .getQuantityString(R.plurals.answered, count, count);
             }
             if (metric.name.equals("memory_pss")) {
                 String size = Formatter.formatShortFileSize(context, metric.value.longValue());

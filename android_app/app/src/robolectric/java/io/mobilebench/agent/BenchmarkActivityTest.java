@@ -23,7 +23,10 @@ import io.mobilebench.core.Message;
 import io.mobilebench.core.Metric;
 import io.mobilebench.core.Result;
 import java.io.BufferedReader;
+import java.io.File;
 import java.io.InputStreamReader;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -100,7 +103,7 @@ public class BenchmarkActivityTest {
 
     private static String job(String kind, double seconds, Path model, String more)
             throws Exception {
-        return "{\"type\":\"job\",\"protocol\":1,\"trial\":\"r.d.00001\",\"kind\":\"" + kind
+        return "{\"type\":\"job\",\"protocol\":2,\"trial\":\"r.d.00001\",\"kind\":\"" + kind
                 + "\",\"model\":\"" + model + "\",\"model_sha256\":\""
                 + sha256(Files.readAllBytes(model))
                 + "\",\"warmup_seconds\":0,\"runs\":5,\"seconds\":" + seconds + more + "}\n";
@@ -278,5 +281,49 @@ public class BenchmarkActivityTest {
         }
         awaitEnd(activity);
         assertTrue(text(activity, "phase").contains("more memory (PSS)"));
+    }
+
+    /** Three samples of 8 × 8 bytes, which a model of 8 × 8 floats takes as they are. */
+    private Path samples() throws Exception {
+        String header =
+                "{\"0\":{\"dtype\":\"U8\",\"shape\":[3,8,8,1],\"data_offsets\":[0,192]}}";
+        ByteBuffer content = ByteBuffer.allocate(8 + header.length() + 192);
+        content.order(ByteOrder.LITTLE_ENDIAN).putLong(header.length());
+        content.put(header.getBytes(StandardCharsets.UTF_8));
+        return Files.write(folder.newFile("samples.safetensors").toPath(), content.array());
+    }
+
+    @Test
+    public void answersAreWrittenWhereTheComputerReadsThem() throws Exception {
+        BenchmarkActivity activity = start(NAME).get();
+        File place = new File(activity.getExternalFilesDir(null), "outputs");
+        place.mkdirs();
+        File older = new File(place, "outputs-1.safetensors");
+        Files.write(older.toPath(), new byte[9]);
+        Path samples = samples();
+        try (FakeSockets.Peer peer = FakeSockets.connect(Process.SHELL_UID)) {
+            BufferedReader reader = reader(peer);
+            next(reader);
+            assertFalse("what an earlier trial left is removed", older.exists());
+            send(
+                    peer,
+                    job(
+                            "outputs",
+                            0,
+                            MODEL,
+                            ",\"inputs\":\"" + samples + "\",\"inputs_sha256\":\""
+                                    + sha256(Files.readAllBytes(samples)) + "\""));
+            Message message = next(reader);
+            while (message instanceof Event) {
+                message = next(reader);
+            }
+            Result result = (Result) message;
+            Path answers = Paths.get(result.outputs.path);
+            assertEquals(place, answers.getParent().toFile());
+            assertEquals(result.outputs.bytes, Files.size(answers));
+            assertEquals(result.outputs.sha256, sha256(Files.readAllBytes(answers)));
+        }
+        awaitEnd(activity);
+        assertTrue(text(activity, "phase").endsWith(": 3 samples answered"));
     }
 }

@@ -16,11 +16,11 @@ import java.util.Map;
  * {@code tests/contract/}.
  */
 public final class Contract {
-    public static final int PROTOCOL_VERSION = 1;
+    public static final int PROTOCOL_VERSION = 2;
 
     /** What a trial measures. Each runs in a process of its own, so that none disturbs another. */
     public static final List<String> KINDS =
-            Collections.unmodifiableList(Arrays.asList("latency", "memory", "accuracy", "energy"));
+            Collections.unmodifiableList(Arrays.asList("latency", "memory", "outputs", "energy"));
 
     /** How a model may be packed. */
     public static final List<String> PACKINGS =
@@ -40,7 +40,9 @@ public final class Contract {
                             "cpus_unavailable",
                             "unpacking_unavailable",
                             "output_nan",
-                            "dataset_bad",
+                            "inputs_bad",
+                            "outputs_unsupported",
+                            "storage_full",
                             "out_of_memory",
                             "disturbed",
                             "internal"));

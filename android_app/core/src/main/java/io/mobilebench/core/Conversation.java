@@ -14,7 +14,7 @@ import java.util.Map;
 
 /** One trial over one pair of streams: hello, job, events, result or error. */
 public final class Conversation {
-    /** Told what happens, on the thread that serves. What it does must be over at once. */
+    /** Learns what happens, on the thread that serves. What it does must be over at once. */
     public interface Listener {
         void job(Job job);
 
@@ -31,12 +31,15 @@ public final class Conversation {
     private final Memory memory;
     private final DeviceState state;
     private final PowerMeters power;
+    private final File outputs;
     private final Listener listener;
 
     /**
      * @param device what the device says of itself, as {@link Json#write} can write it
      * @param engine what runs models; null where there is nothing, and {@code engineMissing} then
      *     says why in a sentence
+     * @param outputs the folder for what models answer, which the host can read, too; null: there
+     *     is none
      */
     public Conversation(
             String agentVersion,
@@ -46,6 +49,7 @@ public final class Conversation {
             Memory memory,
             DeviceState state,
             PowerMeters power,
+            File outputs,
             Listener listener) {
         this.agentVersion = agentVersion;
         this.device = device;
@@ -54,6 +58,7 @@ public final class Conversation {
         this.memory = memory;
         this.state = state;
         this.power = power;
+        this.outputs = outputs;
         this.listener = listener;
     }
 
@@ -174,7 +179,7 @@ public final class Conversation {
             case "energy":
                 return EnergyTrial.measure(engine, power, job, progress);
             default:
-                return Accuracy.measure(engine, job, progress);
+                return OutputsTrial.measure(engine, outputs, job, progress);
         }
     }
 

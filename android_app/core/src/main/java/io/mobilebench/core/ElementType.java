@@ -1,6 +1,6 @@
 package io.mobilebench.core;
 
-/** The kinds of number that a tensor or a dataset can hold, with their size in bytes. */
+/** What a tensor can hold, with the size of an element in bytes. */
 public enum ElementType {
     FLOAT32(4),
     FLOAT64(8),
@@ -12,7 +12,10 @@ public enum ElementType {
     INT32(4),
     UINT32(4),
     INT64(8),
-    BOOL(1);
+    UINT64(8),
+    BOOL(1),
+    /** Texts, complex numbers and whatever else this agent cannot read. */
+    OTHER(0);
 
     public final int bytes;
 
@@ -33,7 +36,7 @@ public enum ElementType {
         return isSigned() ? -1L << (bytes * 8 - 1) : 0;
     }
 
-    /** The largest whole number of this type; of no use for floats. */
+    /** The largest whole number of this type; of no use for floats and UINT64. */
     long highest() {
         if (this == BOOL) {
             return 1;

@@ -22,12 +22,14 @@ final class Elements {
                 return buffer.getDouble(at);
             case FLOAT16:
                 return half(buffer.getShort(at));
+            case UINT64:
+                return unsigned(buffer.getLong(at));
             default:
                 return whole(index);
         }
     }
 
-    /** An element as a whole number; a float is cut to one. */
+    /** An element as a whole number; what is no long, such as a float, is cut to one. */
     long whole(int index) {
         int at = index * type.bytes;
         switch (type) {
@@ -87,6 +89,7 @@ final class Elements {
                 buffer.putInt(at, (int) value);
                 break;
             case INT64:
+            case UINT64:
                 buffer.putLong(at, value);
                 break;
             case FLOAT32:
@@ -98,6 +101,11 @@ final class Elements {
             default:
                 throw new IllegalArgumentException("no " + type + " can be written");
         }
+    }
+
+    private static double unsigned(long value) {
+        // Halved, with its last bit kept for the rounding, it has no sign.
+        return value >= 0 ? value : 2.0 * (value >>> 1 | value & 1);
     }
 
     /** IEEE 754 binary16. */

@@ -67,7 +67,6 @@ final class EnergyTrial {
                             job.kind,
                             Collections.<Metric>emptyList(),
                             new long[0],
-                            new long[0],
                             delegation.told,
                             warnings)
                     .metered(windows, recorder.series());
@@ -79,7 +78,6 @@ final class EnergyTrial {
                 job.trial,
                 job.kind,
                 metrics,
-                new long[0],
                 new long[0],
                 Collections.<String, Object>emptyMap(),
                 Collections.<String>emptyList());

@@ -1,12 +1,13 @@
 package io.mobilebench.core;
 
+import java.io.File;
 import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 
-/** Files that the host sent. */
+/** Files that travel between host and device. */
 final class Files {
     private static final int BLOCK = 1 << 20;
 
@@ -19,20 +20,29 @@ final class Files {
      */
     static void verify(String path, String sha256, String missing, String corrupt)
             throws AgentException {
+        String found;
+        try {
+            found = sha256(new File(path));
+        } catch (IOException error) {
+            throw new AgentException(
+                    missing, "cannot read the file on the device: " + error.getMessage());
+        }
+        if (!found.equals(sha256)) {
+            throw new AgentException(
+                    corrupt, path + " on the device is not the file that was sent");
+        }
+    }
+
+    /** The digest of a whole file, as contracts write it. */
+    static String sha256(File path) throws IOException {
         MessageDigest digest = sha256();
         try (InputStream file = new FileInputStream(path)) {
             byte[] block = new byte[BLOCK];
             for (int count = file.read(block); count >= 0; count = file.read(block)) {
                 digest.update(block, 0, count);
             }
-        } catch (IOException error) {
-            throw new AgentException(
-                    missing, "cannot read the file on the device: " + error.getMessage());
         }
-        if (!hexadecimal(digest).equals(sha256)) {
-            throw new AgentException(
-                    corrupt, path + " on the device is not the file that was sent");
-        }
+        return hexadecimal(digest);
     }
 
     static MessageDigest sha256() {

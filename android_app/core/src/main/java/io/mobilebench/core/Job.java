@@ -21,8 +21,11 @@ public final class Job extends Message {
     public final double maxSeconds;
     /** Of the random inputs; see {@link Noise}. */
     public final long seed;
-    public final String dataset;
-    public final String datasetSha256;
+    /** The samples of an outputs trial: a {@link TensorFile}. */
+    public final String inputs;
+    public final String inputsSha256;
+    /** Where the file of an outputs trial goes; empty: where the agent chooses. */
+    public final String outputsFolder;
     /** The CPUs that the process is kept to; none: it runs where the system lets it. */
     public final long[] cpus;
     /** How often a latency trial reads counters, between inferences; 0: never. */
@@ -52,8 +55,9 @@ public final class Job extends Message {
         seconds = fields.number("seconds", 1.0);
         maxSeconds = fields.number("max_seconds", 150.0);
         seed = fields.whole("seed", 0);
-        dataset = fields.text("dataset", "");
-        datasetSha256 = fields.text("dataset_sha256", "");
+        inputs = fields.text("inputs", "");
+        inputsSha256 = fields.text("inputs_sha256", "");
+        outputsFolder = fields.text("outputs_folder", "");
         cpus = fields.wholes("cpus");
         traceSeconds = fields.number("trace_seconds", 0);
         windows = fields.whole("windows", Contract.FEWEST_WINDOWS);
@@ -105,8 +109,11 @@ public final class Job extends Message {
         if (unpackedBytes < 0 || packing.isEmpty() != (unpackedBytes == 0)) {
             throw fields.bad("unpacked_bytes exactly when there is a packing");
         }
-        if (kind.equals("accuracy") && dataset.isEmpty()) {
-            throw fields.bad("an accuracy trial needs a dataset");
+        if (kind.equals("outputs") && inputs.isEmpty()) {
+            throw fields.bad("an outputs trial needs inputs");
+        }
+        if (inputs.isEmpty() != inputsSha256.isEmpty()) {
+            throw fields.bad("inputs_sha256 exactly when there are inputs");
         }
     }
 
@@ -125,8 +132,9 @@ public final class Job extends Message {
         seconds = packed.seconds;
         maxSeconds = packed.maxSeconds;
         seed = packed.seed;
-        dataset = packed.dataset;
-        datasetSha256 = packed.datasetSha256;
+        inputs = packed.inputs;
+        inputsSha256 = packed.inputsSha256;
+        outputsFolder = packed.outputsFolder;
         cpus = packed.cpus;
         traceSeconds = packed.traceSeconds;
         windows = packed.windows;
@@ -146,8 +154,8 @@ public final class Job extends Message {
                 new Fields(
                         "job", document, "protocol", "trial", "kind", "model", "model_sha256",
                         "accelerator", "threads", "xnnpack", "warmup_runs", "warmup_seconds",
-                        "runs", "seconds", "max_seconds", "seed", "dataset", "dataset_sha256",
-                        "cpus", "trace_seconds", "windows", "window_seconds", "packing",
+                        "runs", "seconds", "max_seconds", "seed", "inputs", "inputs_sha256",
+                        "outputs_folder", "cpus", "trace_seconds", "windows", "window_seconds", "packing",
                         "unpacked_sha256", "unpacked_bytes"));
     }
 
@@ -173,8 +181,9 @@ public final class Job extends Message {
         fields.put("seconds", seconds);
         fields.put("max_seconds", maxSeconds);
         fields.put("seed", seed);
-        fields.put("dataset", dataset);
-        fields.put("dataset_sha256", datasetSha256);
+        fields.put("inputs", inputs);
+        fields.put("inputs_sha256", inputsSha256);
+        fields.put("outputs_folder", outputsFolder);
         fields.put("cpus", cpus);
         fields.put("trace_seconds", traceSeconds);
         fields.put("windows", windows);

@@ -270,6 +270,8 @@ final class Json {
                 between = ",";
             }
             out.append(']');
+        } else if (value instanceof int[]) {
+            write(wide((int[]) value), out);
         } else if (value instanceof double[]) {
             out.append('[');
             String between = "";
@@ -290,6 +292,14 @@ final class Json {
         } else {
             throw new IllegalArgumentException("JSON has no " + value.getClass().getName());
         }
+    }
+
+    private static long[] wide(int[] narrow) {
+        long[] wide = new long[narrow.length];
+        for (int index = 0; index < wide.length; index++) {
+            wide[index] = narrow[index];
+        }
+        return wide;
     }
 
     private static void writeString(String value, StringBuilder out) {

@@ -51,6 +51,8 @@ final class Latency {
                     Loop.run(
                             model, job.runs, job.seconds, job.maxSeconds, job.traceSeconds, pause,
                             MOST_SAMPLES);
+            // A model with a state may answer well at first, and not for long.
+            Outputs.check(model);
 
             Delegation delegation = model.delegation();
             List<String> warnings = new ArrayList<>(delegation.warnings);
@@ -80,7 +82,6 @@ final class Latency {
                                     "sample_stride", "1", "every how many-th run is kept",
                                     measured.stride, 1, 1)),
                     measured.samples,
-                    new long[0],
                     delegation.told,
                     warnings);
             long[] starts = job.traceSeconds > 0 ? measured.starts : new long[0];

@@ -7,10 +7,15 @@ import java.util.List;
 public interface LoadedModel extends AutoCloseable {
     List<TensorInfo> inputs();
 
+    /** The outputs as the last run left them: a shape may depend on the values in the inputs. */
     List<TensorInfo> outputs();
 
-    /** Gives an input another shape; the buffer of {@link #input} is then a new one. */
-    void resizeInput(int index, int[] shape) throws AgentException;
+    /**
+     * Gives the inputs, by position, other shapes; the buffers of {@link #input} are then new ones.
+     *
+     * @throws AgentException {@code inputs_bad}: the model cannot have these shapes
+     */
+    void resizeInputs(int[][] shapes) throws AgentException;
 
     /** The values of an input in the machine's byte order: write them here, from position 0. */
     ByteBuffer input(int index);
@@ -20,6 +25,9 @@ public interface LoadedModel extends AutoCloseable {
      * or that is not known. May read the model file.
      */
     int[] tableRows();
+
+    /** Forgets what the model keeps from one run to the next, such as the state of an LSTM. */
+    void reset();
 
     /**
      * Runs the model once on the values in its inputs.
@@ -31,7 +39,10 @@ public interface LoadedModel extends AutoCloseable {
     /** Where {@link #invoke}'s nanoseconds come from. */
     String clock();
 
-    /** The values of an output after the last run, in the machine's byte order. */
+    /**
+     * The values of an output after the last run, in the machine's byte order; never of one whose
+     * type is {@link ElementType#OTHER}.
+     */
     ByteBuffer output(int index);
 
     /**

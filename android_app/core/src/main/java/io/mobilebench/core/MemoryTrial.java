@@ -59,7 +59,6 @@ final class MemoryTrial {
                     job.kind,
                     metrics,
                     new long[0],
-                    new long[0],
                     delegation.told,
                     delegation.warnings);
         }

@@ -1,6 +1,6 @@
 package io.mobilebench.core;
 
-/** Told which phase a trial is in and how much of it is done (0 to 1, where it is known). */
+/** Learns which phase a trial is in and how much of it is done (0 to 1, where it is known). */
 public interface Progress {
     void phase(String name, double done);
 }

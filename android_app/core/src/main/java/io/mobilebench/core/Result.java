@@ -23,9 +23,9 @@ public final class Result extends Message {
     public final List<Trace> traces;
     /** What held during the trial and is no number; see {@code device_agent/mobilebench_agent/contract.py}. */
     public final Map<String, Object> conditions;
-    /** The class chosen for each sample of an accuracy trial, in order. */
-    public final long[] predictions;
-    /** See {@link Delegation}; empty if it is not told. */
+    /** Of an outputs trial: the file with what the model answered; empty of any other. */
+    public final OutputsFile outputs;
+    /** See {@link Delegation}; empty if it is not reported. */
     public final Map<String, Object> delegation;
     /** Of an energy trial, in pairs of one idle and one load window. */
     public final List<Window> windows;
@@ -38,7 +38,6 @@ public final class Result extends Message {
             String kind,
             List<Metric> metrics,
             long[] samplesNs,
-            long[] predictions,
             Map<String, Object> delegation,
             List<String> warnings) {
         this(
@@ -50,7 +49,7 @@ public final class Result extends Message {
                 new long[0],
                 Collections.<Trace>emptyList(),
                 Collections.<String, Object>emptyMap(),
-                predictions,
+                OutputsFile.NONE,
                 delegation,
                 Collections.<Window>emptyList(),
                 Collections.<PowerSeries>emptyList(),
@@ -66,7 +65,7 @@ public final class Result extends Message {
             long[] startsNs,
             List<Trace> traces,
             Map<String, Object> conditions,
-            long[] predictions,
+            OutputsFile outputs,
             Map<String, Object> delegation,
             List<Window> windows,
             List<PowerSeries> power,
@@ -79,7 +78,7 @@ public final class Result extends Message {
         this.startsNs = startsNs;
         this.traces = traces;
         this.conditions = conditions;
-        this.predictions = predictions;
+        this.outputs = outputs;
         this.delegation = delegation;
         this.windows = windows;
         this.power = power;
@@ -90,14 +89,21 @@ public final class Result extends Message {
     Result timed(long[] warmupNs, long[] startsNs, List<Trace> traces) {
         return new Result(
                 trial, kind, metrics, samplesNs, warmupNs, startsNs, traces, conditions,
-                predictions, delegation, windows, power, warnings);
+                outputs, delegation, windows, power, warnings);
+    }
+
+    /** The same result with what an outputs trial has. */
+    Result answered(OutputsFile outputs) {
+        return new Result(
+                trial, kind, metrics, samplesNs, warmupNs, startsNs, traces, conditions,
+                outputs, delegation, windows, power, warnings);
     }
 
     /** The same result with what an energy trial has. */
     Result metered(List<Window> windows, List<PowerSeries> power) {
         return new Result(
                 trial, kind, metrics, samplesNs, warmupNs, startsNs, traces, conditions,
-                predictions, delegation, windows, power, warnings);
+                outputs, delegation, windows, power, warnings);
     }
 
     /** The same result with more metrics and warnings behind its own, and with conditions. */
@@ -109,7 +115,7 @@ public final class Result extends Message {
         allWarnings.addAll(moreWarnings);
         return new Result(
                 trial, kind, allMetrics, samplesNs, warmupNs, startsNs, traces, conditions,
-                predictions, delegation, windows, power, allWarnings);
+                outputs, delegation, windows, power, allWarnings);
     }
 
     /** The same result with the unpacking as a metric, and within the initialization. */
@@ -131,15 +137,16 @@ public final class Result extends Message {
         changed.add(Metric.of("unpacking_time", "ns", Latency.CLOCK, nanoseconds, 1, 1));
         return new Result(
                 trial, kind, changed, samplesNs, warmupNs, startsNs, traces, conditions,
-                predictions, delegation, windows, power, warnings);
+                outputs, delegation, windows, power, warnings);
     }
 
     static Result read(Map<String, Object> document) throws ContractException {
         Fields fields =
                 new Fields(
                         "result", document, "trial", "kind", "metrics", "samples_ns",
-                        "warmup_ns", "starts_ns", "traces", "conditions", "predictions",
-                        "delegation", "windows", "power", "warnings");
+                        "warmup_ns", "starts_ns", "traces", "conditions", "outputs",
+                        "outputs_sha256", "outputs_bytes", "delegation", "windows", "power",
+                        "warnings");
         List<Metric> metrics = new ArrayList<>();
         for (Map<String, Object> metric : fields.objects("metrics")) {
             metrics.add(Metric.read(metric));
@@ -166,13 +173,20 @@ public final class Result extends Message {
                         fields.wholes("starts_ns"),
                         traces,
                         fields.object("conditions"),
-                        fields.wholes("predictions"),
+                        new OutputsFile(
+                                fields.text("outputs", ""),
+                                fields.text("outputs_sha256", ""),
+                                fields.whole("outputs_bytes", 0)),
                         fields.object("delegation"),
                         windows,
                         power,
                         fields.texts("warnings"));
         if (result.startsNs.length != 0 && result.startsNs.length != result.samplesNs.length) {
             throw fields.bad("as many starts as samples, or none");
+        }
+        if (!result.outputs.isOf(result.kind)) {
+            throw fields.bad(
+                    "outputs, outputs_sha256 and outputs_bytes exactly when its kind is outputs");
         }
         return result;
     }
@@ -209,7 +223,9 @@ public final class Result extends Message {
         fields.put("starts_ns", startsNs);
         fields.put("traces", writtenTraces);
         fields.put("conditions", conditions);
-        fields.put("predictions", predictions);
+        fields.put("outputs", outputs.path);
+        fields.put("outputs_sha256", outputs.sha256);
+        fields.put("outputs_bytes", outputs.bytes);
         fields.put("delegation", delegation);
         fields.put("windows", writtenWindows);
         fields.put("power", writtenPower);

@@ -30,4 +30,13 @@ public final class TensorInfo {
     public int byteCount() {
         return Math.multiplyExact(elements(), type.bytes);
     }
+
+    /** A shape in a sentence. */
+    static String text(int[] shape) {
+        StringBuilder out = new StringBuilder("(");
+        for (int index = 0; index < shape.length; index++) {
+            out.append(index == 0 ? "" : ", ").append(shape[index]);
+        }
+        return out.append(")").toString();
+    }
 }

@@ -43,7 +43,7 @@ class ConversationTest {
     }
 
     private String job(String kind, String more) {
-        return "{\"type\":\"job\",\"protocol\":1,\"trial\":\"t\",\"kind\":\"" + kind
+        return "{\"type\":\"job\",\"protocol\":2,\"trial\":\"t\",\"kind\":\"" + kind
                 + "\",\"model\":\"" + file + "\",\"model_sha256\":\"" + EMPTY
                 + "\",\"warmup_seconds\":0,\"seconds\":0,\"runs\":5" + more + "}\n";
     }
@@ -106,6 +106,7 @@ class ConversationTest {
                 new ProcMemory(folder.toFile()),
                 state,
                 new PowerMeters(System::nanoTime, meters),
+                folder.toFile(),
                 listener);
     }
 
@@ -219,7 +220,7 @@ class ConversationTest {
 
     @Test
     void whatIsNoJobIsRefused() throws Exception {
-        String old = job("latency", "").replace("\"protocol\":1", "\"protocol\":2");
+        String old = job("latency", "").replace("\"protocol\":2", "\"protocol\":1");
         for (String line : Arrays.asList("x", "{}\n", old, job("latency", ",\"threads\":0"))) {
             Failure failure = (Failure) last(talk(line, false));
             assertEquals("bad_job", failure.code);

@@ -5,7 +5,7 @@ import java.nio.ByteOrder;
 import java.util.Collections;
 import java.util.List;
 
-/** A model of one float input and output that takes as long as it is told, for tests. */
+/** A model of one float input and output that takes as long as the test says. */
 class FakeModel implements Engine, LoadedModel {
     private final ByteBuffer input = ByteBuffer.allocate(8).order(ByteOrder.nativeOrder());
     private final ByteBuffer output = ByteBuffer.allocate(8).order(ByteOrder.nativeOrder());
@@ -47,7 +47,7 @@ class FakeModel implements Engine, LoadedModel {
     }
 
     @Override
-    public void resizeInput(int index, int[] shape) {
+    public void resizeInputs(int[][] shapes) {
         throw new AssertionError("never resized");
     }
 
@@ -60,6 +60,9 @@ class FakeModel implements Engine, LoadedModel {
     public int[] tableRows() {
         return new int[] {0};
     }
+
+    @Override
+    public void reset() {}
 
     @Override
     public long invoke() {

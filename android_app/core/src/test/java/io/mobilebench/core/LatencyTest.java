@@ -2,6 +2,7 @@ package io.mobilebench.core;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
@@ -71,6 +72,36 @@ class LatencyTest {
                 assertTrue(index == 0 || loop.starts[index] > loop.starts[index - 1]);
             }
         }
+    }
+
+    @Test
+    void aModelThatOnlyLaterAnswersWithInfinity() throws Exception {
+        FakeModel tiring =
+                new FakeModel(1) {
+                    @Override
+                    public long invoke() {
+                        long took = super.invoke();
+                        if (runs > 20) {
+                            output(0).putFloat(0, Float.POSITIVE_INFINITY);
+                        }
+                        return took;
+                    }
+                };
+        assertEquals(15, measure(tiring, 15).samplesNs.length);
+        AgentException refused = assertThrows(AgentException.class, () -> measure(tiring, 15));
+        assertEquals("output_nan", refused.code);
+        assertTrue(refused.getMessage().contains("'out'"), refused.getMessage());
+    }
+
+    private static Result measure(FakeModel model, int runs) throws Exception {
+        Job job =
+                (Job)
+                        Contract.decode(
+                                "{\"type\":\"job\",\"protocol\":2,\"trial\":\"t\","
+                                        + "\"kind\":\"latency\",\"model\":\"m\","
+                                        + "\"model_sha256\":\"0\",\"warmup_seconds\":0,"
+                                        + "\"seconds\":0,\"runs\":" + runs + "}");
+        return Latency.measure(model, null, job, (name, done) -> {});
     }
 
     private static Latency.Loop run(int time, long runs, double seconds, double maxSeconds) {

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Collections;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -76,10 +75,9 @@ class ValuesTest {
             ElementType type, float value, float scale, int zeroPoint, long expected)
             throws Exception {
         TensorInfo input = new TensorInfo("in", type, new int[] {1}, scale, zeroPoint);
-        Elements sample = new Elements(ElementType.FLOAT32, room(4).putFloat(0, value));
-        Elements target = new Elements(type, room(8));
-        Accuracy.convert(sample, ElementType.FLOAT32, input, target);
-        assertEquals(expected, target.whole(0));
+        ByteBuffer target = room(8);
+        Samples.put(room(4).putFloat(0, value), ElementType.FLOAT32, input, target);
+        assertEquals(expected, new Elements(type, target).whole(0));
     }
 
     @ParameterizedTest
@@ -92,11 +90,11 @@ class ValuesTest {
             ElementType from, ElementType to, long value, float scale, int zeroPoint)
             throws Exception {
         TensorInfo input = new TensorInfo("in", to, new int[] {1}, scale, zeroPoint);
-        Elements sample = new Elements(from, room(8));
-        sample.putWhole(0, value);
-        Elements target = new Elements(to, room(8));
-        assertEquals(0, Accuracy.convert(sample, from, input, target));
-        assertEquals(value, target.whole(0));
+        ByteBuffer sample = room(from.bytes);
+        new Elements(from, sample).putWhole(0, value);
+        ByteBuffer target = room(8);
+        assertEquals(0, Samples.put(sample, from, input, target));
+        assertEquals(value, new Elements(to, target).whole(0));
     }
 
     @ParameterizedTest
@@ -105,20 +103,20 @@ class ValuesTest {
         "INT64, UINT8, -1, 0, whole numbers beyond 0 to 255",
         "UINT8, INT8, 128, 0.5, give real numbers to have them quantized",
         "INT64, INT16, 40000, 0, whole numbers beyond -32768 to 32767",
-        "FLOAT32, INT32, 0.5, 0, the data have fractions",
+        "FLOAT64, INT64, 9223372036854775808, 0, whole numbers beyond -9223372036854775808",
+        "FLOAT32, INT32, NaN, 0, the samples have fractions",
+        "FLOAT32, INT8, NaN, 0.5, have a NaN",
+        "FLOAT32, INT32, 0.5, 0, the samples have fractions",
     })
     void whatAnIntegerInputCannotHoldIsRefused(
             ElementType from, ElementType to, double value, float scale, String words) {
         TensorInfo input = new TensorInfo("in", to, new int[] {1}, scale, 0);
-        Elements sample = new Elements(from, room(8));
-        sample.putReal(0, value);
+        ByteBuffer sample = room(8);
+        new Elements(from, sample).putReal(0, value);
         AgentException refused =
                 assertThrows(
-                        AgentException.class,
-                        () ->
-                                Accuracy.convert(
-                                        sample, from, input, new Elements(to, room(8))));
-        assertEquals("dataset_bad", refused.code);
+                        AgentException.class, () -> Samples.put(sample, from, input, room(8)));
+        assertEquals("inputs_bad", refused.code);
         assertTrue(refused.getMessage().contains(words), refused.getMessage());
     }
 
@@ -126,26 +124,21 @@ class ValuesTest {
     void clippedValuesAreWarnedOfAboveOnePercent() throws Exception {
         TensorInfo input = new TensorInfo("x", ElementType.INT8, new int[] {2}, 0.5f, 0);
         ByteBuffer values = room(8).putFloat(0, 100).putFloat(4, 1);
-        Elements target = new Elements(ElementType.INT8, room(8));
-        Elements sample = new Elements(ElementType.FLOAT32, values);
-        assertEquals(1, Accuracy.convert(sample, ElementType.FLOAT32, input, target));
-        List<String> none = Collections.emptyList();
-        assertTrue(Accuracy.warnings(none, 1, 100, input).isEmpty());
+        assertEquals(1, Samples.put(values, ElementType.FLOAT32, input, room(8)));
+        assertTrue(Samples.warnings(1, 100, input).isEmpty());
         assertEquals(
                 Collections.singletonList(
-                        "at least 12 % of the values in the data are beyond the range of the"
+                        "at least 12 % of the values of the samples are beyond the range of the"
                                 + " model's input 'x' and were clipped: are they scaled as it"
                                 + " expects?"),
-                Accuracy.warnings(none, 25, 200, input));
+                Samples.warnings(25, 200, input));
     }
 
     @Test
     void bytesBecomeFloatsAsTheyAre() throws Exception {
         TensorInfo input = new TensorInfo("in", ElementType.FLOAT32, new int[] {1}, 0, 0);
-        Elements sample = new Elements(ElementType.UINT8, room(1).put(0, (byte) 200));
         ByteBuffer target = room(4);
-        Accuracy.convert(
-                sample, ElementType.UINT8, input, new Elements(ElementType.FLOAT32, target));
+        Samples.put(room(1).put(0, (byte) 200), ElementType.UINT8, input, target);
         assertEquals(200f, target.getFloat(0));
     }
 
@@ -160,10 +153,32 @@ class ValuesTest {
         assertEquals(expected, (float) new Elements(ElementType.FLOAT16, half).real(0));
     }
 
+    @ParameterizedTest
+    @CsvSource({"FLOAT32, 0, 0", "FLOAT32, 0.25, 1", "INT64, 256, 1", "BOOL, 7, 1"})
+    void whatIsNotZeroIsTrue(ElementType from, double value, long expected) throws Exception {
+        TensorInfo input = new TensorInfo("in", ElementType.BOOL, new int[] {1}, 0, 0);
+        ByteBuffer sample = room(8);
+        new Elements(from, sample).putReal(0, value);
+        if (from == ElementType.BOOL) {
+            sample.put(0, (byte) value);
+        }
+        ByteBuffer target = room(1).put(0, (byte) 9);
+        Samples.put(sample, from, input, target);
+        assertEquals(expected, target.get(0));
+    }
+
     @Test
-    void theFirstOfEqualAnswersIsChosen() {
-        TensorInfo output = new TensorInfo("out", ElementType.INT8, new int[] {1, 4}, 0, 0);
-        ByteBuffer values = room(4).put(0, (byte) -5).put(1, (byte) 3).put(2, (byte) 3);
-        assertEquals(1, Outputs.largest(output, values));
+    void whatOnlyUnsignedNumbersHoldFitsIntoNoLong() throws Exception {
+        TensorInfo longs = new TensorInfo("in", ElementType.INT64, new int[] {1}, 0, 0);
+        ByteBuffer largest = room(8).putLong(0, -1);
+        AgentException refused =
+                assertThrows(
+                        AgentException.class,
+                        () -> Samples.put(largest, ElementType.UINT64, longs, room(8)));
+        assertEquals("inputs_bad", refused.code);
+        TensorInfo floats = new TensorInfo("in", ElementType.FLOAT32, new int[] {1}, 0, 0);
+        ByteBuffer target = room(4);
+        Samples.put(largest, ElementType.UINT64, floats, target);
+        assertEquals(0x1p64f, target.getFloat(0));
     }
 }

@@ -26,7 +26,8 @@ import java.util.logging.Logger;
  * The app's core and engine on a desktop JVM, on standard input and output: test equipment, which
  * says {@code "virtual": true} of its device in every hello.
  *
- * <pre>java … io.mobilebench.desktop.Main [--device-json FILE] [--battery FOLDER]</pre>
+ * <pre>java … io.mobilebench.desktop.Main [--device-json FILE] [--battery FOLDER]
+ *     [--outputs FOLDER]</pre>
  *
  * <p>{@code java.library.path} holds the runtime's library for Android on x86-64 and what it needs
  * of Android's C library; see {@code bionic.c}.
@@ -48,6 +49,7 @@ public final class Main {
 
         DescribedDevice described = new DescribedDevice(null);
         List<PowerMeter> meters = Collections.emptyList();
+        File outputs = new File(System.getProperty("java.io.tmpdir"));
         for (int index = 0; index + 1 < arguments.length; index += 2) {
             switch (arguments[index]) {
                 case "--device-json":
@@ -60,6 +62,9 @@ public final class Main {
                                             new FolderGauge(new File(arguments[index + 1])),
                                             System::nanoTime,
                                             "simulated battery"));
+                    break;
+                case "--outputs":
+                    outputs = new File(arguments[index + 1]);
                     break;
                 default:
                     System.err.println("unknown option " + arguments[index]);
@@ -86,10 +91,11 @@ public final class Main {
                         new ProcMemory(new File("/proc/self")),
                         described,
                         new PowerMeters(System::nanoTime, meters),
+                        outputs,
                         new Silent());
         boolean answered =
                 conversation.serve(new FileInputStream(FileDescriptor.in), toHost);
-        // Halted: nothing that the runtime does at exit can hold up or spoil the answer.
+        // Halted: nothing that the runtime does at exit can hold up or change the answer.
         Runtime.getRuntime().halt(answered ? 0 : 1);
     }
 

@@ -18,7 +18,7 @@ public final class TfLiteEngine implements Engine {
 
     /**
      * @param name how results call the runtime
-     * @param log what the runtime has logged in this process so far; empty where it is not told
+     * @param log what the runtime has logged in this process so far; empty where it is not known
      * @throws LinkageError the native library cannot be loaded here
      */
     public TfLiteEngine(String name, Supplier<String> log) {
@@ -65,7 +65,7 @@ public final class TfLiteEngine implements Engine {
         }
     }
 
-    /** The runtime has one kind of exception for everything: its sentence tells which it is. */
+    /** The runtime has one kind of exception for everything: its sentence says which it is. */
     private AgentException explained(RuntimeException error, Job job) {
         String reason = oneLine(error);
         if (reason.contains("does not encode a valid")) {

@@ -14,7 +14,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
-import org.tensorflow.lite.DataType;
 import org.tensorflow.lite.Delegate;
 import org.tensorflow.lite.Interpreter;
 import org.tensorflow.lite.Tensor;
@@ -29,7 +28,6 @@ final class TfLiteModel implements LoadedModel {
     private final Job job;
     private final Supplier<String> log;
     private final List<TensorInfo> inputs = new ArrayList<>();
-    private final List<TensorInfo> outputs = new ArrayList<>();
     private final Object[] values;
 
     TfLiteModel(Interpreter interpreter, Delegate delegate, Job job, Supplier<String> log)
@@ -44,29 +42,26 @@ final class TfLiteModel implements LoadedModel {
 
     private void describe() throws AgentException {
         inputs.clear();
-        outputs.clear();
         for (int index = 0; index < values.length; index++) {
-            inputs.add(info(interpreter.getInputTensor(index), "input"));
+            Tensor tensor = interpreter.getInputTensor(index);
+            inputs.add(info(tensor, inputType(tensor), tensor.shape()));
             values[index] =
                     ByteBuffer.allocateDirect(inputs.get(index).byteCount())
                             .order(ByteOrder.nativeOrder());
         }
-        for (int index = 0; index < interpreter.getOutputTensorCount(); index++) {
-            outputs.add(info(interpreter.getOutputTensor(index), "output"));
-        }
     }
 
-    private static TensorInfo info(Tensor tensor, String what) throws AgentException {
+    private static TensorInfo info(Tensor tensor, ElementType type, int[] shape) {
         Tensor.QuantizationParams quantization = tensor.quantizationParams();
         return new TensorInfo(
                 tensor.name(),
-                type(tensor, what),
-                tensor.shape(),
+                type,
+                shape,
                 quantization.getScale(),
                 quantization.getZeroPoint());
     }
 
-    private static ElementType type(Tensor tensor, String what) throws AgentException {
+    private static ElementType inputType(Tensor tensor) throws AgentException {
         String type;
         try {
             type = tensor.dataType().name();
@@ -76,8 +71,24 @@ final class TfLiteModel implements LoadedModel {
         }
         throw new AgentException(
                 "model_unsupported",
-                what + " '" + tensor.name() + "' is of a type that this agent cannot use: "
-                        + type);
+                "input '" + tensor.name() + "' is of a type that this agent cannot use: " + type);
+    }
+
+    /** An output need not be read for the model to be timed: of other types nothing is known. */
+    private TensorInfo describeOutput(int index) {
+        Tensor tensor;
+        try {
+            tensor = interpreter.getOutputTensor(index);
+        } catch (IllegalArgumentException unknown) {
+            // The runtime's Java API has no such type; it then has no such tensor either.
+            return new TensorInfo("number " + index, ElementType.OTHER, new int[0], 0, 0);
+        }
+        try {
+            ElementType type = ElementType.valueOf(tensor.dataType().name());
+            return info(tensor, type, CurrentShape.of(tensor));
+        } catch (IllegalArgumentException text) {
+            return new TensorInfo(tensor.name(), ElementType.OTHER, new int[0], 0, 0);
+        }
     }
 
     @Override
@@ -87,20 +98,32 @@ final class TfLiteModel implements LoadedModel {
 
     @Override
     public List<TensorInfo> outputs() {
+        List<TensorInfo> outputs = new ArrayList<>();
+        for (int index = 0; index < interpreter.getOutputTensorCount(); index++) {
+            outputs.add(describeOutput(index));
+        }
         return outputs;
     }
 
     @Override
-    public void resizeInput(int index, int[] shape) throws AgentException {
+    public void resizeInputs(int[][] shapes) throws AgentException {
         try {
-            interpreter.resizeInput(index, shape);
+            for (int index = 0; index < shapes.length; index++) {
+                interpreter.resizeInput(index, shapes[index]);
+            }
             interpreter.allocateTensors();
         } catch (IllegalArgumentException | IllegalStateException error) {
             throw new AgentException(
-                    "model_unsupported",
-                    "the model cannot run one sample at a time: " + TfLiteEngine.oneLine(error));
+                    "inputs_bad",
+                    "the model does not take one sample at a time: "
+                            + TfLiteEngine.oneLine(error));
         }
         describe();
+    }
+
+    @Override
+    public void reset() {
+        interpreter.resetVariableTensors();
     }
 
     @Override
@@ -134,11 +157,7 @@ final class TfLiteModel implements LoadedModel {
 
     @Override
     public ByteBuffer output(int index) {
-        Tensor tensor = interpreter.getOutputTensor(index);
-        if (tensor.dataType() == DataType.STRING) {
-            throw new IllegalStateException("a text output has no numbers");
-        }
-        return tensor.asReadOnlyBuffer().order(ByteOrder.nativeOrder());
+        return interpreter.getOutputTensor(index).asReadOnlyBuffer().order(ByteOrder.nativeOrder());
     }
 
     @Override
