@@ -192,7 +192,7 @@ def test_the_dex_verifies_and_passes_the_cores_tests_on_a_jvm(
     place = next(i for i, part in enumerate(tested) if part.startswith("--class-path="))
     # The dex's classes stand before the compiled ones of the same names.
     tested[place] = tested[place].replace("--class-path=", f"--class-path={translated}:")
-    done = subprocess.run(tested, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(tested, capture_output=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout.decode()[-4000:]
 
 

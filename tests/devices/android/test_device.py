@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mobilebench.devices.adb.client import AdbDevice, AdbServer
+from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import AndroidDevice
 from mobilebench.devices.base import TrialError
 from mobilebench.errors import BadInputError
@@ -12,7 +13,7 @@ from mobilebench_agent.contract import Event, Result
 
 from app_build.errors import BuildError
 from tests.phone import apps, needs, personalities
-from tests.phone.android import PACKAGE, Android
+from tests.phone.android import PACKAGE, Android, Package
 from tests.phone.fixtures import Connect
 from tests.phone.system import System
 from tests.support.android import make, plan
@@ -106,3 +107,21 @@ def test_a_trial_with_the_apps_own_core(
     result = device.run(plan(device, model_file, kind), lambda _: None, 60)
     assert result.kind == kind
     assert kind != "latency" or len(result.samples_ns) >= 10
+
+
+def test_the_shipped_app_takes_an_older_ones_place_and_gives_its_outputs_back(
+    with_the_apps_core: Android, connect: Connect, model_file: Path, tmp_path: Path
+) -> None:
+    android, apk = with_the_apps_core, Apk.described()
+    android.know(apk.path, Package(apk.version))
+    # The version code of the last app that spoke version 1 of the protocol.
+    android.installed[PACKAGE] = Package(100)
+    device = AndroidDevice("phone", connect(android.phone), apk, cool_seconds=0)
+    assert device.probe().runtime == "tensorflow-lite"
+    assert android.installed[PACKAGE].version == apk.version > 100
+    for _ in range(2):
+        answers = outputs_from(device, model_file, tmp_path)
+        assert answers.shape == (5, 10)
+        assert np.allclose(answers.sum(axis=1), 1)
+    files = android.phone.data / f"media/0/Android/data/{PACKAGE}/files/outputs"
+    assert list(files.iterdir()) == []

@@ -67,7 +67,7 @@ final class EnergyTrial {
                             job.kind,
                             Collections.<Metric>emptyList(),
                             new long[0],
-                            delegation.told,
+                            delegation.reported,
                             warnings)
                     .metered(windows, recorder.series());
         }

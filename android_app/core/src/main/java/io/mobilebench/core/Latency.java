@@ -82,7 +82,7 @@ final class Latency {
                                     "sample_stride", "1", "every how many-th run is kept",
                                     measured.stride, 1, 1)),
                     measured.samples,
-                    delegation.told,
+                    delegation.reported,
                     warnings);
             long[] starts = job.traceSeconds > 0 ? measured.starts : new long[0];
             return result.timed(warmup.samples, starts, traces.all());

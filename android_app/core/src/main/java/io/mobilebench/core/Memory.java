@@ -3,7 +3,7 @@ package io.mobilebench.core;
 import java.util.List;
 import java.util.Map;
 
-/** The memory of this process, as the system tells it. */
+/** The memory of this process, as the system reports it. */
 public interface Memory {
     /** Sets the peak back to the present size, where that is allowed; says whether it was. */
     boolean resetPeak();

@@ -59,7 +59,7 @@ final class MemoryTrial {
                     job.kind,
                     metrics,
                     new long[0],
-                    delegation.told,
+                    delegation.reported,
                     delegation.warnings);
         }
     }

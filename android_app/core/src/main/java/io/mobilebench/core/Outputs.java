@@ -1,5 +1,7 @@
 package io.mobilebench.core;
 
+import java.nio.ByteBuffer;
+
 /** Looking at what a model answered. */
 final class Outputs {
     private Outputs() {}
@@ -21,8 +23,9 @@ final class Outputs {
         if (!output.type.isFloat() || output.elements() == 0) {
             return true;
         }
-        Elements elements = new Elements(output.type, model.output(index));
-        int count = output.elements();
+        ByteBuffer values = model.output(index);
+        Elements elements = new Elements(output.type, values);
+        int count = values.capacity() / output.type.bytes;
         for (int place = 0; place < count; place++) {
             double value = elements.real(place);
             if (Double.isNaN(value) || Double.isInfinite(value)) {

@@ -18,7 +18,7 @@ final class CurrentShape {
             refresh.setAccessible(true);
             refresh.invoke(tensor);
         } catch (ReflectiveOperationException | RuntimeException | LinkageError gone) {
-            // The number of bytes still tells most changes apart: see TensorFile.writeRow.
+            // Most changes still show, by the number of bytes: see TensorFile.writeRow.
             return tensor.shape();
         }
         return tensor.shape();

@@ -12,7 +12,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What a delegate took, from three things that the runtime tells: the model's operators, the
+ * What a delegate took, from three things that the runtime reports: the model's operators, the
  * length of its execution plan, and its log.
  */
 final class Delegations {
@@ -42,9 +42,9 @@ final class Delegations {
             return Delegation.of(nodes, 0, 0, counted(operators));
         }
         Delegation delegation = taken(onCpu, operators, planLength, log);
-        boolean nothing = Integer.valueOf(0).equals(delegation.told.get("delegated"));
+        boolean nothing = Integer.valueOf(0).equals(delegation.reported.get("delegated"));
         // A delegate that took single nodes only leaves the plan as long as it was.
-        boolean nothingWorthIt = delegation.told.isEmpty() && planLength == nodes && nodes > 1;
+        boolean nothingWorthIt = delegation.reported.isEmpty() && planLength == nodes && nodes > 1;
         if (!onCpu && (nothing || nothingWorthIt)) {
             throw new AgentException(
                     "accelerator_unavailable",

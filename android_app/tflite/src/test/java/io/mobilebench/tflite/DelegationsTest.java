@@ -29,29 +29,29 @@ class DelegationsTest {
     @Test
     void withoutDelegateEverythingIsLeft() throws AgentException {
         Delegation delegation = Delegations.describe("cpu", false, MODEL, 3, "");
-        assertEquals(0, delegation.told.get("delegated"));
-        assertEquals("{CONV_2D=2, SOFTMAX=1}", delegation.told.get("left").toString());
+        assertEquals(0, delegation.reported.get("delegated"));
+        assertEquals("{CONV_2D=2, SOFTMAX=1}", delegation.reported.get("left").toString());
     }
 
     @Test
     void oneStepMeansThatEverythingWasTaken() throws AgentException {
         Delegation delegation = Delegations.describe("gpu", true, MODEL, 1, "");
-        assertEquals(3, delegation.told.get("delegated"));
-        assertEquals(1, delegation.told.get("partitions"));
+        assertEquals(3, delegation.reported.get("delegated"));
+        assertEquals(1, delegation.reported.get("partitions"));
     }
 
     @Test
     void theLogTellsTheRest() throws AgentException {
         Delegation delegation = Delegations.describe("gpu", true, MODEL, 2, LOG);
-        assertEquals(2, delegation.told.get("delegated"));
-        assertEquals(1, delegation.told.get("partitions"));
-        assertEquals("{(not named by this runtime)=1}", delegation.told.get("left").toString());
+        assertEquals(2, delegation.reported.get("delegated"));
+        assertEquals(1, delegation.reported.get("partitions"));
+        assertEquals("{(not named by this runtime)=1}", delegation.reported.get("left").toString());
     }
 
     @Test
     void aLineOfAnotherDelegateIsNotOurs() throws AgentException {
         Delegation delegation = Delegations.describe("cpu", true, MODEL, 2, LOG);
-        assertTrue(delegation.told.isEmpty());
+        assertTrue(delegation.reported.isEmpty());
         assertTrue(delegation.warnings.get(0).contains("at least 2 of the model's 3 nodes"));
     }
 
@@ -67,16 +67,16 @@ class DelegationsTest {
     @Test
     void anAcceleratorThatTookSingleNodesIsOne() throws AgentException {
         String log = LOG.replace("Replacing 2", "Replacing 1");
-        assertEquals(1, Delegations.describe("gpu", true, MODEL, 3, log).told.get("partitions"));
+        assertEquals(1, Delegations.describe("gpu", true, MODEL, 3, log).reported.get("partitions"));
     }
 
     @Test
     void whatIsNotKnownIsNotInvented() throws AgentException {
         int unknown = ExecutionPlan.UNKNOWN;
-        assertTrue(Delegations.describe("gpu", true, MODEL, unknown, LOG).told.isEmpty());
-        assertTrue(Delegations.describe("cpu", true, null, 1, "").told.isEmpty());
+        assertTrue(Delegations.describe("gpu", true, MODEL, unknown, LOG).reported.isEmpty());
+        assertTrue(Delegations.describe("cpu", true, null, 1, "").reported.isEmpty());
         List<String> one = Collections.singletonList("CONV_2D");
-        assertTrue(Delegations.describe("cpu", true, one, 1, "").told.isEmpty());
+        assertTrue(Delegations.describe("cpu", true, one, 1, "").reported.isEmpty());
     }
 
     @Test
