@@ -16,12 +16,14 @@ from typing import Any
 import mobilebench
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from mobilebench.compress.pipeline.pack import PACKERS
 from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.android import shipped_apk as android_apk
 from mobilebench.devices.base import TrialError
 from mobilebench.records.runtime import Packing
+from mobilebench.tflite import entry, interface
 from mobilebench.tflite.file import dump, load
 from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job, Metric, Result
 from mobilebench_agent.environment import Environment
@@ -291,6 +293,34 @@ def test_both_agents_take_integers_as_they_are_and_warn_of_clipping(outputs: Out
         (said,) = python.warnings or ("",)
         assert [w for w in java.warnings if "clipped" in w] == [w for w in (said,) if w]
         assert ("clipped" in said) == (x.dtype == np.float32)
+
+
+@pytest.mark.parametrize("name", ["open_image", "two_signatures"])
+def test_a_given_shape_and_a_chosen_signature_are_all_that_runs(
+    outputs: Outputs, tmp_path: Path, name: str
+) -> None:
+    """Both agents answer as LiteRT does for the whole file, resized or by signature."""
+    content, generator = (MODELS / f"{name}.tflite").read_bytes(), np.random.default_rng(5)
+    whole = Interpreter(model_content=content)
+    if name == "open_image":
+        chosen = entry.enter(content, name, shapes={"image": (1, 31, 46, 3)})
+        taken = {"image": generator.random((3, 31, 46, 3), dtype=np.float32)}
+        whole.resize_tensor_input(whole.get_input_details()[0]["index"], (1, 31, 46, 3))
+        runner = whole.get_signature_runner("serving_default")
+    else:
+        chosen = entry.enter(content, name, signature="encode")
+        taken = {"values": generator.standard_normal((3, 8)).astype(np.float32)}
+        runner = whole.get_signature_runner("encode")
+    path = tmp_path / "chosen.tflite"
+    path.write_bytes(chosen)
+    ((key, x),) = taken.items()
+    right = [runner(**{key: sample[None]}) for sample in x]
+    for command in (None, [sys.executable, "-m", "mobilebench_agent"]):
+        found = answers(outputs(path, x, command=command)[0])
+        for position, end in enumerate(interface.read(chosen, name).outputs):
+            wanted = np.concatenate([row[end.name] for row in right])
+            assert found[str(position)].shape == wanted.shape
+            np.testing.assert_allclose(found[str(position)], wanted, atol=1e-5)
 
 
 def test_several_inputs_and_outputs(outputs: Outputs, model_file: Path, tmp_path: Path) -> None:
