@@ -206,7 +206,7 @@ def read_python(path: Path, origin: str) -> Read:
         where = f"{origin}: {function}()"
         with user_code(path, origin):
             given = gather(getattr(module, function)(), where, _USES[key])
-        notes += given.notes
+        notes += tuple(note.replace(origin, path.name) for note in given.notes)  # for reports
         parts[key] = hooks.prepared(part_of(key, given.inputs, given.labels, origin))
         if hooks.prepare is not None:  # what it gave must be as sound as what it was given
             for name, x in parts[key].inputs.items():

@@ -118,7 +118,7 @@ def test_a_file_of_pairs_in_batches_with_weights(tmp_path: Path) -> None:
     assert (artifact.evaluation.count, artifact.evaluation.task) == (10, "own")
     assert load_file(artifact.evaluation.path)["labels"].tolist() == list(range(10))
     (warning,) = artifact.warnings
-    assert warning.endswith("get_evaluation_data() has sample weights, which are not used")
+    assert warning == "data.py: get_evaluation_data() has sample weights, which are not used"
 
 
 def test_samples_that_do_not_fit_are_refused(tmp_path: Path) -> None:
