@@ -108,7 +108,7 @@ def test_the_documented_kind_is_found_and_measured(path: Path, tmp_path: Path) -
     (run,) = (tmp_path / "results").iterdir()
     trials = RunFolder.open(run).trials()
     assert {(trial.device, trial.state) for trial in trials} == {("below", "valid")}
-    assert {"latency", "memory"} <= {trial.kind for trial in trials}
+    assert {"latency", "memory", "outputs"} <= {trial.kind for trial in trials}
     (device,) = json.loads((run / "run.json").read_text("utf-8"))["devices"]
     assert (device["name"], device["kind"]) == ("below", "background")
     assert device["runtime"] in ("ai-edge-litert", "tflite-runtime")

@@ -49,7 +49,9 @@ def test_a_run_of_each_packing(phone: Android, connect: Connect, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     trials = only_run(tmp_path / "results").trials()
     assert {(t.runtime, t.kind) for t in trials} == {
-        (runtime, kind) for runtime in ("plain", *PACKERS) for kind in ("latency", "memory")
+        (runtime, kind)
+        for runtime in ("plain", *PACKERS)
+        for kind in ("latency", "memory", "outputs")
     }
     for trial in trials:
         assert trial.state == "valid", trial.reason
