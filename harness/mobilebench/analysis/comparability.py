@@ -31,7 +31,7 @@ _FACTS = {
     "system": "operating system",
 }
 #: How often a variant was run changes its interval, not what it is an interval of.
-_NOT_PROTOCOL = ("blocks", "timeout_seconds", "cooldown_seconds", "sustained_minutes")
+_NOT_PROTOCOL = ("blocks", "timeout_seconds", "cooldown_seconds", "sustained_minutes", "parity_db")
 
 
 @dataclass(frozen=True)

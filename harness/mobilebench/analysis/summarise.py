@@ -179,7 +179,8 @@ def _compare(
             run.seed,
         )
         variant = _measure(recipe, baseline, evidence, long_trials, conditions.get(key, ()))
-        variant = replace(variant, invalid=answers_differ(run, key, variant.answers))
+        least = run.suite.protocol.parity_db
+        variant = replace(variant, invalid=answers_differ(run, key, variant.answers, least))
         if variant.is_baseline:
             base = variant, evidence
         variants.append(_against(variant, evidence, base, baseline))

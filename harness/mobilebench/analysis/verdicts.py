@@ -169,6 +169,7 @@ def _compared(
         for recipe in recipes
     )
     least = policy.answers.parity_db if policy.answers else None
+    least = run.suite.protocol.parity_db if least is None else least
     wrong = [answers_differ(run, place.key(r), s.answers, least)
              for r, s in zip(recipes, (base, candidate), strict=True)]  # fmt: skip
     return Compared(

@@ -28,6 +28,8 @@ class MeasuringProtocol(BaseModel):
         energy: whether energy per inference is measured, where a device has a counter for it.
         energy_windows: pairs of an idle and a load window in an energy trial.
         energy_seconds: how long each window is.
+        parity_db: the least parity of a device's answers with the file's reference answers (dB);
+            None: what the file's arithmetic and the accelerator are allowed.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -45,6 +47,7 @@ class MeasuringProtocol(BaseModel):
     energy: bool = False
     energy_windows: int = Field(FEWEST_WINDOWS, ge=FEWEST_WINDOWS, le=1000)
     energy_seconds: float = Field(2.0, gt=0, le=600)
+    parity_db: float | None = Field(None, ge=-150, le=150)
 
     @model_validator(mode="before")
     @classmethod
