@@ -38,9 +38,28 @@ class Sequence:
         return X[start : start + 4], Y[start : start + 4]
 
 
+class Tensor:
+    """As other libraries' tensors: it makes an array of itself, and its shape is no tuple."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = np.asarray(values)
+        self.shape = list(self._values.shape)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self._values
+
+
+def batches_of_tensors() -> Iterator[Any]:
+    for x, y in Batches(4, X, Y):
+        yield Tensor(x), Tensor(y)
+
+
 @pytest.mark.parametrize(
     "value",
     [
+        batches_of_tensors(),
+        (Tensor(X), Tensor(Y)),
+        [Tensor(X), Tensor(Y)],
         (X, Y),
         [X, Y],
         (list(X), Y.tolist()),

@@ -74,6 +74,7 @@ def _at_once(value: Any, where: str) -> Given | None:
     """Samples, labels (and weights) of a tuple or list, if it is one of all at once."""
     if not isinstance(value, tuple | list) or len(value) not in (2, 3):
         return None
+    value = _plain(value)
     x, y, weights = (*value, None)[:3]
     if not (_is_pair_of_all(value) if isinstance(value, tuple) else _is_list_of_all(value)):
         return None
@@ -248,16 +249,25 @@ def _taken(value: Any, most: int) -> tuple[list[Any], str]:
     except (TypeError, ValueError, NotImplementedError):  # it has none, or does not know it
         length = None
     if length is not None and hasattr(value, "__getitem__"):  # it may not stop by itself
-        return [value[number] for number in range(length)], ""
+        return [_plain(value[number]) for number in range(length)], ""
     items: list[Any] = []
     size = 0
     for item in value:
         if length is None and (len(items) >= most or size > _MOST_BYTES):
             said = f"the first {len(items)} items of {{where}} were taken: it has no length"
             return items, said + ", and perhaps no end"
-        items.append(item)
-        size += _bytes(item)
+        items.append(_plain(item))
+        size += _bytes(items[-1])
     return items, ""
+
+
+def _plain(item: Any) -> Any:
+    """Arrays in place of the tensors of other libraries, whose shapes are no tuples."""
+    if isinstance(item, Mapping):
+        return {name: _plain(value) for name, value in item.items()}
+    if isinstance(item, tuple | list) and any(map(_is_array, item)):
+        return (list if isinstance(item, list) else tuple)(map(_plain, item))
+    return np.asarray(item) if _is_array(item) else item
 
 
 def _bytes(item: Any) -> int:
