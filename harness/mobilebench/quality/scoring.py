@@ -64,7 +64,8 @@ def estimates(task: Task, reduced: Mapping[str, Array], *, seed: int = 0) -> tup
             # Resamples all alike say nothing of other samples.
             if interval is not None and interval[0] == interval[1]:
                 interval = None
-        scores.append(Score(name, value, *(interval or (None, None)), n))
+        low, high = interval or (None, None)
+        scores.append(Score(name, value, low, high, n))
     return tuple(scores)
 
 
@@ -105,7 +106,8 @@ def change(
         return np.array([found[1] - found[0]])
 
     (interval,) = _bootstrap(statistic, {**before, "other": np.zeros(n)}, seed)
-    return Score(metric, value, *(interval or (None, None)), n)
+    low, high = interval or (None, None)
+    return Score(metric, value, low, high, n)
 
 
 def _count(rows: Rows) -> int:
