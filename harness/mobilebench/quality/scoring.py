@@ -106,8 +106,8 @@ def change(
         return np.array([found[1] - found[0]])
 
     (interval,) = _bootstrap(statistic, {**before, "other": np.zeros(n)}, seed)
-    low, high = interval or (None, None)
-    return Score(metric, value, low, high, n)
+    found_low, found_high = interval or (None, None)
+    return Score(metric, value, found_low, found_high, n)
 
 
 def _count(rows: Rows) -> int:
