@@ -119,10 +119,10 @@ def finish(folder: RunFolder) -> None:
 
 def test_unplugged_for_good_then_resumed(phones: list[Android], adb: Any, tmp_path: Path) -> None:
     pixel, _ = phones
-    watcher = Watcher(pixel.phone.cable.unplug, 3, "measure")
+    watcher = Watcher(pixel.phone.cable.unplug, 4, "measure")
     folder, sentence = interrupted(tmp_path / "results", watcher, suite(pixel.phone.serial))
     assert "did not come back within 1 s" in sentence
-    assert states(folder) == ["valid"] * 3
+    assert states(folder) == ["valid"] * 4
     pixel.phone.cable.plug()
     assert AdbDevice(adb, pixel.phone.serial).wait(20)
     finish(folder)
@@ -171,7 +171,7 @@ def test_what_passes_costs_no_trial(
 
     actions = {"cable": pixel.phone.cable.drop, "reboot": pixel.phone.reboot}
     phase = "" if "between" in what else "measure"
-    watcher = Watcher(actions.get(what, restart), 3, phase)
+    watcher = Watcher(actions.get(what, restart), 4, phase)
     try:
         folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)
     finally:
@@ -179,10 +179,10 @@ def test_what_passes_costs_no_trial(
             # A server ends with the thread that started it: here, the phone's.
             adb_process.close()
             adb_process.start()
-    assert states(folder) == ["valid"] * 8
+    assert states(folder) == ["valid"] * 10
     assert runs.exit_code(folder) == 0
     if phase:
-        assert "and it was repeated" in folder.trials()[3].warnings[-1]
+        assert "and it was repeated" in folder.trials()[4].warnings[-1]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_one_phone_of_two_is_lost(phones: list[Android], adb: Any, tmp_path: Pat
     folder, sentence = interrupted(tmp_path / "results", watcher, suite(*serials(phones)))
     assert "device 'phone-0'" in sentence
     of_the_other = [r for r in folder.trials() if r.device == "phone-1"]
-    assert len(of_the_other) == 8
+    assert len(of_the_other) == 10
     pixel.phone.cable.plug()
     assert AdbDevice(adb, pixel.phone.serial).wait(20)
     finish(folder)
@@ -345,7 +345,7 @@ def test_heat_is_what_a_sustained_trial_is_about(phones: list[Android], tmp_path
     protocol = plan.protocol.model_copy(update={"sustained_minutes": 1 / 60, "blocks": 1})
     plan = plan.model_copy(update={"protocol": protocol})
     folder = runs.start(plan, tmp_path / "results", ["test"], watcher)
-    assert [(r.state, r.attempt) for r in folder.trials()] == [("valid", 1)] * 4
+    assert [(r.state, r.attempt) for r in folder.trials()] == [("valid", 1)] * 6
     told = [r.warnings for r in folder.trials() if r.kind == "latency"]
     assert sorted(told) == [
         (),
@@ -372,7 +372,7 @@ def test_a_run_that_ends_between_two_attempts(phones: list[Android], tmp_path: P
     folder, sentence = interrupted(tmp_path / "results", watcher, suite(pixel.phone.serial))
     assert "throttled by heat" in sentence
     invalid = folder.trials()[-1]
-    assert [(r.attempt, r.code) for r in folder.attempts()][3:] == [
+    assert [(r.attempt, r.code) for r in folder.attempts()][4:] == [
         (1, "throttled"),
         (2, "too_hot"),
     ]
@@ -388,10 +388,10 @@ def test_a_run_that_ends_between_two_attempts(phones: list[Android], tmp_path: P
 
 def test_the_app_crashes_once(phones: list[Android], tmp_path: Path) -> None:
     pixel, _ = phones
-    watcher = Watcher(lambda: pixel.kill_app("APP CRASH(NATIVE)"), 3, "measure")
+    watcher = Watcher(lambda: pixel.kill_app("APP CRASH(NATIVE)"), 4, "measure")
     folder = runs.start(suite(pixel.phone.serial), tmp_path / "results", ["test"], watcher)
-    assert states(folder) == ["valid"] * 3 + ["failed"] + ["valid"] * 4
-    assert folder.trials()[3].code == "app_crashed"
+    assert states(folder) == ["valid"] * 4 + ["failed"] + ["valid"] * 5
+    assert folder.trials()[4].code == "app_crashed"
     assert runs.exit_code(folder) == 1
 
 
