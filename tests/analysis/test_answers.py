@@ -1,9 +1,14 @@
 """What is made of answers: quality of any task, similarity to the baseline, parity."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mobilebench.analysis.rows import frame
 from mobilebench.analysis.summary import Comparison, Summary, Variant
+from mobilebench.quality.own import own
+from mobilebench.quality.scoring import estimates
+from mobilebench.report.tables.grid import comparison_grid
 
 from tests.support.answered import Answered, compared, parity
 from tests.support.two_variants import ARTIFACTS, BASE, SMALL
@@ -180,3 +185,23 @@ def test_a_table_has_the_metrics_of_its_tasks_alone() -> None:
     assert "mae" not in of_noise
     assert set(of_noise["answered_source"]) == {"noise"}
     assert "accuracy" in of_noise
+
+
+def test_a_users_own_score_has_its_unit_and_margin() -> None:
+    models = [{"name": "m", "baseline": BASE, "quality_unit": "px", "quality_margin": 0.5}]
+    task = own(lambda outputs, labels: np.abs(outputs - labels).mean(axis=1), "loss")
+
+    def answered(recipe: str, off: float) -> Answered:
+        found = Answered(recipe, [TRUE + off])
+        rows = task.reduce([TRUE + off], TRUE)
+        found.arrays |= {f"reduced/{name}": array for name, array in rows.items()}
+        assert found.trial.answers is not None
+        answers = replace(found.trial.answers, task="own", scores=estimates(task, rows))
+        found.trial = replace(found.trial, answers=answers)
+        return found
+
+    comparison = compared([answered(BASE, 1.0), answered(SMALL, 1.3)], models=models)
+    assert comparison.quality.name == "loss"
+    (column,) = [c for c in comparison_grid(comparison).columns if c.title == "Loss"]
+    assert column.heading == "Loss (px)"
+    assert comparison.requirement.margin() == "0.5"

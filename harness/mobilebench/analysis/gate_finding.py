@@ -54,7 +54,8 @@ class Compared:
     """What there is of the baseline and of the candidate.
 
     ``failure`` says which of the two could not be made; ``threads`` are the runtime's;
-    ``invalid`` says of each side, the baseline first, why its answers are not its file's.
+    ``invalid`` says of each side, the baseline first, why its answers are not its file's;
+    ``own_margin`` is what the data's own file says of its score, in that one's unit.
     """
 
     baseline: Evidence
@@ -62,6 +63,7 @@ class Compared:
     failure: str = ""
     threads: int = 1
     invalid: tuple[str, str] = ("", "")
+    own_margin: float | None = None
 
     @property
     def sides(self) -> tuple[Evidence, Evidence]:

@@ -19,6 +19,8 @@ RequirementStatus = Literal["met", "missed", "open", "unknown"]
 
 #: What a model's quality is called by where nothing was scored, and in older runs.
 ACCURACY = "accuracy"
+#: What the data's own ``evaluate`` gives.
+OWN = ("score", "loss")
 
 
 class HasQuality(Protocol):
@@ -48,12 +50,14 @@ class QualityRequirement:
             neither it is ``tolerance`` that advice goes by.
         tolerance: the loss that counts as small where nothing is asked for: the gate's margin.
             None where that is a share of the baseline's value, which is not known.
+        own_margin: whether that is what the data's own file says of its score.
     """
 
     metric: Metric = field(default_factory=lambda: registry()[ACCURACY])
     least: float | None = None
     loss: float | None = None
     tolerance: float | None = 0.01
+    own_margin: bool = False
 
     @classmethod
     def of(
@@ -73,6 +77,8 @@ class QualityRequirement:
             least, loss = model.min_quality, model.max_quality_loss
         metric = registry()[name]
         margin = metric.judged.margin if metric.judged else 0.0
+        if model and model.quality_margin is not None and name in OWN:
+            return cls(metric, least, loss, model.quality_margin, own_margin=True)
         if metric.scale == "ratio":
             return cls(metric, least, loss, None if baseline is None else margin * abs(baseline))
         return cls(metric, least, loss, margin)
@@ -137,7 +143,8 @@ class QualityRequirement:
 
     def margin(self) -> str:
         """The loss that is judged, in the measure of the metric."""
-        if not self.asked and self.metric.scale == "ratio" and self.metric.judged:
+        is_share = self.metric.scale == "ratio" and not self.own_margin
+        if not self.asked and is_share and self.metric.judged:
             return f"{100 * self.metric.judged.margin:g} %"
         return _amount(self.metric, self.allowed_loss or 0.0, difference=True)
 

@@ -210,6 +210,7 @@ def _compare(
         tuple(variants),
         cpus=runtime.cpus if runtime else (),
         requirement=requirement,
+        own_unit=model.quality_unit if model else "",
         run_as=stored.run_as if stored else "",
         interface=stored.interface if stored else None,
     )

@@ -163,7 +163,7 @@ class Comparison:
     ``executor`` is who measured: ``agent``, or another program of that name.
     ``requirement`` is what the suite asks of the model's quality. ``run_as`` is which signature and
     input shapes were run, where the model leaves that open; ``interface`` is what it takes and
-    gives, None in older runs.
+    gives, None in older runs. ``own_unit`` is that of a score by the data's own ``evaluate``.
     """
 
     model: str
@@ -176,6 +176,7 @@ class Comparison:
     advice: tuple[Advice, ...] = ()
     cpus: tuple[int, ...] = ()
     requirement: QualityRequirement = field(default_factory=QualityRequirement)
+    own_unit: str = ""
     run_as: str = ""
     interface: Interface | None = None
 

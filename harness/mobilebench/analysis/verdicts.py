@@ -16,6 +16,7 @@ from mobilebench.analysis.estimates import Estimate, Interval
 from mobilebench.analysis.gate_finding import Compared, Finding
 from mobilebench.analysis.gating import Series, Verdict
 from mobilebench.analysis.measures import Evidence
+from mobilebench.analysis.requirement import OWN
 from mobilebench.analysis.trial import describe
 from mobilebench.analysis.validity import answers_differ
 from mobilebench.metrics import Counter, Metric, Quantile, registry
@@ -178,6 +179,7 @@ def _compared(
         failed[0] if failed else "",
         runtime.threads if runtime else 1,
         (wrong[0], wrong[1]),
+        model.quality_margin if (model := run.model(pair.model)) else None,
     )
 
 
@@ -308,18 +310,24 @@ def _interval(metric: Metric, rule: MetricPolicy, compared: Compared) -> Finding
     effect = measures.change(metric, *compared.sides)
     if effect.value is None or base.value is None or candidate.value is None:
         return _missing(metric, rule, effect.reason or base.reason or candidate.reason)
-    change = _fraction(candidate.value) - _fraction(base.value)
+    change, margin = _fraction(candidate.value) - _fraction(base.value), rule.margin
     if metric.scale == "ratio":
         if not base.value:
             return _missing(metric, rule, "the baseline's is 0")
+        if compared.own_margin is not None and metric.name in OWN and _is_default(metric, rule):
+            margin = compared.own_margin / abs(base.value)
         size = abs(base.value)
         change /= _fraction(size)
         interval = effect.interval and Interval(
             effect.interval.low / size, effect.interval.high / size
         )
         effect = replace(effect, value=effect.value / size, interval=interval)
-    verdict = _verdict(rule, change, rule.margin)
-    return Finding(metric.name, verdict, effect, rule.margin, base.value, candidate.value)
+    verdict = _verdict(rule, change, margin)
+    return Finding(metric.name, verdict, effect, margin, base.value, candidate.value)
+
+
+def _is_default(metric: Metric, rule: MetricPolicy) -> bool:
+    return metric.judged is not None and rule.margin == metric.judged.margin
 
 
 _UNPAIRED: Mapping[str, Callable[[Metric, MetricPolicy, Compared], Finding]] = {

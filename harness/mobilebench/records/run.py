@@ -84,7 +84,8 @@ class StoredModel(_Part):
 
     ``min_quality`` and ``max_quality_loss`` are of the first metric of its task, in that one's
     unit.
-    ``hooks`` names the functions of its data's own file that take part in scoring answers.
+    ``hooks`` names the functions of its data's own file that take part in scoring answers;
+    ``quality_unit`` and ``quality_margin`` are what that says of its own score.
     """
 
     name: str
@@ -96,6 +97,8 @@ class StoredModel(_Part):
     min_quality: float | None = None
     max_quality_loss: float | None = None
     hooks: tuple[str, ...] = ()
+    quality_unit: str = ""
+    quality_margin: Annotated[float, Field(ge=0)] | None = None
 
 
 class StoredDataset(_Part):

@@ -66,6 +66,8 @@ def new_run(
                 min_quality=model.min_quality,
                 max_quality_loss=model.max_quality_loss,
                 hooks=_names(hooks[model.name]),
+                quality_unit=hooks[model.name].unit,
+                quality_margin=hooks[model.name].margin,
             )
             for model in suite.models
         ),

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from mobilebench.analysis import units
 from mobilebench.analysis.estimates import Estimate
+from mobilebench.analysis.requirement import OWN
 from mobilebench.analysis.summary import Comparison, Variant
 from mobilebench.analysis.sustained import MINUTE_NS
 from mobilebench.metrics import Change, Metric, registry, with_changes
 from mobilebench.records.device import AGENT
+from mobilebench.text import plain
 
 MISSING = "—"
 
@@ -128,6 +130,8 @@ def _metric_column(metric: Metric, comparison: Comparison) -> Column:
         unit, text = "%", _share_text(found)
     else:
         unit, text = _scaled_text(metric, rows, found)
+    if metric.name in OWN:
+        unit = plain(comparison.own_unit)
     cells = _cells(rows, found, text, metric.interval, mark)
     return Column(
         metric.title,
