@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mobilebench.models.array import Array
-from mobilebench.quality.area import area_under_curve, codes
+from mobilebench.quality.area import area_under_curve, areas_under_curves, codes
 from mobilebench.quality.task import QualityError, Rows, Task
 from mobilebench.quality.values import (
     choose,
@@ -173,7 +173,7 @@ def _multilabel_rows(
 def _multilabel_gather(rows: Rows) -> Rows:
     scores = rows["score"]
     return {
-        "code": np.stack([codes(column) for column in scores.T], axis=1),
+        "code": codes(scores),
         "truth": rows["truth"],
         "predicted": scores > threshold(scores),
     }
@@ -181,12 +181,10 @@ def _multilabel_gather(rows: Rows) -> Rows:
 
 def _multilabel_score(rows: Rows) -> dict[str, float]:
     truth, predicted = rows["truth"], rows["predicted"]
-    areas = [
-        area_under_curve(code, wanted) for code, wanted in zip(rows["code"].T, truth.T, strict=True)
-    ]
+    areas = areas_under_curves(rows["code"], truth)
     right, all_yes = (truth & predicted).sum(axis=0), truth.sum(axis=0) + predicted.sum(axis=0)
     return {
-        "auc": _mean(np.array(areas)),
+        "auc": _mean(areas),
         "f1": _mean(2 * right[all_yes > 0] / all_yes[all_yes > 0]),
     }
 

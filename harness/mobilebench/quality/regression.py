@@ -115,11 +115,11 @@ def _reconstruction_rows(
 
 
 def peak(lowest: float, highest: float) -> float:
-    """The range that PSNR is about: of 0..1, -1..1 or 0..255, the first that holds the values."""
+    """The range of 0..1, -1..1 or 0..255 that holds the values, else their own: PSNR's peak."""
     for low, high in ((0, 1), (-1, 1), (0, 255)):
         if low <= lowest and highest <= high:
             return float(high - low)
-    return highest - lowest
+    return (highest - lowest) or 1.0
 
 
 def _reconstruction_gather(rows: Rows) -> Rows:

@@ -19,7 +19,7 @@ FEWEST_SAMPLES = 10
 
 # Resamples: as many as the work allows, counted in numbers that are looked at.
 _MOST_RESAMPLES, _FEWEST_RESAMPLES = 2000, 400
-_WORK = 100_000_000
+_WORK = 20_000_000
 
 #: Beyond so many samples BCa's corrections, which need a score without each sample, are negligible.
 _MOST_CORRECTED = 1000
@@ -64,8 +64,7 @@ def estimates(task: Task, reduced: Mapping[str, Array], *, seed: int = 0) -> tup
             # Resamples all alike say nothing of other samples.
             if interval is not None and interval[0] == interval[1]:
                 interval = None
-        low, high = interval or (None, None)
-        scores.append(Score(name, value, low, high, n))
+        scores.append(_score(name, value, interval, n))
     return tuple(scores)
 
 
@@ -106,8 +105,7 @@ def change(
         return np.array([found[1] - found[0]])
 
     (interval,) = _bootstrap(statistic, {**before, "other": np.zeros(n)}, seed)
-    found_low, found_high = interval or (None, None)
-    return Score(metric, value, found_low, found_high, n)
+    return _score(metric, value, interval, n)
 
 
 def _count(rows: Rows) -> int:
@@ -123,6 +121,11 @@ def _defined(task: Task, rows: Rows) -> dict[str, float]:
 
 
 _Interval = tuple[float, float] | None
+
+
+def _score(name: str, value: float, interval: _Interval, n: int) -> Score:
+    low, high = interval or (None, None)
+    return Score(name, value, low, high, n)
 
 
 def _bootstrap(statistic: Callable[[Array], Array], rows: Rows, seed: int) -> list[_Interval]:
