@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mobilebench.analysis.estimates import Estimate, Interval
+from mobilebench.models.similarity import compare
 from mobilebench.quality import own as own_task
 from mobilebench.quality.scoring import change
-from mobilebench.quality.similarity import agreement, are_probabilities, snr_db
 from mobilebench.quality.task import QualityError
 from mobilebench.quality.tasks import TASKS
 from mobilebench.records.interface import matched
@@ -172,11 +172,11 @@ def similarity(base: Side, own: Side) -> Similarity:
         n = min(len(ours), len(theirs))
         if ours.shape[1:] != theirs.shape[1:] or not n:
             return Similarity.missing(f"output {ours_at} has another shape than the baseline's")
-        theirs, ours = theirs[:n], ours[:n]
-        snrs.append(snr_db(theirs, ours))
         is_of_classes = own.answers.task in _OF_CLASSES and theirs.ndim > 1 and theirs.shape[-1] > 1
-        if is_of_classes or are_probabilities(theirs):
-            agreements.append(agreement(theirs, ours))
+        alike = compare(theirs[:n], ours[:n], classes=is_of_classes or None)
+        snrs.append(alike.snr_db)
+        if alike.agreement is not None:
+            agreements.append(alike.agreement)
     return Similarity(
         Estimate(min(snrs), n=n),
         Estimate(min(agreements), n=n)

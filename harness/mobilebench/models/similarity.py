@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,11 @@ import numpy as np
 from mobilebench.models.array import Array
 from mobilebench.records.answers import LARGEST_SNR_DB
 
-#: How far the sum of a sample's shares may be from 1: integers round each of them.
-_SUM_TOLERANCE = 0.05
+#: Probabilities add up to 1, give or take what rounding to 8 bits does to each.
+_STEP = 1 / 256
+
+#: Differences of so many parts of the largest value are those of rounding to float32.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -72,21 +76,35 @@ def has_classes(outputs: Array) -> bool:
 
 def are_probabilities(outputs: Array) -> bool:
     """Whether each last axis is a distribution: nothing below zero, a sum of 1 but for rounding."""
-    return bool((outputs >= 0).all()) and np.allclose(outputs.sum(axis=-1), 1, atol=_SUM_TOLERANCE)
+    if not outputs.size:
+        return False
+    slack = 0.01 + _STEP * math.sqrt(outputs.shape[-1])
+    # At once, without copies: outputs may be large.
+    return bool(outputs.min() >= -_STEP) and bool(
+        (np.abs(outputs.sum(axis=-1, dtype=np.float64) - 1) <= slack).all()
+    )
 
 
 def signal_to_noise(reference: Array, found: Array) -> float:
     """The power of the reference about its mean over that of the error, in dB, within ±150.
 
+    A constant output has no signal, so that any difference from it, but for rounding, is all noise.
+
     Args:
         reference: (count, *shape of one sample).
         found: the same shape.
     """
-    wanted = reference.astype(np.float64)
-    error = float(((found.astype(np.float64) - wanted) ** 2).sum())
-    if error == 0:
+    wanted, given = reference.astype(np.float64), found.astype(np.float64)
+    if not wanted.size:
         return LARGEST_SNR_DB
-    signal = float(((wanted - wanted.mean()) ** 2).sum())
-    if signal == 0:
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = given - wanted
+        noise = float((error**2).sum())
+        signal = float(((wanted - wanted.mean()) ** 2).sum())
+    rounding = _ROUNDING * float(np.abs(wanted).max())
+    if noise == 0 or (signal == 0 and float(np.abs(error).max()) <= rounding):
+        return LARGEST_SNR_DB
+    if signal == 0 or not math.isfinite(signal + noise):
         return -LARGEST_SNR_DB
-    return float(np.clip(10 * np.log10(signal / error), -LARGEST_SNR_DB, LARGEST_SNR_DB))
+    ratio = 10 * (math.log10(signal) - math.log10(noise))
+    return max(-LARGEST_SNR_DB, min(LARGEST_SNR_DB, ratio))

@@ -1,0 +1,67 @@
+"""The measure that parity, checks and reports share."""
+
+import numpy as np
+import pytest
+from mobilebench.models.array import Array
+from mobilebench.models.similarity import are_probabilities, compare, signal_to_noise
+
+DRAWS = np.random.default_rng(3)
+
+
+def test_a_constant_that_all_share_is_no_signal() -> None:
+    """Two outputs that are 100 ± 1 and 100 ± 0 look alike to 40 dB, unless the mean is taken off."""
+    varied = 100 + DRAWS.normal(size=(32, 4))
+    assert signal_to_noise(varied, np.full_like(varied, varied.mean())) == pytest.approx(0)
+    assert signal_to_noise(varied, varied + 0.1 * DRAWS.normal(size=(32, 4))) == pytest.approx(
+        20, abs=2
+    )
+
+
+def test_equal_answers_have_no_noise_and_constants_no_signal() -> None:
+    output = DRAWS.normal(size=(8, 3))
+    assert signal_to_noise(output, output) == 150
+    constant = np.full((8, 3), 5.0)
+    assert signal_to_noise(constant, constant + 1e-7) == 150
+    assert signal_to_noise(constant, constant + 1e-3) == -150
+    assert signal_to_noise(output, output * np.float64(1e300)) == -150
+
+
+def test_the_largest_error_and_its_sample_are_found() -> None:
+    reference = np.zeros((5, 2, 2), np.float32)
+    reference[0, 0, 0] = 4
+    found = reference.copy()
+    found[3, 1, 1] = -1
+    alike = compare(reference, found)
+    assert (alike.largest_error, alike.worst_sample, alike.agreement) == (0.25, 3, None)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_classes_are_compared_where_there_are_any(kind: type) -> None:
+    logits = DRAWS.normal(size=(40, 10))
+    shares = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(kind)
+    other = shares.copy()
+    other[:10] = other[:10, ::-1]
+    assert compare(shares, other).agreement == pytest.approx(0.75)
+    assert compare(logits, -logits).agreement is None
+    assert compare(logits, -logits, classes=True).agreement == 0
+    numbers = shares.argmax(axis=1)
+    assert compare(numbers, other.argmax(axis=1)).agreement == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("values", "are"),
+    [
+        (np.eye(3), True),
+        (np.round(DRAWS.dirichlet(np.ones(50), 4) * 256) / 256, True),  # as 8 bits round them
+        (np.ones((4, 3)), False),
+        (np.array([[1.5, -0.5]]), False),
+        (np.zeros((0, 3)), False),
+    ],
+)
+def test_probabilities_add_up_but_for_rounding(values: Array, are: bool) -> None:
+    assert are_probabilities(values) is are
+
+
+def test_other_shapes_cannot_be_compared() -> None:
+    with pytest.raises(ValueError, match="cannot be compared"):
+        compare(np.zeros((2, 3)), np.zeros((2, 4)))
