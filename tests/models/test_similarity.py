@@ -9,7 +9,7 @@ DRAWS = np.random.default_rng(3)
 
 
 def test_a_constant_that_all_share_is_no_signal() -> None:
-    """Two outputs that are 100 ± 1 and 100 ± 0 look alike to 40 dB, unless the mean is taken off."""
+    """Two outputs that are 100 ± 1 and 100 ± 0 look alike, to 40 dB, before the mean is gone."""
     varied = 100 + DRAWS.normal(size=(32, 4))
     assert signal_to_noise(varied, np.full_like(varied, varied.mean())) == pytest.approx(0)
     assert signal_to_noise(varied, varied + 0.1 * DRAWS.normal(size=(32, 4))) == pytest.approx(

@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mobilebench.analysis import units
-from mobilebench.analysis.answers import worst_output
+from mobilebench.quality.parity import differs, tolerance
 
 if TYPE_CHECKING:
     from mobilebench.records.answers import Answers
     from mobilebench.records.key import Key
     from mobilebench.records.run import Run
-
-
-#: What the arithmetic of a right device costs, with room (dB), by the accelerator.
-_LEAST_DB = {"cpu": 20.0}
-_LEAST_OTHER_DB = 15.0
 
 
 def answers_differ(run: Run, key: Key, answers: Answers | None, least: float | None = None) -> str:
@@ -27,19 +22,30 @@ def answers_differ(run: Run, key: Key, answers: Answers | None, least: float | N
         answers: what the device answered; None: it was not asked.
         least: the parity that is asked for instead (dB).
     """
-    worst = worst_output(answers) if answers else None
-    if answers is None or worst is None:
+    if answers is None:
         return ""
     runtime = run.runtime(key.runtime)
+    artifact = run.artifacts_of(key.model).get(key.recipe)
+    precision = artifact.precision if artifact else None
+    allowed = tolerance(
+        precision.arithmetic if precision else None, runtime.accelerator if runtime else "cpu"
+    )
     if least is None:
-        least = _LEAST_DB.get(runtime.accelerator if runtime else "", _LEAST_OTHER_DB)
-    if worst.snr_db >= least:
+        steps = (*(precision.steps if precision else ()), *[0.0] * len(answers.parity))
+        pairs = zip(answers.parity, steps, strict=False)
+        wrong = [output for output, step in pairs if differs(output, allowed, step=step)]
+        least, why = allowed.snr_db, f" where {allowed.reason}" if precision else ""
+    else:
+        wrong = [output for output in answers.parity if output.snr_db < least]
+        why = ""
+    if not wrong:
         return ""
+    worst = min(wrong, key=lambda output: output.snr_db)
     said = (
         f"output {worst.output!r} has a parity of {units.decibels(worst.snr_db)} with the answers "
-        f"of the same file on the host, and at least {least:g} dB are needed; its largest error, "
-        f"{units.significant(100 * worst.largest_error)} % of the output's spread, is at sample "
-        f"{worst.worst_sample} of {answers.parity_samples}"
+        f"of the same file on the host, and at least {least:g} dB are needed{why}; its largest "
+        f"error, {units.significant(100 * worst.largest_error)} % of the output's spread, is at "
+        f"sample {worst.worst_sample} of {answers.parity_samples}"
     )
     if worst.agreement is not None:
         said += f"; {units.percent(worst.agreement)} of the classes are the same"

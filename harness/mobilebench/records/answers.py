@@ -46,6 +46,8 @@ class OutputParity:
         agreement: the share of equal classes (argmax of the last axis); None where the output
             looks like none.
         worst_sample: the number of the sample with the largest error.
+        error, largest: the largest absolute error, and the reference's largest absolute value;
+            None in runs of older versions.
     """
 
     output: str
@@ -53,6 +55,8 @@ class OutputParity:
     largest_error: Annotated[float, Field(ge=0)]
     agreement: _Share | None
     worst_sample: _Count
+    error: Annotated[float, Field(ge=0)] | None = None
+    largest: Annotated[float, Field(ge=0)] | None = None
 
 
 @dataclass(frozen=True)

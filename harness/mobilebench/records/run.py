@@ -25,6 +25,7 @@ from mobilebench.explain import explain_document
 from mobilebench.records.device import DeviceFacts
 from mobilebench.records.gate import Gate
 from mobilebench.records.interface import Interface
+from mobilebench.records.precision import Precision
 from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import PlannedTrial
@@ -145,6 +146,7 @@ class StoredArtifact(_Part):
     Attributes:
         sizes: bytes: of the ``file``, and of what each packing makes of it, where that is known.
         interface: what it takes and gives; None in runs of older versions.
+        precision: how exactly it computes; None in runs of older versions.
         run_as: which signature and input shapes are run, where its source leaves that open.
         dataset: what it is evaluated on; None: its accuracy is not measured.
         warnings: what was noticed while it was made.
@@ -155,6 +157,7 @@ class StoredArtifact(_Part):
     sha256: Hash
     sizes: dict[str, Annotated[int, Field(ge=0)]]
     interface: Interface | None = None
+    precision: Precision | None = None
     run_as: str = ""
     dataset: StoredDataset | None = None
     warnings: tuple[str, ...] = ()

@@ -11,8 +11,10 @@ from typing import Any
 
 from mobilebench import host
 from mobilebench.compress.artifact import Artifact, Outcome
+from mobilebench.errors import BadInputError
 from mobilebench.models.hooks import Hooks
 from mobilebench.records.device import BENCHMARK_MODEL, DeviceFacts
+from mobilebench.records.precision import Precision
 from mobilebench.records.run import (
     Provenance,
     Run,
@@ -25,6 +27,7 @@ from mobilebench.records.run import (
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import PlannedTrial
 from mobilebench.suite.schema import Suite
+from mobilebench.tflite import precision
 
 
 def new_run(
@@ -90,6 +93,7 @@ def _stored(artifact: Artifact) -> StoredArtifact:
         sha256=artifact.sha256,
         sizes=dict(artifact.sizes),
         interface=artifact.interface,
+        precision=_precision(artifact),
         run_as=artifact.run_as,
         dataset=StoredDataset(
             name=evaluation.name,
@@ -103,6 +107,14 @@ def _stored(artifact: Artifact) -> StoredArtifact:
         warnings=artifact.warnings,
         provenance=Provenance.model_validate(artifact.provenance),
     )
+
+
+def _precision(artifact: Artifact) -> Precision | None:
+    """None where the file cannot be read: its trials say what is wrong with it."""
+    try:
+        return precision.read(artifact.path.read_bytes(), artifact.recipe)
+    except (BadInputError, OSError):
+        return None
 
 
 def _without_folders(suite: Suite) -> dict[str, Any]:

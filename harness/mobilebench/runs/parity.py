@@ -12,7 +12,7 @@ import numpy as np
 
 from mobilebench.devices.base import TrialError
 from mobilebench.models.array import Array
-from mobilebench.quality.similarity import are_probabilities
+from mobilebench.models.similarity import are_probabilities
 from mobilebench.records.answers import LARGEST_SNR_DB, OutputParity
 from mobilebench.records.interface import Interface
 from mobilebench.runs.references import Reference
@@ -115,6 +115,8 @@ class _Tally:
             largest if math.isfinite(largest) else 1 / np.finfo(np.float64).eps,
             self._equal / self._rows if self._classes and self._rows else None,
             self._worst,
+            self._largest,
+            max(abs(self._low), abs(self._high)) if self._count else 0.0,
         )
 
     def _snr(self) -> float:

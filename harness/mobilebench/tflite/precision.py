@@ -1,0 +1,79 @@
+"""How exactly a .tflite computes, read from the types of its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mobilebench.records.precision import Arithmetic, Precision
+from mobilebench.tflite.graph import read_whole
+
+
+def read(content: bytes, where: str) -> Precision:
+    """The precision of a .tflite file.
+
+    Args:
+        content: the file.
+        where: what error messages call it.
+
+    Raises:
+        BadInputError: it is no .tflite file, or a torn one.
+    """
+    return read_whole(content, where, _precision)
+
+
+def _precision(content: bytes) -> Precision:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    graph = model.Subgraphs(0)
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+    codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
+    kinds = [names.get(max(c.BuiltinCode(), c.DeprecatedBuiltinCode()), "") for c in codes]
+    integers = {
+        getattr(schema.TensorType, name)
+        for name in ("INT2", "INT4", "UINT4", "INT8", "UINT8", "INT16")
+        if hasattr(schema.TensorType, name)
+    }
+
+    def is_quantized(index: int) -> bool:
+        tensor = graph.Tensors(index)
+        quantization = tensor.Quantization()
+        if tensor.Type() not in integers or quantization is None:
+            return False
+        # Blockwise weights have their scales elsewhere.
+        return bool(quantization.ScaleLength() > 0 or quantization.DetailsType() > 0)
+
+    def is_constant(index: int) -> bool:
+        buffer = model.Buffers(graph.Tensors(index).Buffer())
+        return bool(buffer.DataLength() > 0 or buffer.Offset() > 1)
+
+    def step(index: int) -> float:
+        quantization = graph.Tensors(index).Quantization()
+        return float(quantization.Scale(0)) if quantization.ScaleLength() == 1 else 0.0
+
+    arithmetic: Arithmetic = "float32"
+    steps: dict[int, float] = {}
+    for operator in map(graph.Operators, range(graph.OperatorsLength())):
+        kind = kinds[operator.OpcodeIndex()]
+        quantized = [index for index in _indices(operator, "Inputs") if is_quantized(index)]
+        passing = [index for index in quantized if not is_constant(index)]
+        if kind == "DEQUANTIZE":
+            steps |= {out: step(i) for out in _indices(operator, "Outputs") for i in passing}
+        elif kind != "QUANTIZE" and passing:
+            arithmetic = "integer"
+        elif kind != "QUANTIZE" and quantized and arithmetic == "float32":
+            arithmetic = "hybrid"
+    outputs = [graph.Outputs(i) for i in range(graph.OutputsLength())]
+    return Precision(
+        arithmetic,
+        tuple(step(i) if is_quantized(i) else steps.get(i, 0.0) for i in outputs),
+    )
+
+
+def _indices(operator: Any, ends: str) -> Iterator[int]:
+    """The tensors that an operator takes or gives; those left out are -1."""
+    for place in range(getattr(operator, f"{ends}Length")()):
+        index = int(getattr(operator, ends)(place))
+        if index >= 0:
+            yield index
