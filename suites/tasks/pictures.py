@@ -8,9 +8,9 @@ test pictures of test digits.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
 
 import numpy as np
-from mobilebench.models.datasets import load_dataset
 
 SIZE = 32
 DIGIT = 14
@@ -36,6 +36,13 @@ class Pictures:
     present: np.ndarray
 
 
+def digits(part: str) -> tuple[np.ndarray, np.ndarray]:
+    """The shipped digits to ``train`` or to ``test`` with: (count, 28, 28), 0 to 1, and classes."""
+    with resources.as_file(resources.files("mobilebench.models")) as folder:
+        data = np.load(folder / "data" / "mnist_subset.npz")
+    return (data[f"x_{part}"] / 255).astype(np.float32), data[f"y_{part}"].astype(np.int64)
+
+
 def training(count: int = 6000) -> Pictures:
     """Pictures of training digits."""
     return _compose("train", count, seed=1)
@@ -47,10 +54,8 @@ def evaluation(count: int = 500) -> Pictures:
 
 
 def _compose(part: str, count: int, seed: int) -> Pictures:
-    data = load_dataset("mnist-subset")
-    digits, labels = data.train if part == "train" else data.evaluation
-    labels = np.asarray(labels).reshape(-1)
-    small = digits.reshape(-1, DIGIT, 2, DIGIT, 2).mean(axis=(2, 4)) / 255
+    whole, labels = digits(part)
+    small = whole.reshape(-1, DIGIT, 2, DIGIT, 2).mean(axis=(2, 4))
     random = np.random.default_rng(seed)
     pixels = np.zeros((count, SIZE, SIZE, 1), np.float32)
     masks = np.zeros((count, SIZE, SIZE), np.int64)

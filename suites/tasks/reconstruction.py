@@ -1,16 +1,11 @@
 """Digits restored through a narrow neck: the output should be the input."""
 
-import numpy as np
-from mobilebench.models.datasets import load_dataset
+import pictures
 
 
 def split():
     """Digits to train with and to test with, (count, 784), 0 to 1."""
-    data = load_dataset("mnist-subset")
-    return tuple(
-        (part[0].reshape(len(part[0]), -1) / 255).astype(np.float32)
-        for part in (data.train, data.evaluation)
-    )
+    return tuple(pictures.digits(part)[0].reshape(-1, 784) for part in ("train", "test"))
 
 
 def get_calibration_data():

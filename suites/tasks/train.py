@@ -59,7 +59,7 @@ def _segmentation(epochs: int | None) -> Any:
     classes = layers.Conv2D(pictures.CLASSES + 1, 1, activation="softmax", name="pixel_class")(x)
     model = keras.Model(inputs, classes, name="segmentation")
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
-    found = pictures.training()
+    found = pictures.training(4000)
     model.fit(found.pixels, found.masks, 64, epochs or 8, verbose=0)
     return model
 
@@ -72,7 +72,7 @@ def _multilabel(epochs: int | None) -> Any:
         inputs, layers.Dense(10, activation="sigmoid", name="present")(x), name="multilabel"
     )
     model.compile(keras.optimizers.Adam(2e-3), "binary_crossentropy")
-    found = pictures.training()
+    found = pictures.training(4000)
     model.fit(found.pixels, found.present, 64, epochs or 10, verbose=0)
     return model
 
@@ -93,7 +93,7 @@ def _detection(epochs: int | None) -> Any:
         )
         return ops.mean(sure + there * (5 * place + kind))
 
-    found = pictures.training()
+    found = pictures.training(4000)
     wanted = np.zeros((len(found.boxes), cells, cells, 6), np.float32)
     for number, boxes in enumerate(found.boxes):
         for label, ymin, xmin, ymax, xmax in boxes:

@@ -4,17 +4,16 @@
 """
 
 import numpy as np
-from mobilebench.models.datasets import load_dataset
+import pictures
 
 CLOSE = 0.1
 
 
 def split(part):
     """Digits (count, 784), 0 to 1, and (count, 2): the class, and the share of black pixels."""
-    data = load_dataset("mnist-subset")
-    x, y = data.train if part == "train" else data.evaluation
-    flat = (x.reshape(len(x), -1) / 255).astype(np.float32)
-    return flat, np.stack([np.asarray(y).reshape(-1), flat.mean(axis=1)], axis=1)
+    x, y = pictures.digits(part)
+    flat = x.reshape(-1, 784)
+    return flat, np.stack([y, flat.mean(axis=1)], axis=1)
 
 
 def get_calibration_data():
