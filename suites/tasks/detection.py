@@ -20,13 +20,12 @@ def get_evaluation_data():
     return found.pixels, found.boxes
 
 
-def decode(outputs):
+def decode(grid):
     """Boxes, classes, scores and their count, from (count, cells, cells, 15) logits.
 
     Of each cell: whether a digit's middle is in it, where within the cell, its height and width,
     and ten scores.
     """
-    (grid,) = outputs
     count = len(grid)
     sure = 1 / (1 + np.exp(-grid[..., 0]))
     rows, columns = np.mgrid[:CELLS, :CELLS]
