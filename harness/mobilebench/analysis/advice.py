@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NAMED = 3
 _DISTURBED = (
     "Latency was disturbed by load, so this run cannot say which variant to ship or which is "
-    "fastest: run again on a quiet machine. Size and {quality} are not affected."
+    "fastest: run again on a quiet machine."
 )
 
 
@@ -32,7 +32,7 @@ def advise(comparison: Comparison) -> tuple[Advice, ...]:
                 *_answers(comparison))  # fmt: skip
     if not calm:
         return (
-            Advice("Ship", _DISTURBED.format(quality=comparison.quality.words)),
+            Advice("Ship", _disturbed(comparison)),
             *_requirement(comparison),
             *_smallest(comparison),
             *_tradeoffs(comparison),
@@ -47,6 +47,14 @@ def advise(comparison: Comparison) -> tuple[Advice, ...]:
         *_tradeoffs(comparison),
         *_answers(comparison),
     )
+
+
+def _disturbed(comparison: Comparison) -> str:
+    """That nothing can be said of latency, and what still can."""
+    if comparison.is_scored:
+        return f"{_DISTURBED} Size and {comparison.quality.words} are not affected."
+    why = _why_not_scored(comparison)
+    return f"{_DISTURBED} Size is not affected; {why}."
 
 
 def _unranked(measured: Sequence[Variant]) -> str:
