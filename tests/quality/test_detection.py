@@ -104,6 +104,16 @@ def test_it_is_the_example_that_was_done_by_hand() -> None:
     assert found(labels, *outputs) == {"task": "detection", "map": wanted, "map50": wanted}
 
 
+def test_each_sample_may_be_a_batch_of_its_own() -> None:
+    """A box of a class that no label of the batch has is wrong all the same."""
+    labels, outputs = images(12, 3, 6)
+    task = find_task(labels, outputs)
+    parts = [task.reduce([out[i : i + 1] for out in outputs], labels[i : i + 1]) for i in range(12)]
+    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    exact, half = by_pycocotools(labels, outputs)
+    assert task.score(rows) == {"map": pytest.approx(exact), "map50": pytest.approx(half)}
+
+
 def test_outputs_may_come_in_another_order_and_without_a_count() -> None:
     labels, (boxes, classes, scores, counts) = images(12, 5, 3)
     wanted = found(labels, boxes, classes, scores, counts)

@@ -100,7 +100,9 @@ def _matches(
         ) from error
     count, most = classes.shape
     images = [{"id": image} for image in range(count)]
-    categories = [{"id": int(number)} for number in np.unique(truths[truths >= 0])]
+    # Also classes without a label here: other batches may have one, and then these are wrong.
+    numbers = np.union1d(truths[truths >= 0], classes[classes >= 0])
+    categories = [{"id": int(number)} for number in numbers]
 
     def annotations(corners: Array, numbers: Array, points: Array | None) -> list[dict[str, Any]]:
         found = []
