@@ -72,6 +72,19 @@ def test_a_mask_is_above_a_half_or_above_zero(scale: float) -> None:
     assert found(truth, output)["miou"] == pytest.approx(wanted)
 
 
+def test_a_thin_line_is_no_class() -> None:
+    """Each row of these masks has exactly one 1, as a one-hot label has."""
+    truth = np.eye(8)[DRAWS.integers(0, 8, (4, 8))]
+    assert found(truth, truth[..., None] * 0.9) == {
+        "task": "segmentation",
+        "miou": 1.0,
+        "pixel_accuracy": 1.0,
+    }
+    nothing = found(truth, 0 * truth)
+    assert nothing["pixel_accuracy"] == 7 / 8
+    assert nothing["miou"] == pytest.approx(7 / 16)
+
+
 def test_what_is_no_map_of_classes_says_why() -> None:
     labels = np.zeros((2, 8, 8), np.uint8)
     with pytest.raises(

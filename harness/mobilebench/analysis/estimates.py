@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from mobilebench.quality import shares
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -167,25 +169,13 @@ def difference(right: int, n: int, base_right: int, base_n: int) -> Estimate:
 
 
 def paired_difference(right: int, base_right: int, n: int, disagreements: int) -> Estimate:
-    """The difference of two shares of the *same* ``n`` samples.
-
-    Agresti and Min's interval for matched pairs (Statistics in Medicine 24, 2005, p. 729): the
-    Wald interval after adding 1/2 to each cell. It needs the number of samples that exactly one
-    model has right. Without labels only a bound of it is known, the number of samples on which
-    the predictions differ; with the bound the interval can only be wider.
+    """The difference of two shares of the *same* ``n`` samples: ``shares.paired_interval``.
 
     Raises:
         ValueError: so few disagreements cannot make this difference.
     """
-    gain = right - base_right
-    if not abs(gain) <= disagreements <= n:
-        raise ValueError(f"{disagreements} disagreements cannot make a difference of {gain}")
-    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
-    centre = gain / (n + 2)
-    spread = z * math.sqrt(disagreements + 1 - gain**2 / (n + 2)) / (n + 2)
-    # The interval's centre is drawn towards 0; it keeps the observed difference inside.
-    value = gain / n
-    return Estimate(value, _within(min(centre - spread, value), max(centre + spread, value)), n)
+    low, high = shares.paired_interval(right, base_right, n, disagreements, CONFIDENCE)
+    return Estimate((right - base_right) / n, Interval(low, high), n)
 
 
 def _within(low: float, high: float) -> Interval:

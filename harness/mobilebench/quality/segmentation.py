@@ -20,30 +20,36 @@ _MOST_CLASSES = 255
 _THRESHOLDS = (0.5, 0.0)
 
 
-def _numbers(labels: Array) -> Array:
-    """One class a position, (count, ...) without a last axis of length 1."""
-    if is_one_hot(labels) and labels.ndim > 2:
+def _numbers(labels: Array, output: Array) -> Array:
+    """One class a position, (count, ...) without a last axis of length 1.
+
+    One-hot rows are as large as the output. Masks are, too: of two axes a row with one 1 is more
+    likely a thin line than a class.
+    """
+    if labels.ndim > 3 and labels.shape[1:] == output.shape[1:] and is_one_hot(labels):
         numbers: Array = labels.argmax(axis=-1)
         return numbers
     return labels[..., 0] if labels.ndim > 2 and labels.shape[-1] == 1 else labels
 
 
 def _fits(labels: Array, outputs: Sequence[Array], _inputs: Sequence[Array]) -> tuple[int, ...]:
-    wanted = _numbers(labels)
-    if squeezed(wanted).ndim < 2 or not is_whole(wanted):
+    if squeezed(labels).ndim < 2 or not is_whole(labels):
         raise QualityError(f"{describe(labels)}, and not one class a pixel")
-    counted = wanted[wanted != IGNORED]
-    lowest, highest = int(counted.min(initial=0)), int(counted.max(initial=0))
-    if lowest < 0:
-        raise QualityError(f"a label is {lowest}, and classes are numbered from 0; 255 is ignored")
+    counted = labels[labels != IGNORED]
+    if counted.size and counted.min() < 0:
+        raise QualityError(
+            f"a label is {int(counted.min())}, and classes are numbered from 0; 255 is ignored"
+        )
 
     def why_not(output: Array) -> str:
+        wanted = _numbers(labels, output)
         classes = _classes(output, wanted.shape[1:])
         if classes is None:
             return (
                 f"has the shape {list(output.shape[1:])} a sample, and labels "
                 f"{list(wanted.shape[1:])}: neither its positions nor those with classes"
             )
+        highest = int(wanted[wanted != IGNORED].max(initial=0))
         if highest >= classes:
             return f"has {classes} classes, and labels go up to {highest}"
         return ""
@@ -62,7 +68,8 @@ def _classes(output: Array, positions: tuple[int, ...]) -> int | None:
 
 
 def _rows(outputs: Sequence[Array], labels: Array, _inputs: Sequence[Array]) -> dict[str, Array]:
-    output, wanted = outputs[0], _numbers(labels).astype(np.int64)
+    output = outputs[0]
+    wanted = _numbers(labels, output).astype(np.int64)
     classes = _classes(output, wanted.shape[1:])
     if classes is None:
         raise QualityError(
