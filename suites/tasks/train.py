@@ -198,6 +198,7 @@ MODELS: dict[str, Trained] = {
 
 
 def main() -> None:
+    """Trains what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="*", default=list(MODELS), metavar="MODEL")
     parser.add_argument("--epochs", type=int, help="of each; fewer for a try")

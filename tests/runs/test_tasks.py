@@ -1,4 +1,4 @@
-"""The suite of tasks: each model is scored by the metrics of its task, and answers as its file says.
+"""The suite of tasks: each model is scored by its task's metrics, and answers as its file says.
 
 Its models are trained for one pass here: what they are worth does not matter, that it is measured
 does.
