@@ -36,6 +36,7 @@ from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.service import compress_variants
 from mobilebench.compress.step import TrainingStep
 from mobilebench.devices.local.device import LocalDevice
+from mobilebench.runs.samples import Samples
 from mobilebench.suite.schema import Suite, read_suite, validate
 from rich.console import Console
 from scipy import stats
@@ -67,8 +68,7 @@ def one_seed(suite: Suite, seed: int, device: LocalDevice) -> list[dict[str, Any
                     device,
                     artifact.path,
                     artifact.sha256,
-                    evaluation.path,
-                    evaluation.sha256,
+                    Samples(evaluation.path, evaluation.sha256, evaluation.count, "data"),
                 ),
                 "zeros": zeros[-1] if zeros else None,
                 "bytes": artifact.bytes,

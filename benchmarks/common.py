@@ -12,6 +12,9 @@ from typing import Any
 
 from mobilebench import host
 from mobilebench.devices.local.device import LocalDevice
+from mobilebench.runs import answers
+from mobilebench.runs.samples import Samples
+from mobilebench.tflite import interface
 from mobilebench_agent.contract import PROTOCOL_VERSION, Job
 
 _BIN = Path(sys.executable).parent
@@ -47,23 +50,15 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def accuracy(
-    device: LocalDevice, model: Path, model_sha256: str, dataset: Path, dataset_sha256: str
-) -> float:
-    """The share of a dataset's samples that a file on the device gets right."""
-    job = Job(
-        protocol=PROTOCOL_VERSION,
-        trial="benchmark",
-        kind="accuracy",
-        model=str(model),
-        model_sha256=model_sha256,
-        dataset=str(dataset),
-        dataset_sha256=dataset_sha256,
-    )
-    told = {metric.name: metric.value for metric in device.run(job, lambda _: None, 300).metrics}
-    found = told["accuracy_top1"]
-    assert found is not None
-    return found
+def accuracy(device: LocalDevice, model: Path, model_sha256: str, samples: Samples) -> float:
+    """The share of samples that a classifier's file gets right on the device."""
+    question = answers.Question(interface.read(model.read_bytes(), str(model)), samples)
+    job = Job(PROTOCOL_VERSION, "benchmark", "latency", str(model), model_sha256)
+    found = answers.ask(device, job, question, lambda _: None, 300, seed=0).answers
+    score = found.score("accuracy")
+    if score is None:
+        sys.exit(f"{model} has no accuracy: {found.reason or found.task}")
+    return score.value
 
 
 class Journal:
@@ -84,7 +79,7 @@ class Journal:
         self._path = path
         if not path.exists():
             path.write_text(json.dumps(here) + "\n", "utf-8")
-        # A line that a kill cut off is dropped: what it told is found again.
+        # A line that a kill cut off is dropped: what it said is found again.
         whole, _, torn = path.read_text("utf-8").rpartition("\n")
         if torn:
             path.write_text(f"{whole}\n", "utf-8")

@@ -38,9 +38,11 @@ from mobilebench.devices.local.device import LocalDevice
 from mobilebench.models.array import Array
 from mobilebench.models.datasets import load_dataset
 from mobilebench.models.spec import ModelSpec
+from mobilebench.runs.samples import Samples
 from mobilebench.tflite import inspect as inspection
 from mobilebench.tflite.graph import UNPACKING, parse
 from mobilebench_agent.contract import PROTOCOL_VERSION, Job
+from safetensors.numpy import save_file
 from scipy import stats
 
 #: What may be added to the error, as a share.
@@ -202,7 +204,7 @@ def huffman(symbols: Sequence[Any]) -> int:
 def judge(
     network: str, data: str, seed: int, recipes: Sequence[str], folder: Path
 ) -> Iterator[dict[str, Any]]:
-    """Makes each file and tells its numbers."""
+    """Makes each file and gives its numbers."""
     train, held = split(data, folder)
     device = LocalDevice("local", None, cache_folder())
     spec = ModelSpec(name=network, source=f"zoo:{network}", data=str(train))
@@ -221,14 +223,13 @@ def judge(
     for path, keys in ((held, ("x", "y")), (train, ("x_test", "y_test"))):
         with np.load(path) as file:
             x, y = (file[key] for key in keys)
-        data_file = folder / f"{network}.{path.name}"
-        np.savez(
-            data_file, x=x.reshape(len(x), *shape).astype(np.float32) / 255, y=y.astype(np.int64)
-        )
-        sets.append((data_file, sha256(data_file)))
+        data_file = folder / f"{network}.{path.stem}.safetensors"
+        pictures = x.reshape(len(x), *shape).astype(np.float32) / 255
+        save_file({"0": pictures, "labels": y.astype(np.int64)}, data_file)
+        sets.append(Samples(data_file, sha256(data_file), len(x), "data", "classification"))
     for artifact in made.artifacts:
         content = artifact.path.read_bytes()
-        errors = [1 - accuracy(device, artifact.path, artifact.sha256, *part) for part in sets]
+        errors = [1 - accuracy(device, artifact.path, artifact.sha256, part) for part in sets]
         facts = inspection.read(content, network)
         yield {
             "network": network,
