@@ -40,6 +40,7 @@ benchmark: .venv/ready-to-test  ## the project's own benchmarks: minutes
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/article.py
 	$(BIN)/python benchmarks/adb_overhead.py
+	$(BIN)/python benchmarks/answers.py
 
 .venv/ready-to-run: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress,quality]'

@@ -7,7 +7,7 @@ a measurement would take and then answers with 1,000 samples. Only the host's si
 here: on a phone `am start` alone takes about half a second more.
 
 By hand: `adb push` and `adb shell am start` by the adb program, then the app's own time, as the
-app itself tells it. Ours: the same through `AndroidDevice`, with the checks before and after, the
+app itself reports it. Ours: the same through `AndroidDevice`, with the checks before and after, the
 hash of the file, the state of the phone in the result.
 """
 
@@ -43,7 +43,7 @@ def say(**message):
     print(json.dumps(message), flush=True)
 
 started = int(open("/proc/self/stat").read().rpartition(")")[2].split()[19])
-say(type="hello", protocol=1, agent="benchmark", runtime="none", runtime_version="0",
+say(type="hello", protocol={protocol}, agent="benchmark", runtime="none", runtime_version="0",
     device=dict(virtual=True))
 job = json.loads(sys.stdin.readline())
 for phase in ("load", "warmup", "measure"):
@@ -54,7 +54,7 @@ own = time.clock_gettime(time.CLOCK_BOOTTIME) - started / ticks
 metric = dict(name="own", unit="s", source="benchmark", value=own, resolution=1 / ticks, n=1,
               validity="valid", reason="")
 say(type="result", trial=job["trial"], kind="latency", metrics=[metric], samples_ns=[5] * 1000,
-    predictions=[], delegation={{}}, warnings=[])
+    delegation={{}}, warnings=[])
 """
 
 
@@ -66,7 +66,7 @@ def phones(count: int, folder: Path, seconds: float) -> Iterator[list[tuple[Andr
     made = []
     try:
         for number in range(count):
-            app = apps.script(_APP.format(seconds=seconds))
+            app = apps.script(_APP.format(seconds=seconds, protocol=PROTOCOL_VERSION))
             android = personalities.pixel(folder / f"phone-{number}", system.prepare(), app)
             android.installed[PACKAGE] = Package(1)
             android.phone.start()
