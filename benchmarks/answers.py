@@ -10,7 +10,7 @@ reduced to a confusion matrix's counts; then the score with its interval. The mo
 of 21 classes to an image, float32, so that nearly all of the time goes into what it gives back.
 
 Each row is measured by a process of its own, whose peak the kernel reports, as it does that of
-the agents. "model" is what the inferences alone take, in one process that drops the answers.
+the agents, and the CPU time of both, which other processes' load disturbs less than the seconds.
 """
 
 from __future__ import annotations
@@ -41,23 +41,24 @@ CLASSES = 21
 _INPUT_SIDE = 8
 _TIMEOUT_SECONDS = 3600.0
 
-#: An interpreter that notes the peak of the agent which it runs.
+#: An interpreter that notes the peak and the CPU time of the agent which it runs.
 _INTERPRETER = """#!{python} -ISE
 import os, sys
 child = os.posix_spawn({python!r}, [{python!r}, *sys.argv[1:]], os.environ)
 _, status, usage = os.wait4(child, 0)
-with open({peaks!r}, "a") as peaks:
-    peaks.write(f"{{usage.ru_maxrss}}\\n")
+with open({notes!r}, "a") as notes:
+    notes.write(f"{{usage.ru_maxrss}} {{usage.ru_utime + usage.ru_stime}}\\n")
 os._exit(os.waitstatus_to_exitcode(status))
 """
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a trial took: seconds, peaks in bytes, and how many batches it was asked in."""
+    """What a trial took: seconds, CPU seconds, peaks in bytes, and how many batches it had."""
 
     seconds: float
-    model: float
+    host_cpu: float
+    agent_cpu: float
     host_peak: int
     agent_peak: int
     batches: int
@@ -80,32 +81,34 @@ def main() -> None:
         print("          others keep this machine busy: read the memory, and not the seconds")
     print(f"batches   of {BATCH_BYTES >> 20} MiB at most\n")
     print(
-        "output       samples     size  batches    model     trial  a sample      host     agent"
-        "  load"
+        "output       samples     size  batches     trial  a sample  CPU: host    agent"
+        "  peak: host    agent  load"
     )
     # A process a row; spawned, so that none begins with the memory of another.
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for side in sides:
-            seconds = []
+            every = []
             for count in counts:
-                found = pool.apply(measure, (side, count))
-                seconds.append(found.seconds)
-                show(side, count, found)
-            show_line(side, counts, seconds)
+                every.append(pool.apply(measure, (side, count)))
+                show(side, count, every[-1])
+            show_line("seconds", side, counts, [found.seconds for found in every])
+            cpu = [found.host_cpu + found.agent_cpu for found in every]
+            show_line("CPU time", side, counts, cpu)
+            print(flush=True)
 
 
 def show(side: int, count: int, found: Found) -> None:
     """Prints a row."""
     print(
         f"{f'{side}×{side}×{CLASSES}':12} {count:7,} {count * row_bytes(side) / 1e6:5,.0f} MB "
-        f"{found.batches:8} {found.model:6.2f} s {found.seconds:7.2f} s "
-        f"{1e3 * found.seconds / count:6.1f} ms {found.host_peak >> 20:5} "
-        f"MiB {found.agent_peak >> 20:5} MiB {os.getloadavg()[0]:5.1f}",
+        f"{found.batches:8} {found.seconds:7.2f} s {1e3 * found.seconds / count:6.1f} ms "
+        f"{found.host_cpu:8.2f} s {found.agent_cpu:6.2f} s {found.host_peak >> 20:7} MiB "
+        f"{found.agent_peak >> 20:4} MiB {os.getloadavg()[0]:5.1f}",
         flush=True,
     )
 
 
-def show_line(side: int, counts: list[int], seconds: list[float]) -> None:
+def show_line(what: str, side: int, counts: list[int], seconds: list[float]) -> None:
     """Prints the straight line through the rows of one size, and how far they are from it."""
     if len(set(counts)) > 2:
         slope, start = np.polyfit(counts, seconds, 1)
@@ -114,10 +117,9 @@ def show_line(side: int, counts: list[int], seconds: list[float]) -> None:
             for count, found in zip(counts, seconds, strict=True)
         )
         print(
-            f"{'':12} {start:.1f} s and {1e3 * slope:.1f} ms a sample, which is "
+            f"    {what}: {start:.1f} s and {1e3 * slope:.1f} ms a sample, which is "
             f"{row_bytes(side) / slope / 1e6:,.0f} MB a second; rows are within {100 * off:.0f} %"
         )
-    print(flush=True)
 
 
 def measure(side: int, count: int) -> Found:
@@ -125,27 +127,33 @@ def measure(side: int, count: int) -> Found:
     importlib.import_module("scipy.stats")  # as in a run that has scored others before
     with tempfile.TemporaryDirectory(prefix="mobilebench-") as name:
         folder = Path(name)
-        model, peaks = folder / "model.tflite", folder / "peaks"
+        model, notes = folder / "model.tflite", folder / "notes"
         model.write_bytes(resize(side))
         digest = sha256(model)
         samples = write_samples(folder / "samples.safetensors", side, count)
         taken = interface.read(model.read_bytes(), str(model))
-        device = LocalDevice("local", str(interpreter(folder, peaks)), folder / "cache")
+        device = LocalDevice("local", str(interpreter(folder, notes)), folder / "cache")
         version = device.probe().runtime_version
         known = reference(device, version, model, digest, taken, samples, folder / "cache")
-        peaks.unlink()
+        notes.unlink()
         job = Job(PROTOCOL_VERSION, "benchmark.local.00000", "latency", str(model), digest)
         question = answers.Question(taken, samples, known)
         reset_peak()
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         found = answers.ask(device, job, question, lambda _: None, _TIMEOUT_SECONDS, seed=1)
-        seconds = time.perf_counter() - start
+        seconds, host_cpu = time.perf_counter() - start, time.process_time() - busy
         host_peak = peak()
         if not found.answers.scores or not found.answers.parity:
             sys.exit(f"no score or no parity: {found.answers}")
-        agents = [1024 * int(line) for line in peaks.read_text("utf-8").split()]
-        model_alone = in_one_process(model, count)
-    return Found(seconds, model_alone, host_peak, max(agents), len(agents))
+        agents = [line.split() for line in notes.read_text("utf-8").splitlines()]
+    return Found(
+        seconds,
+        host_cpu,
+        sum(float(cpu) for _, cpu in agents),
+        host_peak,
+        max(1024 * int(held) for held, _ in agents),
+        len(agents),
+    )
 
 
 def row_bytes(side: int) -> int:
@@ -153,24 +161,12 @@ def row_bytes(side: int) -> int:
     return side * side * CLASSES * np.dtype(np.float32).itemsize
 
 
-def interpreter(folder: Path, peaks: Path) -> Path:
-    """This interpreter, in a file that notes how much memory it took."""
+def interpreter(folder: Path, notes: Path) -> Path:
+    """This interpreter, in a file that notes how much memory and time it took."""
     path = folder / "python"
-    path.write_text(_INTERPRETER.format(python=sys.executable, peaks=str(peaks)), "utf-8")
+    path.write_text(_INTERPRETER.format(python=sys.executable, notes=str(notes)), "utf-8")
     path.chmod(0o755)
     return path
-
-
-def in_one_process(model: Path, count: int) -> float:
-    """Seconds of as many inferences by the same kernels, whose answers are dropped."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    runner = Interpreter(str(model), num_threads=1)
-    runner.allocate_tensors()
-    start = time.perf_counter()
-    for _ in range(count):
-        runner.invoke()
-    return time.perf_counter() - start
 
 
 def write_samples(path: Path, side: int, count: int) -> Samples:

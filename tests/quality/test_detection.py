@@ -10,6 +10,8 @@ from mobilebench.quality.scoring import estimates
 from mobilebench.quality.task import QualityError
 from mobilebench.quality.tasks import find_task
 
+from tests.support.boxes import images
+
 pytest.importorskip("pycocotools")
 
 DRAWS = np.random.default_rng(8)
@@ -21,22 +23,6 @@ def found(labels: Array, *outputs: Array) -> dict[str, float]:
     parts = [task.reduce([output[some] for output in outputs], labels[some]) for some in batches]
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return {"task": task.name} | {s.name: s.value for s in estimates(task, rows, seed=1)}  # type: ignore[dict-item]
-
-
-def images(count: int, most: int, classes: int) -> tuple[Array, list[Array]]:
-    """Labels, and boxes near them of which some are missed, doubled, or of another class."""
-    corners = DRAWS.random((count, most, 2)) * 0.6
-    truth = np.concatenate([corners, corners + 0.1 + DRAWS.random((count, most, 2)) * 0.3], axis=2)
-    numbers = DRAWS.integers(0, classes, (count, most)).astype(float)
-    numbers[:, most - 1] = np.where(DRAWS.random(count) < 0.5, -1, numbers[:, most - 1])
-    labels = np.concatenate([numbers[..., None], truth], axis=2)
-    boxes = np.concatenate([truth, truth], axis=1) + DRAWS.normal(0, 0.03, (count, 2 * most, 4))
-    given = np.concatenate([np.abs(numbers)] * 2, axis=1)
-    wrong = DRAWS.random(given.shape) < 0.2
-    given = np.where(wrong, DRAWS.integers(0, classes, given.shape), given)
-    scores = DRAWS.random(given.shape)
-    counts = DRAWS.integers(most, 2 * most + 1, count).astype(float)
-    return labels, [a.astype(np.float32) for a in (boxes, given, scores, counts)]
 
 
 def by_pycocotools(labels: Array, outputs: list[Array]) -> list[float]:
@@ -79,7 +65,7 @@ def by_pycocotools(labels: Array, outputs: list[Array]) -> list[float]:
 
 
 def test_it_is_pycocotools() -> None:
-    labels, outputs = images(30, 6, 4)
+    labels, outputs = images(DRAWS, 30, 6, 4)
     exact, half = by_pycocotools(labels, outputs)
     assert 0.05 < exact < half < 0.95
     assert found(labels, *outputs) == {
@@ -106,7 +92,7 @@ def test_it_is_the_example_that_was_done_by_hand() -> None:
 
 def test_each_sample_may_be_a_batch_of_its_own() -> None:
     """A box of a class that no label of the batch has is wrong all the same."""
-    labels, outputs = images(12, 3, 6)
+    labels, outputs = images(DRAWS, 12, 3, 6)
     task = find_task(labels, outputs)
     parts = [task.reduce([out[i : i + 1] for out in outputs], labels[i : i + 1]) for i in range(12)]
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -115,7 +101,7 @@ def test_each_sample_may_be_a_batch_of_its_own() -> None:
 
 
 def test_outputs_may_come_in_another_order_and_without_a_count() -> None:
-    labels, (boxes, classes, scores, counts) = images(12, 5, 3)
+    labels, (boxes, classes, scores, counts) = images(DRAWS, 12, 5, 3)
     wanted = found(labels, boxes, classes, scores, counts)
     assert found(labels, scores, boxes, counts[:, None], classes) == wanted
     everywhere = np.arange(10) < counts[:, None]
@@ -124,7 +110,7 @@ def test_outputs_may_come_in_another_order_and_without_a_count() -> None:
 
 
 def test_the_right_boxes_alone_are_perfect_and_none_are_worth_nothing() -> None:
-    labels, _ = images(12, 5, 3)
+    labels, _ = images(DRAWS, 12, 5, 3)
     boxes, numbers = labels[..., 1:], np.maximum(labels[..., 0], 0)
     scores = np.where(labels[..., 0] >= 0, 0.5 + DRAWS.random(numbers.shape) / 2, 0)
     counts = (labels[..., 0] >= 0).sum(axis=1)
@@ -133,7 +119,7 @@ def test_the_right_boxes_alone_are_perfect_and_none_are_worth_nothing() -> None:
 
 
 def test_what_are_no_boxes_says_why() -> None:
-    labels, outputs = images(4, 5, 3)
+    labels, outputs = images(DRAWS, 4, 5, 3)
     with pytest.raises(QualityError, match="rows of class, ymin, xmin, ymax and xmax"):
         find_task(labels[..., :4], outputs, name="detection")
     with pytest.raises(QualityError, match="0 outputs have the shape"):

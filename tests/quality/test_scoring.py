@@ -14,14 +14,14 @@ from mobilebench.quality.task import QualityError, Task, take
 from mobilebench.quality.tasks import TASKS, find_task
 from scipy import stats
 
-from tests.quality.test_detection import images
+from tests.support.boxes import images
 
 DRAWS = np.random.default_rng(11)
 COUNT = 40
 
 
 def _detections() -> tuple[Array, list[Array]]:
-    labels, _ = images(COUNT, 4, 3)
+    labels, _ = images(DRAWS, COUNT, 4, 3)
     there = labels[..., 0] >= 0
     scores = np.where(there, 0.5 + DRAWS.random(there.shape) / 2, 0)
     return labels, [labels[..., 1:], np.maximum(labels[..., 0], 0), scores, there.sum(axis=1)]
