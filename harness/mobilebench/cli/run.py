@@ -117,12 +117,16 @@ def run(
     baseline, the others are ready .tflite files to compare with it; files with other inputs or
     outputs are models of their own.
 
+    Each variant's answers are measured on the device, too: their quality where --data has
+    labels, their similarity to the baseline, and whether the device computes what the file says.
+
     \b
     Examples:
       mobilebench run suites/quickstart.toml
       mobilebench run suite.toml --blocks 12 --results /data/results
       mobilebench run model.keras --recipe float32 --recipe int8 --data data.npz
       mobilebench run old.tflite new.tflite --data eval.npz --json
+      mobilebench run old.tflite new.tflite --data streets.py --task segmentation
       mobilebench run detector.tflite --input-shape 1,320,320,3
       mobilebench run suite.toml --device all
       mobilebench run suite.toml --device R5CT1234ABC --allow battery
