@@ -60,8 +60,10 @@ def blurred(name: str) -> tuple[Task, Array, list[Array]]:
         wrong = np.array([str(text).replace("of 3", "off 4") for text in labels])
         outputs = [transcription.encode(wrong)]
     else:
-        spread = 0.03 if name == "detection" else 0.3
-        outputs = [outputs[0] + DRAWS.normal(0, spread, outputs[0].shape), *outputs[1:]]
+        # Draws of its own: whichever tests run, some scores are wrong.
+        spread = 0.03 if name == "detection" else 0.5
+        noise = np.random.default_rng(5).normal(0, spread, outputs[0].shape)
+        outputs = [outputs[0] + noise, *outputs[1:]]
     return find_task(labels, outputs, name=name), labels, outputs
 
 
