@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from mobilebench.cli.main import main
 from mobilebench.errors import BadInputError
 from mobilebench.tflite import inspect as inspection
+from mobilebench.tflite.cut import cut_out
 from mobilebench.tflite.file import load
 from mobilebench.tflite.inspect import alone
 from mobilebench.tflite.inspect.changes import plain
@@ -105,7 +106,7 @@ def test_an_operator_alone_gives_what_it_gives_in_the_model(file: str) -> None:
     first = next(layer for layer in inspection.read(content, file).layers if layer.macs)
     sample = np.arange(64).reshape(1, 8, 8, 1) - 32
     outputs = []
-    for model in (content, alone.cut_out(load(content), first.index)):
+    for model in (content, cut_out(load(content), first.index)):
         interpreter = Interpreter(model_content=model, experimental_preserve_all_tensors=True)
         interpreter.allocate_tensors()
         taken = interpreter.get_input_details()[0]

@@ -191,6 +191,13 @@ class RunDisplay:
         text = f"[bold]time[/]      {_fit(_counted(total, 'operator'))}"
         self._progress.update(self._compressing, description=text, completed=done, total=total)
 
+    def comparing(self, done: int, total: int) -> None:
+        """Shows how many of the comparisons with this machine are made."""
+        if self._compressing is None:
+            self._compressing = self._begin(total)
+        text = f"[bold]compare[/]   {_fit(_counted(total, 'run'))}"
+        self._progress.update(self._compressing, description=text, completed=done, total=total)
+
     def not_made(self, failure: Failure) -> None:
         """Says why a variant is missing."""
         self._complain("not made", f"{failure.model} · {failure.recipe}", failure.reason)
