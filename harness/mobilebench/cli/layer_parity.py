@@ -72,8 +72,8 @@ def shown(found: LayerParity, title: str = "") -> Group:
             str(row.operator),
             row.kind,
             Text(row.output),
-            _cell(row.alone, found.least_db),
-            _cell(row.so_far, found.least_db),
+            _cell(row.alone, row.alone_differs),
+            _cell(row.so_far, row.so_far_differs),
             style="bold" if row.operator == found.first else None,
         )
     kind = "samples of data" if found.source == "data" else "samples of seeded noise"
@@ -83,7 +83,7 @@ def shown(found: LayerParity, title: str = "") -> Group:
     return Group(Text(head, style="bold"), "", table, "", Text(text))
 
 
-def _cell(snr_db: float | None, least: float) -> Text:
+def _cell(snr_db: float | None, differs: bool) -> Text:
     if snr_db is None:
         return Text("unavailable", style="dim")
-    return Text(units.decibels(snr_db), style="red" if snr_db < least else "")
+    return Text(units.decibels(snr_db), style="red" if differs else "")

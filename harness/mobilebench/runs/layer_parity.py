@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from mobilebench_agent import contract
 from mobilebench_agent.contract import Job
 
 from mobilebench.analysis import units
-from mobilebench.analysis.validity import least_parity
 from mobilebench.cache import cache_folder
 from mobilebench.compress.checks.samples import Samples as ModelData
 from mobilebench.compress.checks.samples import UnusableError
@@ -30,12 +28,13 @@ from mobilebench.errors import BadInputError, InvalidRunError, StepError
 from mobilebench.files import disk_errors
 from mobilebench.models.array import Array
 from mobilebench.models.datasets import load_dataset
+from mobilebench.quality.parity import Tolerance, differs, tolerance
 from mobilebench.records.answers import LARGEST_SNR_DB, OutputParity
 from mobilebench.records.runtime import Runtime
 from mobilebench.runs import references
 from mobilebench.runs.answers import Question, ask
 from mobilebench.runs.samples import Samples
-from mobilebench.tflite import cut, entry, interface
+from mobilebench.tflite import cut, entry, interface, precision
 from mobilebench.tflite.graph import Operator, Tensor, parse
 from mobilebench.tflite.interpreter import Runner
 from mobilebench.tflite.noise import noise
@@ -69,6 +68,7 @@ class TensorParity:
         output: the tensor's name.
         so_far: the parity (dB) with all operators before it on the device; None: unknown.
         alone: the parity (dB) where it is given what the reference has; None: unknown.
+        so_far_differs, alone_differs: whether that is more than rounding explains.
         reason: why something is unknown.
     """
 
@@ -77,6 +77,8 @@ class TensorParity:
     output: str
     so_far: float | None
     alone: float | None
+    so_far_differs: bool
+    alone_differs: bool
     reason: str = ""
 
 
@@ -87,7 +89,7 @@ class LayerParity:
     Attributes:
         device: its name.
         samples: how many were compared; ``source``: ``data`` or ``noise``.
-        least_db: what the device's arithmetic is allowed.
+        least_db: below which an output differs, unless by no more than its format resolves.
         outputs: of the file as it is; empty where the device answers with NaN or infinity.
         tensors: in the file's order.
         separately: whether each tensor was kept in a run of its own.
@@ -180,16 +182,18 @@ def compare(
     each = sum(t.count * t.bits // 8 for operator in named for t in _numbers(operator.outputs))
     inputs = _first_rows(samples, max(1, min(references.COUNT, _MOST_BYTES // max(each, 1))))
     asked = _stored(scratch, inputs, samples.source)
-    least = least_parity(runtime.accelerator) if least_db is None else least_db
-    bench = _Bench(device, runtime, scratch)
+    arithmetic = precision.read(content, where).arithmetic
+    allowed = tolerance(arithmetic, runtime.accelerator)
+    if least_db is not None:
+        allowed = Tolerance(least_db, 0.0, 0.0, "that much is asked for")
+    bench = _Bench(device, runtime, allowed, scratch)
     try:
         report(0, 3)
         whole = _whole(bench, content, asked)
-        worst = min((p.snr_db for p in whole), default=-LARGEST_SNR_DB)
         report(1, 3)
         so_far = _SoFar(bench, content, asked)
         found = _each(so_far.run, named)
-        separately = worst < least and not _beyond(found, least)
+        separately = _differ(whole) and not _differ(found.values())
         if separately:
             # With every tensor kept a delegate may fuse less, and what is wrong may be a fusion.
             found = {k: v for operator in named for k, v in _each(so_far.run, [operator]).items()}
@@ -204,19 +208,18 @@ def compare(
         for operator in named
         for tensor in _numbers(operator.outputs)
     )
-    first = next((t for t in tensors if t.so_far is not None and t.so_far < least), None)
-    differs = first is not None or worst < least
-    sentence = _sentence(device.name, worst, tensors, first, least)
+    first = next((t for t in tensors if t.so_far_differs), None)
+    sentence = _sentence(device.name, whole, tensors, first, allowed)
     number = None if first is None else first.operator
     return LayerParity(
         device.name,
         asked.count,
         asked.source,
-        least,
-        whole,
+        allowed.snr_db,
+        tuple(each.parity for each in whole if each.parity is not None),
         tensors,
         separately,
-        differs,
+        first is not None or _differ(whole),
         number,
         sentence,
     )
@@ -224,10 +227,21 @@ def compare(
 
 @dataclass(frozen=True)
 class _Found:
-    """The parity (dB) of one tensor, or why it is unknown."""
+    """One tensor on the device against the reference.
 
-    snr_db: float | None
+    ``parity`` is None where it is unknown, and ``reason`` says why.
+    """
+
+    parity: OutputParity | None
+    differs: bool = False
     reason: str = ""
+
+    @property
+    def snr_db(self) -> float | None:
+        """The parity (dB); the least there is where the device gives NaN or infinity."""
+        if self.parity is None:
+            return -LARGEST_SNR_DB if self.differs else None
+        return self.parity.snr_db
 
 
 _Run = Callable[[Sequence[Operator]], dict[int, _Found]]
@@ -239,6 +253,7 @@ class _Bench:
 
     device: Device
     runtime: Runtime
+    allowed: Tolerance
     scratch: Path
     machine: LocalDevice = field(
         default_factory=lambda: LocalDevice("this machine", None, cache_folder())
@@ -250,7 +265,7 @@ class _Bench:
         content: bytes,
         samples: Samples,
         keep: Callable[[list[Array]], None] = lambda _: None,
-    ) -> tuple[OutputParity, ...]:
+    ) -> list[_Found]:
         """How alike the answers are, output by output.
 
         ``keep`` is given the reference's own, as they are stored in the file.
@@ -291,7 +306,11 @@ class _Bench:
         if found.result is None or not found.answers.parity:
             reason = found.answers.parity_reason or "it gave no answers to compare"
             raise TrialError("outputs_unsupported", reason)
-        return found.answers.parity
+        steps = precision.read(content, str(file)).steps
+        return [
+            _Found(parity, differs(parity, self.allowed, step=step))
+            for parity, step in zip(found.answers.parity, steps, strict=True)
+        ]
 
 
 @dataclass
@@ -313,17 +332,16 @@ class _SoFar:
         def keep(arrays: list[Array]) -> None:
             self.values.update(zip(tensors, arrays, strict=True))
 
-        parity = self.bench.ask(content, self.samples, keep)
-        return {t: _Found(p.snr_db) for t, p in zip(tensors, parity, strict=True)}
+        return dict(zip(tensors, self.bench.ask(content, self.samples, keep), strict=True))
 
 
-def _whole(bench: _Bench, content: bytes, samples: Samples) -> tuple[OutputParity, ...]:
+def _whole(bench: _Bench, content: bytes, samples: Samples) -> list[_Found]:
     try:
         return bench.ask(content, samples)
     except TrialError as error:
         if error.code != "output_nan":
             raise
-        return ()
+        return [_Found(None, True, error.reason)]
 
 
 def _alone(
@@ -340,16 +358,16 @@ def _alone(
     possible = []
     for operator in operators:
         if reason := _not_apart(operator, given[operator.index], values):
-            found |= {t.index: _Found(None, reason) for t in operator.outputs}
+            found |= {t.index: _Found(None, reason=reason) for t in operator.outputs}
         else:
             possible.append(operator)
 
     def run(chosen: Sequence[Operator]) -> dict[int, _Found]:
         file, taken = cut.apart(content, [operator.index for operator in chosen], shapes)
         inputs = {str(i): values[tensor] for i, tensor in enumerate(taken)}
-        parity = bench.ask(file, _stored(bench.scratch, inputs, source))
         tensors = [t.index for operator in chosen for t in operator.outputs]
-        return {t: _Found(p.snr_db) for t, p in zip(tensors, parity, strict=True)}
+        answers = bench.ask(file, _stored(bench.scratch, inputs, source))
+        return dict(zip(tensors, answers, strict=True))
 
     return found | (_each(run, possible) if possible else {})
 
@@ -380,8 +398,8 @@ def _each(run: _Run, operators: Sequence[Operator]) -> dict[int, _Found]:
             raise
         if len(operators) == 1:
             # The reference is finite: its own answers were made before.
-            snr = -LARGEST_SNR_DB if error.code == "output_nan" else None
-            return {t.index: _Found(snr, error.reason) for t in operators[0].outputs}
+            failed = _Found(None, error.code == "output_nan", error.reason)
+            return {t.index: failed for t in operators[0].outputs}
     half = len(operators) // 2
     return _each(run, operators[:half]) | _each(run, operators[half:])
 
@@ -394,59 +412,61 @@ def _row(operator: Operator, tensor: Tensor, so_far: _Found, alone: _Found) -> T
         tensor.name,
         so_far.snr_db,
         alone.snr_db,
+        so_far.differs,
+        alone.differs,
         "; ".join(reasons),
     )
 
 
 def _sentence(
     device: str,
-    whole: float,
+    whole: Sequence[_Found],
     tensors: Sequence[TensorParity],
     first: TensorParity | None,
-    least: float,
+    allowed: Tolerance,
 ) -> str:
     """What was found, in a sentence or two."""
-    if first is None and whole >= least:
-        least_of_all = min((t.so_far for t in tensors if t.so_far is not None), default=None)
-        lowest = "" if least_of_all is None else f" (lowest: {units.decibels(least_of_all)})"
-        return (
-            f"No operator differs on {device} by more than its arithmetic is allowed: each tensor "
-            f"has a parity of at least {least:g} dB{lowest}."
-        )
+    needed = f"at least {allowed.snr_db:g} dB are needed"
+    if first is None and not _differ(whole):
+        lowest = min((t.so_far for t in tensors if t.so_far is not None), default=None)
+        said = "" if lowest is None else f": the lowest parity is {units.decibels(lowest)}"
+        return f"No operator differs on {device} by more than rounding explains{said}."
     if first is None:
+        parity = min((f.snr_db for f in whole if f.snr_db is not None), default=-LARGEST_SNR_DB)
         return (
-            f"The outputs differ on {device} (parity {units.decibels(whole)}, at least "
-            f"{least:g} dB are needed), and no intermediate tensor does once it is kept: the "
-            "difference is made where a delegate runs several operators as one."
+            f"The outputs differ on {device} (parity {units.decibels(parity)}, {needed}), and no "
+            "intermediate tensor does once it is kept: the difference is made where a delegate "
+            "runs several operators as one."
         )
     # A converter names a tensor after all layers that it made one of.
     output = first.output.partition(";")[0]
     name = f"Operator {first.operator} ({first.kind}, output {output!r})"
     begins = (
         f"{name} is the first that differs on {device}: its parity is "
-        f"{units.decibels(first.so_far or 0)}, and at least {least:g} dB are needed."
+        f"{units.decibels(first.so_far or 0)}, and {needed}."
     )
     if first.alone is None:
         return f"{begins} By itself it was not compared: {first.reason or 'it cannot be run'}."
-    if first.alone < least:
+    if first.alone_differs:
         return (
             f"{begins} It makes the difference itself: given the reference's inputs, it has "
             f"{units.decibels(first.alone)}."
         )
     before = [t for t in tensors if t.alone is not None and t.operator <= first.operator]
-    worst = min(before, key=lambda t: t.alone if t.alone is not None else math.inf)
-    lowest = f"{worst.operator} ({worst.kind}) with {units.decibels(worst.alone or 0)}"
-    if worst.alone is not None and worst.alone < least:
-        return f"{begins} The difference is made before it: by itself, operator {lowest} differs."
+    wrong = [t for t in before if t.alone_differs]
+    worst = wrong[0] if wrong else min(before, key=lambda t: t.alone or 0.0)
+    weakest = f"{worst.operator} ({worst.kind}) with {units.decibels(worst.alone or 0)}"
+    if worst.alone_differs:
+        return f"{begins} The difference is made before it: by itself, operator {weakest} differs."
     return (
         f"{begins} By itself it does not differ ({units.decibels(first.alone)}), nor does any "
-        f"before it (the lowest is operator {lowest}): small differences add up from operator to "
-        "operator, or a delegate runs several of them as one, and wrong."
+        f"before it (the lowest is operator {weakest}): small differences add up from operator to "
+        "operator, or a delegate runs several of them as one and does it wrongly."
     )
 
 
-def _beyond(found: Mapping[int, _Found], least: float) -> bool:
-    return any(f.snr_db is not None and f.snr_db < least for f in found.values())
+def _differ(found: Iterable[_Found]) -> bool:
+    return any(each.differs for each in found)
 
 
 def _numbers(tensors: Iterable[Tensor]) -> list[Tensor]:
