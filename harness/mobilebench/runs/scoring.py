@@ -87,24 +87,26 @@ class Scoring:
     def _reduced(self, start: int, end: int, outputs: Sequence[Array]) -> Mapping[str, Array]:
         decoded = self._hooks.decoded(outputs)
         labels = self._opened.labels(start, end)
-        if self._hooks.evaluate is not None:
+        if self._hooks.evaluate is not None and self._samples.task in ("", "own"):
             lower = self._hooks.direction == "lower"
             self._task = own(self._hooks.evaluate, "loss" if lower else "score")
             # Where there are no labels the function is given None.
             return self._task.reduce(decoded, cast(Array, labels))
+        inputs = batches.real_inputs(self._opened.inputs(start, end), self._interface)
+        if labels is None and self._samples.task == "reconstruction" and len(inputs) == 1:
+            (labels,) = inputs  # what is to be restored, where nothing else is said
         if labels is None:
             raise QualityError("the data have no labels")
-        inputs = batches.real_inputs(self._opened.inputs(start, end), self._interface)
         if self._task is None:
-            self._task = find_task(self._known_labels(), decoded, inputs, name=self._samples.task)
+            known = self._known_labels()
+            first = labels if known is None else known
+            self._task = find_task(first, decoded, inputs, name=self._samples.task)
         return self._task.reduce(decoded, labels, inputs)
 
-    def _known_labels(self) -> Array:
+    def _known_labels(self) -> Array | None:
         """The labels of all samples, or of the first ones if they are large."""
         most = max(1, _LABEL_BYTES // max(1, self._opened.label_bytes))
-        labels = self._opened.labels(0, min(self._samples.count, most))
-        assert labels is not None
-        return labels
+        return self._opened.labels(0, min(self._samples.count, most))
 
     def _failed(self, error: Exception) -> str:
         what = f"the task {self._task.name}" if self._task else "finding the task"
