@@ -25,8 +25,10 @@ from mobilebench_agent.runtime import AgentError
 
 from tests.support.in_process import InProcessFiles
 from tests.support.models import BASELINE, CANDIDATE, MODELS, labelled
+from tests.support.scripted_device import memory_result
 
 DENSE, SOFTMAX = 3, 4
+FLOAT32 = 0
 #: Is given a ``ModelT`` that is about to run, and may change it.
 Fault = Callable[[Any], None]
 
@@ -34,10 +36,9 @@ Fault = Callable[[Any], None]
 class FaultyDevice(InProcessFiles):
     """Runs every file with a fault in it, by the agent's code in this process."""
 
-    name = "phone"
-
-    def __init__(self, folder: Path, fault: Fault = lambda _: None) -> None:
+    def __init__(self, folder: Path, fault: Fault = lambda _: None, name: str = "phone") -> None:
         super().__init__()
+        self.name = name
         self._folder = folder
         self._fault = fault
 
@@ -56,6 +57,10 @@ class FaultyDevice(InProcessFiles):
         return super().push(file, sha256)
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:  # noqa: ARG002
+        if job.kind == "latency":
+            return Result(job.trial, job.kind, samples_ns=(10**6,) * 3)
+        if job.kind == "memory":
+            return memory_result(job, 7e6)
         try:
             return self.answer(job)
         except AgentError as error:
@@ -73,11 +78,13 @@ def operators(model: Any, kind: str) -> list[Any]:
 
 
 def with_weights(change: Callable[[Any], Any], kind: str = "FULLY_CONNECTED") -> Fault:
-    """Every operator of a kind has other float32 weights."""
+    """Every operator of a kind has other weights, where they are float32."""
 
     def fault(model: Any) -> None:
         for operator in operators(model, kind):
             tensor = model.subgraphs[0].tensors[operator.inputs[1]]
+            if tensor.type != FLOAT32:
+                continue
             buffer = model.buffers[tensor.buffer]
             values = np.array(buffer.data, np.uint8).view(np.float32)
             buffer.data = change(values).astype(np.float32).view(np.uint8)
@@ -217,6 +224,22 @@ def test_the_command_ends_with_4_where_a_device_differs(
     said = " ".join(done.stdout.split())
     assert "Operator 3 (FULLY_CONNECTED" in said
     assert "parity alone" in said
+
+
+def test_a_run_names_the_operator_of_what_is_invalid_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The int8 file has no float32 weights that this device could mistake.
+    device = FaultyDevice(tmp_path, with_weights(np.negative), name="local")
+    for room in ("run", "debug_run"):
+        monkeypatch.setattr(f"mobilebench.runs.{room}.open_device", lambda _spec: device)
+    quick = ["--blocks", "1", "--results", str(tmp_path / "results"), "--debug-answers"]
+    done = CliRunner().invoke(main, ["run", str(BASELINE), str(CANDIDATE), *quick])
+    assert done.exit_code == InvalidRunError.exit_code, done.output
+    said = " ".join(done.stdout.split())
+    assert said.count("parity alone") == 1
+    assert "Operator 3 (FULLY_CONNECTED" in said
+    assert "makes the difference itself" in said
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,25 @@ def debug_answers(
     return found
 
 
+def show_operators(run: Path) -> None:
+    """Prints, for each variant of a run whose answers are not its file's, its operators.
+
+    Raises:
+        BadInputError: a device or what the variant was asked cannot be had any more.
+        InvalidRunError: a device cannot run the file at all.
+    """
+    from mobilebench.cli.terminal import RunDisplay, output, quiet_libraries
+    from mobilebench.runs.debug_run import debug_answers_of
+    from mobilebench.store.folder import RunFolder
+
+    with quiet_libraries() as console, RunDisplay(console) as display:
+        found = list(debug_answers_of(RunFolder.open(run), display.comparing))
+    for key, operators in found:
+        output().print("", shown(operators, str(key)), highlight=False)
+    if not found:
+        output().print("Operators: every variant's answers are its file's; none was looked at.")
+
+
 def shown(found: LayerParity, title: str = "") -> Group:
     """A table of all operators, and what it says."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))

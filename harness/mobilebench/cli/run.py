@@ -18,6 +18,7 @@ from mobilebench.cli.options import (
     energy_option,
     results_option,
     shape_option,
+    show_run,
     signature_option,
     student_option,
     task_option,
@@ -85,6 +86,12 @@ Exit codes:
     metavar="RUN",
     help="Finish the run in that folder.",
 )
+@click.option(
+    "--debug-answers",
+    is_flag=True,
+    help="Of each variant whose answers on a device are not its file's, name the operator that "
+    "differs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(
     what: tuple[Path, ...],
@@ -109,6 +116,7 @@ def run(
     unplugged: bool,
     results: Path,
     resume: Path | None,
+    debug_answers: bool,
     as_json: bool,
 ) -> None:
     """Compress, measure and report: a suite, or model files.
@@ -134,6 +142,7 @@ def run(
       mobilebench run suite.toml --executor benchmark_model --binary benchmark_model_arm64
       mobilebench run suite.toml --device 192.168.1.7:5555 --unplugged
       mobilebench run suite.toml --threads 2 --cpus 4,5
+      mobilebench run suite.toml --device R5CT1234ABC --debug-answers
       mobilebench run --resume results/20260131T120000Z-quickstart
     """
     from rich.console import Console
@@ -150,6 +159,11 @@ def run(
     suites_own = (blocks, seconds, sustained_minutes, threads, cpus, seed, energy)
     of_files = (what, data, task, student, teachers, shapes, signature, recipes)
     given = any((*of_files, devices, allow, binary, unplugged))
+    if debug_answers and (as_json or binary):
+        raise BadInputError(
+            "--debug-answers prints tables, of agents: leave --json and --binary out "
+            "(mobilebench inspect --debug-answers has --json)"
+        )
     if resume is not None and (given or any(v is not None for v in suites_own)):
         raise BadInputError("--resume goes on with the run's own suite; give it alone")
     with RunDisplay(Console(stderr=True)) as display:
@@ -180,4 +194,12 @@ def run(
             progress=display,
             command=["mobilebench", *sys.argv[1:]],
         )
-    conclude(done, as_json)
+    if not debug_answers:
+        conclude(done, as_json)
+        return
+    from mobilebench.cli.layer_parity import show_operators
+
+    code = show_run(done)
+    show_operators(done.path)
+    if code:
+        raise SystemExit(code)
