@@ -128,7 +128,7 @@ def reference(recipe: Recipe, recipes: Sequence[Recipe]) -> Recipe | None:
 
 def published(recipe: Recipe) -> float | None:
     """What the article reports of such a chain, in which every step trains."""
-    trains = [isinstance(step, TrainingStep) and step.passes > 0 for step in recipe.steps]
+    trains = [isinstance(step, TrainingStep) and step.epochs > 0 for step in recipe.steps]
     return PUBLISHED.get(tuple(step.name for step in recipe.steps)) if all(trains) else None
 
 
@@ -144,10 +144,10 @@ def show(recipes: Sequence[Recipe], outcomes: Outcomes, seeds: Sequence[int]) ->
         of_seed = values[recipe.text] = {s: o["accuracy"] for s, o in found.items()}
         all_of_them = list(of_seed.values())
         last = found[max(found)]
-        told = published(recipe)
+        reported = published(recipe)
         mean = f"{statistics.mean(all_of_them):.4f} ± {half_width(all_of_them):.4f}"
         print(
-            f"{recipe.name:<40}{f'{told:.4f}' if told else '—':>8}{mean:>22}"
+            f"{recipe.name:<40}{f'{reported:.4f}' if reported else '—':>8}{mean:>22}"
             f"{min(all_of_them):8.4f}{max(all_of_them):8.4f}"
             f"{'—' if last['zeros'] is None else format(last['zeros'], '.0%'):>7}"
             f"{last['bytes']:9,}{last['gzip']:9,}"
