@@ -253,7 +253,7 @@ BASE = Metric("a", "A", "a", "", "count", "lower", "memory", Counter("a"))
         (replace(BASE, column="speedup"), "there is already one"),
         (replace(BASE, name="Page faults"), "is no name"),
         (replace(BASE, unit="KB"), "unit is one of"),
-        (replace(BASE, kind="accuracy", test="paired"), "can be paired"),
+        (replace(BASE, kind="outputs", test="paired"), "can be paired"),
         (replace(BASE, read=Quantile(0.5)), "latency trials"),
         (replace(BASE, read=StoredSize("gzip")), "from artifacts"),
         (replace(BASE, judged=Judged()), "needs a test"),

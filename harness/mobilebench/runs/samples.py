@@ -56,24 +56,28 @@ class Samples:
         Raises:
             BadInputError: it is damaged.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import SafetensorError
 
         try:
-            with safe_open(self.path, framework="np") as file:
-                yield OpenSamples(file)
+            yield OpenSamples(self.path)
         except (SafetensorError, OSError) as error:
             raise BadInputError(f"{self.path} is damaged: {first_line(error)}") from error
 
 
 class OpenSamples:
-    """Samples that are read from their file a range at a time."""
+    """Samples that are read from their file a range at a time.
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        names = [name for name in file.keys() if name != _LABELS]  # noqa: SIM118 (no mapping)
-        self._names = sorted(names, key=int)
-        self._labelled = len(names) < len(file.keys())
-        self._text = (file.metadata() or {}).get(_LABELS) == "text"
+    The file is opened for each range: it is mapped into memory, and whatever was read of a mapped
+    file counts as this process's until it is closed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._opened() as file:
+            every = list(file.keys())
+            self._names = sorted((name for name in every if name != _LABELS), key=int)
+            self._labelled = _LABELS in every
+            self._text = (file.metadata() or {}).get(_LABELS) == "text"
 
     def inputs(self, start: int, end: int) -> dict[str, Array]:
         """Those samples' inputs, by position."""
@@ -99,8 +103,14 @@ class OpenSamples:
         return sum(map(self._row_bytes, self._names))
 
     def _rows(self, name: str, start: int, end: int) -> Array:
-        rows: Array = self._file.get_slice(name)[start:end]
+        with self._opened() as file:
+            rows: Array = file.get_slice(name)[start:end]
         return rows
+
+    def _opened(self) -> Any:
+        from safetensors import safe_open
+
+        return safe_open(self._path, framework="np")
 
     def _row_bytes(self, name: str) -> int:
         return int(self._rows(name, 0, 1).nbytes)
