@@ -17,7 +17,8 @@ from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.records.device import DeviceFacts
 from mobilebench.records.runtime import Runtime
 from mobilebench.runs import layer_parity
-from mobilebench.runs.layer_parity import LayerParity
+from mobilebench.runs.debug_samples import samples_for
+from mobilebench.runs.layer_finding import LayerParity, TensorParity, sentence
 from mobilebench.tflite.file import dump, load
 from mobilebench.tflite.graph import kind_of
 from mobilebench_agent.contract import Job, Result
@@ -93,7 +94,7 @@ def with_weights(change: Callable[[Any], Any], kind: str = "FULLY_CONNECTED") ->
 
 
 def compared(folder: Path, fault: Fault = lambda _: None, file: Path = BASELINE) -> LayerParity:
-    content, samples = layer_parity.samples_for(file.read_bytes(), file.name, None, folder)
+    content, samples = samples_for(file.read_bytes(), file.name, None, folder)
     device = FaultyDevice(folder, fault)
     return layer_parity.compare(device, content, file.name, samples, Runtime(name="t"), folder)
 
@@ -104,7 +105,7 @@ def test_the_operator_with_a_wrong_kernel_is_named(tmp_path: Path, kind: str) ->
     wrong = next(row for row in found.tensors if row.kind == kind)
     assert (found.differs, found.first, found.separately) == (True, wrong.operator, False)
     assert found.sentence.startswith(f"Operator {wrong.operator} ({kind}, ")
-    assert "makes the difference itself" in found.sentence
+    assert "given the reference's inputs, its parity is" in found.sentence
     for row in found.tensors:
         assert row.alone is not None
         assert row.so_far is not None
@@ -147,8 +148,10 @@ def test_a_difference_that_an_operator_inherits_is_not_its_own(tmp_path: Path) -
             negate(model)
 
     found = compared(tmp_path, fault)
-    assert found.first == SOFTMAX
-    assert "The difference is made before it: by itself, operator 3 (FULLY_" in found.sentence
+    assert found.first == DENSE
+    dense, softmax = found.tensors[-2:]
+    assert (dense.alone_differs, dense.so_far_differs) == (True, False)
+    assert (softmax.alone_differs, softmax.so_far_differs) == (False, True)
 
 
 def test_a_fault_that_no_kept_tensor_shows_is_said_to_be_in_the_whole(tmp_path: Path) -> None:
@@ -198,11 +201,25 @@ def test_operators_that_cannot_be_run_apart_say_why(tmp_path: Path) -> None:
     assert loop.so_far is not None
 
 
+def test_rounding_that_adds_up_in_between_is_no_fault() -> None:
+    rows = [
+        TensorParity(0, "CONV_2D", "a;b", 70.0, 70.0, False, False),
+        TensorParity(1, "CONV_2D", "c", 29.5, 55.0, True, False),
+        TensorParity(2, "SOFTMAX", "d", 45.0, 80.0, False, False),
+    ]
+    said = sentence("phone", 45.0, False, rows, 30.0)
+    assert said.startswith("Neither the outputs nor any operator by itself differ on phone ")
+    assert "29.5 dB at operator 1" in said
+    said = sentence("phone", 20.0, True, rows, 30.0)
+    assert said.startswith("Operator 1 (CONV_2D, output 'c') is the first that differs on phone")
+    assert "(the lowest is operator 1, CONV_2D, with 55.0 dB)" in said
+
+
 def test_data_without_evaluation_samples_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "calibration.npz"
     np.savez(file, x_calibration=np.zeros((4, 8, 8, 1), np.float32))
     with pytest.raises(BadInputError, match="no evaluation samples"):
-        layer_parity.samples_for(BASELINE.read_bytes(), "m", str(file), tmp_path)
+        samples_for(BASELINE.read_bytes(), "m", str(file), tmp_path)
 
 
 def test_the_command_runs_this_machine_on_data(tmp_path: Path) -> None:
@@ -239,7 +256,7 @@ def test_a_run_names_the_operator_of_what_is_invalid_only(
     said = " ".join(done.stdout.split())
     assert said.count("parity alone") == 1
     assert "Operator 3 (FULLY_CONNECTED" in said
-    assert "makes the difference itself" in said
+    assert "given the reference's inputs, its parity is" in said
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from mobilebench.analysis import units
 if TYPE_CHECKING:
     from mobilebench.cli.terminal import RunDisplay
     from mobilebench.records.runtime import Runtime
-    from mobilebench.runs.layer_parity import LayerParity
+    from mobilebench.runs.layer_finding import LayerParity
 
 
 def debug_answers(
@@ -42,19 +42,19 @@ def debug_answers(
         InvalidRunError: a device cannot run the file at all.
     """
     from mobilebench.devices.spec import DeviceSpec
-    from mobilebench.runs import layer_parity, selection
+    from mobilebench.runs import selection
+    from mobilebench.runs.debug_samples import samples_for
+    from mobilebench.runs.layer_parity import compare
 
     specs = selection.choose_devices(devices, ()) or (DeviceSpec(name="local"),)
     found = []
     with tempfile.TemporaryDirectory(prefix="mobilebench-") as folder:
-        content, samples = layer_parity.samples_for(content, model, data, Path(folder))
+        content, samples = samples_for(content, model, data, Path(folder))
         for spec in specs:
             device = selection.open_device(spec)
             device.probe()
             found.append(
-                layer_parity.compare(
-                    device, content, model, samples, runtime, Path(folder), display.comparing
-                )
+                compare(device, content, model, samples, runtime, Path(folder), display.comparing)
             )
     return found
 

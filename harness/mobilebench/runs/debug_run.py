@@ -11,7 +11,8 @@ from mobilebench.errors import BadInputError
 from mobilebench.records.key import Key
 from mobilebench.records.run import Run
 from mobilebench.records.trial import Trial
-from mobilebench.runs.layer_parity import LayerParity, compare
+from mobilebench.runs.layer_finding import LayerParity
+from mobilebench.runs.layer_parity import compare
 from mobilebench.runs.questions import questions
 from mobilebench.runs.selection import open_device
 from mobilebench.store.folder import RunFolder

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,22 @@ import numpy as np
 from mobilebench_agent import contract
 from mobilebench_agent.contract import Job
 
-from mobilebench.analysis import units
 from mobilebench.cache import cache_folder
-from mobilebench.compress.checks.samples import Samples as ModelData
-from mobilebench.compress.checks.samples import UnusableError
 from mobilebench.devices.base import Device, TrialError
 from mobilebench.devices.local.device import LocalDevice
-from mobilebench.errors import BadInputError, InvalidRunError, StepError
+from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.files import disk_errors
 from mobilebench.models.array import Array
-from mobilebench.models.datasets import load_dataset
 from mobilebench.quality.parity import Tolerance, differs, tolerance
 from mobilebench.records.answers import LARGEST_SNR_DB, OutputParity
 from mobilebench.records.runtime import Runtime
 from mobilebench.runs import references
 from mobilebench.runs.answers import Question, ask
+from mobilebench.runs.debug_samples import first_rows, stored
+from mobilebench.runs.layer_finding import LayerParity, TensorParity, first_of, sentence
 from mobilebench.runs.samples import Samples
-from mobilebench.tflite import cut, entry, interface, precision
+from mobilebench.tflite import cut, interface, precision
 from mobilebench.tflite.graph import Operator, Tensor, parse
-from mobilebench.tflite.interpreter import Runner
-from mobilebench.tflite.noise import noise
 
 #: All intermediate tensors of all samples take no more than that, or there are fewer samples.
 _MOST_BYTES = 128 << 20
@@ -56,95 +52,6 @@ _OF_AN_OPERATOR = (
 #: What a machine gives back, of what a tensor may hold.
 _NUMBERS = ("FLOAT64", "FLOAT32", "FLOAT16", "INT64", "UINT64", "INT32", "UINT32")
 _SMALL_NUMBERS = ("INT16", "UINT16", "INT8", "UINT8", "BOOL")
-
-
-@dataclass(frozen=True)
-class TensorParity:
-    """What one operator computes into one tensor, on the device against the reference.
-
-    Attributes:
-        operator: its number in the file.
-        kind: as TensorFlow Lite calls it, like ``CONV_2D``.
-        output: the tensor's name.
-        so_far: the parity (dB) with all operators before it on the device; None: unknown.
-        alone: the parity (dB) where it is given what the reference has; None: unknown.
-        so_far_differs, alone_differs: whether that is more than rounding explains.
-        reason: why something is unknown.
-    """
-
-    operator: int
-    kind: str
-    output: str
-    so_far: float | None
-    alone: float | None
-    so_far_differs: bool
-    alone_differs: bool
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class LayerParity:
-    """A file on one device, operator by operator.
-
-    Attributes:
-        device: its name.
-        samples: how many were compared; ``source``: ``data`` or ``noise``.
-        least_db: below which an output differs, unless by no more than its format resolves.
-        outputs: of the file as it is; empty where the device answers with NaN or infinity.
-        tensors: in the file's order.
-        separately: whether each tensor was kept in a run of its own.
-        differs: whether anything is beyond what is allowed.
-        first: the number of the first operator that is; None if there is none.
-        sentence: what was found.
-    """
-
-    device: str
-    samples: int
-    source: str
-    least_db: float
-    outputs: tuple[OutputParity, ...]
-    tensors: tuple[TensorParity, ...]
-    separately: bool
-    differs: bool
-    first: int | None
-    sentence: str
-
-
-def samples_for(
-    content: bytes, where: str, data: str | None, scratch: Path
-) -> tuple[bytes, Samples]:
-    """The samples that a file is run on: the first of its evaluation data, or seeded noise.
-
-    Args:
-        content: the file.
-        where: what error messages call it.
-        data: as ``--data`` names them; None: noise.
-        scratch: where the file of samples goes.
-
-    Returns:
-        the file, with the data's shapes where it leaves its own open, and the samples.
-
-    Raises:
-        BadInputError: the data are not there or do not fit, or a shape is open.
-    """
-    raw = load_dataset(data or "random", seed=0)
-    shapes = entry.of_samples(interface.read(content, where), raw.sample_shapes)
-    content = entry.enter(content, where, shapes=shapes)
-    taken = interface.read(content, where)
-    entry.require_fixed(taken, where)
-    try:
-        if raw.seed is not None:
-            rows = Runner(content, delegate=False).table_rows
-            return content, _stored(scratch, noise([taken], references.COUNT, 0, rows), "noise")
-        found = ModelData(
-            raw, given=True, levels=False, model=where, seed=0, integers="either"
-        ).evaluation(content)
-        if found is None:
-            raise BadInputError(f"data {raw.name} have no evaluation samples (x_test)")
-        first = replace(found.part, labels=None).chosen(np.arange(min(32, found.part.count)))
-        return content, _stored(scratch, replace(found, part=first).inputs(raw.origin), "data")
-    except (StepError, UnusableError) as error:
-        raise BadInputError(f"model {where} cannot be run on these samples: {error}") from error
 
 
 def compare(
@@ -180,8 +87,8 @@ def compare(
     if not named:
         raise BadInputError(f"model {where} has no operator whose outputs are numbers")
     each = sum(t.count * t.bits // 8 for operator in named for t in _numbers(operator.outputs))
-    inputs = _first_rows(samples, max(1, min(references.COUNT, _MOST_BYTES // max(each, 1))))
-    asked = _stored(scratch, inputs, samples.source)
+    inputs = first_rows(samples, max(1, min(references.COUNT, _MOST_BYTES // max(each, 1))))
+    asked = stored(scratch, inputs, samples.source)
     arithmetic = precision.read(content, where).arithmetic
     allowed = tolerance(arithmetic, runtime.accelerator)
     if least_db is not None:
@@ -208,9 +115,9 @@ def compare(
         for operator in named
         for tensor in _numbers(operator.outputs)
     )
-    first = next((t for t in tensors if t.so_far_differs), None)
-    sentence = _sentence(device.name, whole, tensors, first, allowed)
-    number = None if first is None else first.operator
+    first = first_of(tensors)
+    known = [each.snr_db for each in whole if each.snr_db is not None]
+    said = sentence(device.name, min(known), _differ(whole), tensors, allowed.snr_db)
     return LayerParity(
         device.name,
         asked.count,
@@ -219,9 +126,9 @@ def compare(
         tuple(each.parity for each in whole if each.parity is not None),
         tensors,
         separately,
-        first is not None or _differ(whole),
-        number,
-        sentence,
+        _differ(whole) or any(t.alone_differs for t in tensors),
+        None if first is None else first.operator,
+        said,
     )
 
 
@@ -366,7 +273,7 @@ def _alone(
         file, taken = cut.apart(content, [operator.index for operator in chosen], shapes)
         inputs = {str(i): values[tensor] for i, tensor in enumerate(taken)}
         tensors = [t.index for operator in chosen for t in operator.outputs]
-        answers = bench.ask(file, _stored(bench.scratch, inputs, source))
+        answers = bench.ask(file, stored(bench.scratch, inputs, source))
         return dict(zip(tensors, answers, strict=True))
 
     return found | (_each(run, possible) if possible else {})
@@ -418,77 +325,12 @@ def _row(operator: Operator, tensor: Tensor, so_far: _Found, alone: _Found) -> T
     )
 
 
-def _sentence(
-    device: str,
-    whole: Sequence[_Found],
-    tensors: Sequence[TensorParity],
-    first: TensorParity | None,
-    allowed: Tolerance,
-) -> str:
-    """What was found, in a sentence or two."""
-    needed = f"at least {allowed.snr_db:g} dB are needed"
-    if first is None and not _differ(whole):
-        lowest = min((t.so_far for t in tensors if t.so_far is not None), default=None)
-        said = "" if lowest is None else f": the lowest parity is {units.decibels(lowest)}"
-        return f"No operator differs on {device} by more than rounding explains{said}."
-    if first is None:
-        parity = min((f.snr_db for f in whole if f.snr_db is not None), default=-LARGEST_SNR_DB)
-        return (
-            f"The outputs differ on {device} (parity {units.decibels(parity)}, {needed}), and no "
-            "intermediate tensor does once it is kept: the difference is made where a delegate "
-            "runs several operators as one."
-        )
-    # A converter names a tensor after all layers that it made one of.
-    output = first.output.partition(";")[0]
-    name = f"Operator {first.operator} ({first.kind}, output {output!r})"
-    begins = (
-        f"{name} is the first that differs on {device}: its parity is "
-        f"{units.decibels(first.so_far or 0)}, and {needed}."
-    )
-    if first.alone is None:
-        return f"{begins} By itself it was not compared: {first.reason or 'it cannot be run'}."
-    if first.alone_differs:
-        return (
-            f"{begins} It makes the difference itself: given the reference's inputs, it has "
-            f"{units.decibels(first.alone)}."
-        )
-    before = [t for t in tensors if t.alone is not None and t.operator <= first.operator]
-    wrong = [t for t in before if t.alone_differs]
-    worst = wrong[0] if wrong else min(before, key=lambda t: t.alone or 0.0)
-    weakest = f"{worst.operator} ({worst.kind}) with {units.decibels(worst.alone or 0)}"
-    if worst.alone_differs:
-        return f"{begins} The difference is made before it: by itself, operator {weakest} differs."
-    return (
-        f"{begins} By itself it does not differ ({units.decibels(first.alone)}), nor does any "
-        f"before it (the lowest is operator {weakest}): small differences add up from operator to "
-        "operator, or a delegate runs several of them as one and does it wrongly."
-    )
-
-
 def _differ(found: Iterable[_Found]) -> bool:
     return any(each.differs for each in found)
 
 
 def _numbers(tensors: Iterable[Tensor]) -> list[Tensor]:
     return [t for t in tensors if t.type in (*_NUMBERS, *_SMALL_NUMBERS)]
-
-
-def _first_rows(samples: Samples, count: int) -> dict[str, Array]:
-    with samples.opened() as opened:
-        return opened.inputs(0, min(count, samples.count))
-
-
-def _stored(scratch: Path, inputs: Mapping[str, Array], source: Any) -> Samples:
-    from safetensors.numpy import save_file
-
-    count = len(next(iter(inputs.values())))
-    path = scratch / "inputs.safetensors"
-    with disk_errors(path):
-        save_file({name: np.ascontiguousarray(array) for name, array in inputs.items()}, path)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        path = path.replace(scratch / f"{digest}.safetensors")
-    return Samples(path, digest, count, source)
 
 
 def _raw(files: Sequence[Path], outputs: int) -> list[Array]:
