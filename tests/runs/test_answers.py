@@ -248,6 +248,14 @@ def test_no_reference_answers_is_said(tmp_path: Path) -> None:
     assert (result.answers.parity_samples, result.answers.parity_reason) == (0, "no runtime here")
 
 
+def test_a_file_that_fails_has_no_answers_of_a_delegate(tmp_path: Path) -> None:
+    reason = "no reference answers: the model fails on sample 0: a variable was never set"
+    broken = Reference(reason=reason, fails=True)
+    with pytest.raises(TrialError, match="plain kernels none.*a variable was never set") as failed:
+        asked(Answering(), data(tmp_path), reference=broken)
+    assert failed.value.code == "file_fails"
+
+
 def test_other_shapes_than_the_reference_s(tmp_path: Path) -> None:
     found = data(tmp_path)
     open_end = replace(FLOAT, outputs=(TensorInfo("scores", (1, None), "float32"),))

@@ -170,6 +170,13 @@ def _ask(
         parity.add(start, outputs)
         kept.add(outputs)
         scoring.add(start, end, outputs)
+    if question.reference.fails:
+        why = question.reference.reason.removeprefix("no reference answers: ")
+        raise TrialError(
+            "file_fails",
+            f"the device gives answers, and plain kernels none, so that they are not this file's "
+            f"own: {why}",
+        )
     scored = scoring.found(seed)
     return Found(
         Answers(

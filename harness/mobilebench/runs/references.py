@@ -28,13 +28,17 @@ COUNT = 32
 
 _TIMEOUT_SECONDS = 600.0
 
+#: The file itself cannot answer the samples, rather than that this machine cannot run it.
+_FILE_FAILS = ("inputs_bad", "output_nan")
+
 
 @dataclass(frozen=True)
 class Reference:
     """The reference answers to the first samples, a file a batch.
 
     ``files`` has those to the first, second, … batch of ``size`` samples, ``count`` samples in all;
-    if there are none, ``reason`` says why.
+    if there are none, ``reason`` says why. ``fails``: plain kernels run the file, and it fails on
+    these samples: no delegate's answers are its own.
     """
 
     interface: Interface | None = None
@@ -42,6 +46,7 @@ class Reference:
     size: int = 1
     count: int = 0
     reason: str = ""
+    fails: bool = False
 
     def answers(self, start: int) -> list[Array]:
         """The answers to the batch that begins with that sample, as far as there are any.
@@ -118,7 +123,11 @@ def reference(
                     _answer(machine, job, made / f"{number}.safetensors")
                     file.unlink()
             except TrialError as error:
-                return Reference(interface, reason=f"no reference answers: {error.reason}")
+                return Reference(
+                    interface,
+                    reason=f"no reference answers: {error.reason}",
+                    fails=error.code in _FILE_FAILS,
+                )
             shutil.rmtree(folder, ignore_errors=True)
             with disk_errors(folder):
                 os.replace(made, folder)
