@@ -65,3 +65,18 @@ def test_probabilities_add_up_but_for_rounding(values: Array, are: bool) -> None
 def test_other_shapes_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="cannot be compared"):
         compare(np.zeros((2, 3)), np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize(("changed", "snr_db"), [(0, 150.0), (1, 20.0), (10, 10.0), (100, 0.0)])
+@pytest.mark.parametrize("to", [1, 9])
+def test_numbers_of_classes_are_equal_or_not(changed: int, snr_db: float, to: int) -> None:
+    """How far a wrong class's number is from the right one's means nothing."""
+    reference = np.zeros(100, np.int64)
+    found = reference.copy()
+    found[:changed] = to
+    assert compare(reference, found).snr_db == pytest.approx(snr_db)
+
+
+def test_pixels_are_near_or_far() -> None:
+    reference = np.arange(200, dtype=np.uint8).reshape(2, 100)
+    assert compare(reference, reference + np.uint8(1)).snr_db > 30

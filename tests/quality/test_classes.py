@@ -174,3 +174,18 @@ def test_a_task_that_is_asked_for_says_why_it_does_not_fit(name: str, reason: st
 
 def test_every_task_is_found_by_its_own_name() -> None:
     assert all(name == task.name for name, task in TASKS.items())
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_probabilities_go_before_features(dtype: str) -> None:
+    """A head of scores is found beside features that are as many, and a head of one number."""
+    labels = np.array([0, 1, 2, 3], dtype)
+    features, value = np.full((4, 9), 7.0, np.float32), np.zeros((4, 1), np.float32)
+    task = find_task(labels, [features, np.eye(4, dtype=np.float32), value])
+    assert (task.name, task.positions) == ("classification", (1,))
+
+
+def test_class_numbers_are_no_targets_where_several_outputs_score_classes() -> None:
+    outputs = [np.full((4, 9), 7.0, np.float32), np.ones((4, 4), np.float32)]
+    with pytest.raises(QualityError, match="outputs 0 and 1 fit the labels alike"):
+        find_task(np.arange(4), [*outputs, np.zeros((4, 1), np.float32)])

@@ -251,7 +251,7 @@ def test_no_reference_answers_is_said(tmp_path: Path) -> None:
 def test_a_file_that_fails_has_no_answers_of_a_delegate(tmp_path: Path) -> None:
     reason = "no reference answers: the model fails on sample 0: a variable was never set"
     broken = Reference(reason=reason, fails=True)
-    with pytest.raises(TrialError, match="plain kernels none.*a variable was never set") as failed:
+    with pytest.raises(TrialError, match=r"plain kernels none.*a variable was never set") as failed:
         asked(Answering(), data(tmp_path), reference=broken)
     assert failed.value.code == "file_fails"
 

@@ -23,7 +23,8 @@ class Similarity:
 
     Attributes:
         snr_db: the power of the reference about its mean over that of the error, in dB, within
-            ±150: a constant that all answers share says nothing of whether they are alike.
+            ±150: a constant that all answers share says nothing of whether they are alike. Of
+            numbers of classes: all values over those that differ.
         largest_error: the largest absolute error, over the reference's spread: its largest value
             less its smallest (1 where that is 0).
         agreement: the share of samples, or positions, whose class is the same; None where there
@@ -61,12 +62,27 @@ def compare(reference: Array, found: Array, *, classes: bool | None = None) -> S
         agreement = float((reference == found).mean()) if reference.size else None
     elif has_classes(reference) if classes is None else classes:
         agreement = float((reference.argmax(axis=-1) == found.argmax(axis=-1)).mean())
+    numbered = agreement is not None and are_numbers_of_classes(reference)
     return Similarity(
-        snr_db=signal_to_noise(reference, found),
+        snr_db=_unequal_db(agreement or 0.0) if numbered else signal_to_noise(reference, found),
         largest_error=float(largest.max()) / (spread or 1.0),
         agreement=agreement,
         worst_sample=int(largest.argmax()),
     )
+
+
+def are_numbers_of_classes(outputs: Array) -> bool:
+    """Whether values name something, as argmax does: how far they are apart means nothing.
+
+    Whole numbers of 8 and 16 bits may be pixels or sound, where it does.
+    """
+    kind = outputs.dtype
+    return kind.kind == "b" or (kind.kind in "iu" and kind.itemsize >= 4)
+
+
+def _unequal_db(equal: float) -> float:
+    """A share of equal values as a ratio: 90 % is 10 dB, 99 % is 20 dB, all are 150 dB."""
+    return min(LARGEST_SNR_DB, -10 * math.log10(1 - equal)) if equal < 1 else LARGEST_SNR_DB
 
 
 def has_classes(outputs: Array) -> bool:

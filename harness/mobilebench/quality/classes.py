@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mobilebench.models.array import Array
+from mobilebench.models.similarity import has_classes
 from mobilebench.quality.area import area_under_curve, areas_under_curves, codes
 from mobilebench.quality.task import QualityError, Rows, Task
 from mobilebench.quality.values import (
@@ -45,7 +46,8 @@ def _classification_fits(
             return f"has {scores.shape[1]} scores, and labels go up to {highest}"
         return ""
 
-    return choose(outputs, why_not)
+    # Features beside the scores may be as many.
+    return choose(outputs, why_not, lambda output: has_classes(squeezed(output)))
 
 
 def _classification_rows(

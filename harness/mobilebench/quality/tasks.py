@@ -16,7 +16,7 @@ from mobilebench.quality.regression import RECONSTRUCTION, REGRESSION, marks_ano
 from mobilebench.quality.segmentation import SEGMENTATION
 from mobilebench.quality.task import QualityError, Task
 from mobilebench.quality.transcription import TRANSCRIPTION
-from mobilebench.quality.values import is_whole, is_yes_or_no, squeezed
+from mobilebench.quality.values import AmbiguousError, is_whole, is_yes_or_no, squeezed
 
 #: By name, in the order of the documentation.
 TASKS: Mapping[str, Task] = MappingProxyType(
@@ -68,6 +68,10 @@ def find_task(
     for task in _likely(labels, outputs):
         try:
             return task.fitted(labels, outputs, inputs)
+        except AmbiguousError:
+            # Whole numbers of a real type may be targets of another task as well.
+            if labels.dtype.kind != "f":
+                raise
         except QualityError:
             continue
     raise QualityError(f"no task fits: {_reason(labels, outputs, inputs)}")

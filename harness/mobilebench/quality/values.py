@@ -69,23 +69,36 @@ def describe(labels: Array) -> str:
     return f"labels are {shape or 'single'} {kind} numbers a sample"
 
 
-def choose(outputs: Sequence[Array], why_not: Callable[[Array], str]) -> tuple[int]:
+class AmbiguousError(QualityError):
+    """Labels fit several outputs alike."""
+
+
+def choose(
+    outputs: Sequence[Array],
+    why_not: Callable[[Array], str],
+    preferred: Callable[[Array], bool] | None = None,
+) -> tuple[int]:
     """The position of the only output that fits.
 
     Args:
         outputs: the model's.
         why_not: the reason against one, in words that follow "it" or "output 2"; empty if none.
+        preferred: whether one goes before others that fit as well.
 
     Raises:
-        QualityError: none fits, or several do.
+        QualityError: none fits.
+        AmbiguousError: several do, and not just one of them is preferred.
     """
     reasons = [why_not(output) for output in outputs]
     fitting = [position for position, reason in enumerate(reasons) if not reason]
+    if len(fitting) > 1 and preferred is not None:
+        better = [position for position in fitting if preferred(outputs[position])]
+        fitting = better if len(better) == 1 else fitting
     if len(fitting) == 1:
         return (fitting[0],)
     if fitting:
         listed = " and ".join(map(str, fitting))
-        raise QualityError(
+        raise AmbiguousError(
             f"outputs {listed} fit the labels alike; give decode(outputs) that returns one of them"
         )
     if len(outputs) == 1:

@@ -88,7 +88,8 @@ def ensure_alike(failures: Sequence[StoredFailure]) -> None:
 
 def _why(name: str, baseline: Interface, candidate: Interface) -> str:
     found = "; ".join(differences(baseline, candidate))
-    return f"it cannot take the place of its baseline {name}: {found}"
+    baseline_name = "the baseline" if name == "baseline" else f"its baseline {name}"
+    return f"it cannot take the place of {baseline_name}: {found}"
 
 
 def _refusal(variant: str, reason: str) -> OtherInterfaceError:
