@@ -82,7 +82,7 @@ def are_numbers_of_classes(outputs: Array) -> bool:
 
 def _unequal_db(equal: float) -> float:
     """A share of equal values as a ratio: 90 % is 10 dB, 99 % is 20 dB, all are 150 dB."""
-    return min(LARGEST_SNR_DB, -10 * math.log10(1 - equal)) if equal < 1 else LARGEST_SNR_DB
+    return min(LARGEST_SNR_DB, 10 * math.log10(1 / (1 - equal))) if equal < 1 else LARGEST_SNR_DB
 
 
 def has_classes(outputs: Array) -> bool:
