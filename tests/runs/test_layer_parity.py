@@ -209,7 +209,7 @@ def test_rounding_that_adds_up_in_between_is_no_fault() -> None:
     ]
     said = sentence("phone", 45.0, False, rows, 30.0)
     assert said.startswith("Neither the outputs nor any operator by itself differ on phone ")
-    assert "29.5 dB at operator 1" in said
+    assert "from operator 1 (CONV_2D, output 'c', 29.5 dB) on" in said
     said = sentence("phone", 20.0, True, rows, 30.0)
     assert said.startswith("Operator 1 (CONV_2D, output 'c') is the first that differs on phone")
     assert "(the lowest is operator 1, CONV_2D, with 55.0 dB)" in said

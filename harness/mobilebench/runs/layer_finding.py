@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -99,25 +100,24 @@ def sentence(
             f"parity is {units.decibels(first.alone)}, and {needed}. With all operators before it "
             f"on the device it is {so_far}."
         )
+    if not outputs_differ and not any(t.alone_differs for t in tensors):
+        lost = min(tensors, key=lambda t: math.inf if t.so_far is None else t.so_far)
+        return (
+            f"Neither the outputs nor any operator by itself differ on {device} by more than "
+            f"rounding explains. In between rounding adds up, from operator {first.operator} "
+            f"({first.kind}, output {output!r}, {so_far}) on; the lowest parity is "
+            f"{units.decibels(lost.so_far or 0.0)} at operator {lost.operator} ({lost.kind})."
+        )
     begins = f"{name} is the first that differs on {device}: its parity is {so_far}, and {needed}."
     if first.alone is None:
         return f"{begins} By itself it was not compared: {first.reason or 'it cannot be run'}."
     before = [t for t in tensors if t.alone is not None and t.operator <= first.operator]
     least = min(before, key=lambda t: t.alone or 0.0)
-    added = (
-        f"by itself it does not differ ({units.decibels(first.alone)}), nor does any before it "
-        f"(the lowest is operator {least.operator}, {least.kind}, with "
-        f"{units.decibels(least.alone or 0.0)})"
-    )
-    if not outputs_differ and not any(t.alone_differs for t in tensors):
-        return (
-            f"Neither the outputs nor any operator by itself differ on {device} by more than "
-            f"rounding explains. In between rounding adds up, to {so_far} at operator "
-            f"{first.operator} ({first.kind}, output {output!r})."
-        )
     return (
-        f"{begins} But {added}: small differences add up from operator to operator, or a delegate "
-        "runs several of them as one and does it wrongly."
+        f"{begins} But by itself it does not differ ({units.decibels(first.alone)}), nor does any "
+        f"before it (the lowest is operator {least.operator}, {least.kind}, with "
+        f"{units.decibels(least.alone or 0.0)}): small differences add up from operator to "
+        "operator, or a delegate runs several of them as one and does it wrongly."
     )
 
 
