@@ -64,7 +64,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Open:
 
     def use(device: ScriptedDevice) -> ScriptedDevice:
         monkeypatch.setattr("mobilebench.runs.run.open_device", lambda _spec: device)
-        monkeypatch.setattr("mobilebench.runs.questions.LocalDevice", no_runtime)
+        monkeypatch.setattr("mobilebench.runs.evaluations.LocalDevice", no_runtime)
         return device
 
     return use

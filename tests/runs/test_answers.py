@@ -16,7 +16,7 @@ from mobilebench.models.hooks import Hooks
 from mobilebench.records.answers import Score
 from mobilebench.records.interface import Interface, Quantization, TensorInfo
 from mobilebench.runs import answers, samples, scoring
-from mobilebench.runs.answers import Found, Question, ask
+from mobilebench.runs.answers import Evaluation, Found, ask
 from mobilebench.runs.references import Reference
 from mobilebench.runs.samples import Samples
 from mobilebench_agent import contract
@@ -96,9 +96,9 @@ def data(
 
 
 def asked(
-    device: Answering, found: Samples, interface: Interface = FLOAT, **question: Any
+    device: Answering, found: Samples, interface: Interface = FLOAT, **evaluation: Any
 ) -> Found:
-    return ask(device, JOB, Question(interface, found, **question), lambda _: None, 9, 0)
+    return ask(device, JOB, Evaluation(interface, found, **evaluation), lambda _: None, 9, 0)
 
 
 def reference_of(folder: Path, found: Samples, model: Model, size: int = 1000) -> Reference:
@@ -137,7 +137,7 @@ def test_batches_give_what_one_gives(tmp_path: Path, monkeypatch: pytest.MonkeyP
     small_batches(monkeypatch, 7)
     device = Answering()
     events: list[Event] = []
-    parts = ask(device, JOB, Question(FLOAT, data(tmp_path)), events.append, 9, 0)
+    parts = ask(device, JOB, Evaluation(FLOAT, data(tmp_path)), events.append, 9, 0)
     assert device.asked == [7, 7, 7, 7, 7, 5]
     assert parts.answers == whole.answers
     for name, array in whole.arrays.items():
@@ -399,7 +399,7 @@ def test_what_is_no_answer_to_the_samples(tmp_path: Path, model: Model, words: s
 
 def test_no_samples_at_all_is_said() -> None:
     device = Answering()
-    found = ask(device, JOB, Question(reason="input 'x' takes strings"), lambda _: None, 9, 0)
+    found = ask(device, JOB, Evaluation(reason="input 'x' takes strings"), lambda _: None, 9, 0)
     assert (found.answers.samples, found.answers.reason) == (0, "input 'x' takes strings")
     assert device.asked == []
 

@@ -43,8 +43,8 @@ NO_HOOKS = Hooks()
 
 
 @dataclass(frozen=True)
-class Question:
-    """What the variant of a trial is asked, and what its answers are held against.
+class Evaluation:
+    """What the variant of a trial is evaluated on, and what its answers are held against.
 
     Attributes:
         interface: of its file; None: it is not known.
@@ -61,7 +61,7 @@ class Question:
     reason: str = ""
 
 
-NO_QUESTION = Question()
+NO_EVALUATION = Evaluation()
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Found:
 def ask(
     device: Device,
     job: Job,
-    question: Question,
+    evaluation: Evaluation,
     on_event: OnEvent,
     timeout_seconds: float,
     seed: int,
@@ -90,7 +90,7 @@ def ask(
     Args:
         device: where.
         job: the trial's, but for its kind and inputs.
-        question: what it is asked.
+        evaluation: what it is asked.
         on_event: is given the progress over all batches.
         timeout_seconds: of each batch.
         seed: of the intervals.
@@ -100,13 +100,13 @@ def ask(
         InvalidTrialError: the device's state kept it from answering.
         InvalidRunError: the disk is full or failing.
     """
-    samples, interface = question.samples, question.interface
+    samples, interface = evaluation.samples, evaluation.interface
     if samples is None or interface is None:
-        reason = question.reason or "there are no samples"
+        reason = evaluation.reason or "there are no samples"
         return Found(Answers(0, "noise", "", reason=reason, parity_reason=reason))
     try:
         with samples.opened() as opened, _scratch() as scratch:
-            return _ask(device, job, question, opened, scratch, on_event, timeout_seconds, seed)
+            return _ask(device, job, evaluation, opened, scratch, on_event, timeout_seconds, seed)
     except BadInputError as error:
         raise TrialError("inputs_bad", str(error)) from error
     except TrialError as error:
@@ -122,20 +122,20 @@ def ask(
 def _ask(
     device: Device,
     job: Job,
-    question: Question,
+    evaluation: Evaluation,
     opened: OpenSamples,
     scratch: Path,
     on_event: OnEvent,
     timeout_seconds: float,
     seed: int,
 ) -> Found:
-    samples, interface = question.samples, question.interface
+    samples, interface = evaluation.samples, evaluation.interface
     assert samples is not None
     assert interface is not None
     count = samples.count
     size = batches.batch_size(samples, opened, interface)
-    parity = Parity(question.reference, interface)
-    scoring = Scoring(samples, opened, interface, question.hooks)
+    parity = Parity(evaluation.reference, interface)
+    scoring = Scoring(samples, opened, interface, evaluation.hooks)
     kept = _Kept(count)
     results: list[Result] = []
     for start in range(0, count, size):
@@ -170,8 +170,8 @@ def _ask(
         parity.add(start, outputs)
         kept.add(outputs)
         scoring.add(start, end, outputs)
-    if question.reference.fails:
-        why = question.reference.reason.removeprefix("no reference answers: ")
+    if evaluation.reference.fails:
+        why = evaluation.reference.reason.removeprefix("no reference answers: ")
         raise TrialError(
             "file_fails",
             f"the device gives answers, and plain kernels none, so that they are not this file's "

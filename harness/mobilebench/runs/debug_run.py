@@ -11,9 +11,9 @@ from mobilebench.errors import BadInputError
 from mobilebench.records.key import Key
 from mobilebench.records.run import Run
 from mobilebench.records.trial import Trial
+from mobilebench.runs.evaluations import evaluations
 from mobilebench.runs.layer_finding import LayerParity
 from mobilebench.runs.layer_parity import compare
-from mobilebench.runs.questions import questions
 from mobilebench.runs.selection import open_device
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import Suite
@@ -38,7 +38,7 @@ def debug_answers_of(
         runtime = run.runtime(trial.runtime)
         variant = (trial.model, trial.recipe)
         with tempfile.TemporaryDirectory(prefix="mobilebench-") as scratch:
-            asked = questions(folder, run, {variant}, {}, Path(scratch), lambda _done, _of: None)
+            asked = evaluations(folder, run, {variant}, {}, Path(scratch), lambda _done, _of: None)
             samples = asked[variant].samples
             if samples is None or runtime is None:
                 raise BadInputError(f"{key} cannot be asked again: {asked[variant].reason}")

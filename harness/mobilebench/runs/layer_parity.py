@@ -28,7 +28,7 @@ from mobilebench.quality.parity import Tolerance, differs, tolerance
 from mobilebench.records.answers import LARGEST_SNR_DB, OutputParity
 from mobilebench.records.runtime import Runtime
 from mobilebench.runs import references
-from mobilebench.runs.answers import Question, ask
+from mobilebench.runs.answers import Evaluation, ask
 from mobilebench.runs.debug_samples import first_rows, stored
 from mobilebench.runs.layer_finding import LayerParity, TensorParity, first_of, sentence
 from mobilebench.runs.samples import Samples
@@ -204,8 +204,8 @@ class _Bench:
                 xnnpack=self.runtime.xnnpack,
                 cpus=self.runtime.cpus,
             )
-            question = Question(taken, samples, reference)
-            found = ask(self.device, job, question, lambda _: None, _TIMEOUT_SECONDS, 0)
+            evaluation = Evaluation(taken, samples, reference)
+            found = ask(self.device, job, evaluation, lambda _: None, _TIMEOUT_SECONDS, 0)
         finally:
             with contextlib.suppress(TrialError):
                 self.device.discard(sha256)

@@ -43,11 +43,11 @@ from mobilebench.records.run import Run
 from mobilebench.records.runtime import Packing, Runtime
 from mobilebench.records.trial import PlannedTrial, Trial
 from mobilebench.runs import interfaces, power_profiles
-from mobilebench.runs.answers import NO_QUESTION, Question
+from mobilebench.runs.answers import NO_EVALUATION, Evaluation
+from mobilebench.runs.evaluations import evaluations
 from mobilebench.runs.latency_probe import latency_probe_on
 from mobilebench.runs.new_run import binary_name, new_run
 from mobilebench.runs.plan import PlannedVariant, make_plan
-from mobilebench.runs.questions import questions
 from mobilebench.runs.selection import open_device
 from mobilebench.runs.session import OnEvent, OnRecord, OnTrial, Payload, run_session
 from mobilebench.store.folder import MANIFEST, FolderTakenError, RunFolder
@@ -307,7 +307,7 @@ def _measure(
 
     try:
         with tempfile.TemporaryDirectory(prefix="mobilebench-") as scratch:
-            asked = _questions(folder, run, finished, hooks, Path(scratch), watcher)
+            asked = _evaluations(folder, run, finished, hooks, Path(scratch), watcher)
             payloads |= _payloads(folder, run, suite.runtimes, asked, watcher)
             watcher.measuring(plan, finished, suite)
             alone = {spec.name for spec in suite.devices if kinds.get(spec.kind).measured_alone}
@@ -382,14 +382,14 @@ def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
     )
 
 
-def _questions(
+def _evaluations(
     folder: RunFolder,
     run: Run,
     finished: Set[str],
     hooks: Mapping[str, Hooks],
     scratch: Path,
     watcher: Watcher,
-) -> dict[tuple[str, str], Question]:
+) -> dict[tuple[str, str], Evaluation]:
     """What is asked of each variant that has an outputs trial to come."""
     pending = {
         (trial.model, trial.recipe)
@@ -402,14 +402,14 @@ def _questions(
         made = len(run.artifacts)
         watcher.compressing(Progress(made, made, "", "", step, fraction=done / count))
 
-    return questions(folder, run, pending, hooks, scratch, on_reference)
+    return evaluations(folder, run, pending, hooks, scratch, on_reference)
 
 
 def _payloads(
     folder: RunFolder,
     run: Run,
     runtimes: Sequence[Runtime],
-    asked: Mapping[tuple[str, str], Question],
+    asked: Mapping[tuple[str, str], Evaluation],
     watcher: Watcher,
 ) -> dict[tuple[str, str], Payload]:
     packings = {runtime.packed for runtime in runtimes if runtime.packed}
@@ -434,7 +434,7 @@ def _payloads(
         payloads[variant] = Payload(
             model,
             artifact.sha256,
-            asked.get(variant, NO_QUESTION),
+            asked.get(variant, NO_EVALUATION),
             {
                 packing: _packed(model, packing, reporting(number, place))
                 for place, packing in enumerate(sorted(packings))

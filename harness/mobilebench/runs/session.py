@@ -39,7 +39,7 @@ from mobilebench.records.trial import (
     TrialConditions,
     attempt_name,
 )
-from mobilebench.runs.answers import NO_QUESTION, Found, Question, ask
+from mobilebench.runs.answers import NO_EVALUATION, Evaluation, Found, ask
 from mobilebench.store.folder import RunFolder
 
 #: After so many failures of one variant in a row, its other trials are not worth their time.
@@ -66,7 +66,7 @@ class Payload:
 
     model: Path
     model_sha256: str
-    question: Question = NO_QUESTION
+    evaluation: Evaluation = NO_EVALUATION
     packed: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
 
 
@@ -207,7 +207,7 @@ def _attempt(
         if _is_sustained(trial, protocol):
             timeout += protocol.measured_seconds
         if trial.kind == "outputs":
-            found = ask(device, job, payload.question, on_event, timeout, seed)
+            found = ask(device, job, payload.evaluation, on_event, timeout, seed)
             result = found.result
         else:
             result = device.run(job, on_event, timeout)

@@ -24,7 +24,7 @@ def test_outputs(tmp_path: Path, on: Open) -> None:
     assert result.verdict == Verdict.FAIL  # proven, whatever happened to the memory
     root = ElementTree.fromstring(outputs.junit(result))  # noqa: S314 (our own)
     assert {k: root.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "7", "failures": "1", "errors": "1", "skipped": "3",
+        "tests": "8", "failures": "2", "errors": "1", "skipped": "3",
     }  # fmt: skip
     failure = root.find(".//testcase[@name='latency']/failure")
     assert failure is not None
@@ -48,5 +48,5 @@ def test_outputs(tmp_path: Path, on: Open) -> None:
 def test_severity_in_the_headline(tmp_path: Path, on: Open) -> None:
     on(ScriptedDevice(slower(0.0)))
     result = run_gate(tmp_path)
-    assert repr(result).startswith("<PASS: latency")
-    assert repr(replace(result, comparisons=())) == "<INCONCLUSIVE>"
+    assert repr(result).startswith("<PASS (speed and size only): latency")
+    assert repr(replace(result, comparisons=())) == "<INCONCLUSIVE (speed and size only)>"

@@ -1,4 +1,4 @@
-"""What each variant of a run is asked in its ``outputs`` trials: its data, or seeded noise.
+"""What each variant of a run is evaluated on in its ``outputs`` trials: its data, or seeded noise.
 
 Where a model has no data, all its variants answer the same noise, so that they can be compared.
 """
@@ -19,7 +19,7 @@ from mobilebench.models.hooks import Hooks
 from mobilebench.records.interface import Interface, matched
 from mobilebench.records.run import Run, StoredArtifact, StoredModel
 from mobilebench.runs import references
-from mobilebench.runs.answers import NO_HOOKS, Question
+from mobilebench.runs.answers import NO_HOOKS, Evaluation
 from mobilebench.runs.references import Reference, reference
 from mobilebench.runs.samples import Samples
 from mobilebench.store.folder import RunFolder
@@ -33,15 +33,15 @@ Variant = tuple[str, str]
 OnReference = Callable[[int, int], None]
 
 
-def questions(
+def evaluations(
     folder: RunFolder,
     run: Run,
     pending: Set[Variant],
     hooks: Mapping[str, Hooks],
     scratch: Path,
     on_reference: OnReference,
-) -> dict[Variant, Question]:
-    """What the variants are asked whose answers are still to come, with their reference answers.
+) -> dict[Variant, Evaluation]:
+    """What the variants are evaluated on that have not answered yet, with their reference answers.
 
     Args:
         folder: of the run.
@@ -51,19 +51,19 @@ def questions(
         scratch: where noise is kept while the run is measured.
         on_reference: is given the progress.
     """
-    found: dict[Variant, Question] = {}
+    found: dict[Variant, Evaluation] = {}
     for model in run.models:
         made = [artifact for artifact in run.artifacts if artifact.model == model.name]
         if any((artifact.model, artifact.recipe) in pending for artifact in made):
             found |= _of_model(folder, run.seed, model, made, hooks.get(model.name), scratch)
-    found = {variant: question for variant, question in found.items() if variant in pending}
+    found = {variant: evaluation for variant, evaluation in found.items() if variant in pending}
     files = {(artifact.model, artifact.recipe): artifact.sha256 for artifact in run.artifacts}
     machine = _Machine()
-    for number, (variant, question) in enumerate(found.items()):
+    for number, (variant, evaluation) in enumerate(found.items()):
         on_reference(number, len(found))
         model_file = folder.artifact(f"{files[variant]}.tflite")
-        answers = machine.reference(model_file, files[variant], question)
-        found[variant] = replace(question, reference=answers)
+        answers = machine.reference(model_file, files[variant], evaluation)
+        found[variant] = replace(evaluation, reference=answers)
     if found:
         on_reference(len(found), len(found))
     return found
@@ -77,9 +77,9 @@ class _Machine:
     _version: str = ""
     _missing: str = ""
 
-    def reference(self, model: Path, sha256: str, question: Question) -> Reference:
-        if question.samples is None or question.interface is None:
-            return Reference(reason=question.reason)
+    def reference(self, model: Path, sha256: str, evaluation: Evaluation) -> Reference:
+        if evaluation.samples is None or evaluation.interface is None:
+            return Reference(reason=evaluation.reason)
         if self._device is None and not self._missing:
             try:
                 self._device = LocalDevice("this machine", None, cache_folder())
@@ -95,8 +95,8 @@ class _Machine:
                 self._version,
                 model,
                 sha256,
-                question.interface,
-                question.samples,
+                evaluation.interface,
+                evaluation.samples,
                 cache_folder(),
             )
         except BadInputError as error:
@@ -110,20 +110,20 @@ def _of_model(
     made: Sequence[StoredArtifact],
     hooks: Hooks | None,
     scratch: Path,
-) -> dict[Variant, Question]:
+) -> dict[Variant, Evaluation]:
     interfaces: dict[Variant, Interface] = {}
-    found: dict[Variant, Question] = {}
+    found: dict[Variant, Evaluation] = {}
     for artifact in made:
         variant = (artifact.model, artifact.recipe)
         try:
             interfaces[variant] = _interface(folder, artifact)
         except (BadInputError, OSError) as error:
-            found[variant] = Question(reason=str(error))
+            found[variant] = Evaluation(reason=str(error))
             continue
         if samples := _data(folder, artifact):
             if model.hooks and hooks is None:
                 samples = replace(samples, reason=_without_hooks(model))
-            asked = Question(interfaces[variant], samples, hooks=hooks or NO_HOOKS)
+            asked = Evaluation(interfaces[variant], samples, hooks=hooks or NO_HOOKS)
             found[variant] = asked
     bare = {variant: taken for variant, taken in interfaces.items() if variant not in found}
     return found | _noise(folder, seed, made, bare, interfaces, scratch)
@@ -161,7 +161,7 @@ def _noise(
     bare: Mapping[Variant, Interface],
     interfaces: Mapping[Variant, Interface],
     scratch: Path,
-) -> dict[Variant, Question]:
+) -> dict[Variant, Evaluation]:
     """Noise for the variants without data, drawn for all variants of the model."""
     if not bare:
         return {}
@@ -172,17 +172,17 @@ def _noise(
         rows = _table_rows(folder, made, first)
         drawn = noise(alike, references.COUNT, seed, rows)
     except StepError as error:
-        return {variant: Question(taken, reason=str(error)) for variant, taken in bare.items()}
+        return {variant: Evaluation(taken, reason=str(error)) for variant, taken in bare.items()}
     digest = hashlib.sha256(_content(drawn)).hexdigest()
     found = {}
     for variant, taken in bare.items():
         if len(taken.inputs) != len(first.inputs):
             reason = f"it has {len(taken.inputs)} inputs, and {len(first.inputs)} are asked"
-            found[variant] = Question(taken, reason=reason)
+            found[variant] = Evaluation(taken, reason=reason)
             continue
         path = _write(scratch, _reordered(drawn, first, taken))
         samples = Samples(path, digest, references.COUNT, "noise")
-        found[variant] = Question(taken, samples)
+        found[variant] = Evaluation(taken, samples)
     return found
 
 
