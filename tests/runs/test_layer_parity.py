@@ -178,6 +178,20 @@ def test_an_operator_that_gives_nan_is_named(tmp_path: Path) -> None:
     assert softmax.alone > 100
 
 
+def test_an_operator_that_the_device_crashes_on_is_named(tmp_path: Path) -> None:
+    def fault(model: Any) -> None:
+        if operators(model, "FULLY_CONNECTED"):
+            raise TrialError("agent_died", "the agent was killed by SIGABRT")
+
+    found = compared(tmp_path, fault)
+    assert (found.differs, found.first, found.outputs) == (True, DENSE, ())
+    assert found.sentence.startswith("Operator 3 (FULLY_CONNECTED")
+    assert "killed by SIGABRT" in found.sentence
+    for row in found.tensors:
+        assert row.so_far is None
+        assert (row.alone is None) == row.alone_differs == (row.operator == DENSE)
+
+
 def test_a_device_that_cannot_run_the_file_at_all_is_said_to(tmp_path: Path) -> None:
     def fault(_: Any) -> None:
         raise TrialError("link_lost", "the phone is gone")

@@ -42,7 +42,7 @@ class LayerParity:
         device: its name.
         samples: how many were compared; ``source``: ``data`` or ``noise``.
         least_db: below which an output differs, unless by no more than its format resolves.
-        outputs: of the file as it is; empty where the device answers with NaN or infinity.
+        outputs: of the file as it is; empty where the device gives NaN or crashes.
         tensors: in the file's order.
         separately: whether each tensor was kept in a run of its own.
         differs: whether the outputs do, or any operator by itself.
@@ -64,7 +64,7 @@ class LayerParity:
 
 def sentence(
     device: str,
-    outputs_db: float,
+    outputs_db: float | None,
     outputs_differ: bool,
     tensors: Sequence[TensorParity],
     needed_db: float,
@@ -73,7 +73,7 @@ def sentence(
 
     Args:
         device: its name.
-        outputs_db: the parity of the file's outputs, of the worst one.
+        outputs_db: the parity of the file's outputs, of the worst one; None: unknown.
         outputs_differ: whether that is more than rounding explains.
         tensors: of all operators, in order.
         needed_db: what a right device has at least.
@@ -82,7 +82,7 @@ def sentence(
     first = first_of(tensors)
     if first is None and outputs_differ:
         return (
-            f"The outputs differ on {device} (parity {units.decibels(outputs_db)}, {needed}), and "
+            f"The outputs differ on {device} (parity {_shown(outputs_db)}, {needed}), and "
             "no intermediate tensor does once it is kept: the difference is made where a delegate "
             "runs several operators as one."
         )
@@ -93,13 +93,15 @@ def sentence(
     # A converter names a tensor after all layers that it made one of.
     output = first.output.partition(";")[0]
     name = f"Operator {first.operator} ({first.kind}, output {output!r})"
-    so_far = "unknown" if first.so_far is None else units.decibels(first.so_far)
-    if first.alone_differs and first.alone is not None:
-        return (
-            f"{name} is the first that differs on {device}: given the reference's inputs, its "
-            f"parity is {units.decibels(first.alone)}, and {needed}. With all operators before it "
-            f"on the device it is {so_far}."
-        )
+    so_far = _shown(first.so_far)
+    if first.alone_differs:
+        alone = first.reason
+        if first.alone is not None:
+            alone = (
+                f"given the reference's inputs, its parity is {_shown(first.alone)}, and {needed}. "
+                f"With all operators before it on the device it is {so_far}"
+            )
+        return f"{name} is the first that differs on {device}: {alone}."
     if not outputs_differ and not any(t.alone_differs for t in tensors):
         lost = min(tensors, key=lambda t: math.inf if t.so_far is None else t.so_far)
         return (
@@ -119,6 +121,10 @@ def sentence(
         f"{units.decibels(least.alone or 0.0)}): small differences add up from operator to "
         "operator, or a delegate runs several of them as one and does it wrongly."
     )
+
+
+def _shown(parity: float | None) -> str:
+    return "unavailable" if parity is None else units.decibels(parity)
 
 
 def first_of(tensors: Sequence[TensorParity]) -> TensorParity | None:

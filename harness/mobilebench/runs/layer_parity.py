@@ -25,7 +25,7 @@ from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.files import disk_errors
 from mobilebench.models.array import Array
 from mobilebench.quality.parity import Tolerance, differs, tolerance
-from mobilebench.records.answers import LARGEST_SNR_DB, OutputParity
+from mobilebench.records.answers import OutputParity
 from mobilebench.records.runtime import Runtime
 from mobilebench.runs import references
 from mobilebench.runs.answers import Evaluation, ask
@@ -49,6 +49,8 @@ _OF_AN_OPERATOR = (
     "app_crashed",
     "internal",
 )
+#: Of these, what is wrong of the device itself.
+_WRONG = ("output_nan", "agent_died", "app_crashed", "model_unsupported")
 #: What a machine gives back, of what a tensor may hold.
 _NUMBERS = ("FLOAT64", "FLOAT32", "FLOAT16", "INT64", "UINT64", "INT32", "UINT32")
 _SMALL_NUMBERS = ("INT16", "UINT16", "INT8", "UINT8", "BOOL")
@@ -96,11 +98,11 @@ def compare(
     bench = _Bench(device, runtime, allowed, scratch)
     try:
         report(0, 3)
-        whole = _whole(bench, content, asked)
+        whole, runs = _whole(bench, content, asked)
         report(1, 3)
         so_far = _SoFar(bench, content, asked)
-        found = _each(so_far.run, named)
-        separately = _differ(whole) and not _differ(found.values())
+        found = _each(so_far.run, named) if runs else _at_once(so_far.run, named)
+        separately = runs and _differ(whole) and not _differ(found.values())
         if separately:
             # With every tensor kept a delegate may fuse less, and what is wrong may be a fusion.
             found = {k: v for operator in named for k, v in _each(so_far.run, [operator]).items()}
@@ -117,7 +119,7 @@ def compare(
     )
     first = first_of(tensors)
     known = [each.snr_db for each in whole if each.snr_db is not None]
-    said = sentence(device.name, min(known), _differ(whole), tensors, allowed.snr_db)
+    said = sentence(device.name, min(known, default=None), _differ(whole), tensors, allowed.snr_db)
     return LayerParity(
         device.name,
         asked.count,
@@ -143,12 +145,15 @@ class _Found:
     differs: bool = False
     reason: str = ""
 
+    @classmethod
+    def failed(cls, error: TrialError) -> _Found:
+        """Of what has no answers."""
+        return cls(None, error.code in _WRONG, error.reason)
+
     @property
     def snr_db(self) -> float | None:
-        """The parity (dB); the least there is where the device gives NaN or infinity."""
-        if self.parity is None:
-            return -LARGEST_SNR_DB if self.differs else None
-        return self.parity.snr_db
+        """The parity (dB); None where it is unknown, as where the device gives NaN or crashes."""
+        return None if self.parity is None else self.parity.snr_db
 
 
 _Run = Callable[[Sequence[Operator]], dict[int, _Found]]
@@ -242,13 +247,14 @@ class _SoFar:
         return dict(zip(tensors, self.bench.ask(content, self.samples, keep), strict=True))
 
 
-def _whole(bench: _Bench, content: bytes, samples: Samples) -> list[_Found]:
+def _whole(bench: _Bench, content: bytes, samples: Samples) -> tuple[list[_Found], bool]:
+    """What of the file's outputs is found, and whether the device runs the file to its end."""
     try:
-        return bench.ask(content, samples)
+        return bench.ask(content, samples), True
     except TrialError as error:
-        if error.code != "output_nan":
+        if error.code not in _WRONG:
             raise
-        return [_Found(None, True, error.reason)]
+        return [_Found.failed(error)], error.code == "output_nan"
 
 
 def _alone(
@@ -304,11 +310,24 @@ def _each(run: _Run, operators: Sequence[Operator]) -> dict[int, _Found]:
         if error.code not in _OF_AN_OPERATOR:
             raise
         if len(operators) == 1:
-            # The reference is finite: its own answers were made before.
-            failed = _Found(None, error.code == "output_nan", error.reason)
-            return {t.index: failed for t in operators[0].outputs}
+            return {t.index: _Found.failed(error) for t in operators[0].outputs}
     half = len(operators) // 2
     return _each(run, operators[:half]) | _each(run, operators[half:])
+
+
+def _at_once(run: _Run, operators: Sequence[Operator]) -> dict[int, _Found]:
+    """Runs operators of a file that may not run: then there is no use in fewer of its tensors.
+
+    Raises:
+        TrialError: the failure is the device's own.
+    """
+    try:
+        return run(operators)
+    except TrialError as error:
+        if error.code not in _OF_AN_OPERATOR:
+            raise
+        unknown = _Found(None, reason=f"with all operators: {error.reason}")
+        return {t.index: unknown for operator in operators for t in operator.outputs}
 
 
 def _row(operator: Operator, tensor: Tensor, so_far: _Found, alone: _Found) -> TensorParity:

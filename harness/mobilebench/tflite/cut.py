@@ -128,13 +128,19 @@ def _part(
 def _keep_only(model: Any, single: Any) -> None:
     """Renumbers tensors and buffers to those that the operators use."""
     part = single.subgraphs[0]
-    used = sorted({t for o in part.operators for t in _tensors(o)} | {int(t) for t in part.inputs})
+    named = {t for o in part.operators for t in _tensors(o)} | {int(t) for t in part.inputs}
+    used = sorted(named | {t for own in named for t in _scales(part.tensors[own]).values()})
     number = {old: new for new, old in enumerate(used)} | {-1: -1}
     part.tensors = [copy(part.tensors[old]) for old in used]
     single.buffers = [type(model.buffers[0])()]
     for tensor in part.tensors:
         single.buffers.append(model.buffers[tensor.buffer])
         tensor.buffer = len(single.buffers) - 1
+        if scales := _scales(tensor):
+            tensor.quantization = copy(tensor.quantization)
+            tensor.quantization.details = copy(tensor.quantization.details)
+            for name, own in scales.items():
+                setattr(tensor.quantization.details, name, number[own])
     for operator in part.operators:
         for ends in ("inputs", "outputs", "intermediates"):
             numbers = getattr(operator, ends)
@@ -154,6 +160,13 @@ def _is_given(model: Any, unpacked: Mapping[int, Any], tensor: int) -> bool:
         return False
     own = model.subgraphs[0].tensors[tensor]
     return not own.isVariable and not _has_data(model, own)
+
+
+def _scales(tensor: Any) -> dict[str, int]:
+    """The tensors that hold the scales of another one's blocks, by what they are called there."""
+    details = getattr(tensor.quantization, "details", None)
+    numbers = {name: getattr(details, name, -1) for name in ("scales", "zeroPoints")}
+    return {name: own for name, own in numbers.items() if own >= 0}
 
 
 def _unpacked(model: Any) -> dict[int, Any]:
