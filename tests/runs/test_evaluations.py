@@ -81,6 +81,31 @@ def test_answers_of_a_real_run_come_home(tmp_path: Path) -> None:
     assert {t.answers.digest for t in found.values() if t.answers} == {data}
 
 
+@pytest.mark.tensorflow
+def test_weights_in_blocks_have_right_reference_answers(tmp_path: Path) -> None:
+    """LiteRT's plain kernels compute a Dense layer with many blocks a row wrong."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(64, activation="relu"), keras.layers.Dense(10)]
+    keras.Sequential([keras.Input((512,)), *layers]).save(tmp_path / "wide.keras")
+    model = {
+        "name": "wide",
+        "source": str(tmp_path / "wide.keras"),
+        "recipes": ["float32", "dynamic_int4(block=32)"],
+    }
+    wide = Suite.model_validate({"name": "blocks", "models": [model], "protocol": ONCE})
+    folder = runs.start(wide, tmp_path / "results", ["t"], Quiet())
+    found = asked(folder)
+    assert len(found) == 2
+    for trial in found.values():
+        assert trial.answers is not None
+        (parity,) = trial.answers.parity
+        assert parity.snr_db > 30
+    real, blocks = (folder.answers(t.attempt_name)["output/0"] for t in found.values())
+    assert np.abs(blocks - real).mean() < real.std() / 2
+
+
 def test_without_data_all_variants_answer_the_same_noise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,35 @@ def read(content: bytes, where: str) -> Precision:
     return read_whole(content, where, _precision)
 
 
+def has_blocks(content: bytes, where: str) -> bool:
+    """Whether some weights have a scale for each block of a row.
+
+    Args:
+        content: the file.
+        where: what error messages call it.
+
+    Raises:
+        BadInputError: it is no .tflite file, or a torn one.
+    """
+    return read_whole(content, where, _has_blocks)
+
+
+def _has_blocks(content: bytes) -> bool:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    blocks = getattr(schema.QuantizationDetails, "BlockwiseQuantization", None)
+    graphs = map(model.Subgraphs, range(model.SubgraphsLength()))
+    found = (
+        graph.Tensors(index).Quantization()
+        for graph in graphs
+        for index in range(graph.TensorsLength())
+    )
+    return any(
+        quantization is not None and quantization.DetailsType() == blocks for quantization in found
+    )
+
+
 def _precision(content: bytes) -> Precision:
     from ai_edge_litert import schema_py_generated as schema
 
