@@ -11,7 +11,7 @@ from mobilebench.metrics import Metric, registry
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mobilebench.analysis.estimates import Estimate
+    from mobilebench.analysis.estimates import Estimate, Interval
     from mobilebench.records.run import StoredModel
 
 #: Shown by the interval to be reached, shown to be missed, not shown either way; no such quality.
@@ -212,11 +212,23 @@ def with_interval(metric: Metric, estimate: Estimate, *, difference: bool = Fals
     """A value of a quality metric, or a difference of two, with its unit and interval."""
     decimals = units.decimals_of_share(estimate.n)
     show = units.change if difference else units.shown
-    text = show(metric.unit, estimate.value or 0.0, decimals)
-    if estimate.interval is None:
-        return text
-    ends = (estimate.interval.low, estimate.interval.high)
+    value, interval = estimate.value or 0.0, estimate.interval
+    if interval is None:
+        return show(metric.unit, value, decimals)
+    if metric.unit == "value":
+        return _plain_with_interval(value, interval, sign="+" if difference else "")
+    text = show(metric.unit, value, decimals)
+    ends = (interval.low, interval.high)
     low, high = (show(metric.unit, end, decimals).partition(" ")[0] for end in ends)
+    return f"{text} [{low}, {high}]"
+
+
+def _plain_with_interval(value: float, interval: Interval, sign: str) -> str:
+    """With the decimals that two digits of the interval's half need: more would be noise."""
+    half = (interval.high - interval.low) / 2
+    decimals = max(0, units.decimals_for(half, 2)) if half else units.VALUE_DIGITS
+    numbers = (f"{number:{sign}.{decimals}f}" for number in (value, interval.low, interval.high))
+    text, low, high = map(units.true_minus, numbers)
     return f"{text} [{low}, {high}]"
 
 
