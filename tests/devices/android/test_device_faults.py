@@ -288,7 +288,7 @@ def answer(message: dict[str, object] | str) -> str:
         (answer(RESULT | {"samples_ns": []}), "protocol_violation", "no samples"),
         (answer(RESULT | {"trial": "run.phone.00000"}), "protocol_violation", "00000"),
         (answer(RESULT | {"kind": "memory"}), "protocol_violation", "got memory"),
-        (say(HELLO | {"protocol": 2}), "protocol_violation", "update the older"),
+        (say(HELLO | {"protocol": 1}), "protocol_violation", "update the older"),
         (answer(RESULT | {"samples_ns": [5, -6]}), "protocol_violation", "positive"),
         (say(RESULT), "protocol_violation", "expected hello"),
         (
