@@ -11,6 +11,8 @@ from mobilebench.devices.android.app import PACKAGE
 from mobilebench.devices.base import TrialError
 
 _KEPT_SECONDS = 3.0
+#: How the dump of ends begins, from Android 11 on; before it there is no such command.
+_KEEPS_RECORDS = "PROCESS EXIT INFO"
 
 
 def running(device: AdbDevice) -> frozenset[int]:
@@ -37,13 +39,14 @@ def explain(device: AdbDevice, pids: frozenset[int]) -> TrialError | None:
     """
     end = time.monotonic() + _KEPT_SECONDS
     while True:
-        record = _record(device)
+        text = device.shell("dumpsys", "activity", "exit-info", PACKAGE).output
+        record = parse_exit(text)
         if record is not None and record.pid in pids:
             return _judge(record)
         if pids & running(device):
             return None
-        # Without any record this Android keeps none.
-        if record is None or time.monotonic() >= end:
+        # Of an Android that keeps records, none is there yet: this may be the app's first end.
+        if _KEEPS_RECORDS not in text or time.monotonic() >= end:
             return _without_record(device, pids)
         time.sleep(0.2)
 
@@ -56,10 +59,6 @@ def hangs(device: AdbDevice, pids: frozenset[int]) -> bool:
     log = device.shell("logcat", "-d", "-b", "events", "-t", "500", "am_anr:I", "*:S").output
     found = re.findall(rf"am_anr\s*:\s*\[\d+,(\d{{1,9}}),{re.escape(PACKAGE)},", log)
     return any(int(pid) in pids for pid in found)
-
-
-def _record(device: AdbDevice) -> Exit | None:
-    return parse_exit(device.shell("dumpsys", "activity", "exit-info", PACKAGE).output)
 
 
 def _judge(record: Exit) -> TrialError:
