@@ -217,7 +217,7 @@ def test_nothing_starts(
         pixel.phone.cable.unplug()
         wait_for_state(AdbDevice(adb, serial), "offline")
     elif what == "newer app":
-        pixel.installed[PACKAGE] = Package(999_999)
+        pixel.installed[PACKAGE] = Package(Apk.described().version + 1)
     elif what == "other key":
         pixel.installed[PACKAGE] = Package(1, "theirs")
     elif what.startswith("INSTALL"):
