@@ -48,6 +48,7 @@ class InProcessFiles:
                 model=str(self.files[job.model]),
                 inputs=str(self.files[job.inputs]),
                 outputs_folder=folder,
+                xnnpack=False,  # which announces itself on this process's standard error
             )
             result = outputs.measure(runtime.find(), here, lambda *_: None)
             return self.write(job, Path(result.outputs).read_bytes(), result.metrics)
