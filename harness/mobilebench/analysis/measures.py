@@ -68,7 +68,7 @@ class Evidence:
     @property
     def answers(self) -> Answers | None:
         """What came of its first valid outputs trial: the same file answers alike."""
-        return answers.Side(*self.valid("outputs"), self.load).answers
+        return _answered(self).answers
 
     @cached_property
     def energies(self) -> tuple[tuple[Trial, TrialEnergy], ...]:

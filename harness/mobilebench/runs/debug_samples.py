@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from mobilebench.compress.checks.samples import Samples as ModelData
 from mobilebench.compress.checks.samples import UnusableError
 from mobilebench.errors import BadInputError, StepError
-from mobilebench.files import disk_errors
 from mobilebench.models.array import Array
 from mobilebench.models.datasets import load_dataset
 from mobilebench.runs import references
-from mobilebench.runs.samples import Samples
+from mobilebench.runs.samples import Samples, write_inputs
 from mobilebench.tflite import entry, interface
 from mobilebench.tflite.interpreter import Runner
 from mobilebench.tflite.noise import noise
@@ -69,15 +66,7 @@ def first_rows(samples: Samples, count: int) -> dict[str, Array]:
         return opened.inputs(0, min(count, samples.count))
 
 
-def stored(scratch: Path, inputs: Mapping[str, Array], source: Any) -> Samples:
+def stored(scratch: Path, inputs: dict[str, Array], source: Literal["data", "noise"]) -> Samples:
     """Writes inputs, by position, to a file of samples."""
-    from safetensors.numpy import save_file
-
-    count = len(next(iter(inputs.values())))
-    path = scratch / "inputs.safetensors"
-    with disk_errors(path):
-        save_file({name: np.ascontiguousarray(array) for name, array in inputs.items()}, path)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        path = path.replace(scratch / f"{digest}.safetensors")
-    return Samples(path, digest, count, source)
+    path, digest = write_inputs(scratch, inputs)
+    return Samples(path, digest, len(next(iter(inputs.values()))), source)

@@ -5,7 +5,6 @@ Where a model has no data, all its variants answer the same noise, so that they 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +12,12 @@ from pathlib import Path
 from mobilebench.cache import cache_folder
 from mobilebench.devices.local.device import LocalDevice
 from mobilebench.errors import BadInputError, StepError
-from mobilebench.files import disk_errors
 from mobilebench.models.array import Array
 from mobilebench.models.hooks import Hooks
 from mobilebench.records.interface import Interface, matched
 from mobilebench.records.run import Run, StoredArtifact, StoredModel
 from mobilebench.runs import references
+from mobilebench.runs import samples as batches
 from mobilebench.runs.answers import NO_HOOKS, Evaluation
 from mobilebench.runs.references import Reference, reference
 from mobilebench.runs.samples import Samples
@@ -173,15 +172,19 @@ def _noise(
         drawn = noise(alike, references.COUNT, seed, rows)
     except StepError as error:
         return {variant: Evaluation(taken, reason=str(error)) for variant, taken in bare.items()}
-    digest = hashlib.sha256(_content(drawn)).hexdigest()
+    path, digest = batches.write_inputs(scratch, drawn)
     found = {}
     for variant, taken in bare.items():
         if len(taken.inputs) != len(first.inputs):
             reason = f"it has {len(taken.inputs)} inputs, and {len(first.inputs)} are asked"
             found[variant] = Evaluation(taken, reason=reason)
             continue
-        path = _write(scratch, _reordered(drawn, first, taken))
-        samples = Samples(path, digest, references.COUNT, "noise")
+        turned = _reordered(drawn, first, taken)
+        if any(turned[name] is not drawn[name] for name in drawn):
+            own, _ = batches.write_inputs(scratch, turned)
+        else:
+            own = path
+        samples = Samples(own, digest, references.COUNT, "noise")
         found[variant] = Evaluation(taken, samples)
     return found
 
@@ -213,17 +216,3 @@ def _reordered(drawn: Mapping[str, Array], first: Interface, taken: Interface) -
     return {
         str(places[id(other)]): drawn[str(position)] for position, (_, other) in enumerate(pairs)
     }
-
-
-def _content(arrays: Mapping[str, Array]) -> bytes:
-    from safetensors.numpy import save
-
-    return save(dict(arrays))
-
-
-def _write(scratch: Path, arrays: Mapping[str, Array]) -> Path:
-    content = _content(arrays)
-    path = scratch / f"{hashlib.sha256(content).hexdigest()}.safetensors"
-    with disk_errors(path):
-        path.write_bytes(content)
-    return path
