@@ -59,12 +59,11 @@ class Desktop(LocalDevice):
         self._command = tuple(command)  # type: ignore[assignment]
 
 
-def engines(scratch: Path) -> list[Engine]:
+def engines(machine: LocalDevice, scratch: Path) -> list[Engine]:
     """The engines of this machine."""
     from app_build.desktop import desktop_command
     from app_build.errors import BuildError
 
-    machine = LocalDevice("this machine", None, cache_folder())
     found = [
         Engine("LiteRT, XNNPACK, 1 thread", machine),
         Engine("LiteRT, XNNPACK, 2 threads", machine, threads=2),
@@ -117,8 +116,17 @@ def shuffled(content: bytes) -> bytes:
     return file.dump(model)
 
 
-def parity(engine: Engine, content: bytes, against: bytes, scratch: Path) -> tuple[str, float]:
+def parity(
+    host: LocalDevice, engine: Engine, content: bytes, against: bytes, scratch: Path
+) -> tuple[str, float]:
     """``right``, ``differs`` or ``refused``, and the least ratio in dB.
+
+    Args:
+        host: where reference answers are made.
+        engine: where the file answers.
+        content: the file.
+        against: the file whose reference answers its own are held against.
+        scratch: where files are kept meanwhile.
 
     Raises:
         TrialError: this machine has no reference answers.
@@ -132,16 +140,7 @@ def parity(engine: Engine, content: bytes, against: bytes, scratch: Path) -> tup
         paths.append(path)
     given, wanted = paths
     taken = interface.read(against, "file")
-    version = "benchmark"
-    expected = reference(
-        engine.machine if not isinstance(engine.machine, Desktop) else _HOST[0],
-        version,
-        wanted,
-        wanted.stem,
-        taken,
-        samples,
-        scratch,
-    )
+    expected = reference(host, "benchmark", wanted, wanted.stem, taken, samples, scratch)
     if expected.reason:
         raise TrialError("outputs_unsupported", expected.reason)
     job = Job(
@@ -168,9 +167,6 @@ def parity(engine: Engine, content: bytes, against: bytes, scratch: Path) -> tup
     return "differs" if wrong else "right", least
 
 
-_HOST: list[LocalDevice] = []
-
-
 def main() -> None:
     """Prints a table of right files, one of planted faults, and every exception."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -178,7 +174,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=60, help="files at most")
     arguments = parser.parse_args()
     heading("parity")
-    _HOST.append(LocalDevice("this machine", None, cache_folder()))
+    host = LocalDevice("this machine", None, cache_folder())
     counts: dict[tuple[str, str], collections.Counter[str]] = collections.defaultdict(
         collections.Counter
     )
@@ -186,20 +182,20 @@ def main() -> None:
     notes: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        all_engines = engines(scratch)
+        all_engines = engines(host, scratch)
         for number, (recipe, content) in enumerate(files(arguments.files, arguments.most), 1):
             print(f"{number}: {recipe}", file=sys.stderr, flush=True)
             try:
                 arithmetic = precision.read(content, recipe).arithmetic
                 for engine in all_engines:
-                    what, ratio = parity(engine, content, content, scratch)
+                    what, ratio = parity(host, engine, content, content, scratch)
                     place = (engine.name, arithmetic)
                     counts[place][what.partition(":")[0]] += 1
                     if what == "right":
                         least[place] = min(least.get(place, 999.0), ratio)
                     else:
                         notes.append(f"{recipe} on {engine.name}: {what} ({ratio:.1f} dB)")
-                what, ratio = parity(all_engines[0], shuffled(content), content, scratch)
+                what, ratio = parity(host, all_engines[0], shuffled(content), content, scratch)
                 counts["planted: shuffled weights", arithmetic][what.partition(":")[0]] += 1
                 if what != "differs":
                     notes.append(f"{recipe}, shuffled: {what} ({ratio:.1f} dB)")

@@ -40,6 +40,21 @@ def asked(folder: RunFolder) -> dict[str, Trial]:
     return {trial.recipe: trial for trial in folder.trials() if trial.kind == "outputs"}
 
 
+def run_that_dies(folder: Path, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is killed when the candidate has answered, before its line is written."""
+    append = RunFolder.append
+
+    def dies(self: RunFolder, record: Trial, *times: Any) -> None:
+        if record.kind == "outputs" and record.recipe == "candidate":
+            raise KeyboardInterrupt
+        append(self, record, *times)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "append", dies)
+        with pytest.raises(InterruptedRunError):
+            run(folder, data)
+
+
 def answering(monkeypatch: pytest.MonkeyPatch, device: ScriptedDevice) -> ScriptedDevice:
     """Measures on a made-up device, and makes reference answers on this machine."""
     monkeypatch.setattr("mobilebench.runs.run.open_device", lambda _spec: device)
@@ -155,17 +170,7 @@ def test_a_crash_between_the_answers_and_their_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: Open
 ) -> None:
     on(ScriptedDevice())
-    append = RunFolder.append
-
-    def dies(self: RunFolder, record: Trial, *times: Any) -> None:
-        if record.kind == "outputs" and record.recipe == "candidate":
-            raise KeyboardInterrupt
-        append(self, record, *times)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "append", dies)
-        with pytest.raises(InterruptedRunError):
-            run(tmp_path, labelled(tmp_path))
+    run_that_dies(tmp_path, labelled(tmp_path), monkeypatch)
     (path,) = (tmp_path / "results").iterdir()
     folder = RunFolder.open(path)
     lost = next(p for p in folder.run().plan if (p.kind, p.recipe) == ("outputs", "candidate"))
@@ -244,17 +249,7 @@ def test_a_data_file_s_functions_take_part_and_are_not_run_on_a_resume(
         "evaluate.direction = 'lower'\n",
         "utf-8",
     )
-    append = RunFolder.append
-
-    def dies(self: RunFolder, record: Trial, *times: Any) -> None:
-        if record.kind == "outputs" and record.recipe == "candidate":
-            raise KeyboardInterrupt
-        append(self, record, *times)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "append", dies)
-        with pytest.raises(InterruptedRunError):
-            run(tmp_path, str(data))
+    run_that_dies(tmp_path, str(data), monkeypatch)
     (path,) = (tmp_path / "results").iterdir()
     data.write_text("raise SystemExit('code of somebody else')\n", "utf-8")
     found = asked(runs.resume(path, Quiet()))
