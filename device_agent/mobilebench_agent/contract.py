@@ -15,6 +15,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Dict, List, Optional, Tuple, Type, Union
 
+from mobilebench_agent import bounds
+
 PROTOCOL_VERSION = 2
 
 #: What a trial measures. Each runs in a process of its own, so that none disturbs another.
@@ -80,8 +82,14 @@ class Metric:
             raise ContractError(f"metric {self.name!r}: a value exactly when it is valid")
         if self.validity == "unavailable" and not self.reason:
             raise ContractError(f"metric {self.name!r}: unavailable without a reason")
-        if self.value is not None and not math.isfinite(self.value):
+        if self.value is not None and not bounds.is_finite(self.value):
             raise ContractError(f"metric {self.name!r}: value is not finite")
+        if self.resolution is not None and not (
+            bounds.is_finite(self.resolution) and self.resolution >= 0
+        ):
+            raise ContractError(f"metric {self.name!r}: resolution is no step")
+        if self.n < 0:
+            raise ContractError(f"metric {self.name!r}: n is negative")
 
     @classmethod
     def unavailable(cls, name: str, unit: str, source: str, reason: str) -> "Metric":
@@ -110,7 +118,7 @@ class Trace:
             raise ContractError(f"trace {self.name!r}: as many times as values")
         if list(self.times_ns) != sorted(self.times_ns):
             raise ContractError(f"trace {self.name!r}: its times go backwards")
-        if not all(map(math.isfinite, self.values)):
+        if not all(map(bounds.is_finite, self.values)):
             raise ContractError(f"trace {self.name!r}: a value is not finite")
         if not self.values and not self.reason:
             raise ContractError(f"trace {self.name!r}: empty without a reason")
@@ -283,6 +291,11 @@ class Result:
     warnings: Tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ContractError(f"result: unknown kind {self.kind!r}")
+        for name in ("samples_ns", "warmup_ns", "starts_ns"):
+            if min(getattr(self, name), default=0) < 0:
+                raise ContractError(f"result: {name} has a negative time")
         if self.starts_ns and len(self.starts_ns) != len(self.samples_ns):
             raise ContractError("result: as many starts as samples, or none")
         described = (bool(self.outputs), bool(self.outputs_sha256), self.outputs_bytes > 0)
@@ -316,7 +329,9 @@ def encode(message: Message) -> str:
     if isinstance(message, Result):
         # `dataclasses.asdict` would copy a hundred thousand samples one by one.
         document.update({name: [vars(item) for item in document[name]] for name in _NESTED})
-    return json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n"
+    line = json.dumps(document, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    # Half a character, as of a path that is no text, is no reason to say nothing at all.
+    return line.encode("utf-8", "replace").decode() + "\n"
 
 
 def decode(line: Union[str, bytes]) -> Message:
@@ -326,7 +341,12 @@ def decode(line: Union[str, bytes]) -> Message:
         ContractError: the line is not a whole valid message of this protocol.
     """
     try:
-        document = json.loads(line, parse_constant=_reject_constant)
+        text = line.decode("utf-8") if isinstance(line, bytes) else line
+        document = json.loads(
+            text, parse_constant=_reject_constant, object_pairs_hook=_without_duplicates
+        )
+    except ContractError:
+        raise
     except (ValueError, RecursionError) as error:
         raise ContractError(f"not a JSON message: {_shorten(line)}") from error
     if not isinstance(document, dict):
@@ -334,7 +354,8 @@ def decode(line: Union[str, bytes]) -> Message:
     kind = document.pop("type", None)
     cls = _TYPES.get(kind) if isinstance(kind, str) else None
     if cls is None:
-        raise ContractError(f"unknown message type {kind!r}, known are {', '.join(_TYPES)}")
+        shown = _shorten(str(kind))
+        raise ContractError(f"unknown message type {shown}, known are {', '.join(_TYPES)}")
     if cls is Result:
         document = _with_nested(document)
     message: Message = _build(cls, document)
@@ -378,7 +399,7 @@ def _build(cls: Type[Any], document: Dict[str, Any]) -> Any:
     known = {f.name: f for f in fields(cls)}
     surplus = sorted(set(document) - set(known))
     if surplus:
-        raise ContractError(f"{cls.__name__.lower()}: unknown field {', '.join(surplus)}")
+        raise ContractError(f"{cls.__name__.lower()}: unknown field {_shorten(', '.join(surplus))}")
     values: Dict[str, Any] = {}
     for name, value in document.items():
         annotation = str(known[name].type)
@@ -389,6 +410,8 @@ def _build(cls: Type[Any], document: Dict[str, Any]) -> Any:
         # Exact types, in one pass of C: a result may have millions of samples.
         if isinstance(value, list) and not set(map(type, value)) <= set(_ITEMS[annotation]):
             raise ContractError(f"{cls.__name__.lower()}: {name} has an item of the wrong type")
+        if fault := bounds.fault(value):
+            raise ContractError(f"{cls.__name__.lower()}: {name} {fault}")
     try:
         return cls(**values)
     except TypeError as error:
@@ -401,8 +424,17 @@ def _with_nested(document: Dict[str, Any]) -> Dict[str, Any]:
         items: List[Any] = document.get(name, [])
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise ContractError(f"result: {name} must be a list of objects")
+        if len(items) > bounds.MOST_ENTRIES:
+            raise ContractError(f"result: {name} has more than {bounds.MOST_ENTRIES} entries")
         built[name] = tuple(_build(cls, item) for item in items)
     return {**document, **built}
+
+
+def _without_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise ContractError("a field is there twice")
+    return document
 
 
 def _reject_constant(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,6 +19,7 @@ from pydantic import (
 )
 
 from mobilebench.explain import explain_document
+from mobilebench.records import reported
 from mobilebench.records.answers import Answers
 
 #: What older runs have in place of ``outputs``: it is read, and no longer run.
@@ -35,7 +37,7 @@ def _known(kind: str) -> str:
 
 
 def _file_name(name: str) -> str:
-    if not name or "/" in name or "\0" in name:
+    if not re.fullmatch(r"[^\x00-\x1f/\\:*?\"<>|]{1,200}", name) or name.startswith("."):
         raise ValueError("should be a name that a file can have")
     return name
 
@@ -187,7 +189,12 @@ def read_trial(document: Any) -> Trial:
         ValueError: it is no trial; the message names the key.
     """
     try:
-        return _TRIAL.validate_python(document)
+        trial = _TRIAL.validate_python(document)
+        wrong = reported.fault(trial.metrics)
+        if not wrong:
+            return trial
+        why = f"metrics: {wrong}"
+        planned = _PLANNED.validate_python(document)
     except ValidationError as error:
         why = explain_document(error, BaseModel).removesuffix(".")
         try:

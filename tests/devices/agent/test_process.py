@@ -21,6 +21,11 @@ RESULT = (
 )
 
 
+def with_metric(unit: str, value: int) -> str:
+    metric = f'{{"name":"memory_pss","unit":"{unit}","source":"s","value":{value}}}'
+    return RESULT.replace('"metrics":[]', f'"metrics":[{metric}]')
+
+
 def converse(tmp_path: Path, script: str, timeout: float = 20) -> tuple[Result, list[Event]]:
     path = tmp_path / "agent.py"
     path.write_text("import os, sys, time\n" + textwrap.dedent(script))
@@ -61,6 +66,14 @@ def test_a_good_agent(tmp_path: Path) -> None:
         (say(HELLO, RESULT.replace("[5,6]", "[]")), "protocol_violation", "no samples"),
         (say(HELLO, RESULT.replace("[5,6]", "[5,0]")), "protocol_violation", "positive"),
         (say(HELLO, RESULT[:-10]), "protocol_violation", "not a JSON message"),
+        (say(HELLO, with_metric("furlong", 5)), "protocol_violation", "reported in 'furlong'"),
+        (say(HELLO, with_metric("B", -5)), "protocol_violation", "less than nothing"),
+        (say(HELLO, with_metric("B", 10**400)), "protocol_violation", "more than 64 bits"),
+        (
+            say(HELLO, r'{"type":"error","code":"internal","message":"a\u001b]52;c;x\u0007\nb"}'),
+            "internal",
+            "a\ufffd]52;c;x\ufffd b",
+        ),
         (
             say(HELLO, '{"type":"error","code":"output_nan","message":"NaN","trial":""}'),
             "output_nan",

@@ -19,6 +19,8 @@ from mobilebench_agent.contract import Error, Event, Hello, Job, Result
 
 from mobilebench.devices import interrupt
 from mobilebench.devices.base import OnEvent, TrialError
+from mobilebench.records import reported
+from mobilebench.text import plain
 
 #: A line longer than this is no message: a result of ten million samples has about 100 MB.
 _MAX_LINE_BYTES = 256 << 20
@@ -144,10 +146,12 @@ def _checked(result: Result, job: Job) -> Result:
         raise TrialError("protocol_violation", "the latency result has no samples")
     if any(sample <= 0 for sample in result.samples_ns):
         raise TrialError("protocol_violation", "a sample is not a positive time")
+    if wrong := reported.fault(result.metrics):
+        raise TrialError("protocol_violation", wrong)
     return result
 
 
 def _failure(message: contract.Message) -> TrialError:
     if isinstance(message, Error):
-        return TrialError(message.code, message.message)
+        return TrialError(message.code, plain(message.message))
     return TrialError("protocol_violation", f"expected an error, got {message.type}")
