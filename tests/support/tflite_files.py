@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mobilebench.tflite.file import dump, load
+from mobilebench.tflite.file import builtin, dump, load, operator_code
+
+#: As the schema numbers it.
+_FULLY_CONNECTED = 9
 
 
 def changed(content: bytes, change: Callable[[Any], None]) -> bytes:
@@ -36,3 +39,17 @@ def open_shape(path: Path, content: bytes, shape: list[int]) -> Path:
 
     path.write_bytes(changed(content, change))
     return path
+
+
+def with_symmetric_inputs(content: bytes) -> bytes:
+    """The file with its Dense layers as litert-quantizer leaves them, and other tools write them.
+
+    With 8-bit weights and float inputs TensorFlow Lite's kernels for Arm misread them.
+    """
+    model = load(content)
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            if builtin(model, operator) == _FULLY_CONNECTED:
+                operator.builtinOptions.asymmetricQuantizeInputs = False
+                operator.opcodeIndex = operator_code(model, _FULLY_CONNECTED, 1)
+    return dump(model)

@@ -82,7 +82,7 @@ def inspect(
 
     from mobilebench.cli.terminal import RunDisplay, output, quiet_libraries
     from mobilebench.runs.compress_files import tflite_of
-    from mobilebench.tflite import entry, interface
+    from mobilebench.tflite import entry, hybrid, interface
     from mobilebench.tflite import inspect as inspection
     from mobilebench.tflite.inspect import alone, show
 
@@ -106,7 +106,9 @@ def inspect(
             for name in filter(None, (model, other))
         ]
     for name, content in contents:
-        if said := entry.not_chosen(content, name):
+        for said in filter(
+            None, (entry.not_chosen(content, name), *hybrid.warnings(content, name))
+        ):
             click.echo(f"{Path(name).name}: {said}", err=True)
     if debug_answers:
         _debug_answers(contents[0][1], model, data, devices, accelerator, as_json)

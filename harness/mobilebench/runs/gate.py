@@ -287,4 +287,9 @@ def _warnings(run: Run, comparisons: Sequence[Comparison]) -> list[str]:
         "policy's alone: mobilebench calibrate measures it."
         for model, device, runtime in bare
     ]
+    warnings += [
+        f"{artifact.model} · {artifact.recipe}: {said}"
+        for artifact in run.artifacts
+        for said in artifact.warnings
+    ]
     return [*warnings, *run.warnings]

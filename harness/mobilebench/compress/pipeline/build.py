@@ -36,7 +36,7 @@ from mobilebench.models.array import Array, Sample
 from mobilebench.models.labels import as_bytes
 from mobilebench.models.spec import ModelSpec
 from mobilebench.records.run import FILE
-from mobilebench.tflite import entry, interface
+from mobilebench.tflite import entry, hybrid, interface
 from mobilebench.tflite.interpreter import Runner
 
 _Result = TypeVar("_Result")
@@ -124,11 +124,14 @@ class ModelBuilder:
             error.step = label
             self._failures[steps] = error
             raise
+        # Of a ready file, or of what a plug-in makes: the steps here write no such layer.
+        known = before.warnings if before else ()
+        misread = [said for said in hybrid.warnings(content, label) if said not in known]
         entry = {"step": label, "settings": steps[-1].model_dump() if steps else {}, **findings}
         return self._cache.keep(
             key,
             content,
-            warnings=(*(before.warnings if before else ()), *warnings),
+            warnings=(*known, *warnings, *misread),
             steps=(*(before.steps if before else ()), entry),
             provenance={
                 "key": key,

@@ -13,9 +13,8 @@ to be ignored.
 
 from __future__ import annotations
 
-from typing import Any
-
 from mobilebench.tflite import file
+from mobilebench.tflite.hybrid import is_per_channel
 
 #: The first version of FULLY_CONNECTED that knows the setting; runtimes refuse versions that they
 #: do not know, and TensorFlow Lite 2.16 those of 12 and above.
@@ -35,7 +34,7 @@ def with_asymmetric_inputs(content: bytes) -> bytes:
     changed = False
     for graph in model.subgraphs:
         for operator in graph.operators or ():
-            if file.builtin(model, operator) != dense or not _is_hybrid(model, graph, operator):
+            if not is_per_channel(model, graph, operator):
                 continue
             if operator.builtinOptions is None:
                 operator.builtinOptions = schema.FullyConnectedOptionsT()
@@ -44,17 +43,3 @@ def with_asymmetric_inputs(content: bytes) -> bytes:
             operator.opcodeIndex = file.operator_code(model, dense, _ASYMMETRIC_VERSION)
             changed = True
     return file.dump(model) if changed else content
-
-
-def _is_hybrid(model: Any, graph: Any, operator: Any) -> bool:
-    from ai_edge_litert import schema_py_generated as schema
-
-    activations, kernel = (graph.tensors[int(index)] for index in operator.inputs[:2])
-    scales = None if kernel.quantization is None else kernel.quantization.scale
-    return (
-        activations.type == schema.TensorType.FLOAT32
-        and kernel.type == schema.TensorType.INT8
-        and model.buffers[kernel.buffer].data is not None
-        and scales is not None
-        and len(scales) > 1
-    )

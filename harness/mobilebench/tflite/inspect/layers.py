@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebench.tflite import interface
+from mobilebench.tflite import hybrid, interface
 from mobilebench.tflite.graph import UNPACKING, Graph, Operator, Tensor, parse
 from mobilebench.tflite.inspect.arithmetic import macs
 
@@ -67,6 +67,7 @@ class ModelFacts:
         unknown_macs: the operators whose multiply-accumulates are not known.
         zeros: the share of zeros among all weights, biases included.
         subgraphs: more than one where the model has control flow.
+        warnings: where runtimes are known to answer differently.
     """
 
     name: str
@@ -82,6 +83,7 @@ class ModelFacts:
     unknown_macs: tuple[str, ...]
     zeros: float | None
     subgraphs: int
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -119,6 +121,7 @@ def read(content: bytes, name: str) -> ModelFacts:
         unknown_macs=tuple(sorted({la.operator for la in layers if la.macs is None})),
         zeros=zeros / weights if weights else None,
         subgraphs=graph.subgraphs,
+        warnings=hybrid.warnings(content, name),
     )
 
 
