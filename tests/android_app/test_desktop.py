@@ -22,7 +22,10 @@ from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.android import shipped_apk as android_apk
 from mobilebench.devices.base import TrialError
+from mobilebench.devices.local.device import LocalDevice
 from mobilebench.records.runtime import Packing
+from mobilebench.runs.runnable import refusals
+from mobilebench.suite.schema import Suite
 from mobilebench.tflite import entry, interface
 from mobilebench.tflite.file import dump, load
 from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job, Metric, Result
@@ -538,3 +541,39 @@ def test_a_described_device_reports_its_facts_and_state(
     with pytest.raises(TrialError, match="the screen is off") as caught:
         converse(command, job(model_file))
     assert caught.value.code == "disturbed"
+
+
+class App(LocalDevice):
+    """The app's core and engine as a device."""
+
+    def __init__(self, command: list[str], cache: Path) -> None:
+        super().__init__("app", None, cache)
+        self._command = tuple(command)  # type: ignore[assignment]
+
+
+def test_schemes_that_this_runtime_cannot_run_are_refused_before_training(
+    desktop: list[str], tmp_path: Path
+) -> None:
+    asked = {
+        "dynamic_int4(block=32)": "dies of FULLY_CONNECTED, version 1,",
+        "weight_only_int4": "cannot run FULLY_CONNECTED, version 1,",
+        "int8(weight_bits=4)": "cannot run FULLY_CONNECTED, version 1,",
+    }
+    suite = Suite.model_validate(
+        {
+            "models": [
+                {
+                    "name": "digits",
+                    "source": "zoo:lenet-300-100",
+                    "recipes": ["float32", "dynamic_int8", "int8", *asked],
+                }
+            ],
+            "devices": [{"name": "app", "kind": "local", "python": "/another"}],
+        }
+    )
+    app = App(desktop, tmp_path)
+    found = refusals(suite, [app], [app.probe()], tmp_path)
+    assert [refusal.recipe for refusal in found] == list(asked)
+    for refusal in found:
+        assert f"tensorflow-lite {parts.TFLITE.version} {asked[refusal.recipe]}" in refusal.reason
+        assert "; the nearest recipe that it runs is " in refusal.reason

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,70 +11,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from mobilebench.cli.main import main
-from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
+from mobilebench.devices.base import TrialError
 from mobilebench.errors import BadInputError, InvalidRunError
-from mobilebench.records.device import DeviceFacts
 from mobilebench.records.runtime import Runtime
 from mobilebench.runs import layer_parity
 from mobilebench.runs.debug_samples import samples_for
 from mobilebench.runs.layer_finding import LayerParity, TensorParity, sentence
-from mobilebench.tflite.file import dump, load
-from mobilebench.tflite.graph import kind_of
-from mobilebench_agent.contract import Job, Result
-from mobilebench_agent.runtime import AgentError
 
-from tests.support.in_process import InProcessFiles
+from tests.support.faulty_device import FLOAT32, Fault, FaultyDevice, operators
 from tests.support.models import BASELINE, CANDIDATE, MODELS, labelled
-from tests.support.scripted_device import memory_result
 
 DENSE, SOFTMAX = 3, 4
-FLOAT32 = 0
-#: Is given a ``ModelT`` that is about to run, and may change it.
-Fault = Callable[[Any], None]
-
-
-class FaultyDevice(InProcessFiles):
-    """Runs every file with a fault in it, by the agent's code in this process."""
-
-    def __init__(self, folder: Path, fault: Fault = lambda _: None, name: str = "phone") -> None:
-        super().__init__()
-        self.name = name
-        self._folder = folder
-        self._fault = fault
-
-    def probe(self) -> DeviceFacts:
-        return DeviceFacts(self.name, "fake", "0", "a-runtime", "1")
-
-    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:  # noqa: ARG002
-        return PreflightResult()
-
-    def push(self, file: Path, sha256: str) -> str:
-        if file.suffix == ".tflite":
-            model = load(file.read_bytes())
-            self._fault(model)
-            file = self._folder / f"{sha256}.faulty"
-            file.write_bytes(dump(model))
-        return super().push(file, sha256)
-
-    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:  # noqa: ARG002
-        if job.kind == "latency":
-            return Result(job.trial, job.kind, samples_ns=(10**6,) * 3)
-        if job.kind == "memory":
-            return memory_result(job, 7e6)
-        try:
-            return self.answer(job)
-        except AgentError as error:
-            raise TrialError(error.code, str(error)) from error
-
-    def answer(self, job: Job) -> Result:
-        content = self.files[job.model].read_bytes()
-        as_it_is = hashlib.sha256(content).hexdigest()
-        self.files[as_it_is] = self.files[job.model]
-        return super().answer(Job(**{**vars(job), "model": as_it_is, "model_sha256": as_it_is}))
-
-
-def operators(model: Any, kind: str) -> list[Any]:
-    return [o for o in model.subgraphs[0].operators if kind_of(model, o) == kind]
 
 
 def with_weights(change: Callable[[Any], Any], kind: str = "FULLY_CONNECTED") -> Fault:

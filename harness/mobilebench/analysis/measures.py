@@ -43,7 +43,7 @@ class Evidence:
         records: its trials of any kind and state.
         statistics: of each latency trial that has samples, by its id.
         artifact: its file; None if there is none.
-        not_made: why there is no artifact, if it could not be made.
+        not_made: why there is no artifact, or why it is not measured, if that was known before.
         profile: how this model of phone reports its battery's current, if that is known.
         counter: the name of the only power counter to be taken; empty: the best one.
         load: gives the arrays that an attempt's answers were kept as, by the attempt's name.

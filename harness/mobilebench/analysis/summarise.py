@@ -158,6 +158,7 @@ def _compare(
     runtime = run.runtime(place.runtime)
     baseline = model.baseline if model else ""
     artifacts, failures = run.artifacts_of(place.model), run.failures_of(place.model)
+    refused = run.refusals_at(place.model, place.device, place.runtime)
     tried = [key.recipe for key in by_variant if key.place == place]
     recipes = list(dict.fromkeys([*artifacts, *tried, *failures]))
     recipes.sort(key=lambda recipe: recipe != baseline)
@@ -172,7 +173,7 @@ def _compare(
             by_variant.get(key, ()),
             statistics,
             artifact,
-            "" if artifact else _why_not_made(failures.get(recipe)),
+            _why_not_measured(refused.get(recipe), None if artifact else failures.get(recipe)),
             profile,
             counter,
             answers,
@@ -217,7 +218,9 @@ def _compare(
     return replace(comparison, advice=advise(comparison))
 
 
-def _why_not_made(failure: StoredFailure | None) -> str:
+def _why_not_measured(refusal: str | None, failure: StoredFailure | None) -> str:
+    if refusal is not None:
+        return f"not measured: {refusal}"
     if failure is None:
         return ""
     step, why = failure.step, failure.reason

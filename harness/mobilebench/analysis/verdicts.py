@@ -154,7 +154,9 @@ def _compared(
     place = Place(pair.model, pair.device, pair.runtime)
     artifacts, failures = run.artifacts_of(pair.model), run.failures_of(pair.model)
     recipes = (pair.baseline, pair.candidate)
-    failed = [f"{r} was not made: {failures[r].reason}" for r in recipes if r in failures]
+    refused = run.refusals_at(pair.model, pair.device, pair.runtime)
+    failed = [f"{r} was not measured: {refused[r]}" for r in recipes if r in refused]
+    failed += [f"{r} was not made: {failures[r].reason}" for r in recipes if r in failures]
     runtime = run.runtime(pair.runtime)
     profile, counter = energies.settings(run, pair.device)
     base, candidate = (

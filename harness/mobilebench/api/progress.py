@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mobilebench.compress.artifact import Failure
     from mobilebench.compress.artifact import Progress as CompressProgress
+    from mobilebench.records.run import Refusal
     from mobilebench.records.trial import PlannedTrial, Trial
     from mobilebench.runs.run import Watcher
     from mobilebench.suite.schema import Suite
@@ -71,6 +72,11 @@ class _Reporter:
     def not_made(self, failure: Failure) -> None:
         """A variant could not be made."""
         self._say("compress", f"not made: {failure.model} · {failure.recipe}: {failure.reason}")
+
+    def refused(self, refusal: Refusal) -> None:
+        """A variant is not measured in one place."""
+        where = f"{refusal.recipe} on {refusal.device} · {refusal.runtime}"
+        self._say("compress", f"not measured: {refusal.model} · {where}: {refusal.reason}")
 
     def measuring(self, plan: Sequence[PlannedTrial], finished: Set[str], suite: Suite) -> None:  # noqa: ARG002
         """Trials begin."""

@@ -30,6 +30,7 @@ from rich.text import Text
 from mobilebench.compress.artifact import Failure
 from mobilebench.compress.artifact import Progress as CompressProgress
 from mobilebench.records.protocol import MeasuringProtocol
+from mobilebench.records.run import Refusal
 from mobilebench.records.trial import ATTEMPTS, PlannedTrial, Trial
 from mobilebench.suite.schema import Suite
 
@@ -201,6 +202,11 @@ class RunDisplay:
     def not_made(self, failure: Failure) -> None:
         """Says why a variant is missing."""
         self._complain("not made", f"{failure.model} · {failure.recipe}", failure.reason)
+
+    def refused(self, refusal: Refusal) -> None:
+        """Says why a variant is not measured in one place."""
+        where = f"{refusal.model} · {refusal.recipe} on {refusal.device} · {refusal.runtime}"
+        self._complain("not measured", where, refusal.reason)
 
     def measuring(self, plan: Sequence[PlannedTrial], finished: Set[str], suite: Suite) -> None:
         """Shows that trials begin: a bar a device."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,35 @@ from typing import Any
 def count_ends(path: Path) -> tuple[int, int]:
     """How many inputs and outputs a model has; one of each where the file does not say."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            document = json.loads(archive.read("config.json"))
-        config = document["config"]
+        config = _document(path)["config"]
         return _count(config["input_layers"]), _count(config["output_layers"])
     except (OSError, zipfile.BadZipFile, ValueError, TypeError, KeyError):
         return 1, 1
+
+
+def layer_classes(path: Path) -> tuple[str, ...]:
+    """The names of the classes of all its layers; none where the file does not say."""
+    try:
+        return tuple(_classes(_document(path)))
+    except (OSError, zipfile.BadZipFile, ValueError, TypeError, KeyError, RecursionError):
+        return ()
+
+
+def _document(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("config.json"))
+
+
+def _classes(part: Any) -> Iterator[str]:
+    """Of a model and of the models and layers within it."""
+    if isinstance(part, dict):
+        if isinstance(name := part.get("class_name"), str):
+            yield name
+        for each in part.values():
+            yield from _classes(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _classes(each)
 
 
 def _count(ends: Any) -> int:

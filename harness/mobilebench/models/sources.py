@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mobilebench.errors import BadInputError, first_line
-from mobilebench.models.keras_file import count_ends
+from mobilebench.models.keras_file import count_ends, layer_classes
+from mobilebench.models.layer_kinds import LayerKind, of_classes
 from mobilebench.models.spec import ModelSpec
 from mobilebench.models.training import TrainingSettings
 from mobilebench.models.zoo import ZOO, ZooModel, zoo_model
@@ -62,6 +63,13 @@ class Source:
     def ends(self) -> tuple[int, int]:
         """How many inputs and outputs it has, as far as can be known without TensorFlow."""
         return count_ends(self.path) if self.kind == "keras" else (1, 1)
+
+    @property
+    def layer_kinds(self) -> tuple[LayerKind, ...]:
+        """The kinds of its layers, as far as they are known without TensorFlow or its graph."""
+        if self.zoo is not None:
+            return self.zoo.layers
+        return of_classes(layer_classes(self.path)) if self.kind == "keras" else ()
 
     @property
     def levels(self) -> bool:

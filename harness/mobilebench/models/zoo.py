@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mobilebench.errors import BadInputError, did_you_mean
+from mobilebench.models.layer_kinds import LayerKind
 from mobilebench.models.training import TrainingSettings
 
 #: How the digit models are trained.
@@ -38,6 +39,7 @@ class ZooModel:
 
     Attributes:
         build: makes the Keras model with fresh weights; imports TensorFlow.
+        layers: the kinds of its layers, which are otherwise known only when it is built.
         data: the dataset it is trained and evaluated with, as a suite would name it.
         training: how it is trained, or None where the random weights stay.
         student: the smaller zoo model that ``distill`` trains unless the suite names one.
@@ -45,6 +47,7 @@ class ZooModel:
     """
 
     build: Callable[[], Any]
+    layers: tuple[LayerKind, ...]
     data: str
     training: TrainingSettings | None
     student: str | None = None
@@ -227,20 +230,25 @@ def _mobilenet_v2_small() -> Any:
     return model
 
 
+_DENSE: tuple[LayerKind, ...] = ("dense",)
+_CONVOLUTIONS: tuple[LayerKind, ...] = ("convolution", "dense")
+_SEPARABLE: tuple[LayerKind, ...] = ("convolution", "depthwise", "dense")
+_TEXT: tuple[LayerKind, ...] = ("embedding", "convolution", "dense")
+
 ZOO = {
     "digits-teacher": ZooModel(
-        _dense("digits_teacher", 128), "mnist-subset", _DIGITS, student="digits-student"
+        _dense("digits_teacher", 128), _DENSE, "mnist-subset", _DIGITS, student="digits-student"
     ),
-    "digits-student": ZooModel(_dense("digits_student", 64), "mnist-subset", _DIGITS),
-    "lenet-300-100": ZooModel(_lenet_300_100, "mnist-subset", _LENET_300),
-    "lenet-5": ZooModel(_lenet_5, "mnist-subset", _LENET),
-    "resnet-8": ZooModel(_resnet_8, "fashion-mnist", _CLOTHES),
-    "mobilenet-v2-small": ZooModel(_mobilenet_v2_small, "fashion-mnist", _CLOTHES),
-    "mobilenet-v2": ZooModel(_mobilenet_v2, "random", None),
-    "ds-cnn": ZooModel(_ds_cnn(64, 4), "spoken-digits", _WORDS, student="ds-cnn-small"),
-    "ds-cnn-small": ZooModel(_ds_cnn(24, 3), "spoken-digits", _WORDS),
-    "text-cnn": ZooModel(_text_cnn, "sms-spam", _MESSAGES, levels=False),
-    "autoencoder": ZooModel(_autoencoder, "random", None),
+    "digits-student": ZooModel(_dense("digits_student", 64), _DENSE, "mnist-subset", _DIGITS),
+    "lenet-300-100": ZooModel(_lenet_300_100, _DENSE, "mnist-subset", _LENET_300),
+    "lenet-5": ZooModel(_lenet_5, _CONVOLUTIONS, "mnist-subset", _LENET),
+    "resnet-8": ZooModel(_resnet_8, _CONVOLUTIONS, "fashion-mnist", _CLOTHES),
+    "mobilenet-v2-small": ZooModel(_mobilenet_v2_small, _SEPARABLE, "fashion-mnist", _CLOTHES),
+    "mobilenet-v2": ZooModel(_mobilenet_v2, _SEPARABLE, "random", None),
+    "ds-cnn": ZooModel(_ds_cnn(64, 4), _SEPARABLE, "spoken-digits", _WORDS, student="ds-cnn-small"),
+    "ds-cnn-small": ZooModel(_ds_cnn(24, 3), _SEPARABLE, "spoken-digits", _WORDS),
+    "text-cnn": ZooModel(_text_cnn, _TEXT, "sms-spam", _MESSAGES, levels=False),
+    "autoencoder": ZooModel(_autoencoder, _DENSE, "random", None),
 }
 
 

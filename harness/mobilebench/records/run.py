@@ -173,6 +173,16 @@ class StoredFailure(_Part):
     reason: str
 
 
+class Refusal(_Part):
+    """A variant that is not measured in one place: why its runtime cannot run it, in a sentence."""
+
+    device: str
+    runtime: str
+    model: str
+    recipe: str
+    reason: str
+
+
 class Run(_Part):
     """A run, as ``run.json`` has it: everything but the measurements.
 
@@ -184,6 +194,7 @@ class Run(_Part):
         command: how it was asked for.
         versions: of the libraries that took part, by name.
         host: what the controlling machine is.
+        refusals: what was found, before it was made, that a runtime of a device cannot run.
         plan: the trials in order.
         gate: what a gate compares; None: the run is none.
         warnings: what must not be read into the numbers.
@@ -203,6 +214,7 @@ class Run(_Part):
     models: tuple[StoredModel, ...]
     artifacts: tuple[StoredArtifact, ...]
     failures: tuple[StoredFailure, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     plan: tuple[PlannedTrial, ...]
     gate: Gate | None = None
     warnings: tuple[str, ...] = ()
@@ -226,6 +238,13 @@ class Run(_Part):
     def failures_of(self, model: str) -> dict[str, StoredFailure]:
         """Which of a model's variants could not be made, by recipe."""
         return {found.recipe: found for found in self.failures if found.model == model}
+
+    def refusals_at(self, model: str, device: str, runtime: str) -> dict[str, str]:
+        """Why variants of a model are not measured in a place, by recipe."""
+        place = (model, device, runtime)
+        return {
+            r.recipe: r.reason for r in self.refusals if (r.model, r.device, r.runtime) == place
+        }
 
     def document(self) -> dict[str, Any]:
         """What ``run.json`` holds, as plain values."""

@@ -155,4 +155,5 @@ def plan(run: Run, blocks: int, kinds: Sequence[str]) -> tuple[PlannedTrial, ...
         for trial in make_gate_plan(
             run.name, device.name, variants, runtimes, blocks, run.seed, kinds
         )
+        if trial.recipe not in run.refusals_at(trial.model, trial.device, trial.runtime)
     )

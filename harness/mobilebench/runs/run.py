@@ -39,10 +39,10 @@ from mobilebench.models.spec import REQUIREMENTS
 from mobilebench.records.battery_current import CurrentProfile
 from mobilebench.records.device import AGENT, DeviceFacts
 from mobilebench.records.key import Key
-from mobilebench.records.run import Run
+from mobilebench.records.run import Refusal, Run
 from mobilebench.records.runtime import Packing, Runtime
 from mobilebench.records.trial import PlannedTrial, Trial
-from mobilebench.runs import interfaces, power_profiles
+from mobilebench.runs import interfaces, power_profiles, runnable
 from mobilebench.runs.answers import NO_EVALUATION, Evaluation
 from mobilebench.runs.evaluations import evaluations
 from mobilebench.runs.latency_probe import latency_probe_on
@@ -65,6 +65,9 @@ class Watcher(Protocol):
 
     def not_made(self, failure: Failure) -> None:
         """A variant could not be made."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """A variant is not measured in one place, because its runtime cannot run it."""
 
     def measuring(self, plan: Sequence[PlannedTrial], finished: Set[str], suite: Suite) -> None:
         """Trials begin; those named in ``finished`` are there already."""
@@ -89,6 +92,9 @@ class Quiet:
         """Says nothing."""
 
     def not_made(self, failure: Failure) -> None:
+        """Says nothing."""
+
+    def refused(self, refusal: Refusal) -> None:
         """Says nothing."""
 
     def measuring(self, plan: Sequence[PlannedTrial], finished: Set[str], suite: Suite) -> None:
@@ -140,8 +146,10 @@ def start(
         ensure_preflight(device)
     device_facts = list(map(_recorded, suite.devices, facts))
     try:
+        refusals = _refusals(suite, devices, facts, watcher)
+        nowhere = _refused_everywhere(suite, refusals)
         outcome = compress_variants(
-            suite.variants(),
+            [(m, r) for m, r in suite.variants() if (m.name, r.name) not in nowhere],
             seed=suite.seed,
             cache=cache_folder(),
             on_progress=watcher.compressing,
@@ -152,9 +160,11 @@ def start(
             "interrupted before anything was measured; what was compressed is in the cache: "
             "run the same command again"
         ) from error
+    outcome = replace(outcome, failures=(*outcome.failures, *nowhere.values()))
     outcome, warnings = interfaces.compare_made(suite, outcome)
     for failure in outcome.failures:
-        watcher.not_made(failure)
+        if (failure.model, failure.recipe) not in nowhere:
+            watcher.not_made(failure)
     if not outcome.artifacts:
         first = outcome.failures[0]
         raise BadInputError(
@@ -166,9 +176,11 @@ def start(
     files |= {binary_name(path): Path(path) for d in suite.devices if (path := d.binary)}
 
     def make(name: str) -> RunFolder:
-        plan = _plan(name, suite, outcome)
+        plan = _plan(name, suite, outcome, refusals)
         run = new_run(name, created, suite, command, device_facts, outcome, plan, hooks)
-        warned = run.model_copy(update={"warnings": (*run.warnings, *warnings)})
+        warned = run.model_copy(
+            update={"warnings": (*run.warnings, *warnings), "refusals": refusals}
+        )
         return RunFolder.create(results / name, shape(warned), files)
 
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
@@ -205,6 +217,35 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
         # Code of the user's is not run again: a folder may be somebody else's.
         _measure(folder, suite, devices, watcher, {})
     return folder
+
+
+def _refusals(
+    suite: Suite, devices: Sequence[Device], facts: Sequence[DeviceFacts], watcher: Watcher
+) -> tuple[Refusal, ...]:
+    """What is found of each runtime before anything is made; the user is told at once."""
+
+    def on_question(text: str) -> None:
+        watcher.compressing(Progress(0, len(suite.variants()), "", "", text))
+
+    found = runnable.refusals(suite, devices, facts, cache_folder(), on_question)
+    for refusal in found:
+        watcher.refused(refusal)
+    return found
+
+
+def _refused_everywhere(
+    suite: Suite, refusals: Sequence[Refusal]
+) -> dict[tuple[str, str], Failure]:
+    """The variants that no runtime of any device can run: they are not made at all."""
+    places = len(suite.devices) * len(suite.runtimes)
+    found: dict[tuple[str, str], list[Refusal]] = {}
+    for refusal in refusals:
+        found.setdefault((refusal.model, refusal.recipe), []).append(refusal)
+    return {
+        variant: Failure(*variant, "", refused[0].reason)
+        for variant, refused in found.items()
+        if len(refused) == places
+    }
 
 
 def _ensure_judged(suite: Suite, outcome: Outcome) -> None:
@@ -271,7 +312,7 @@ def exit_code(folder: RunFolder) -> int:
     least = run.suite.protocol.parity_db
     if any(answers_differ(run, Key.of(trial), trial.answers, least) for trial in trials):
         return InvalidRunError.exit_code
-    return int("failed" in states or bool(run.failures))
+    return int("failed" in states or bool(run.failures) or bool(run.refusals))
 
 
 def _measure(
@@ -362,7 +403,10 @@ def _side_by_side(
         raise min(errors, key=lambda error: isinstance(error, MobileBenchError))
 
 
-def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
+def _plan(
+    run: str, suite: Suite, outcome: Outcome, refusals: Sequence[Refusal]
+) -> tuple[PlannedTrial, ...]:
+    refused = {(r.device, r.runtime, r.model, r.recipe) for r in refusals}
     variants = [PlannedVariant(artifact.model, artifact.recipe) for artifact in outcome.artifacts]
     runtimes = [runtime.name for runtime in suite.runtimes]
     return tuple(
@@ -378,7 +422,8 @@ def _plan(run: str, suite: Suite, outcome: Outcome) -> tuple[PlannedTrial, ...]:
             suite.protocol.energy,
         )
         # TensorFlow's program measures latency alone.
-        if suite.executor == AGENT or trial.kind == "latency"
+        if (suite.executor == AGENT or trial.kind == "latency")
+        and (trial.device, trial.runtime, trial.model, trial.recipe) not in refused
     )
 
 
