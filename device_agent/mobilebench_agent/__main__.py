@@ -6,12 +6,16 @@ import importlib
 import os
 import platform
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, TextIO
 
 from mobilebench_agent import __version__, affinity, contract, environment, system_files
 from mobilebench_agent.contract import Error, Event, Hello, Job, Result
+
+#: The argument with which the agent ends when its input does, as a host asks for.
+ATTACHED = "--attached"
 
 
 def main() -> int:
@@ -41,6 +45,8 @@ def main() -> int:
     job = _read_job(sys.stdin, say)
     if job is None:
         return 1
+    if ATTACHED in sys.argv[1:]:
+        threading.Thread(target=_end_with_host, daemon=True).start()
     try:
         say(_run(runtimes, runtime, job, say))
     except runtimes.AgentError as error:
@@ -53,6 +59,14 @@ def main() -> int:
         say(Error("internal", f"{type(error).__name__}: {error}", job.trial))
         raise
     return 0
+
+
+def _end_with_host() -> None:
+    """Ends this process when its input does: the host holds it open for as long as it lives."""
+    # Until then the thread sleeps in the kernel, and nothing is measured differently.
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
 
 
 def leave(code: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 #: A name of a suite's that can be part of a file's name.
@@ -12,9 +13,16 @@ _LONGEST = 1000
 
 def plain(text: object) -> str:
     """The text in one line, without control or direction characters, cut where it is very long."""
-    line = " ".join(str(text).split())
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    # Whatever follows is cut anyway: a text may have megabytes.
+    shown = printable(" ".join(str(text)[: 20 * _LONGEST].split()))
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """The text, of any length, without control or direction characters but its ends of lines."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def markdown(text: object) -> str:
@@ -22,7 +30,14 @@ def markdown(text: object) -> str:
     line = plain(text).replace("&", "&amp;").replace("<", "&lt;")
     for character in "\\`*|[]":
         line = line.replace(character, "\\" + character)
-    return line
+    line = _EMPHASIS.sub(r"\\\g<0>", line)
+    # Comments, as GitHub looks for people, issues and addresses in the text between two tags.
+    return _LIVE.sub(r"\g<0><!-- -->", line)
+
+
+#: An underline within a word is one.
+_EMPHASIS = re.compile(r"(?<!\w)_|_(?!\w)|~|^[#>]|^[+-](?= )|(?<=^\d)\.(?= )")
+_LIVE = re.compile(r"@(?=\w)|\w#(?=\d)|(?<!\w)(?:#|GH-)(?=\d)|://|www\.", re.IGNORECASE)
 
 
 def joined(sentences: Iterable[object]) -> str:

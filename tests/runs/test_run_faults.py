@@ -21,6 +21,7 @@ from mobilebench.runs import run as runs
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import Suite
 
+from tests.support import suites
 from tests.support.command import mobilebench, start
 from tests.support.models import MODELS
 from tests.support.suites import start_a_long_run
@@ -41,8 +42,8 @@ def suite(**protocol: Any) -> Suite:
     return Suite.model_validate({"name": "faults", "protocol": quick, "models": models})
 
 
-def agents() -> list[int]:
-    """The processes of agents that this process has started."""
+def agents(parent_of_all: int | None = None) -> list[int]:
+    """The processes of agents that this process has started, or another one."""
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -50,7 +51,7 @@ def agents() -> list[int]:
             words = (status.parent / "cmdline").read_bytes().split(b"\0")
         except OSError:  # it has ended meanwhile
             continue
-        if parent == os.getpid() and any(b"agent" in Path(os.fsdecode(w)).name.encode()
+        if parent == (parent_of_all or os.getpid()) and any(b"agent" in Path(os.fsdecode(w)).name.encode()
                                          for w in words if w):  # fmt: skip
             found.append(int(status.parent.name))
     return found
@@ -61,6 +62,39 @@ def send(number: signal.Signals) -> list[int]:
     for pid in ended:
         os.kill(pid, number)
     return ended
+
+
+def ended(pid: int, seconds: float = 30) -> bool:
+    """Whether a process has ended, or does so within that time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":  # nobody has asked for its code
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
+def test_an_agent_ends_with_its_host(tmp_path: Path, number: signal.Signals) -> None:
+    """In the middle of a trial of ten minutes."""
+    quick = "[protocol]\nblocks = 2\nwarmup_seconds = 0.0\nseconds = 600\ntimeout_seconds = 900\n"
+    path = suites.suite(tmp_path, suites.model("a", "small.tflite"), quick)
+    process = start("run", path, "--results", tmp_path / "results")
+    lines = tmp_path / "results"
+    while process.poll() is None and not list(lines.glob("*/trials.jsonl")):
+        time.sleep(0.02)
+    while process.poll() is None and not (found := agents(process.pid)):
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == (-9 if number == signal.SIGKILL else 130), errors
+    assert all(map(ended, found))
+    if number != signal.SIGKILL:
+        assert "go on with: mobilebench run --resume" in errors
 
 
 def ensure_each_once(folder: RunFolder) -> None:

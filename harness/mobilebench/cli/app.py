@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from mobilebench.cli.options import Command
+from mobilebench.cli.options import Command, echo_json
 
 
 @click.group()
@@ -31,7 +29,7 @@ def show(as_json: bool) -> None:
 
     facts = android_apk.info().as_json()
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        echo_json(facts)
         return
     for name, value in facts.items():
         click.echo(f"{name:<20}{value}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from mobilebench.cli.options import (
     allow_option,
     cpus_option,
     device_option,
+    echo_json,
     energy_option,
     results_option,
     shape_option,
@@ -62,13 +62,11 @@ def calibrate(
     """
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from mobilebench import api
-    from mobilebench.cli.terminal import RunDisplay
+    from mobilebench.cli.terminal import RunDisplay, errors
     from mobilebench.runs.calibrate import sentence
 
-    with RunDisplay(Console(stderr=True)) as display:
+    with RunDisplay(errors()) as display:
         display.prepare()
         found = api.calibrate(
             model,
@@ -87,7 +85,7 @@ def calibrate(
         )
     if as_json:
         document = {"folder": str(found.run.path), "noise": [asdict(n) for n in found.noise]}
-        click.echo(json.dumps(document, indent=2))
+        echo_json(document)
         return
     for noise in found.noise:
         click.echo(sentence(noise))

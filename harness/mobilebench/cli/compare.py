@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from mobilebench.cli.options import Command, MetricName, html_option, require_folder_of, show_page
+from mobilebench.cli.options import (
+    Command,
+    MetricName,
+    echo_json,
+    html_option,
+    require_folder_of,
+    show_page,
+)
 
 
 @click.command(cls=Command)
@@ -44,6 +50,6 @@ def compare(runs: tuple[Path, ...], metric: str, html: Path | None, as_json: boo
     if html is not None:
         write_atomically(html, compare_outputs.html(comparison).encode())
     if as_json:
-        click.echo(json.dumps(comparison.as_json(), indent=2, ensure_ascii=False))
+        echo_json(comparison.as_json())
         return
     show_page(compare_outputs.terminal(comparison), html)

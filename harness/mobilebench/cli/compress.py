@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 from mobilebench.cli.options import (
     Command,
     data_option,
+    echo_json,
     seed_option,
     shape_option,
     signature_option,
@@ -74,13 +74,11 @@ def compress(
       mobilebench compress zoo:digits-teacher "distill(T=4, alpha=0.7) -> int8" \\
           --student zoo:digits-student
     """
-    from rich.console import Console
-
     from mobilebench import api
-    from mobilebench.cli.terminal import RunDisplay, output
+    from mobilebench.cli.terminal import RunDisplay, errors, output
     from mobilebench.compress.artifact import Artifact
 
-    with RunDisplay(Console(stderr=True)) as display:
+    with RunDisplay(errors()) as display:
         display.prepare()
         made = api.compress(
             model,
@@ -97,7 +95,7 @@ def compress(
     files = [one for one in made if isinstance(one, Artifact)]
     failures = [one for one in made if not isinstance(one, Artifact)]
     if as_json:
-        click.echo(json.dumps(document(files, failures), indent=2, ensure_ascii=False))
+        echo_json(document(files, failures))
     else:
         show(output(), files, failures)
     if failures:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from mobilebench.cli.options import Command, device_option
+from mobilebench.cli.options import Command, device_option, echo_json
 from mobilebench.errors import InvalidRunError
 
 
@@ -31,7 +30,7 @@ def devices(as_json: bool) -> None:
     found = api.devices()
     if as_json:
         document = {"devices": [asdict(d) for d in found.devices], "notes": found.notes}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        echo_json(document)
         return
     terminal.output().print(terminal.device_table(found.devices))
     for note in found.notes:
@@ -75,6 +74,6 @@ def doctor(devices: tuple[str, ...], repair: bool, record: Path | None, as_json:
             for path in patient.record(record):
                 click.echo(f"recorded {path}", err=as_json)
     if as_json:
-        click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+        echo_json(documents)
     if not healthy:
         raise SystemExit(InvalidRunError.exit_code)

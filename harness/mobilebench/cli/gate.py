@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +14,7 @@ from mobilebench.cli.options import (
     allow_option,
     cpus_option,
     device_option,
+    echo_json,
     energy_option,
     require_folder_of,
     results_option,
@@ -120,10 +119,8 @@ def gate(
       mobilebench gate suite.toml --threads 2 --cpus 4,5
       mobilebench gate --resume results/20260131T120000Z-gate-branch
     """
-    from rich.console import Console
-
     from mobilebench import api
-    from mobilebench.cli.terminal import RunDisplay
+    from mobilebench.cli.terminal import RunDisplay, errors
     from mobilebench.runs import gate as gates
 
     if speed_only and data:
@@ -138,10 +135,9 @@ def gate(
             "give --baseline and --candidate, or a suite file alone, which names its own models"
         )
     require_folder_of(junit, summary)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = resume or results
     try:
-        with RunDisplay(Console(stderr=True)) as display:
+        with RunDisplay(errors()) as display:
             if resume is None:
                 display.prepare()
             result = api.gate(
@@ -200,7 +196,7 @@ def _show(result: GateResult, as_json: bool) -> None:
 
     try:
         if as_json:
-            click.echo(json.dumps(gate_verdict.document(result), indent=2, ensure_ascii=False))
+            echo_json(gate_verdict.document(result))
         else:
             output().print(gate_outputs.terminal(result))
             if result.folder.is_dir():

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from mobilebench.cli.options import Command, MetricName, html_option, require_folder_of, show_page
+from mobilebench.cli.options import (
+    Command,
+    MetricName,
+    echo_json,
+    html_option,
+    require_folder_of,
+    show_page,
+)
 
 
 @click.command(cls=Command)
@@ -62,6 +68,6 @@ def history(
     if html is not None:
         write_atomically(html, history_outputs.html(found).encode())
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        echo_json(found.as_json())
         return
     show_page(history_outputs.terminal(found), html)

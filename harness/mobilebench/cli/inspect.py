@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from mobilebench.cli.options import (
     Command,
     data_option,
     device_option,
+    echo_json,
     shape_option,
     signature_option,
 )
@@ -78,9 +78,7 @@ def inspect(
       mobilebench inspect detector.tflite --input-shape 1,320,320,3
       mobilebench inspect zoo:lenet-5 --json
     """
-    from rich.console import Console
-
-    from mobilebench.cli.terminal import RunDisplay, output, quiet_libraries
+    from mobilebench.cli.terminal import RunDisplay, errors, output, quiet_libraries
     from mobilebench.runs.compress_files import tflite_of
     from mobilebench.tflite import entry, hybrid, interface
     from mobilebench.tflite import inspect as inspection
@@ -89,7 +87,7 @@ def inspect(
     if timed and other is not None:
         raise BadInputError("--time looks at one model; leave OTHER out")
     _ensure_together(debug_answers, bool(timed or other), bool(devices or accelerator or data))
-    with RunDisplay(Console(stderr=True)) as display:
+    with RunDisplay(errors()) as display:
         if any(m and not m.endswith(".tflite") for m in (model, other)):
             display.prepare()
         contents = [
@@ -123,7 +121,7 @@ def inspect(
     if not rest:
         if as_json:
             document = {**first.as_json(), "time_alone_ns": times}
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+            echo_json(document)
         else:
             output().print(show.one(first, times))
         return
@@ -136,7 +134,7 @@ def inspect(
             "after": rest[0].as_json(),
             "changes": [asdict(change) for change in changed if change.is_one],
         }
-        click.echo(json.dumps(both, indent=2, ensure_ascii=False))
+        echo_json(both)
     else:
         output().print(show.two(first, rest[0], changed))
 
@@ -167,7 +165,7 @@ def _debug_answers(
         found = layer_parity.debug_answers(content, model, data, devices, runtime, display)
     if as_json:
         document = {"model": Path(model).name, "devices": [asdict(each) for each in found]}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        echo_json(document)
     else:
         for each in found:
             output().print(layer_parity.shown(each), highlight=False)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import select
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -18,6 +21,7 @@ from mobilebench.devices.checks import DeviceCheck
 from mobilebench.errors import BadInputError, MobileBenchError
 from mobilebench.metrics import metric_named, registry
 from mobilebench.models.tasks import TASKS
+from mobilebench.text import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,7 +42,7 @@ def errors_as_sentences(context: click.Context) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
         raise
     except MobileBenchError as error:
-        click.echo(f"mobilebench: {error}", err=True)
+        click.echo(f"mobilebench: {printable(str(error))}", err=True)
         context.exit(error.exit_code)
     except KeyboardInterrupt:
         click.echo("mobilebench: interrupted", err=True)
@@ -63,10 +67,35 @@ class Command(click.Command):
 class Group(click.Group):
     """The group of all commands: their options are read with the same care as they are run."""
 
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        """Runs the command line; what a stream's encoding lacks is replaced, and ends nothing."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        return super().main(*arguments, **settings)
+
     def invoke(self, context: click.Context) -> Any:
         """Reads a command's options and runs it."""
+        _interrupt_at_hangup()
         with errors_as_sentences(context):
             return super().invoke(context)
+
+
+def _interrupt_at_hangup() -> None:
+    """A job that is cancelled, or whose terminal has gone, ends as by Ctrl-C: it can be resumed."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGTERM", "SIGHUP"):
+        # Windows has no SIGHUP; under nohup it is ignored, and stays so.
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def echo_json(document: object) -> None:
+    """Prints a document as JSON; by escapes where the stream's encoding has not every character."""
+    unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    click.echo(json.dumps(document, indent=2, ensure_ascii=not unicode))
 
 
 def cpu_list(
@@ -227,14 +256,12 @@ def show_page(table: RenderableType, html: Path | None) -> None:
 
 def show_run(run: Run, as_json: bool = False) -> int:
     """Writes the report, prints the table or the document, and returns the exit code."""
-    from rich.console import Console
-
     from mobilebench import report as reports
-    from mobilebench.cli.terminal import RunDisplay, output
+    from mobilebench.cli.terminal import RunDisplay, errors, output
     from mobilebench.runs.run import exit_code
     from mobilebench.store.folder import RunFolder
 
-    with RunDisplay(Console(stderr=True)) as display:
+    with RunDisplay(errors()) as display:
         display.prepare("report")
         page = run.report()
         summary = run.summarise()
@@ -243,7 +270,7 @@ def show_run(run: Run, as_json: bool = False) -> int:
         if as_json:
             document = {"folder": str(run.path), "report": str(page), "exit_code": code}
             document |= reports.document(summary)
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+            echo_json(document)
         else:
             console = output()
             console.print(reports.terminal(summary))
@@ -267,6 +294,8 @@ def silence() -> None:
 
 def _reader_has_gone() -> bool:
     """Whether it is our output that nobody reads: other broken pipes are faults."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
     try:
         poll = select.poll()
         poll.register(sys.stdout.fileno(), 0)

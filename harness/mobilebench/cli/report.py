@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from mobilebench.cli.options import Command
+from mobilebench.cli.options import Command, echo_json
 
 #: The table formats, as the command line calls them.
 _TABLES: dict[str, Literal["md", "csv", "latex"]] = {
@@ -47,7 +46,7 @@ def report(folder: Path, form: str) -> None:
         return
     summary = run.summarise()
     if form == "json":
-        click.echo(json.dumps(reports.document(summary), indent=2, ensure_ascii=False))
+        echo_json(reports.document(summary))
     elif form == "terminal":
         output().print(reports.terminal(summary))
     else:

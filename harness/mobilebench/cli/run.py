@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 
@@ -145,13 +144,9 @@ def run(
       mobilebench run suite.toml --device R5CT1234ABC --debug-answers
       mobilebench run --resume results/20260131T120000Z-quickstart
     """
-    from rich.console import Console
-
     from mobilebench import api
-    from mobilebench.cli.terminal import RunDisplay
+    from mobilebench.cli.terminal import RunDisplay, errors
 
-    # A job that a CI system cancels must leave a run that can be resumed, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if (executor == "benchmark_model") != (binary is not None):
         raise BadInputError("--executor benchmark_model and --binary PATH go together")
     if binary and (energy or unplugged):
@@ -166,7 +161,7 @@ def run(
         )
     if resume is not None and (given or any(v is not None for v in suites_own)):
         raise BadInputError("--resume goes on with the run's own suite; give it alone")
-    with RunDisplay(Console(stderr=True)) as display:
+    with RunDisplay(errors()) as display:
         if resume is None:
             display.prepare()
         done = api.run(

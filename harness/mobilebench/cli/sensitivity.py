@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from mobilebench.cli.options import Command, data_option, seed_option
+from mobilebench.cli.options import Command, data_option, echo_json, seed_option
 
 
 @click.command(cls=Command)
@@ -52,12 +50,10 @@ def sensitivity(
       mobilebench sensitivity model.keras --data data.npz --sparsity 0.9
       mobilebench sensitivity zoo:lenet-5 --importance taylor --pattern 1x4 --json
     """
-    from rich.console import Console
-
-    from mobilebench.cli.terminal import RunDisplay, output
+    from mobilebench.cli.terminal import RunDisplay, errors, output
     from mobilebench.runs.layer_sensitivity import as_table, scan_layers
 
-    with RunDisplay(Console(stderr=True)) as display:
+    with RunDisplay(errors()) as display:
         display.prepare()
         document = scan_layers(
             model,
@@ -69,6 +65,6 @@ def sensitivity(
             on_progress=display.compressing,
         )
     if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        echo_json(document)
     else:
         output().print(as_table(document))

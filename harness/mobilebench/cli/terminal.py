@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mobilebench_agent.contract import Event
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -24,6 +24,7 @@ from rich.progress import (
     TaskProgressColumn,
     TextColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -33,6 +34,7 @@ from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.run import Refusal
 from mobilebench.records.trial import ATTEMPTS, PlannedTrial, Trial
 from mobilebench.suite.schema import Suite
+from mobilebench.text import plain, printable
 
 if TYPE_CHECKING:
     from mobilebench.devices.found import Found
@@ -44,10 +46,19 @@ _AROUND_A_TRIAL = 0.2
 _SPEED_OVER = 300.0
 
 
+#: As wide as any table: where no terminal is, nothing is cut or broken into lines.
+_UNBOUNDED = 10_000
+
+
 def output() -> Console:
-    """The output stream; wide enough for the tables where no terminal sets a width."""
+    """The output stream; where no terminal sets a width, every table has its own."""
     console = _Console()
-    return console if console.is_terminal else _Console(width=100)
+    return console if console.is_terminal else _Console(width=_UNBOUNDED)
+
+
+def errors() -> Console:
+    """The error stream, for progress and complaints."""
+    return _Console(stderr=True)
 
 
 @contextlib.contextmanager
@@ -56,10 +67,12 @@ def quiet_libraries() -> Iterator[Console]:
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as file:
+        with os.fdopen(
+            os.dup(kept), "w", encoding=sys.stderr.encoding or "utf-8", errors="replace"
+        ) as file:
             sys.stderr.flush()
             os.dup2(nowhere, 2)
-            yield Console(file=file)
+            yield _Console(file=file)
     finally:
         os.dup2(kept, 2)
         os.close(nowhere)
@@ -67,6 +80,24 @@ def quiet_libraries() -> Iterator[Console]:
 
 
 class _Console(Console):
+    """What it prints may be a device's or a file's own words: they are text and nothing else.
+
+    Neither Rich's markup nor a terminal's escape sequences in them mean anything.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, markup=False, emoji=False)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """See ``rich.console.Console``."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
+
     def on_broken_pipe(self) -> None:
         # Rich would end the program with 1: it is for the command to say what the run was.
         raise BrokenPipeError
@@ -233,7 +264,12 @@ class RunDisplay:
         if event.phase.startswith("cooling: "):
             if not lane.cooling and not self._console.is_terminal:
                 # Where no bar moves, one line says why nothing else does.
-                self._console.print(f"{device} · {event.phase}", highlight=False, soft_wrap=True)
+                self._console.print(
+                    f"{device} · {plain(event.phase)}",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
             lane.cooling = True
             self._show(device, event.phase)
             return
@@ -281,7 +317,8 @@ class RunDisplay:
         return self._progress.add_task("", total=total, uneven=uneven)
 
     def _complain(self, word: str, what: str, reason: str) -> None:
-        self._console.print(Text.assemble((word, "bold red"), f" {what}: {reason}"), soft_wrap=True)
+        text = Text.assemble((word, "bold red"), f" {plain(what)}: {plain(reason)}")
+        self._console.print(text, soft_wrap=True)
 
     def _describe(self, device: str, what: str) -> None:
         self._lanes[device].current = what
@@ -310,6 +347,7 @@ def _fit(text: str, width: int = _WIDTH) -> str:
     """The text in exactly that width, so that the bars below each other stand still."""
     from rich.markup import escape
 
+    text = plain(text)
     cut = text if len(text) <= width else text[: width - 1] + "…"
     return escape(cut.ljust(width))
 
@@ -347,7 +385,7 @@ def device_table(found: Sequence[Found]) -> Table:
             device.serial,
             device.kind,
             what,
-            "ready" if device.ready else f"[red]{device.advice or device.state}[/]",
+            "ready" if device.ready else Text(device.advice or device.state, "red"),
             "" if device.battery is None else f"{device.battery} %{heat}{thermal}",
             "" if device.app is None else str(device.app),
             device.power,
@@ -359,8 +397,8 @@ def check_table(checks: Sequence[Check]) -> Table:
     """What a doctor found, for a person."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in checks:
-        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
-        fix = " [dim](--repair does it)[/]" if check.can_repair and not check.ok else ""
-        advice = "" if check.ok or not check.repair else f"\n→ {check.repair}{fix}"
-        table.add_row(mark, check.name, f"{check.sentence}{advice}")
+        mark = Text("✓", "green") if check.ok else Text("✗", "red")
+        fix = " (--repair does it)" if check.can_repair and not check.ok else ""
+        advice = "" if check.ok or not check.repair else f"\n→ {check.repair}"
+        table.add_row(mark, check.name, Text.assemble(check.sentence, advice, (fix, "dim")))
     return table

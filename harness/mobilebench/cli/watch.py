@@ -24,10 +24,8 @@ def watch(suite: Path, allow: tuple[DeviceCheck, ...], results: Path) -> None:
       mobilebench watch suite.toml
       mobilebench watch suite.toml --results /data/results
     """
-    from rich.console import Console
-
     from mobilebench import api
-    from mobilebench.cli.terminal import RunDisplay
+    from mobilebench.cli.terminal import RunDisplay, errors
     from mobilebench.runs import selection
 
     api.load_suite(suite)  # a typo is reported now, not when a phone is plugged in
@@ -35,7 +33,7 @@ def watch(suite: Path, allow: tuple[DeviceCheck, ...], results: Path) -> None:
     for serial in selection.plugged_in():
         click.echo(f"{serial} is ready", err=True)
         try:
-            with RunDisplay(Console(stderr=True)) as display:
+            with RunDisplay(errors()) as display:
                 run = api.run(
                     suite,
                     results=results,

@@ -13,6 +13,9 @@ from pathlib import Path
 from mobilebench.errors import BadInputError
 from mobilebench.files import write_atomically
 
+#: With this argument the agent ends when its input does: it does not outlive its host.
+ATTACHED = "--attached"
+
 _MAIN = b"from mobilebench_agent.__main__ import leave, main\nleave(main())\n"
 
 

@@ -37,7 +37,7 @@ class Wire(Protocol):
         """The descriptor that its messages are read from."""
 
     def send(self, line: bytes) -> None:
-        """Sends a line and lets it be the last.
+        """Sends a line; it is the last.
 
         Raises:
             OSError: the agent no longer reads.

@@ -67,7 +67,9 @@ class _Agent:
     def send(self, line: bytes) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(line)
-        self._process.stdin.close()
+        # It stays open while this host lives, and the agent ends when it closes: by no host's
+        # death is a device kept busy.
+        self._process.stdin.flush()
 
     def died(self) -> TrialError:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -138,6 +138,7 @@ class BoardDevice:
         agent = self._store.put(self._agent, sha256_of(self._agent))
         # When the stream closes, adbd hangs up on the process that it started: that must be the
         # agent, not a shell around it that leaves it running and in the next trial's way.
-        remote = f"exec {shlex.join(['env', 'PYTHONDONTWRITEBYTECODE=1', self._python, agent])}"
+        words = ["env", "PYTHONDONTWRITEBYTECODE=1", self._python, agent, agent_archive.ATTACHED]
+        remote = f"exec {shlex.join(words)}"
         # Without a terminal, so that nothing but the agent's own bytes come through.
         return self._device.server.program("-s", self._device.serial, "shell", "-T", remote)

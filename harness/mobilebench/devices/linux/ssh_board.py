@@ -188,7 +188,10 @@ class SshBoardDevice:
         # sshd leaves a process without a terminal running when the connection ends, so it has a
         # limit of its own there.
         words = ["env", "PYTHONDONTWRITEBYTECODE=1", "timeout", f"{seconds + 5:.0f}"]
-        return [*self._ssh, f"exec {shlex.join([*words, self._python, agent])}"]
+        return [
+            *self._ssh,
+            f"exec {shlex.join([*words, self._python, agent, agent_archive.ATTACHED])}",
+        ]
 
     def _put(self, file: Path, sha256: str) -> str:
         if sha256 in self._seen:

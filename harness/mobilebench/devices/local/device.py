@@ -37,7 +37,7 @@ class LocalDevice:
     ) -> None:
         self._name = name
         self._python = python or sys.executable
-        self._command = (self._python, str(agent_archive.build(cache)))
+        self._command = (self._python, str(agent_archive.build(cache)), agent_archive.ATTACHED)
         # Byte code of the agent or its runtime must not be written while something is measured.
         self._checks = StateChecks(name, _state, allowed, "--device local")
         self._outputs = OutputsFolder()

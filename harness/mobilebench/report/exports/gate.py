@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mobilebench.runs.verdict import GateResult
 
 _STYLES = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "yellow", "INVALID": "red"}
+_WIDEST_VERDICT = max(map(len, _STYLES))
 _MARKS = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "❔", "INVALID": "⚠️"}
 
 
@@ -101,7 +102,7 @@ def github(result: GateResult) -> str:
         notes = [f"- {f.metric}: {markdown(f.reason)}" for f in comparison.findings if f.reason]
         lines += ["", *notes, ""] if notes else [""]
     lines += [f"> {markdown(warning)}\n>" for warning in result.warnings]
-    lines += ["", f"Run `{plain(result.run)}`. A change is the candidate's against the baseline."]
+    lines += ["", f"Run {markdown(result.run)}. A change is the candidate's against the baseline."]
     return "\n".join(lines) + "\n"
 
 
@@ -119,8 +120,15 @@ def terminal(result: GateResult) -> RenderableType:
             header_style="dim",
         )
         for column in COLUMNS:
-            right = column not in ("metric", "verdict")
-            table.add_column(column, justify="right" if right else "left", no_wrap=True)
+            # Where room is short, a number's interval goes on in the next line; none is cut.
+            whole = column in ("metric", "verdict")
+            table.add_column(
+                column,
+                justify="left" if whole else "right",
+                no_wrap=whole,
+                min_width=_WIDEST_VERDICT if column == "verdict" else None,
+                overflow="fold",
+            )
         for finding in comparison.findings:
             style = _STYLES.get(finding.verdict or "", "dim")
             first, verdict, *rest = row(finding)
