@@ -42,7 +42,7 @@ def suite(**protocol: Any) -> Suite:
     return Suite.model_validate({"name": "faults", "protocol": quick, "models": models})
 
 
-def agents(parent_of_all: int | None = None) -> list[int]:
+def agents(host: int = os.getpid()) -> list[int]:
     """The processes of agents that this process has started, or another one."""
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
@@ -51,7 +51,7 @@ def agents(parent_of_all: int | None = None) -> list[int]:
             words = (status.parent / "cmdline").read_bytes().split(b"\0")
         except OSError:  # it has ended meanwhile
             continue
-        if parent == (parent_of_all or os.getpid()) and any(b"agent" in Path(os.fsdecode(w)).name.encode()
+        if parent == host and any(b"agent" in Path(os.fsdecode(w)).name.encode()
                                          for w in words if w):  # fmt: skip
             found.append(int(status.parent.name))
     return found
