@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mobilebench.models.array import Array
-from mobilebench.models.similarity import are_probabilities, compare, signal_to_noise
+from mobilebench.models.similarity import Tally, are_probabilities, compare, signal_to_noise
 
 DRAWS = np.random.default_rng(3)
 
@@ -68,13 +68,35 @@ def test_other_shapes_cannot_be_compared() -> None:
 
 
 @pytest.mark.parametrize(("changed", "snr_db"), [(0, 150.0), (1, 20.0), (10, 10.0), (100, 0.0)])
-@pytest.mark.parametrize("to", [1, 9])
-def test_numbers_of_classes_are_equal_or_not(changed: int, snr_db: float, to: int) -> None:
+@pytest.mark.parametrize("by", [100, 900])
+def test_class_numbers_are_equal_or_not(changed: int, snr_db: float, by: int) -> None:
     """How far a wrong class's number is from the right one's means nothing."""
-    reference = np.zeros(100, np.int64)
+    reference = np.arange(100)
     found = reference.copy()
-    found[:changed] = to
-    assert compare(reference, found).snr_db == pytest.approx(snr_db)
+    found[:changed] += by
+    alike = compare(reference, found)
+    assert alike.snr_db == pytest.approx(snr_db, abs=0.1)
+    assert alike.unequal == changed
+
+
+def test_class_numbers_that_are_equal_by_chance_are_not_alike() -> None:
+    mask = np.zeros((4, 1000), np.int32)
+    mask[:, :10] = 1
+    assert compare(mask, np.zeros_like(mask)).snr_db == pytest.approx(0)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64, np.uint8])
+def test_a_tally_of_batches_is_the_comparison_of_all(kind: type) -> None:
+    reference = (100 * DRAWS.random((40, 3, 5))).astype(kind)
+    found = reference + (DRAWS.random((40, 3, 5)) < 0.3).astype(kind)
+    tally = Tally()
+    for start in (0, 7, 20):
+        end = {0: 7, 7: 20, 20: 40}[start]
+        tally.add(reference[start:end], found[start:end])
+    whole, parts = compare(reference, found), tally.similarity()
+    assert parts.snr_db == pytest.approx(whole.snr_db)
+    assert parts.agreement == whole.agreement
+    assert (parts.worst_sample, parts.error) == (whole.worst_sample, whole.error)
 
 
 def test_pixels_are_near_or_far() -> None:

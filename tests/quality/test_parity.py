@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mobilebench.models.array import Array
-from mobilebench.models.similarity import compare
+from mobilebench.quality.output import OutputTally
 from mobilebench.quality.parity import TOLERANCES, differs, tolerance
 from mobilebench.records.answers import OutputParity
+from mobilebench.records.interface import TensorInfo
 from mobilebench.tflite import precision
 from mobilebench.tflite.file import dump, load
 from mobilebench.tflite.interpreter import Runner
@@ -17,18 +18,15 @@ from tests.support.models import MODELS
 DRAWS = np.random.default_rng(4)
 
 
-def parity(reference: Array, found: Array) -> OutputParity:
-    alike = compare(reference, found)
-    error = float(np.abs(found - reference).max())
-    return OutputParity(
-        "output",
-        alike.snr_db,
-        alike.largest_error,
-        alike.agreement,
-        alike.worst_sample,
-        error,
-        float(np.abs(reference).max()),
-    )
+def parity(reference: Array, found: Array, moved: Array | None = None) -> OutputParity:
+    """``moved``: the reference's own answers to inputs that were moved by a rounding."""
+    output = TensorInfo("output", (1, *reference.shape[1:]), "float32")
+    tally, rounding = OutputTally(output), OutputTally(output, is_moved=True)
+    tally.add(reference, found)
+    if moved is None:
+        return tally.parity(None)
+    rounding.add(reference, moved)
+    return tally.parity(rounding.rounding())
 
 
 def softmax(logits: Array) -> Array:
@@ -145,3 +143,67 @@ def test_an_accelerator_may_halve_real_numbers() -> None:
     assert tolerance("float32", "gpu") is tolerance("hybrid", "nnapi") is TOLERANCES["float16"]
     assert tolerance("integer", "nnapi") is TOLERANCES["integer"]
     assert tolerance(None, "cpu") is TOLERANCES["integer"]
+
+
+@pytest.mark.parametrize("arithmetic", TOLERANCES)
+def test_one_tie_of_class_numbers_is_rounding_and_many_are_not(arithmetic: str) -> None:
+    """How far the numbers of two classes are apart means nothing."""
+    allowed = TOLERANCES[arithmetic]  # type: ignore[index]
+    for shape in ((32,), (32, 1), (4,)):
+        reference = DRAWS.integers(0, 1000, shape)
+        found = reference.copy()
+        found[2] = 999 - found[2]
+        assert not differs(parity(reference, found), allowed)
+        assert differs(parity(reference, DRAWS.integers(0, 1000, shape)), allowed)
+
+
+@pytest.mark.parametrize("arithmetic", TOLERANCES)
+def test_a_mask_that_lost_its_few_places_is_not_its_files(arithmetic: str) -> None:
+    """99 % of the classes are the same, as they would be by chance."""
+    allowed = TOLERANCES[arithmetic]  # type: ignore[index]
+    mask = (DRAWS.random((8, 64, 64)) < 0.01).astype(np.int32)
+    assert differs(parity(mask, np.zeros_like(mask)), allowed)
+    edge = mask.copy()
+    edge[0, :2] = 0
+    assert not differs(parity(mask, edge), allowed)
+
+
+def test_a_chaotic_network_may_differ_as_far_as_rounding_moves_it() -> None:
+    """Its answers to inputs that were moved by a rounding are as far from its own."""
+    values = DRAWS.normal(size=(32, 16))
+    error = 10 ** (-16 / 20)
+    moved = values + error * DRAWS.normal(size=values.shape)
+    found = values + error * DRAWS.normal(size=values.shape)
+    assert differs(parity(values, found), TOLERANCES["hybrid"])
+    assert not differs(parity(values, found, moved), TOLERANCES["hybrid"])
+    assert differs(parity(values, DRAWS.normal(size=(32, 16)), moved), TOLERANCES["hybrid"])
+
+
+def test_another_networks_nearly_equal_probabilities_are_found() -> None:
+    """No probability has an error above 0.01."""
+    logits = DRAWS.normal(0, 0.3, (32, 1000))
+    right = softmax(logits)
+    moved = softmax(logits + 0.06 * DRAWS.normal(size=logits.shape))
+    found = softmax(logits + 0.06 * DRAWS.normal(size=logits.shape))
+    other = softmax(DRAWS.normal(0, 0.3, (32, 1000)))
+    for arithmetic in ("hybrid", "integer"):
+        allowed = TOLERANCES[arithmetic]  # type: ignore[index]
+        assert not differs(parity(right, found, moved), allowed)
+        assert differs(parity(right, other, moved), allowed)
+
+
+def test_two_rare_classes_that_changed_places_are_found() -> None:
+    logits = DRAWS.normal(size=(32, 20)) + 8 * np.eye(20)[DRAWS.integers(0, 10, 32)]
+    logits[:, 10:] -= 3
+    right = softmax(logits)
+    moved = softmax(logits + 0.05 * DRAWS.normal(size=logits.shape))
+    found = softmax(logits + 0.05 * DRAWS.normal(size=logits.shape))
+    swapped = found.copy()
+    swapped[:, [14, 17]] = found[:, [17, 14]]
+    allowed = TOLERANCES["hybrid"]
+    assert not differs(parity(right, found, moved), allowed)
+    alike = parity(right, swapped, moved)
+    assert alike.snr_db > allowed.snr_db
+    assert differs(alike, allowed)
+    assert alike.channel is not None
+    assert alike.channel.channel in (14, 17)

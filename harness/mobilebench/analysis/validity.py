@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mobilebench.analysis import units
-from mobilebench.quality.parity import differs, tolerance
+from mobilebench.quality.parity import Tolerance, asked, channel_differs, differs, tolerance
 
 if TYPE_CHECKING:
-    from mobilebench.records.answers import Answers
+    from mobilebench.records.answers import Answers, OutputParity
     from mobilebench.records.key import Key
     from mobilebench.records.run import Run
 
@@ -27,26 +27,40 @@ def answers_differ(run: Run, key: Key, answers: Answers | None, least: float | N
     runtime = run.runtime(key.runtime)
     artifact = run.artifacts_of(key.model).get(key.recipe)
     precision = artifact.precision if artifact else None
-    allowed = tolerance(
-        precision.arithmetic if precision else None, runtime.accelerator if runtime else "cpu"
-    )
-    if least is None:
-        steps = (*(precision.steps if precision else ()), *[0.0] * len(answers.parity))
-        pairs = zip(answers.parity, steps, strict=False)
-        wrong = [output for output, step in pairs if differs(output, allowed, step=step)]
-        least, why = allowed.snr_db, f" where {allowed.reason}" if precision else ""
-    else:
-        wrong = [output for output in answers.parity if output.snr_db < least]
-        why = ""
+    arithmetic = precision.arithmetic if precision else None
+    allowed = tolerance(arithmetic, runtime.accelerator if runtime else "cpu")
+    if least is not None:
+        allowed = asked(least)
+    steps = (*(precision.steps if precision else ()), *[0.0] * len(answers.parity))
+    pairs = zip(answers.parity, steps, strict=False)
+    wrong = [output for output, step in pairs if differs(output, allowed, step=step)]
     if not wrong:
         return ""
     worst = min(wrong, key=lambda output: output.snr_db)
-    said = (
-        f"output {worst.output!r} has a parity of {units.decibels(worst.snr_db)} with the answers "
-        f"of the same file on the host, and at least {least:g} dB are needed{why}; its largest "
-        f"error, {units.significant(100 * worst.largest_error)} % of the output's spread, is at "
-        f"sample {worst.worst_sample} of {answers.parity_samples}"
-    )
+    because = f" where {allowed.reason}" if precision and allowed.reason else ""
+    said = f"{_ratio(worst, allowed)}{because}"
+    if worst.unequal is None:
+        said += (
+            f"; its largest error, {units.significant(100 * worst.largest_error)} % of the "
+            f"output's spread, is at sample {worst.worst_sample} of {answers.parity_samples}"
+        )
     if worst.agreement is not None:
         said += f"; {units.percent(worst.agreement)} of the classes are the same"
     return f"its answers on this device are not its file's: {said}"
+
+
+def _ratio(worst: OutputParity, allowed: Tolerance) -> str:
+    """Which ratio of an output is too low, and what is needed."""
+    least = allowed.snr_db if worst.unequal is None else allowed.classes_db
+    needed = f"at least {least:g} dB are needed"
+    channel = worst.channel
+    if channel is None or allowed.is_asked or worst.snr_db < least or not channel_differs(worst):
+        return (
+            f"output {worst.output!r} has a parity of {units.decibels(worst.snr_db)} with the "
+            f"answers of the same file on the host, and {needed}"
+        )
+    return (
+        f"value {channel.channel} of output {worst.output!r} (counted from 0) has a parity of "
+        f"{units.decibels(channel.snr_db)} with the answers of the same file on the host, and what "
+        f"rounding makes of it is {units.decibels(channel.rounding_db)}"
+    )

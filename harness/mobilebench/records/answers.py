@@ -32,6 +32,24 @@ class Score:
     n: _Count
 
 
+_Decibels = Annotated[float, Field(ge=-LARGEST_SNR_DB, le=LARGEST_SNR_DB)]
+
+
+@dataclass(frozen=True)
+class ChannelParity:
+    """How alike one value of an output's last axis is: that of a class, say.
+
+    Attributes:
+        channel: its number.
+        snr_db: the power of what varies of it over that of its error.
+        rounding_db: the same, of an error that a rounding of the inputs makes.
+    """
+
+    channel: _Count
+    snr_db: _Decibels
+    rounding_db: _Decibels
+
+
 @dataclass(frozen=True)
 class OutputParity:
     """How alike one output on the device is to the reference answers of the same file.
@@ -40,23 +58,30 @@ class OutputParity:
         output: its name in the file's interface.
         snr_db: signal-to-noise ratio about the reference's mean, at most 150 dB either way.
             Differences of rounding are no noise: one step of a quantized output, a millionth of a
-            sample's largest value of another.
+            sample's largest value of another. Of class numbers: all over those that differ.
         largest_error: the largest absolute error, over the reference's spread: its largest value
             less its smallest (1 where that is 0).
-        agreement: the share of equal classes (argmax of the last axis); None where the output
-            looks like none.
+        agreement: the share of equal classes (argmax of the last axis, or class numbers); None
+            where the output looks like none.
         worst_sample: the number of the sample with the largest error.
         error, largest: the largest absolute error, and the reference's largest absolute value;
             None in runs of older versions.
+        unequal: how many class numbers differ; None where the output holds other values.
+        rounding_db: the ratio that the reference's own kernels have where the inputs are moved by a
+            rounding; None where that is not known.
+        channel: the value of the last axis that is most beyond such a rounding; None likewise.
     """
 
     output: str
-    snr_db: Annotated[float, Field(ge=-LARGEST_SNR_DB, le=LARGEST_SNR_DB)]
+    snr_db: _Decibels
     largest_error: Annotated[float, Field(ge=0)]
     agreement: _Share | None
     worst_sample: _Count
     error: Annotated[float, Field(ge=0)] | None = None
     largest: Annotated[float, Field(ge=0)] | None = None
+    unequal: _Count | None = None
+    rounding_db: _Decibels | None = None
+    channel: ChannelParity | None = None
 
 
 @dataclass(frozen=True)

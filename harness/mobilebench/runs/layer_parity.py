@@ -25,6 +25,7 @@ from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.files import disk_errors
 from mobilebench.models.array import Array
 from mobilebench.quality.parity import Tolerance, differs, tolerance
+from mobilebench.quality.parity import asked as asked_ratio
 from mobilebench.records.answers import OutputParity
 from mobilebench.records.runtime import Runtime
 from mobilebench.runs import references
@@ -94,7 +95,7 @@ def compare(
     arithmetic = precision.read(content, where).arithmetic
     allowed = tolerance(arithmetic, runtime.accelerator)
     if least_db is not None:
-        allowed = Tolerance(least_db, 0.0, 0.0, "that much is asked for")
+        allowed = asked_ratio(least_db)
     bench = _Bench(device, runtime, allowed, scratch)
     try:
         report(0, 3)

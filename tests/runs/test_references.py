@@ -1,0 +1,87 @@
+"""Reference answers, and what a rounding of the inputs does to them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mobilebench.devices.local.device import LocalDevice
+from mobilebench.records.interface import Quantization, TensorInfo
+from mobilebench.runs.debug_samples import samples_for
+from mobilebench.runs.references import Reference, moved, reference
+from mobilebench.tflite import interface
+
+from tests.support.models import MODELS
+
+DRAWS = np.random.default_rng(5)
+
+
+def made(name: str, folder: Path) -> Reference:
+    path = MODELS / f"{name}.tflite"
+    content = path.read_bytes()
+    _, samples = samples_for(content, name, None, folder)
+    return reference(
+        LocalDevice("this machine", None, folder),
+        "1",
+        path,
+        hashlib.sha256(content).hexdigest(),
+        interface.read(content, name),
+        samples,
+        folder,
+    )
+
+
+def test_roundings_are_seen_of_quantized_files_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = made("small_int8", tmp_path)
+    (rounding,) = found.roundings
+    assert 0 < rounding.snr_db < 60
+    assert len(rounding.noise) == found.answers(0)[0].shape[-1]
+
+    def run(*_: Any) -> None:
+        raise AssertionError("it was run again")
+
+    monkeypatch.setattr(LocalDevice, "run", run)
+    (again,) = made("small_int8", tmp_path).roundings
+    assert again.snr_db == rounding.snr_db
+    assert (again.noise == rounding.noise).all()
+
+
+def test_float32_needs_none(tmp_path: Path) -> None:
+    assert made("small", tmp_path).roundings == ()
+
+
+@pytest.mark.parametrize(
+    ("array", "quantization"),
+    [
+        (DRAWS.normal(size=(4, 3, 2)).astype(np.float32), None),
+        (DRAWS.normal(size=(4, 3, 2)).astype(np.float32), Quantization(0.01, 3)),
+        (DRAWS.integers(-128, 128, (4, 6)).astype(np.int8), Quantization(0.01, 3)),
+        (DRAWS.integers(0, 256, (4, 6)).astype(np.uint8), None),
+    ],
+)
+def test_inputs_move_by_a_step_at_most(array: Any, quantization: Quantization | None) -> None:
+    end = TensorInfo("x", (1, *array.shape[1:]), str(array.dtype), quantization)
+    found = moved({"0": array}, [end], np.random.default_rng(0))
+    assert found is not None
+    assert (found["0"].dtype, found["0"].shape) == (array.dtype, array.shape)
+    change = np.abs(found["0"].astype(np.float64) - array)
+    step = 1.0
+    if array.dtype.kind == "f":
+        step = 0.01 if quantization else float(np.ptp(array)) / 255
+    assert 0 < change.max() <= 1.01 * step
+
+
+def test_names_of_something_stay() -> None:
+    words = np.arange(8, dtype=np.int32).reshape(2, 4)
+    pixels = np.full((2, 3), 7.0, np.float32)
+    ends = [TensorInfo("words", (1, 4), "int32"), TensorInfo("pixels", (1, 3), "float32")]
+    assert moved({"0": words}, ends, np.random.default_rng(0)) is None
+    found = moved({"0": words, "1": pixels}, ends, np.random.default_rng(0))
+    assert found is not None
+    assert (found["0"] == words).all()
+    assert (found["1"] != pixels).any()
