@@ -30,6 +30,16 @@ _MISSING = (
     "Starting: Intent {{ cmp={0} }}\nError type 3\nError: Activity class {{{0}}} does not exist.\n"
 )
 
+#: What a maker's Android says to adb where its owner has not let it; the frames are AOSP's.
+_NOT_LET = (
+    "Exception occurred while executing 'keyevent':\n"
+    "java.lang.SecurityException: Injecting input events requires the caller (or the source of the "
+    "instrumentation, if any) to have the INJECT_EVENTS permission.\n"
+    "\tat com.android.server.input.InputManagerService.injectInputEventToTarget"
+    "(InputManagerService.java:856)\n"
+    "\tat android.os.Binder.execTransact(Binder.java:1179)\n"
+)
+
 
 @dataclass
 class State:
@@ -47,6 +57,18 @@ class State:
     secure: bool = True
     stay_on: str = "0"
     services_up: bool = True
+    has_battery: bool = True
+    hal_ready: bool = True
+    settings: dict[str, dict[str, str]] = field(
+        default_factory=lambda: {
+            "system": {"screen_brightness": "102"},
+            "secure": {"android_id": "f00"},
+        }
+    )
+    user: int = 0
+    page_size: int = 4096
+    #: Whether Android refuses ``input``, ``settings put`` and the like to adb.
+    guarded: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +90,7 @@ class Android:
             streams. It runs as another user than the shell, in a sandbox of its own.
         packages: known APK files by their SHA-256.
         installed: by package name.
+        users: who has which package: those that are not named have all that are installed.
         install_failure: what ``pm install`` answers instead, such as ``INSTALL_FAILED_…``.
         exits: how processes of the app ended, newest first: reason and description.
         has_exit_info: Android 11 and later.
@@ -81,6 +104,7 @@ class Android:
     state: State = field(default_factory=State)
     packages: dict[str, Package] = field(default_factory=dict)
     installed: dict[str, Package] = field(default_factory=dict)
+    users: dict[str, set[int]] = field(default_factory=dict)
     install_failure: str = ""
     exits: list[tuple[int, str, str]] = field(default_factory=list)
     anr: bool = False
@@ -99,6 +123,7 @@ class Android:
             self.phone.answer(name, getattr(self, f"_{name}"))
         self.phone.when_off.append(self._end_app)
         self.phone.answer("pidof", self._pidof)
+        self.phone.answer("getconf", self._getconf)
         for name in ("input", "svc", "wm"):
             self.phone.answer(name, getattr(self, f"_{name}"))
 
@@ -132,7 +157,22 @@ class Android:
         self.phone.make.properties[call.words[1]] = call.words[2]
         return 0
 
+    def _getconf(self, call: Call) -> int:
+        call.say(f"{self.state.page_size}\n")
+        return 0
+
+    def _refuses(self, call: Call) -> bool:
+        if self.state.guarded:
+            call.complain(_NOT_LET)
+        return self.state.guarded
+
     def _settings(self, call: Call) -> int:
+        if call.words[1] == "list":
+            table = self.state.settings.get(call.words[2], {})
+            call.say("".join(f"{key}={value}\n" for key, value in table.items()))
+            return 0
+        if call.words[1] == "put" and self._refuses(call):
+            return 255
         known = {
             ("global", "low_power"): self.state.power_save,
             ("global", "adb_enabled"): "1",
@@ -176,6 +216,9 @@ class Android:
             f"Packages:\n  Package [{name}] (5f2a1c):\n    userId={APP_UID}\n"
             f"    versionCode={package.version} minSdk=26 targetSdk=35\n    versionName=0.1.0\n"
         )
+
+    def _has(self, user: int, name: str) -> bool:
+        return name in self.installed and user in self.users.get(name, {user})
 
     def _exit_info(self) -> str:
         text = "ACTIVITY MANAGER PROCESS EXIT INFO (dumpsys activity exit-info)\n"
@@ -226,10 +269,14 @@ class Android:
             gone = self.installed.pop(words[-1], None)
             call.say("Success\n" if gone else "Failure [DELETE_FAILED_INTERNAL_ERROR]\n")
             return 0 if gone else 1
+        user = int(words[words.index("--user") + 1]) if "--user" in words else 0
+        if not self._has(user, words[-1]):
+            return 1
         if words[0] == "path":
-            if words[1] not in self.installed:
-                return 1
             call.say(f"package:{_BASE}\n")
+            return 0
+        if words[:2] == ["list", "packages"]:
+            call.say(f"package:{words[-1]}\npackage:{words[-1]}.other\n")
             return 0
         return 1
 
@@ -243,6 +290,8 @@ class Android:
             call.say(f"Failure [{failure}]\n")
             return 1
         self.installed[PACKAGE] = self.packages[hashlib.sha256(content).hexdigest()]
+        if "--user" in words and PACKAGE in self.users:
+            self.users[PACKAGE].add(int(words[words.index("--user") + 1]))
         file = self.phone.folder / _BASE[1:]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
@@ -272,8 +321,12 @@ class Android:
         if call.words[1] == "force-stop":
             self._end_app()
             return 0
-        if call.words[1] != "start":
-            return 1
+        if call.words[1] == "get-current-user":
+            call.say(f"{self.state.user}\n")
+            return 0
+        return self._start(call) if call.words[1] == "start" else 1
+
+    def _start(self, call: Call) -> int:
         component = call.words[call.words.index("-n") + 1]
         if not self.state.services_up:
             call.complain("cmd: Can't find service: activity\n")
@@ -281,7 +334,7 @@ class Android:
         if self.start_answer:
             call.say(self.start_answer)
             return 0
-        if component.partition("/")[0] not in self.installed:
+        if not self._has(self.state.user, component.partition("/")[0]):
             call.say(_MISSING.format(component))
             return 0
         self._end_app()
@@ -301,11 +354,15 @@ class Android:
         return 0 if alive else 1
 
     def _input(self, call: Call) -> int:
+        if self._refuses(call):
+            return 255
         if call.words[1:] == ["keyevent", "KEYCODE_WAKEUP"]:
             self.state.awake = True
         return 0
 
     def _wm(self, call: Call) -> int:
+        if self._refuses(call):
+            return 255
         if call.words[1:] == ["dismiss-keyguard"] and not self.state.secure:
             self.state.locked = False
         return 0

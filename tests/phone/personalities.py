@@ -66,6 +66,24 @@ _OLD = {
     "sys.boot_completed": "1",
 }
 
+#: As AOSP's BatteryService prints what its hardware gives where nothing is fitted.
+_NO_BATTERY = (
+    "Current Battery Service state:\n"
+    "  AC powered: true\n"
+    "  USB powered: false\n"
+    "  Wireless powered: false\n"
+    "  Dock powered: false\n"
+    "  Charge counter: 0\n"
+    "  status: 1\n"
+    "  health: 1\n"
+    "  present: false\n"
+    "  level: 0\n"
+    "  scale: 100\n"
+    "  voltage: 0\n"
+    "  temperature: 0\n"
+    "  technology: \n"
+)
+
 
 def pixel(folder: Path, system: System, app: App, storage: int | None = None) -> Android:
     """A Pixel 7 Pro with Android 14."""
@@ -108,6 +126,8 @@ def board(folder: Path, system: System) -> Phone:
 
 
 def _battery(state: State) -> str:
+    if not state.has_battery:
+        return _NO_BATTERY
     faked = "  (UPDATES STOPPED -- use 'reset' to restart)\n" if state.faked else ""
     return (
         "Current Battery Service state:\n"
@@ -155,7 +175,7 @@ def _thermal(state: State) -> str:
         f"Thermal Status: {state.thermal_status}\n"
         "Cached temperatures:\n"
         "\tTemperature{mValue=54.6, mType=0, mName=BIG, mStatus=0}\n"
-        "HAL Ready: true\n"
+        f"HAL Ready: {str(state.hal_ready).lower()}\n"
         "HAL connection:\n\tThermalHAL AIDL 1  connected: yes\n"
         "Current temperatures from HAL:\n"
         "\tTemperature{mValue=33.9, mType=0, mName=BIG, mStatus=0}\n"

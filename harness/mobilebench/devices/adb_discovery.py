@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from mobilebench.devices.adb import parse as adb_parse
 from mobilebench.devices.adb.client import AdbDevice, AdbError, AdbServer, is_virtual
+from mobilebench.devices.adb.device_lines import DeviceLine
 from mobilebench.devices.adb.link import explain
-from mobilebench.devices.adb.parse import DeviceLine
 from mobilebench.devices.android import phone_power, phone_state
 from mobilebench.devices.android.app import installed_version
 from mobilebench.devices.android.device import AndroidDevice, describe

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 
 from mobilebench_agent.contract import Result
 
@@ -11,8 +11,16 @@ from mobilebench.records import conditions
 from mobilebench.records.trial import TrialConditions
 
 
-def problems_during(result: Result) -> Iterator[PreflightProblem]:
-    """What makes a trial invalid; load of other processes only disturbs it."""
+def problems_during(
+    result: Result, at_rest: MutableMapping[int, float] | None = None
+) -> Iterator[PreflightProblem]:
+    """What makes a trial invalid; load of other processes only disturbs it.
+
+    Args:
+        result: the trial's.
+        at_rest: the limits of the device's clocks before its first trial, by cluster: those that
+            its maker always keeps. It is filled here. None: any limit below the hardware's counts.
+    """
     values = conditions.values_of(result.metrics)
     if conditions.replugged(values):
         yield PreflightProblem("plug", "it was plugged in or unplugged meanwhile")
@@ -21,7 +29,18 @@ def problems_during(result: Result) -> Iterator[PreflightProblem]:
         return
     if heat := conditions.throttled(values):
         yield PreflightProblem("thermal", f"it was slowed down: {heat}", passes=True)
-    if limit := conditions.capped(values, TrialConditions.reported(result.conditions).cpus):
+    cpus = TrialConditions.reported(result.conditions).cpus
+    if at_rest is None:
+        limit = conditions.capped(values, cpus)
+    else:
+        for cluster, hertz in conditions.limits(values, "before").items():
+            at_rest.setdefault(cluster, hertz)
+        limit = conditions.limit_changed(values, cpus, at_rest)
+        for moment in ("before", "after"):
+            # One that was raised since: what came first was no rest.
+            for cluster, hertz in conditions.limits(values, moment).items():
+                at_rest[cluster] = max(hertz, at_rest.get(cluster, hertz))
+    if limit:
         # A limit that came meanwhile is the system's answer to heat or to the power supply.
         yield PreflightProblem("frequency", limit, passes=True)
     if quota := conditions.stopped(values):

@@ -107,6 +107,33 @@ def capped(values: Mapping[str, float], cpus: Sequence[int] = ()) -> str:
     return ""
 
 
+def limits(values: Mapping[str, float], moment: str) -> dict[int, float]:
+    """The limit of each cluster's frequency (Hz) before or after a trial, by its first CPU."""
+    found = {
+        first: values.get(f"{moment}_cpu{first}_frequency_limit") for first in _clusters(values)
+    }
+    return {first: limit for first, limit in found.items() if limit is not None}
+
+
+def limit_changed(
+    values: Mapping[str, float], cpus: Sequence[int], at_rest: Mapping[int, float]
+) -> str:
+    """Whether a cluster's limit was another than at rest, before or after the trial.
+
+    Args:
+        values: of the metrics, by name; see ``values_of``.
+        cpus: where the trial could run; see ``capped``.
+        at_rest: the limits of each cluster while the device rests, Hz.
+    """
+    used = {_cluster(values, cpu) for cpu in cpus} if cpus else set(_clusters(values))
+    for moment in ("before", "after"):
+        for first, limit in limits(values, moment).items():
+            if first in used and limit != at_rest.get(first, limit):
+                rest = _hertz(at_rest[first])
+                return f"cpu{first} was limited to {_hertz(limit)}, and at rest to {rest}"
+    return ""
+
+
 def slowed(values: Mapping[str, float]) -> str:
     """Whether the cluster that ran a latency trial was far below its limit at its end.
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+import tempfile
 import threading
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tests.phone import apps, personalities
 from tests.phone.android import Android
 from tests.phone.cable import Cut
 from tests.phone.fixtures import Connect
+from tests.phone.server import QUIET
 from tests.phone.system import System
 from tests.support.android import wait_for_state
 
@@ -149,6 +151,51 @@ def test_a_port_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "http")
     with pytest.raises(BadInputError, match="ANDROID_ADB_SERVER_PORT"):
         AdbServer.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("spec", "server", "address"),
+    [
+        ("tcp:5040", AdbServer("127.0.0.1", 5040), "127.0.0.1:5040"),
+        ("tcp:lab:5040", AdbServer("lab", 5040), "lab:5040"),
+        ("tcp:[::1]:5040", AdbServer("::1", 5040), "[::1]:5040"),
+        ("localfilesystem:/run/adb", AdbServer("", 0, "/run/adb"), "localfilesystem:/run/adb"),
+        ("localabstract:adb", AdbServer("", 0, "\0adb"), "localabstract:adb"),
+    ],
+)
+def test_a_server_socket_goes_before_address_and_port(
+    spec: str, server: AdbServer, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "5999")
+    monkeypatch.setenv("ADB_SERVER_SOCKET", spec)
+    assert AdbServer.from_environment() == server
+    assert server.address == address
+
+
+@pytest.mark.parametrize("spec", ["tcp:", "tcp:lab", "tcp:lab:0", "vsock:3:4", "x", "local:"])
+def test_a_server_socket_that_is_none(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADB_SERVER_SOCKET", spec)
+    with pytest.raises(BadInputError, match="ADB_SERVER_SOCKET is"):
+        AdbServer.from_environment()
+
+
+def test_a_server_behind_a_socket_file(
+    phone_system: System,  # noqa: ARG001 (without it there is no adb to try)
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A real adb server, started at the socket that the environment names, and asked there."""
+    for name, value in QUIET.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("ADB_SERVER_SOCKET", f"localfilesystem:{folder}/adb")
+        server = AdbServer.from_environment()
+        server.ensure()
+        try:
+            assert server.devices() == ()
+        finally:
+            server.end()
 
 
 # Files.

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mobilebench.devices.adb import parse as adb_parse
+from mobilebench.devices.adb import refusal
+from mobilebench.devices.adb.device_lines import UNREAD, parse_device_lines
+from mobilebench.devices.adb.link import explain
 from mobilebench.devices.adb.parse import Battery, Install, Start, Thermal
+from mobilebench.devices.android import makers
+from mobilebench.devices.android.install_advice import advice
 
 from tests.support.dumps import DUMPS, dump
 
@@ -22,14 +27,28 @@ def test_every_dump_is_labelled(path: Path) -> None:
 
 def test_battery() -> None:
     assert adb_parse.parse_battery(dump("battery-pixel7pro-android14")) == Battery(
-        level=84, temperature=32.6, voltage=4063, charge_counter=3_276_000, plugged=("USB",)
+        level=84,
+        temperature=32.6,
+        voltage=4063,
+        charge_counter=3_276_000,
+        plugged=("USB",),
+        present=True,
     )
 
 
 def test_battery_that_repeats_itself() -> None:
     assert adb_parse.parse_battery(dump("battery-samsung-android14")) == Battery(
-        level=84, temperature=42.3, voltage=4143, charge_counter=3_112_000, plugged=("USB",)
+        level=84,
+        temperature=42.3,
+        voltage=4143,
+        charge_counter=3_112_000,
+        plugged=("USB",),
+        present=True,
     )
+
+
+def test_no_battery_has_no_level_and_no_temperature() -> None:
+    assert adb_parse.parse_battery(dump("battery-none")) == Battery(plugged=("AC",), present=False)
 
 
 def test_battery_that_somebody_faked() -> None:
@@ -51,13 +70,35 @@ def test_thermal() -> None:
     assert pixel == Thermal(0, {"VIRTUAL-SKIN": 23.793081, "VIRTUAL-USB-UI": 22.373001}, 23.793081)
 
 
-def test_thermal_that_is_not_ready() -> None:
-    assert adb_parse.parse_thermal(dump("thermal-not-ready")) == Thermal(0)
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (dump("thermal-not-ready"), "does not answer Android"),
+        (dump("thermal-hal-gone-android14"), "does not answer Android"),
+        (dump("thermal-overridden-android14"), "cmd thermalservice reset"),
+        (dump("thermal-hostile"), "does not answer Android"),
+        ("Can't find service: thermalservice\n", "does not report its thermal status"),
+        ("Thermal Status: 0\n", "does not answer Android"),
+        ("IsStatusOverride: false\nThermal Status: 9\nHAL Ready: true\n", "none that Android has"),
+        ("", "does not report its thermal status"),
+    ],
+)
+def test_a_thermal_status_that_is_not_known(text: str, reason: str) -> None:
+    found = adb_parse.parse_thermal(text)
+    assert found.status is None
+    assert reason in found.reason
 
 
-def test_thermal_that_is_none() -> None:
-    assert adb_parse.parse_thermal(dump("thermal-hostile")) == Thermal()
-    assert adb_parse.parse_thermal("Can't find service: thermalservice\n") == Thermal()
+def test_a_sensor_that_cannot_be_read_costs_no_other() -> None:
+    found = adb_parse.parse_thermal(dump("thermal-odd-sensors-android13"))
+    assert found.status == 0
+    assert found.temperatures == {
+        "cpu-0-1": 34.1,
+        "sensor of type 3": 31.5,
+        "battery, main": 29.0,
+        "quiet_therm": 33.0,
+    }
+    assert found.skin == 33.0
 
 
 def test_ends_of_the_app() -> None:
@@ -99,6 +140,8 @@ def test_start() -> None:
     assert missing.status == "error"
     assert "does not exist" in missing.reason
     assert adb_parse.parse_start("Status: timeout\nComplete\n").status == "timeout"
+    refused = adb_parse.parse_start(dump("start-refused-android13"))
+    assert refused == Start("error", reason="Shell does not have permission to access user 10")
     assert adb_parse.parse_start("").reason == "it said nothing"
     assert adb_parse.parse_start("Error type 3\n").status == "error"
 
@@ -114,6 +157,17 @@ def test_start() -> None:
         ("Failure [INSTALL_FAILED_USER_RESTRICTED]\n", Install("INSTALL_FAILED_USER_RESTRICTED")),
         ("adb: device offline\n", Install("INSTALL_UNKNOWN", "adb: device offline")),
         ("", Install("INSTALL_UNKNOWN", "it said nothing")),
+        (
+            dump("install-refused-android12"),
+            Install(
+                "INSTALL_UNKNOWN",
+                "Neither user 2000 nor current process has android.permission.INSTALL_PACKAGES.",
+            ),
+        ),
+        (
+            "Failure [INSTALL_FAILED_INVALID_APK: Failed to parse\n [base.apk]: bad]\nmore\n",
+            Install("INSTALL_FAILED_INVALID_APK", "Failed to parse [base.apk]: bad"),
+        ),
     ],
 )
 def test_install(text: str, expected: Install) -> None:
@@ -121,7 +175,7 @@ def test_install(text: str, expected: Install) -> None:
 
 
 def test_devices() -> None:
-    lines = adb_parse.parse_device_lines(dump("devices"))
+    lines = parse_device_lines(dump("devices"))
     assert [(line.serial, line.state) for line in lines] == [
         ("28301FDH3000AB", "device"),
         ("192.168.1.20:5555", "device"),
@@ -129,9 +183,33 @@ def test_devices() -> None:
         ("emulator-5554", "offline"),
         ("????????????", "no permissions"),
         ("0123456789ab", "recovery"),
+        ("this is no device", UNREAD),
     ]
-    assert [line.over_network for line in lines] == [False, True, False, False, False, False]
+    assert [line.over_network for line in lines[:6]] == [False, True, False, False, False, False]
     assert lines[0].properties["model"] == "Pixel_7_Pro"
+
+
+def test_devices_of_a_fleet() -> None:
+    """Wireless ones, every state, and lines that nobody can know."""
+    lines = parse_device_lines(dump("devices-fleet"))
+    wireless = [line.serial for line in lines if line.over_network]
+    assert [(line.serial, line.state) for line in lines] == [
+        ("List of devices attached", UNREAD),
+        ("adb-R5CT10ABCDE (2)._adb-tls-connect._tcp", "device"),
+        ("adb-28301FDH3000AB-x9Qz0T._adb-tls-connect._tcp.", "offline"),
+        ("[fe80::1%wlan0]:5555", "device"),
+        ("0123456789ABCDEF", "detached"),
+        ("HT4A1", "device"),
+        ("my offline phone", "device"),
+        ("(no serial number)", "unauthorized"),
+        ("ZY22", "no permissions"),
+        ("XY23", "no permissions"),
+        ("AB24", "unknown"),
+        ("CD25                   hibernating usb:1-7 transport_id:22", UNREAD),
+    ]
+    assert wireless == [line.serial for line in lines[1:4]]
+    assert lines[1].properties["model"] == "SM_S911B"
+    assert all(explain(line.state) for line in lines)
 
 
 def test_properties() -> None:
@@ -142,6 +220,65 @@ def test_properties() -> None:
         "b": "two\nlines",
         "c": "1",
     }
+
+
+PERMISSION = "android.permission.WRITE_SECURE_SETTINGS"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", ""),
+        ("Can't find service: x\n", "Can't find service: x"),
+        ("Error: java.lang.IllegalArgumentException: Unknown user\n", "Unknown user"),
+        ("java.lang.NullPointerException\n\tat a.B.c(Unknown Source:1)\n", "NullPointerException"),
+        (
+            dump("refused-miui-android11"),
+            f"Permission denial: writing to settings requires:{PERMISSION}",
+        ),
+        ("\tat android.os.Z(Parcel.java:2088)\n", "at android.os.Z(Parcel.java:2088)"),
+    ],
+)
+def test_why_a_command_refused(text: str, sentence: str) -> None:
+    assert refusal.sentence(text) == sentence
+
+
+TABLES = "table system 40\ntable secure 90\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TABLES, []),
+        (TABLES + "system POWER_SAVE_MODE_OPEN=0\nsystem SmartModeStatus=1\n", []),
+        (TABLES + "system POWER_SAVE_MODE_OPEN=1\n", ["Xiaomi's battery saver is on"]),
+        (TABLES + "system SmartModeStatus=4\n", ["Huawei's power saving mode is on"]),
+        (TABLES + "system ultra_powersaving_mode=1\n", ["maximum power saving mode is on"]),
+        (TABLES + "system super_powersave_mode_state=1\n", ["OPPO, realme, OnePlus is on"]),
+        (TABLES + "system power_save_type=2\n", ["vivo's power saving mode is on"]),
+        (TABLES + "system power_save_type=7\n", ["reads '7', which is not known"]),
+        (
+            TABLES + "system psm_switch=1\nsecure EXTREME_POWER_MODE_ENABLE=1\n",
+            ["Xiaomi's ultra battery saver is on", "Samsung's power saving mode is on"],
+        ),
+        ("", ["(system, secure) cannot be read"]),
+        ("table system 40\ntable secure 0\n", ["(secure) cannot be read"]),
+    ],
+)
+def test_makers_own_power_savers(text: str, words: list[str]) -> None:
+    found = makers.parse_savers(text)
+    assert len(found) == len(words)
+    assert all(word in sentence for word, sentence in zip(words, found, strict=True))
+
+
+def test_every_advice_is_for_its_code() -> None:
+    assert "make some space" in advice("INSTALL_FAILED_INSUFFICIENT_STORAGE", "")
+    aborted = advice("INSTALL_FAILED_ABORTED", "User rejected permissions")
+    assert "confirm on the screen" in aborted
+    assert "User rejected permissions" in aborted
+    assert "file is damaged" in advice("INSTALL_PARSE_FAILED_NO_CERTIFICATES", "")
+    assert advice("INSTALL_FAILED_OF_TOMORROW", "it is Sunday") == "it is Sunday"
+    assert "look at the phone's screen" in advice("INSTALL_FAILED_OF_TOMORROW", "")
 
 
 def test_app_version() -> None:
@@ -198,10 +335,13 @@ def test_no_output_breaks_a_parser(text: str) -> None:
         adb_parse.parse_power_save,
         adb_parse.parse_start,
         adb_parse.parse_install,
-        adb_parse.parse_device_lines,
+        parse_device_lines,
+        refusal.sentence,
+        makers.parse_savers,
         adb_parse.parse_properties,
         adb_parse.parse_app_version,
     ):
         found = parse(text)
         assert len(getattr(found, "reason", "")) <= 300
         assert found == parse(text)
+    assert len(refusal.sentence(text)) <= 300

@@ -99,7 +99,7 @@ def test_an_apk_with_its_description(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no app to put on a phone"):
         Apk.described(path)
     path.write_bytes(b"PK")
-    assert Apk.described(path) == Apk(path, 3, "ab")
+    assert Apk.described(path) == Apk(path, 3, "ab", android_apk.info().library_alignment)
 
 
 def test_the_shipped_app() -> None:

@@ -53,6 +53,14 @@ def test_a_single_run() -> None:
     assert (timings.count, timings.mean, timings.median) == (1, 5_000_000, 5_000_000)
 
 
+def test_runs_that_all_took_the_same_time() -> None:
+    timings = parse_output(dump("benchmark-model-all-same"))
+    assert (timings.count, timings.mean, timings.sd) == (50, 3000, 0)
+    assert (timings.minimum, timings.median, timings.p95) == (3000, 3000, 3000)
+    older = dump("benchmark-model-all-same").replace(" p5=3 median=3 p95=3", "")
+    assert parse_output(older) == timings
+
+
 GOOD = dump("benchmark-model-new")
 
 
@@ -68,6 +76,8 @@ GOOD = dump("benchmark-model-new")
         GOOD.replace("Inference (avg): 1.24027e+06", "Inference (avg): -5"),
         GOOD.replace("count=", "n="),
         GOOD.replace("count=50", "count=0"),
+        dump("benchmark-model-all-same").replace("(all same)", ""),
+        dump("benchmark-model-all-same").replace("curr=3(", "curr=4("),
         GOOD.replace("min=1238588", "min=9238588"),
         GOOD.replace("max=1252566", "max=1"),
     ],

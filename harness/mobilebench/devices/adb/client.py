@@ -25,13 +25,15 @@ from urllib.parse import unquote, urlsplit
 import adbutils
 
 from mobilebench.devices import interrupt
-from mobilebench.devices.adb.parse import DeviceLine, parse_device_lines
+from mobilebench.devices.adb import refusal
+from mobilebench.devices.adb.device_lines import DeviceLine, parse_device_lines
 from mobilebench.devices.adb.stream import (
     AdbError,
     AdbStream,
     Deadline,
     DeadlineError,
     LinkLostError,
+    Place,
     UnauthorizedError,
 )
 from mobilebench.errors import BadInputError
@@ -78,36 +80,70 @@ class ShellResult:
 
     @property
     def said(self) -> str:
-        """Its last line that is not empty, for a message."""
-        lines = [line.strip() for line in f"{self.output}\n{self.errors}".splitlines()]
-        return next((line for line in reversed(lines) if line), f"exit code {self.code}")[:300]
+        """Why it refused, for a message: an exception's sentence, or the last line it printed."""
+        return refusal.sentence(f"{self.output}\n{self.errors}") or f"exit code {self.code}"
 
 
 @dataclass(frozen=True)
 class AdbServer:
-    """An adb server, here or on another machine. It is never started but by :meth:`ensure`."""
+    """An adb server, here or on another machine. It is never started but by :meth:`ensure`.
+
+    ``path`` is a socket file of this machine, in the place of host and port.
+    """
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    path: str = ""
 
     @classmethod
     def from_environment(cls) -> AdbServer:
-        """The server that the adb program would use: ``ANDROID_ADB_SERVER_PORT`` and ``…ADDRESS``.
+        """The server that the adb program would use.
+
+        As there, ``ADB_SERVER_SOCKET`` goes before ``ANDROID_ADB_SERVER_ADDRESS`` and ``…_PORT``.
 
         Raises:
-            BadInputError: the port is no number.
+            BadInputError: one of them names no server.
         """
+        if spec := os.environ.get("ADB_SERVER_SOCKET"):
+            return cls._at(spec)
         port = os.environ.get("ANDROID_ADB_SERVER_PORT", str(DEFAULT_PORT))
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        if not _is_port(port):
             raise BadInputError(f"ANDROID_ADB_SERVER_PORT is {port!r}, which is no port")
         return cls(os.environ.get("ANDROID_ADB_SERVER_ADDRESS", "127.0.0.1"), int(port))
+
+    @classmethod
+    def _at(cls, spec: str) -> AdbServer:
+        """The server at a socket in adb's spelling: AOSP, ``socket_spec.cpp``."""
+        kind, _, where = spec.partition(":")
+        host, _, port = where.rpartition(":")
+        if kind == "tcp" and _is_port(port):
+            return cls(host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port))
+        if kind in ("local", "localfilesystem") and where:
+            return cls("", 0, where)
+        if kind == "localabstract" and where:
+            return cls("", 0, f"\0{where}")
+        raise BadInputError(
+            f"ADB_SERVER_SOCKET is {spec!r}, which names no adb server: it may be tcp:PORT, "
+            "tcp:HOST:PORT, localfilesystem:PATH or localabstract:NAME"
+        )
+
+    @property
+    def address(self) -> str:
+        """Where it listens, for a message."""
+        return str(self._place)
 
     @property
     def is_local(self) -> bool:
         """Whether it runs on this machine."""
+        if self.path:
+            return True
         with contextlib.suppress(ValueError):
             return ipaddress.ip_address(self.host).is_loopback
         return self.host == "localhost"
+
+    @property
+    def _place(self) -> Place:
+        return Place(self.host, self.port, self.path)
 
     def ensure(self) -> None:
         """Sees that a server runs, and starts one where that is this machine's business.
@@ -126,11 +162,11 @@ class AdbServer:
             version = self._version()
         except AdbError as error:
             raise BadInputError(
-                f"what answers at {self.host}:{self.port} is no adb server: {error}"
+                f"what answers at {self.address} is no adb server: {error}"
             ) from error
         if version != _SERVER_VERSION:
             raise BadInputError(
-                f"the adb server at {self.host}:{self.port} has version {version}, and this "
+                f"the adb server at {self.address} has version {version}, and this "
                 f"program speaks {_SERVER_VERSION}; end it with: adb kill-server"
             )
 
@@ -158,11 +194,12 @@ class AdbServer:
 
     def program(self, *arguments: str) -> list[str]:
         """The adb program's command line for this server."""
-        return [adb_program(), "-H", self.host, "-P", str(self.port), *arguments]
+        where = ["-L", self.address] if self.path else ["-H", self.host, "-P", str(self.port)]
+        return [adb_program(), *where, *arguments]
 
     def open(self, deadline: Deadline) -> AdbStream:
         """A new connection to the server."""
-        return AdbStream(self.host, self.port, deadline)
+        return AdbStream(self._place, deadline)
 
     def _ask(self, service: str, seconds: float = _SERVER_SECONDS) -> str:
         deadline = Deadline(seconds, f"adb server, {service}")
@@ -178,7 +215,8 @@ class AdbServer:
             raise AdbError(f"it gave {text!r} for its version") from error
 
     def _start(self) -> None:
-        command = [adb_program(), "-P", str(self.port), "start-server"]
+        where = ["-L", self.address] if self.path else ["-P", str(self.port)]
+        command = [adb_program(), *where, "start-server"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -411,6 +449,10 @@ def adb_program() -> str:
         return str(adbutils.adb_path())
     except adbutils.AdbError as error:
         raise BadInputError("there is no adb program: install Android's platform tools") from error
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65536
 
 
 def _ensure_bounded(size: int) -> None:

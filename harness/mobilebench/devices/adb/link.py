@@ -16,7 +16,7 @@ from mobilebench.devices.adb.client import (
     LinkLostError,
     UnauthorizedError,
 )
-from mobilebench.devices.adb.parse import STATES
+from mobilebench.devices.adb.device_lines import STATES, UNREAD
 from mobilebench.devices.base import TrialError
 from mobilebench.devices.found import NOT_CONNECTED
 from mobilebench.errors import BadInputError, InvalidRunError
@@ -152,4 +152,6 @@ def explain(state: str) -> str:
     """A state of adb, with what to do about it."""
     if state == "absent":
         return NOT_CONNECTED
+    if state == UNREAD:
+        return "in adb's list in a form that is not understood: compare it with: adb devices -l"
     return f"{state}: {STATES.get(state, 'restart the phone')}"

@@ -10,56 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-#: What each state of a device means to its owner, and what to do about it.
-STATES = {
-    "device": "ready",
-    "unauthorized": "unlock the phone and allow USB debugging for this computer",
-    "authorizing": "wait: the phone is checking this computer's key",
-    "connecting": "wait: the connection is being made",
-    "offline": "unplug and plug in again, or restart the phone; for a network address: adb connect",
-    "no permissions": "this user may not open the USB device: on Debian and Ubuntu install "
-    "android-sdk-platform-tools-common, join the group plugdev, and plug in again",
-    "bootloader": "the phone is in its bootloader: start it",
-    "recovery": "the phone is in recovery: restart it",
-    "sideload": "the phone waits for a system image: restart it",
-    "rescue": "the phone is in rescue mode: restart it",
-    "host": "this is no device, but an adb host",
-}
-
-
-@dataclass(frozen=True)
-class DeviceLine:
-    """A line of ``adb devices -l``."""
-
-    serial: str
-    state: str
-    properties: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def over_network(self) -> bool:
-        """Whether the serial is an address, or one that adb found on the network."""
-        return bool(re.search(r":\d+$|\._adb-tls-connect\._tcp\.?$|\._tcp", self.serial))
-
-
-_DEVICE_LINE = re.compile(
-    r"(?P<serial>\S+|\(no serial number\))\s+"
-    r"(?P<state>no permissions|[a-z]+)(?P<why> \(.*?\); see \[\S*\]| \([^)]*\))?"
-    r"(?P<rest>(?:\s+\S+:\S*|\s+\d+-[\d.]+)*)\s*"
-)
-
-
-def parse_device_lines(text: str) -> tuple[DeviceLine, ...]:
-    """The devices of ``host:devices-l``; lines that are none are left out."""
-    found = []
-    for line in text.splitlines():
-        match = _DEVICE_LINE.fullmatch(line)
-        if match is None or match["state"] not in STATES:
-            continue
-        pairs = (word.partition(":") for word in match["rest"].split() if ":" in word)
-        found.append(
-            DeviceLine(match["serial"], match["state"], {key: value for key, _, value in pairs})
-        )
-    return tuple(found)
+from mobilebench.devices.adb import refusal
 
 
 def parse_properties(text: str) -> dict[str, str]:
@@ -74,7 +25,8 @@ class Battery:
 
     ``level`` in percent, ``temperature`` in °C, ``voltage`` in mV, ``charge_counter`` in µAh;
     ``plugged`` names the powered sources; ``faked``: somebody stopped the updates, so that nothing
-    here is the battery's.
+    here is the battery's; ``present``: whether there is a battery at all. Of one that is absent the
+    service prints zeros, which are no readings.
     """
 
     level: int | None = None
@@ -83,6 +35,7 @@ class Battery:
     charge_counter: int | None = None
     plugged: tuple[str, ...] | None = None
     faked: bool = False
+    present: bool | None = None
 
 
 _PLUGS = ("AC", "USB", "Wireless", "Dock")
@@ -104,6 +57,12 @@ def parse_battery(text: str) -> Battery:
     }
     known = [match for match in powered.values() if match]
     plugged = tuple(name for name, match in powered.items() if match and match[1] == "true")
+    said = re.search(r"^  present: (true|false)$", text, re.MULTILINE)
+    present = None if said is None else said[1] == "true"
+    if present is False:
+        return Battery(
+            plugged=plugged if known else None, faked="UPDATES STOPPED" in text, present=False
+        )
     return Battery(
         level=level,
         temperature=None if temperature is None else temperature / 10,
@@ -111,6 +70,7 @@ def parse_battery(text: str) -> Battery:
         charge_counter=_whole(text, "Charge counter", 1, 10**9),
         plugged=plugged if known else None,
         faked="UPDATES STOPPED" in text,
+        present=present,
     )
 
 
@@ -124,19 +84,20 @@ def _whole(text: str, name: str, least: int, most: int) -> int | None:
 class Thermal:
     """``dumpsys thermalservice`` (Android 10 and later).
 
-    ``status`` is 0 (none) to 6 (shutdown). ``temperatures``: °C of each fitted sensor, as the
-    hardware reads now; empty where it reports none. ``skin``: the hottest of the sensors that
-    stand for the skin.
+    ``status`` is 0 (none) to 6 (shutdown); None where it is not known, and ``reason`` says why.
+    ``temperatures``: °C of each fitted sensor, as the hardware reads now; empty where it reports
+    none. ``skin``: the hottest of the sensors that stand for the skin.
     """
 
     status: int | None = None
     temperatures: dict[str, float] = field(default_factory=dict)
     skin: float | None = None
+    reason: str = ""
 
 
+#: A sensor's name may be empty, or hold anything but a line's end.
 _TEMPERATURE = re.compile(
-    r"\s+Temperature\{mValue=(-?\d{1,5}(?:\.\d{1,9})?), mType=(-?\d{1,3}), "
-    r"mName=([^,}]{1,80}), mStatus=(\d)\}"
+    r"\s+Temperature\{mValue=(\S{1,30}), mType=(-?\d{1,3}), mName=(.{0,80}?), mStatus=-?\d{1,2}\}"
 )
 
 # Types of android.os.Temperature that are no temperatures: volts, amperes and percent.
@@ -147,22 +108,52 @@ _SKIN = "3"
 def parse_thermal(text: str) -> Thermal:
     """Reads the status, and the block that the hardware answered just now.
 
-    The cached block above it is older and is not used; a sensor that is not fitted reads 0.0.
+    The cached block above it is older and is not used; a sensor that is not fitted reads 0.0. A
+    sensor whose line cannot be read is left out, and the others are kept. While the hardware's
+    service is not there, the status is only what Android began with, and so not known.
     """
     status = re.search(r"^Thermal Status: ([0-6])$", text, re.MULTILINE)
+    reason = _why_unknown(text, status is not None)
     _, _, block = text.partition("\nCurrent temperatures from HAL:\n")
-    temperatures = {}
+    temperatures: dict[str, float] = {}
     skin: float | None = None
     for line in block.splitlines():
-        match = _TEMPERATURE.fullmatch(line)
-        if match is None:
+        if not line.startswith(("\t", " ")):
             break
-        value, kind, name = float(match[1]), match[2], match[3]
-        if kind not in _NOT_DEGREES and value != 0 and -50 <= value <= 200:
-            temperatures[name] = value
-            if kind == _SKIN:
-                skin = value if skin is None else max(skin, value)
-    return Thermal(int(status[1]) if status else None, temperatures, skin)
+        match = _TEMPERATURE.fullmatch(line)
+        value = None if match is None else _celsius(match[1])
+        if match is None or value is None or match[2] in _NOT_DEGREES:
+            continue
+        name = match[3].strip() or f"sensor of type {match[2]}"
+        temperatures[name] = max(value, temperatures.get(name, value))
+        if match[2] == _SKIN:
+            skin = value if skin is None else max(skin, value)
+    known = int(status[1]) if status and not reason else None
+    return Thermal(known, temperatures, skin, reason)
+
+
+def _why_unknown(text: str, has_status: bool) -> str:
+    """Why the thermal status that was printed is not the hardware's; empty if it is."""
+    if "Thermal Status:" not in text:
+        return "it does not report its thermal status"
+    if re.search(r"^IsStatusOverride: true$", text, re.MULTILINE):
+        return (
+            "its thermal status was overridden, so that the true one is unknown; undo it with: "
+            "adb shell cmd thermalservice reset"
+        )
+    ready = re.search(r"^HAL Ready: (\w+)$", text, re.MULTILINE)
+    connected = re.search(r"^\s+ThermalHAL .{0,40}connected: no\b", text, re.MULTILINE)
+    if ready is None or ready[1] != "true" or connected:
+        return "its thermal hardware does not answer Android, so that its thermal status is unknown"
+    return "" if has_status else "its thermal status is none that Android has"
+
+
+def _celsius(word: str) -> float | None:
+    """A number as Java prints it, of a fitted sensor; None for what no temperature can be."""
+    if not re.fullmatch(r"-?\d{1,9}(?:\.\d{1,18})?(?:E-?\d{1,3})?", word):
+        return None
+    value = float(word)
+    return value if value != 0 and -50 <= value <= 200 else None
 
 
 def parse_screen_on(text: str) -> bool | None:
@@ -199,15 +190,18 @@ class Start:
 
 def parse_start(text: str) -> Start:
     """Reads an activity's start. Exit codes say nothing: a missing activity exits with 0."""
-    error = re.search(r"^(?:Error: |Exception occurred|java\.lang\.)(.*)$", text, re.MULTILINE)
+    error = re.search(r"^Error: (.*)$", text, re.MULTILINE)
+    thrown = re.search(r"^(?:Exception occurred|(?:java|android)\.[\w.$]+)", text, re.MULTILINE)
     kind = re.search(r"^Error type (\d+)$", text, re.MULTILINE)
-    if error or kind:
-        reason = error[0].removeprefix("Error: ") if error else kind[0] if kind else ""
-        return Start("error", reason=reason.strip()[:300])
     status = re.search(r"^Status: (ok|timeout)$", text, re.MULTILINE)
+    if thrown:
+        return Start("error", reason=refusal.sentence(text))
+    if error:
+        return Start("error", reason=error[1].strip()[:300])
+    if kind:
+        return Start("error", reason=kind[0])
     if status is None:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return Start("error", reason=(lines[-1] if lines else "it said nothing")[:300])
+        return Start("error", reason=refusal.sentence(text) or "it said nothing")
     activity = re.search(r"^Activity: (\S+)$", text, re.MULTILINE)
     total = re.search(r"^TotalTime: (\d{1,7})$", text, re.MULTILINE)
     return Start(status[1], activity[1] if activity else "", int(total[1]) if total else None)
@@ -222,14 +216,18 @@ class Install:
 
 
 def parse_install(text: str) -> Install:
-    """Reads ``Success`` or ``Failure [CODE: reason]`` of ``adb install`` or ``pm install``."""
+    """Reads ``Success`` or ``Failure [CODE: reason]`` of ``adb install`` or ``pm install``.
+
+    A reason may have several lines, and brackets of its own.
+    """
     if re.search(r"^Success$", text, re.MULTILINE):
         return Install()
-    match = re.search(r"Failure \[(INSTALL_[A-Z_0-9]+)(?:: ?(.*?))?\]\s*$", text, re.MULTILINE)
+    match = re.search(
+        r"Failure \[(INSTALL_[A-Z_0-9]+)(?::\s*(.*?))?\]$", text, re.DOTALL | re.MULTILINE
+    )
     if match is None:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return Install("INSTALL_UNKNOWN", (lines[-1] if lines else "it said nothing")[:300])
-    return Install(match[1], (match[2] or "").strip()[:300])
+        return Install("INSTALL_UNKNOWN", refusal.sentence(text) or "it said nothing")
+    return Install(match[1], " ".join((match[2] or "").split())[:300])
 
 
 def parse_app_version(text: str) -> int | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import dataclass
 from typing import Self
 
 from mobilebench.devices import interrupt
@@ -63,6 +64,42 @@ class Deadline:
         return seconds
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where an adb server listens: a host and a port, or a socket file of this machine.
+
+    A ``path`` that begins with a zero byte is a name in Linux' abstract namespace.
+    """
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        if not self.path:
+            host = f"[{self.host}]" if ":" in self.host else self.host
+            return f"{host}:{self.port}"
+        kind = "localabstract" if self.path.startswith("\0") else "localfilesystem"
+        return f"{kind}:{self.path.removeprefix(chr(0))}"
+
+
+def _connected(place: Place, seconds: float) -> socket.socket:
+    if not place.path:
+        connection = socket.create_connection((place.host, place.port), seconds)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError("this system has no such sockets")
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(place.path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 class AdbStream:
     """A socket to an adb server; close it, or use it in a ``with`` statement.
 
@@ -70,14 +107,13 @@ class AdbStream:
         LinkLostError: no server listens there.
     """
 
-    def __init__(self, host: str, port: int, deadline: Deadline) -> None:
+    def __init__(self, place: Place, deadline: Deadline) -> None:
         try:
-            self._socket = socket.create_connection((host, port), deadline.left())
+            self._socket = _connected(place, deadline.left())
         except OSError as error:
             raise LinkLostError(
-                f"no adb server answers at {host}:{port} ({error.strerror or error})"
+                f"no adb server answers at {place} ({error.strerror or error})"
             ) from error
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> Self:
         return self

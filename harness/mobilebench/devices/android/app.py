@@ -10,6 +10,7 @@ from pathlib import Path
 from mobilebench.devices.adb.client import AdbDevice
 from mobilebench.devices.adb.parse import parse_app_version, parse_install
 from mobilebench.devices.android import shipped_apk as android_apk
+from mobilebench.devices.android.install_advice import advice
 from mobilebench.errors import BadInputError
 
 PACKAGE = "io.mobilebench.agent"
@@ -23,28 +24,18 @@ FILES = (
 
 _INSTALL_SECONDS = 180.0
 
-#: What the owner of the phone can do about Android's reasons.
-_ADVICE = {
-    "INSTALL_FAILED_UPDATE_INCOMPATIBLE": "the app on it was signed with another key; remove it "
-    f"with: adb uninstall {PACKAGE}",
-    "INSTALL_FAILED_VERSION_DOWNGRADE": "the app on it is newer; remove it with: "
-    f"adb uninstall {PACKAGE}",
-    "INSTALL_FAILED_INSUFFICIENT_STORAGE": "its storage is full; make some space",
-    "INSTALL_FAILED_USER_RESTRICTED": "it asks its owner, or forbids it: allow “Install via USB” "
-    "in the developer options, and confirm on the screen",
-    "INSTALL_FAILED_NO_MATCHING_ABIS": "the app has no code for its processor",
-    "INSTALL_FAILED_OLDER_SDK": "its Android is too old: 8.0 is needed",
-    "INSTALL_FAILED_VERIFICATION_FAILURE": "Play Protect refused it; allow it on the screen",
-}
-
 
 @dataclass(frozen=True)
 class Apk:
-    """The app's file, Android's version code of it, and its hash."""
+    """The app's file, Android's version code of it, and its hash.
+
+    ``alignment``: for memory pages of how many bytes its libraries are built, at most.
+    """
 
     path: Path
     version: int
     sha256: str
+    alignment: int = 16384
 
     @classmethod
     def described(cls, path: Path = android_apk.APK) -> Apk:
@@ -59,21 +50,58 @@ class Apk:
                 f"there is no app to put on a phone at {path}: build it with "
                 f"`{android_apk.BUILD}` in a checkout of MobileBench"
             )
-        return cls(path, info.version_code, info.sha256)
+        return cls(path, info.version_code, info.sha256, info.library_alignment)
 
 
-def installed_version(device: AdbDevice) -> int | None:
-    """The version on the phone; None if there is none.
+@dataclass(frozen=True)
+class Installation:
+    """The app on a phone, which may have several users, and profiles for work.
+
+    Attributes:
+        version: Android's version code of it; None: no user has it.
+        user: whose screen it is; None: the phone does not say.
+        here: whether that user has it.
+    """
+
+    version: int | None
+    user: int | None = None
+    here: bool = False
+
+
+# The user whose screen it is; the app, if that user has it; what is known of it. A constant.
+_LOOK = (
+    'u=$(am get-current-user 2>/dev/null); echo "user $u"; '
+    'case "$u" in \'\'|*[!0-9]*) s=;; *) s="--user $u";; esac; '
+    f"pm list packages $s {PACKAGE} 2>&1; dumpsys package {PACKAGE}"
+)
+
+
+def installation(device: AdbDevice) -> Installation:
+    """What of the app is on the phone, and for whom.
 
     Raises:
         LinkLostError, DeadlineError: the phone does not answer.
     """
-    return parse_app_version(device.shell("dumpsys", "package", PACKAGE).output)
+    text = device.script(_LOOK).output
+    user = re.search(r"^user (\d{1,5})$", text, re.MULTILINE)
+    here = re.search(rf"^package:{re.escape(PACKAGE)}$", text, re.MULTILINE)
+    version = parse_app_version(text)
+    return Installation(version, int(user[1]) if user else None, version is not None and bool(here))
 
 
-def is_same_file(device: AdbDevice, apk: Apk) -> bool | None:
+def installed_version(device: AdbDevice) -> int | None:
+    """The version that the phone's present user has; None if there is none.
+
+    Raises:
+        LinkLostError, DeadlineError: the phone does not answer.
+    """
+    found = installation(device)
+    return found.version if found.here else None
+
+
+def is_same_file(device: AdbDevice, apk: Apk, user: int | None) -> bool | None:
     """Whether the installed file is this one; None if the phone does not show it."""
-    lines = device.shell("pm", "path", PACKAGE).output.splitlines()
+    lines = device.shell("pm", "path", *_for(user), PACKAGE).output.splitlines()
     paths = [line.removeprefix("package:") for line in lines if line.endswith("base.apk")]
     if len(paths) != 1:
         return None
@@ -82,37 +110,57 @@ def is_same_file(device: AdbDevice, apk: Apk) -> bool | None:
 
 
 def ensure_installed(device: AdbDevice, apk: Apk) -> bool:
-    """Sees that the phone has exactly this app; says whether it had to be installed.
+    """Sees that the phone's present user has exactly this app; says whether it was installed.
 
     Raises:
         BadInputError: the phone has a newer one, or refuses; the message says what to do.
     """
-    version = installed_version(device)
-    if version is not None and version > apk.version:
+    found = installation(device)
+    if found.version is not None and found.version > apk.version:
         raise BadInputError(
-            f"the app on the phone has version {version}, and this MobileBench brings "
+            f"the app on the phone has version {found.version}, and this MobileBench brings "
             f"{apk.version}: update MobileBench, or remove the app with: adb uninstall {PACKAGE}"
         )
-    if version == apk.version and is_same_file(device, apk) is not False:
+    if is_as_it_should_be(device, apk, found):
         return False
-    install(device, apk)
+    install(device, apk, found.user)
     return True
 
 
-def install(device: AdbDevice, apk: Apk) -> None:
+def is_as_it_should_be(device: AdbDevice, apk: Apk, found: Installation) -> bool:
+    """Whether the present user has this very app."""
+    return (
+        found.here
+        and found.version == apk.version
+        and is_same_file(device, apk, found.user) is not False
+    )
+
+
+def install(device: AdbDevice, apk: Apk, user: int | None) -> None:
     """Installs the app, or updates it.
+
+    Args:
+        device: the phone.
+        apk: the app.
+        user: for whom; None: for all users.
 
     Raises:
         BadInputError: the phone refuses; the message says what to do.
     """
-    done = device.run_program("install", "-r", str(apk.path), seconds=_INSTALL_SECONDS)
+    words = ["install", "-r", *_for(user), str(apk.path)]
+    done = device.run_program(*words, seconds=_INSTALL_SECONDS)
     result = parse_install(f"{done.output}\n{done.errors}")
     if done.code == 0 and not result.code:
         return
-    advice = _ADVICE.get(result.code, result.reason or "no reason given")
-    raise BadInputError(f"the phone refuses the app ({result.code}): {advice}")
+    raise BadInputError(
+        f"the phone refuses the app ({result.code}): {advice(result.code, result.reason)}"
+    )
 
 
 def uninstall(device: AdbDevice) -> None:
-    """Removes the app, whoever signed it."""
+    """Removes the app for every user, whoever signed it."""
     device.run_program("uninstall", PACKAGE, seconds=_INSTALL_SECONDS)
+
+
+def _for(user: int | None) -> tuple[str, ...]:
+    return () if user is None else ("--user", str(user))

@@ -13,12 +13,13 @@ from pathlib import Path
 from mobilebench_agent.contract import Event, Hello, Job, Result
 
 from mobilebench.devices.adb.client import AdbDevice, AdbError, LinkLostError
+from mobilebench.devices.adb.device_lines import DeviceLine
 from mobilebench.devices.adb.link import Link
-from mobilebench.devices.adb.parse import DeviceLine, parse_properties, parse_start
+from mobilebench.devices.adb.parse import parse_properties, parse_start
 from mobilebench.devices.adb.remote_store import RemoteStore
 from mobilebench.devices.adb.stream import AdbStream, Deadline
 from mobilebench.devices.agent.conversation import Conversation
-from mobilebench.devices.android import app, app_end, phone_state
+from mobilebench.devices.android import app, app_end, makers, phone_state
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.phone_state import Limits, PhoneState
 from mobilebench.devices.base import (
@@ -81,6 +82,8 @@ class AndroidDevice:
         self._store = RemoteStore(device)
         self._link = Link(name, device, wait_seconds, self._store.forget, self._has_started)
         self._sdk = 0
+        self._maker = ""
+        self._limits_at_rest: dict[int, float] = {}
         self._build_problems: tuple[PreflightProblem, ...] = ()
 
     @property
@@ -172,7 +175,8 @@ class AndroidDevice:
         """Whether Android's services answer: adb is there long before them."""
         if self._device.shell("getprop", "sys.boot_completed").output.strip() != "1":
             return False
-        return phone_state.read(self._device).battery.level is not None
+        battery = phone_state.read(self._device).battery
+        return battery.level is not None or battery.present is False
 
     def _look(self) -> dict[str, str]:
         properties = parse_properties(self._device.shell("getprop").output)
@@ -180,6 +184,7 @@ class AndroidDevice:
             raise BadInputError("it is still starting: try again in a minute")
         sdk = properties.get("ro.build.version.sdk", "")
         self._sdk = int(sdk) if sdk.isascii() and sdk.isdigit() else 0
+        self._maker = properties.get("ro.product.manufacturer", "")
         self._build_problems = tuple(build_problems(properties))
         return properties
 
@@ -191,7 +196,7 @@ class AndroidDevice:
             InvalidTrialError: ``too_hot``: waiting took too long.
         """
         end = time.monotonic() + cooldown.seconds
-        woken = False
+        woken = refused = False
         while True:
             state = phone_state.read(self._device)
             reasons = [
@@ -203,10 +208,13 @@ class AndroidDevice:
             if not woken and any(reason.check in ("screen", "lock") for reason in reasons):
                 # It wakes a screen and passes a lock without a secret; else its owner must.
                 woken = True
-                self._device.script("input keyevent KEYCODE_WAKEUP; wm dismiss-keyguard")
+                done = self._device.script("input keyevent KEYCODE_WAKEUP; wm dismiss-keyguard")
+                refused = makers.is_refusal(f"{done.output}\n{done.errors}")
                 pause(_WAKE_SECONDS, lambda: on_wait("waking the screen"))
                 continue
             sentences = "; ".join(reason.sentence for reason in reasons)
+            if refused:
+                sentences += f" (Android refused that to adb: {makers.switch(self._maker)})"
             failed = f"device {self._name!r} ({self._device.serial}) failed preflight: {sentences}"
             if not all(reason.passes for reason in reasons):
                 raise InvalidRunError(failed)
@@ -232,7 +240,7 @@ class AndroidDevice:
         found = (
             *phone_state.plug_changed(before, after),
             *phone_state.problems(after, self._sdk, self._limits),
-            *problems_during(result),
+            *problems_during(result, self._limits_at_rest),
         )
         warnings = result.warnings + allowed_warnings(found, self._allowed)
         result = replace(result, warnings=warnings)

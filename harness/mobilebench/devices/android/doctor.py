@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mobilebench.devices.adb.client import AdbDevice, AdbError
 from mobilebench.devices.adb.link import explain
 from mobilebench.devices.adb.parse import parse_properties
-from mobilebench.devices.android import app, phone_power, phone_state
+from mobilebench.devices.android import app, makers, phone_power, phone_state
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import build_problems, describe
 from mobilebench.devices.android.phone_state import Limits
+from mobilebench.devices.base import PreflightProblem
 from mobilebench.devices.kind import Check
+from mobilebench.devices.linux import state as linux_state
 from mobilebench.errors import BadInputError
 
 _OLDEST_SDK = 26
 _LEAST_FREE_BYTES = 512 << 20
+
+#: Android 15 may have memory pages of 16 KB; 16 runs apps that were built for 4 KB.
+_FIRST_WITH_16_KB, _FIRST_WITH_COMPATIBILITY = 35, 36
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,7 @@ def examine(device: AdbDevice, apk: Apk | None) -> tuple[Check, ...]:
         device.server.ensure()
     except BadInputError as error:
         return (Check("adb", False, str(error), "start it with: adb start-server"),)
-    address = f"{device.server.host}:{device.server.port}"
-    checks = [Check("adb", True, f"an adb server answers at {address}")]
+    checks = [Check("adb", True, f"an adb server answers at {device.server.address}")]
     try:
         state = device.state()
         if state != "device":
@@ -86,33 +90,48 @@ def repair(device: AdbDevice, apk: Apk | None) -> tuple[Check, ...]:
         AdbError: the phone was lost meanwhile.
         BadInputError: it refuses the app even so.
     """
+    refused: set[str] = set()
     for check in examine(device, apk):
         if check.ok or not check.can_repair:
             continue
+        done = None
         match check.name:
             case "app":
                 assert apk is not None
                 _put_app(device, apk)
             case "battery-faked":
-                device.shell("dumpsys", "battery", "reset")
+                done = device.shell("dumpsys", "battery", "reset")
             case "power-save":
-                device.shell("settings", "put", "global", "low_power", "0")
+                done = device.shell("settings", "put", "global", "low_power", "0")
             case "screen" | "lock":
-                device.script("input keyevent KEYCODE_WAKEUP; wm dismiss-keyguard")
+                done = device.script("input keyevent KEYCODE_WAKEUP; wm dismiss-keyguard")
             case "stay-awake":
-                device.shell("svc", "power", "stayon", "true")
-    return examine(device, apk)
+                done = device.shell("svc", "power", "stayon", "true")
+        if done is not None and makers.is_refusal(f"{done.output}\n{done.errors}"):
+            refused.add(check.name)
+    checks = examine(device, apk)
+    if not refused:
+        return checks
+    maker = device.shell("getprop", "ro.product.manufacturer").output
+    advice = f"Android refused that to adb: {makers.switch(maker)}"
+    return tuple(
+        replace(check, repair=advice, can_repair=False)
+        if check.name in refused and not check.ok
+        else check
+        for check in checks
+    )
 
 
 def _put_app(device: AdbDevice, apk: Apk) -> None:
+    user = app.installation(device).user
     try:
-        app.install(device, apk)
+        app.install(device, apk, user)
     except BadInputError as error:
         replaceable = ("UPDATE_INCOMPATIBLE", "VERSION_DOWNGRADE")
         if not any(word in str(error) for word in replaceable):
             raise
         app.uninstall(device)
-        app.install(device, apk)
+        app.install(device, apk, user)
 
 
 def _checks(device: AdbDevice, apk: Apk | None) -> Iterator[Check]:
@@ -134,7 +153,9 @@ def _checks(device: AdbDevice, apk: Apk | None) -> Iterator[Check]:
     for reason in build_problems(properties):
         yield Check(reason.check, False, reason.sentence, "measure on a phone as users have it")
     yield _app(device, apk)
+    yield from _page_size(device, number, apk)
     yield _storage(device)
+    yield _limits(device)
     yield from _state(device, number)
     battery = phone_state.read(device).battery
     yield Check("power", True, f"energy by {phone_power.describe(device, number, battery, facts)}")
@@ -142,16 +163,63 @@ def _checks(device: AdbDevice, apk: Apk | None) -> Iterator[Check]:
 
 
 def _app(device: AdbDevice, apk: Apk | None) -> Check:
-    version = app.installed_version(device)
+    found = app.installation(device)
+    if found.version is None:
+        sentence = "not installed"
+    elif not found.here:
+        user = "" if found.user is None else f", and user {found.user} is in front"
+        sentence = f"version {found.version}, for another user only{user}"
+    else:
+        sentence = f"version {found.version}"
     if apk is None:
-        sentence = f"version {version}" if version is not None else "not installed"
-        return Check("app", version is not None, sentence, "" if version else "build it first")
-    if version == apk.version and app.is_same_file(device, apk) is not False:
-        return Check("app", True, f"version {version}, as it should be")
-    found = "not installed" if version is None else f"version {version}"
-    if version == apk.version:
-        found += " of another build"
-    return Check("app", False, found, f"install version {apk.version}", can_repair=True)
+        return Check("app", found.here, sentence, "" if found.here else "build it first")
+    if app.is_as_it_should_be(device, apk, found):
+        return Check("app", True, f"{sentence}, as it should be")
+    if found.here and found.version == apk.version:
+        sentence += " of another build"
+    whom = "" if found.user in (None, 0) else f" for user {found.user}"
+    return Check("app", False, sentence, f"install version {apk.version}{whom}", can_repair=True)
+
+
+def _page_size(device: AdbDevice, sdk: int, apk: Apk | None) -> Iterator[Check]:
+    """Whether the app's libraries fit the phone's memory pages: Android 15 may have 16 KB."""
+    text = device.script("getconf PAGE_SIZE 2>/dev/null").output.strip()
+    size = int(text) if re.fullmatch(r"\d{4,7}", text) else None
+    if size is None:
+        if sdk >= _FIRST_WITH_16_KB:
+            sentence = "it does not report the size of its memory pages"
+            yield Check("page-size", False, sentence, "see docs/phone.md on pages of 16 KB")
+        return
+    sentence = f"its memory pages have {size // 1024} KB"
+    if apk is None or size <= apk.alignment:
+        yield Check("page-size", True, sentence)
+        return
+    sentence += f", and the app's runtime is built for {apk.alignment // 1024} KB"
+    yield Check(
+        "page-size",
+        False,
+        sentence,
+        "start the app once on the phone and close Android's notice that it runs in another mode"
+        if sdk >= _FIRST_WITH_COMPATIBILITY
+        else "choose pages of 4 KB in the developer options, or build the app with a newer runtime",
+    )
+
+
+def _limits(device: AdbDevice) -> Check:
+    """Limits of the clocks that hold while the phone rests: what every trial is held to."""
+    state = linux_state.parse(device.script(linux_state.script()).output)
+    standing = [
+        f"{cpu} is limited to {limit / 1e9:.2f} of {state.hardware_limits[cpu] / 1e9:.2f} GHz"
+        for cpu, limit in state.limits.items()
+        if limit < state.hardware_limits.get(cpu, 0)
+    ]
+    if standing:
+        sentence = f"{'; '.join(standing)} at rest: a trial is invalid if that changes"
+    elif state.limits and state.hardware_limits:
+        sentence = "no clock is limited at rest"
+    else:
+        sentence = "adb's shell may not read the clocks' limits: only the app may"
+    return Check("frequency", True, sentence)
 
 
 def _storage(device: AdbDevice) -> Check:
@@ -173,7 +241,7 @@ def _state(device: AdbDevice, sdk: int) -> Iterator[Check]:
     state = phone_state.read(device)
     battery, thermal = state.battery, state.thermal
     well = {
-        "battery": f"at {battery.level} %",
+        "battery": "it has no battery" if battery.present is False else f"at {battery.level} %",
         "battery-temperature": f"its battery has {battery.temperature} °C",
         "thermal": "not throttled by heat"
         if thermal.status == 0
@@ -182,8 +250,12 @@ def _state(device: AdbDevice, sdk: int) -> Iterator[Check]:
         "screen": "its screen is on",
         "lock": "it is unlocked",
     }
-    bad = {reason.check: reason for reason in phone_state.problems(state, sdk, Limits())}
-    repairable = ("battery-faked", "power-save", "screen", "lock")
+    bad: dict[str, PreflightProblem] = {}
+    for reason in phone_state.problems(state, sdk, Limits()):
+        bad.setdefault(reason.check, reason)
+    repairable = {"battery-faked", "screen", "lock"}
+    if state.power_save:
+        repairable.add("power-save")
     for name, reason in bad.items():
         yield Check(
             name,
@@ -192,6 +264,8 @@ def _state(device: AdbDevice, sdk: int) -> Iterator[Check]:
             reason.sentence.partition(": ")[2] or "look at the phone",
             can_repair=name in repairable,
         )
+    if battery.present is False:
+        del well["battery-temperature"]
     for name, sentence in well.items():
         if name not in bad and not (name == "lock" and "screen" in bad):
             yield Check(name, True, sentence)
@@ -217,6 +291,9 @@ _RECORDED = {
     "power": "dumpsys power | grep mWakefulness=",
     "policy": "dumpsys window policy",
     "saver": "settings get global low_power",
+    "makers-savers": makers.SAVERS_SCRIPT,
+    "users": "am get-current-user; pm list users",
+    "page-size": "getconf PAGE_SIZE",
     "exit": f"dumpsys activity exit-info {app.PACKAGE}",
     "package": f"dumpsys package {app.PACKAGE} | grep -E 'versionCode|versionName|Unable'",
     "properties": "getprop",

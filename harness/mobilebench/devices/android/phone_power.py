@@ -40,6 +40,8 @@ def describe(device: AdbDevice, sdk: int, battery: Battery, facts: dict[str, str
     rails = parse_rails(device.script(_RAILS).output)
     if rails:
         found.append(f"{len(rails)} ODPM rails (seen by the shell, not used yet)")
+    if battery.present is False:
+        return "; ".join((*found, "no battery, and so no gauge"))
     profile = current_profiles.known(facts)
     gauge = f"battery gauge ({profile})" if profile else "battery gauge"
     charging = battery.plugged is None or bool(battery.plugged)

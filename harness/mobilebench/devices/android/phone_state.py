@@ -15,6 +15,7 @@ from mobilebench_agent.contract import Metric
 from mobilebench.devices.adb import parse as adb_parse
 from mobilebench.devices.adb.client import AdbDevice
 from mobilebench.devices.adb.parse import Battery, Thermal
+from mobilebench.devices.android import makers
 from mobilebench.devices.base import Cooldown, PreflightProblem
 
 _FIRST_WITH_THERMAL_STATUS = 29
@@ -28,6 +29,7 @@ _COMMANDS = (
     "dumpsys power | grep mWakefulness=",
     "dumpsys window policy",
     "settings get global low_power",
+    makers.SAVERS_SCRIPT,
 )
 _SCRIPT = f"; echo {_MARK}; ".join(f"{command} 2>/dev/null" for command in _COMMANDS)
 
@@ -43,13 +45,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class PhoneState:
-    """What a phone reported at one moment; None: it did not."""
+    """What a phone reported at one moment; None: it did not.
+
+    ``savers``: a sentence for each switch of its maker that saves power, or may do so.
+    """
 
     battery: Battery
     thermal: Thermal
     screen_on: bool | None
     locked: bool | None
     power_save: bool | None
+    savers: tuple[str, ...] = ()
 
 
 def read(device: AdbDevice) -> PhoneState:
@@ -60,25 +66,33 @@ def read(device: AdbDevice) -> PhoneState:
     """
     parts = device.script(_SCRIPT).output.split(f"{_MARK}\n")
     parts += [""] * (len(_COMMANDS) - len(parts))
-    battery, thermal, power, window, saver = parts[: len(_COMMANDS)]
+    battery, thermal, power, window, saver, makers_savers = parts[: len(_COMMANDS)]
     return PhoneState(
         adb_parse.parse_battery(battery),
         adb_parse.parse_thermal(thermal),
         adb_parse.parse_screen_on(power),
         adb_parse.parse_locked(window),
         adb_parse.parse_power_save(saver),
+        makers.parse_savers(makers_savers),
     )
 
 
 def problems(state: PhoneState, sdk: int, limits: Limits) -> tuple[PreflightProblem, ...]:
     """Every reason not to measure now."""
-    return (*_battery(state, limits), *_thermal(state, sdk, limits), *_screen(state))
+    return (
+        *_battery(state, limits),
+        *_power_save(state),
+        *_thermal(state, sdk, limits),
+        *_screen(state),
+    )
 
 
 def plugged(state: PhoneState) -> Iterator[PreflightProblem]:
     """Why a phone that must run on its battery does not; no check that may be allowed to fail."""
     sources = state.battery.plugged
-    if sources is None:
+    if state.battery.present is False:
+        yield PreflightProblem("plugged", "it has no battery to run on, as --unplugged wants")
+    elif sources is None:
         yield PreflightProblem("plugged", "it does not report whether it is plugged in")
     elif sources:
         yield PreflightProblem(
@@ -96,6 +110,8 @@ def _battery(state: PhoneState, limits: Limits) -> Iterator[PreflightProblem]:
             "the battery's state was faked (UPDATES STOPPED); undo it with: "
             "adb shell dumpsys battery reset",
         )
+    if battery.present is False:
+        return  # There is nothing that could be low or hot.
     if battery.level is None:
         yield PreflightProblem("battery", "it does not report its battery's level")
     elif battery.level < limits.battery_level:
@@ -115,17 +131,22 @@ def _battery(state: PhoneState, limits: Limits) -> Iterator[PreflightProblem]:
             passes=True,
             short=f"{battery.temperature:g} → {limits.battery_temperature:g} °C",
         )
+
+
+def _power_save(state: PhoneState) -> Iterator[PreflightProblem]:
     if state.power_save is None:
         yield PreflightProblem("power-save", "it does not report whether it saves power")
     elif state.power_save:
         yield PreflightProblem("power-save", "battery saver is on: switch it off")
+    else:
+        yield from (PreflightProblem("power-save", words) for words in state.savers)
 
 
 def _thermal(state: PhoneState, sdk: int, limits: Limits) -> Iterator[PreflightProblem]:
     status = state.thermal.status
     if status is None:
-        if sdk >= _FIRST_WITH_THERMAL_STATUS:
-            yield PreflightProblem("thermal", "it does not report its thermal status")
+        if sdk >= _FIRST_WITH_THERMAL_STATUS or sdk == 0:
+            yield PreflightProblem("thermal", state.thermal.reason)
     elif status > limits.thermal_status:
         yield PreflightProblem(
             "thermal",
@@ -168,24 +189,33 @@ def metrics(before: PhoneState, after: PhoneState) -> tuple[Metric, ...]:
     found = []
     for moment, state in (("before", before), ("after", after)):
         battery, thermal = state.battery, state.thermal
-        source = "dumpsys battery"
-        found += [
-            _metric(f"battery_level_{moment}", "%", source, battery.level, 1),
-            _metric(f"battery_temperature_{moment}", "°C", source, battery.temperature, 0.1),
-            _metric(f"battery_voltage_{moment}", "mV", source, battery.voltage, 1),
-            _metric(f"battery_charge_{moment}", "µAh", source, battery.charge_counter, None),
-        ]
+        readings = (
+            ("level", "%", battery.level, 1),
+            ("temperature", "°C", battery.temperature, 0.1),
+            ("voltage", "mV", battery.voltage, 1),
+            ("charge", "µAh", battery.charge_counter, None),
+        )
+        silent = "it has no battery" if battery.present is False else "the phone does not report"
+        for name, unit, value, resolution in readings:
+            metric = f"battery_{name}_{moment}"
+            found.append(_metric(metric, unit, "dumpsys battery", value, resolution, silent))
         source = "dumpsys thermalservice"
+        silent = thermal.reason or "the phone does not report"
         found += [
-            _metric(f"thermal_status_{moment}", "1", source, thermal.status, 1),
+            _metric(f"thermal_status_{moment}", "1", source, thermal.status, 1, silent),
             _metric(f"skin_temperature_{moment}", "°C", source, thermal.skin, None),
         ]
     return tuple(found)
 
 
 def _metric(
-    name: str, unit: str, source: str, value: float | None, resolution: float | None
+    name: str,
+    unit: str,
+    source: str,
+    value: float | None,
+    resolution: float | None,
+    reason: str = "the phone does not report",
 ) -> Metric:
     if value is None:
-        return Metric.unavailable(name, unit, source, "the phone does not report")
+        return Metric.unavailable(name, unit, source, reason)
     return Metric(name, unit, source, float(value), resolution, 1)

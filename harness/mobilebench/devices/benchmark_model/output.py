@@ -13,17 +13,19 @@ from mobilebench_agent.contract import Job, Metric, Result
 from mobilebench.devices.base import TrialError
 from mobilebench.records.device import BENCHMARK_MODEL
 
-_NUMBER = r"(\d+(?:\.\d+)?(?:e\+?\d{1,2})?)"
+_NUMBER = r"\d+(?:\.\d+)?(?:e\+?\d{1,2})?"
+# TensorFlow's ``stats_calculator.h``: where all times are the same it prints one, and says so.
 _COUNT = re.compile(
-    rf"^(?:[A-Z]+: |[A-Z] tflite\s*: )?count=(\d+) first={_NUMBER} curr={_NUMBER} min={_NUMBER} "
-    rf"max={_NUMBER} avg={_NUMBER} std={_NUMBER}"
-    rf"(?: p5={_NUMBER} median={_NUMBER} p95={_NUMBER})?$",
+    rf"^(?:[A-Z]+: |[A-Z] tflite\s*: )?count=(?P<count>\d+) "
+    rf"(?:first={_NUMBER} curr={_NUMBER} min=(?P<min>{_NUMBER}) max=(?P<max>{_NUMBER}) "
+    rf"avg=(?P<avg>{_NUMBER}) std=(?P<std>{_NUMBER})"
+    rf"|curr=(?P<all>{_NUMBER})(?P<same> ?\(all same\))?)"
+    rf"(?: p5=(?P<p5>{_NUMBER}) median=(?P<median>{_NUMBER}) p95=(?P<p95>{_NUMBER}))?$",
     re.MULTILINE,
 )
-_ONLY_ONE = re.compile(rf"^(?:[A-Z]+: |[A-Z] tflite\s*: )?count=1 curr={_NUMBER}", re.MULTILINE)
 _SUMMARY = re.compile(
-    rf"Inference timings in us: Init: {_NUMBER}, First inference: {_NUMBER}, "
-    rf"Warmup \(avg\): {_NUMBER}, Inference \(avg\): {_NUMBER}$",
+    rf"Inference timings in us: Init: ({_NUMBER}), First inference: ({_NUMBER}), "
+    rf"Warmup \(avg\): ({_NUMBER}), Inference \(avg\): ({_NUMBER})$",
     re.MULTILINE,
 )
 _DELEGATED = re.compile(
@@ -151,19 +153,26 @@ def parse_output(text: str) -> BenchmarkModelTimings:
             "protocol_violation", f"benchmark_model printed {len(summaries)} summaries, not one"
         )
     init, first, warmup, mean = (float(word) * 1000 for word in summaries[0])
-    counts = _COUNT.findall(text)
-    if counts:
-        # The warm-up prints such a line, too; the measuring comes last.
-        words = counts[-1]
-        count = int(words[0])
-        _, _, least, most, average, sd = (float(word) * 1000 for word in words[1:7])
-        p05, median, p95 = (float(word) * 1000 if word else None for word in words[7:10])
-    elif singles := _ONLY_ONE.findall(text):
-        count, sd = 1, 0.0
-        least = most = average = float(singles[-1]) * 1000
-        p05 = median = p95 = average
-    else:
+    counts = list(_COUNT.finditer(text))
+    if not counts:
         raise TrialError("protocol_violation", "benchmark_model printed no counted inferences")
+    # The warm-up prints such a line, too; the measuring comes last.
+    line = counts[-1]
+    count = int(line["count"])
+    p05: float | None
+    median: float | None
+    p95: float | None
+    if line["all"]:
+        if count > 1 and not line["same"]:
+            raise TrialError(
+                "protocol_violation", f"benchmark_model printed one time for {count} inferences"
+            )
+        least = most = average = float(line["all"]) * 1000
+        p05, median, p95, sd = average, average, average, 0.0
+    else:
+        least, most, average, sd = (float(line[n]) * 1000 for n in ("min", "max", "avg", "std"))
+        percentiles = (line["p5"], line["median"], line["p95"])
+        p05, median, p95 = (float(word) * 1000 if word else None for word in percentiles)
     low, high = mean * (1 - _ROUNDING), mean * (1 + _ROUNDING)
     if count < 1 or not (low <= average <= high and least <= high and most >= low):
         raise TrialError("protocol_violation", "benchmark_model's lines contradict each other")
