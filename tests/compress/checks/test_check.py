@@ -169,3 +169,31 @@ def test_a_torn_file_is_refused(digits: Any, share: float) -> None:
     content = digits.tflite.read_bytes()
     with pytest.raises(StepError, match="cannot read it"):
         Runner(content[: int(len(content) * share)])
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "is_said"), [(0, 0, False), (9, 0, True), (9, 6, False)]
+)
+def test_lost_right_answers_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, lost: int, gained: int, is_said: bool
+) -> None:
+    """As where a copy of a model forgets what its Normalization was adapted to."""
+    labels = np.arange(128) % 3
+    before, after = np.eye(3)[labels], np.eye(3)[labels]
+    after[:lost] = np.roll(after[:lost], 1, axis=1)
+    before[100 : 100 + gained] = np.roll(before[100 : 100 + gained], 1, axis=1)
+    answers = {b"before": before, b"after": after}
+
+    class Answering:
+        def __init__(self, content: bytes) -> None:
+            self.content = content
+
+        def run(self, _: Any) -> Any:
+            return answers[self.content]
+
+    monkeypatch.setattr(check, "Runner", Answering)
+    said = check.compare_labels(b"before", b"after", [], labels)
+    assert bool(said) == is_said
+    if said:
+        assert "of 128 training samples 93% are classified correctly after this step" in said
+        assert "100% before" in said

@@ -210,3 +210,19 @@ def test_a_ready_file_beside_a_model_of_real_numbers(tmp_path: Path, model_file:
     # Levels beyond what its input stands for can only be its own.
     levels = np.random.default_rng(0).integers(-128, 128, (20, 8, 8, 1))
     assert evaluated(tmp_path, levels, INT8_INPUT, model_file).dtype == np.int8
+
+
+def test_training_labels_of_a_classifier_show_what_a_step_loses(
+    model_file: Path, tmp_path: Path
+) -> None:
+    content = model_file.read_bytes()
+    x, y = numbered(200), np.arange(200) % 10
+    np.savez(tmp_path / "train.npz", x_train=x, y_train=y, x_test=x[:9], y_test=y[:9])
+    found = samples_of(str(tmp_path / "train.npz")).labelled(content)
+    assert found is not None
+    chosen, labels = found
+    assert len(chosen) == len(labels) == 128
+    assert (labels < 10).all()
+    np.savez(tmp_path / "test.npz", x_test=x, y_test=y)
+    assert samples_of(str(tmp_path / "test.npz")).labelled(content) is None
+    assert samples_of(str(tmp_path / "train.npz"), task="regression").labelled(content) is None

@@ -29,7 +29,8 @@ _ZEROS_LOST = 0.01
 _ENCODING_TOLERANCE = 1e-4
 #: How far a conversion may move an output, as a share of the largest.
 _CONVERSION_TOLERANCE = 1e-3
-
+#: How probable it may be that as many answers more become wrong than right by chance.
+_CHANCE = 0.01
 
 #: The shape of one sample's output, and its type.
 Form = tuple[tuple[int, ...], np.dtype[Any]]
@@ -303,6 +304,32 @@ def compare_trained(
         moved = similarity.moved(trained=trained)
         warnings += [f"{text} after this step{_in(name, found)}" for text in moved]
     return _findings(found), tuple(warnings)
+
+
+def compare_labels(before: bytes, after: bytes, samples: Sequence[Sample], labels: Array) -> str:
+    """What a step loses of a classifier's right answers; empty if that may be chance.
+
+    Answers may move a good deal and stay as right as before, or hardly move, and all to the wrong
+    side.
+
+    Args:
+        before: the file of before.
+        after: that of the step.
+        samples: of the training data, on which a loss shows as well.
+        labels: their class numbers.
+    """
+    from scipy.stats import binomtest
+
+    right, still = (Runner(file).run(samples).argmax(axis=1) == labels for file in (before, after))
+    lost, gained = int((right & ~still).sum()), int((~right & still).sum())
+    if lost <= gained:
+        return ""
+    if binomtest(lost, lost + gained, alternative="greater").pvalue > _CHANCE:
+        return ""
+    return (
+        f"of {len(labels)} training samples {still.mean():.0%} are classified correctly after this "
+        f"step, and {right.mean():.0%} before"
+    )
 
 
 def _compare(before: Examination, after: Examination) -> dict[str, OutputSimilarity]:

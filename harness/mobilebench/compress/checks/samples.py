@@ -24,6 +24,13 @@ Integers = Literal["real", "stored", "either"]
 _MOST_CLIPPED = 0.01
 #: So many samples to calibrate with can spare those that checks are run on.
 _AMPLE = 512
+#: So many labelled samples show what a step loses, or as many as a large file's bytes allow.
+_MOST_LABELLED = 128
+_LABELLED_BYTES = 1 << 30
+#: The argmax of one score says nothing.
+_FEWEST_CLASSES = 2
+#: The dimensions of labels that are one-hot.
+_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,30 @@ class Samples:
             order = self._order(part)
             part = part.chosen(np.sort(order[-(self._held(part) or len(order)) :]))
         return fit_part(part, wanted, self.raw.origin).samples()
+
+    def labelled(self, content: bytes) -> tuple[list[Sample], Array] | None:
+        """Training samples of a classifier and their class numbers: fewer of a large file.
+
+        Labels of evaluation data are left alone: files are the same whatever those are. None: there
+        are none, or the model may be something else.
+
+        Raises:
+            BadInputError: the data do not fit the model.
+        """
+        part, runner = self.raw.train, Runner(content)
+        if self.are_noise or part is None or self._task not in ("", "classification"):
+            return None
+        if runner.batch != 1 or (runner.classes or 0) < _FEWEST_CLASSES or self.raw.has_score:
+            return None
+        if part.labels is None or not are_classes(part.labels):
+            return None
+        part, wanted = self._matched(runner, content, part)
+        count = min(_MOST_LABELLED, max(check.SAMPLES, _LABELLED_BYTES // len(content)))
+        part = part.drawn(count, self._seed)
+        labels = part.y
+        if labels.ndim == _ROWS and labels.shape[1] > 1:
+            labels = labels.argmax(axis=1)
+        return fit_part(part, wanted, self.raw.origin).samples(), labels.reshape(-1)
 
     def to_calibrate(self, content: bytes, count: int) -> list[Sample]:
         """Up to ``count`` samples to calibrate a file with.

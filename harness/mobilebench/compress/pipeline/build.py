@@ -224,7 +224,16 @@ class ModelBuilder:
             )
             poor = (*poor, *state.warnings, *_check_zeros(state, examination))
             findings = {**state.findings, **moved}
+        poor = (*poor, *self._lost(start, content))
         return content, {**findings, **examination.findings(), **compared}, (*warnings, *poor)
+
+    def _lost(self, before: bytes, after: bytes) -> tuple[str, ...]:
+        """What a step loses of a classifier's right answers, where there are labels."""
+        labelled = self._inputs.samples.labelled(before)
+        if labelled is None or Runner(before).classes != Runner(after).classes:
+            return ()
+        lost = check.compare_labels(before, after, *labelled)
+        return (lost,) if lost else ()
 
     def _examine(self, content: bytes, samples: Sequence[Sample]) -> check.Examination:
         return check.examine(content, samples, labelled=self._inputs.samples.have_classes)
