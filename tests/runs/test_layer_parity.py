@@ -223,7 +223,7 @@ def test_a_run_names_the_operator_of_what_is_invalid_only(
     ("arguments", "said"),
     [
         (["--debug-answers", "--time"], "leave OTHER and --time out"),
-        (["--data", "x.npz"], "go with --debug-answers"),
+        (["--data", "x.npz"], "goes with --debug-answers"),
         (["--device", "local"], "go with --debug-answers"),
     ],
 )

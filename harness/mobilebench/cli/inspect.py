@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,10 @@ from mobilebench.cli.options import (
     signature_option,
 )
 from mobilebench.errors import BadInputError, InvalidRunError
+
+if TYPE_CHECKING:
+    from mobilebench.records.runtime import Runtime
+    from mobilebench.tflite.inspect import ModelFacts
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -31,7 +36,14 @@ Exit codes:
     "--time",
     "timed",
     is_flag=True,
-    help="Time each operator that multiplies, alone, on this machine.",
+    help="Time each operator alone: on this machine those that multiply, in a few seconds; with "
+    "--device all, a trial each.",
+)
+@click.option(
+    "--node-data",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the times of --time for Model Explorer.",
 )
 @click.option(
     "--debug-answers",
@@ -43,7 +55,7 @@ Exit codes:
 @click.option(
     "--accelerator",
     type=click.Choice(["cpu", "gpu", "nnapi"]),
-    help="What runs the model with --debug-answers; else the CPU.",
+    help="What runs the model with --debug-answers or --time; else the CPU.",
 )
 @data_option
 @shape_option
@@ -53,6 +65,7 @@ def inspect(
     model: str,
     other: str | None,
     timed: bool,
+    node_data: Path | None,
     debug_answers: bool,
     devices: tuple[str, ...],
     accelerator: str | None,
@@ -66,6 +79,9 @@ def inspect(
     MODEL is a .tflite file, or what becomes one: a .keras file, a SavedModel folder, zoo:NAME.
     With OTHER it shows what is different there, layer by layer.
 
+    With --time --device each distinct operator is run alone on a device, as an ordinary trial: its
+    share of the time, what runs it there (a delegate or the CPU's kernels), and its work a byte.
+
     With --debug-answers each operator is run on a device twice, with all before it and by itself,
     and its output compared with that of this machine's plain kernels, on the data or seeded noise.
 
@@ -73,6 +89,7 @@ def inspect(
     Examples:
       mobilebench inspect model.tflite
       mobilebench inspect model.tflite --time
+      mobilebench inspect model.tflite --time --device R5CT1234ABC --accelerator gpu
       mobilebench inspect model.tflite --debug-answers --device R5CT1234ABC --data eval.npz
       mobilebench inspect model.keras pruned.tflite
       mobilebench inspect detector.tflite --input-shape 1,320,320,3
@@ -84,9 +101,8 @@ def inspect(
     from mobilebench.tflite import inspect as inspection
     from mobilebench.tflite.inspect import alone, show
 
-    if timed and other is not None:
-        raise BadInputError("--time looks at one model; leave OTHER out")
-    _ensure_together(debug_answers, bool(timed or other), bool(devices or accelerator or data))
+    on_device = bool(devices or accelerator)
+    _ensure_together(other, timed, debug_answers, on_device, data, node_data)
     with RunDisplay(errors()) as display:
         if any(m and not m.endswith(".tflite") for m in (model, other)):
             display.prepare()
@@ -111,6 +127,9 @@ def inspect(
     if debug_answers:
         _debug_answers(contents[0][1], model, data, devices, accelerator, as_json)
         return
+    if timed and on_device:
+        _time_on_devices(contents[0][1], model, devices, accelerator, node_data, as_json)
+        return
     first, *rest = (inspection.read(content, Path(name).name) for name, content in contents)
     times = None
     if timed:
@@ -118,6 +137,8 @@ def inspect(
         chosen = {la.index: la.operator for la in first.layers if la.macs}
         with quiet_libraries() as console, RunDisplay(console) as display:
             times = alone.time_alone(contents[0][1], chosen, display.timing)
+        if node_data is not None:
+            _write_alone(node_data, first, times)
     if not rest:
         if as_json:
             document = {**first.as_json(), "time_alone_ns": times}
@@ -139,11 +160,67 @@ def inspect(
         output().print(show.two(first, rest[0], changed))
 
 
-def _ensure_together(debug_answers: bool, others: bool, settings: bool) -> None:
-    if debug_answers and others:
+def _ensure_together(
+    other: str | None,
+    timed: bool,
+    debug_answers: bool,
+    on_device: bool,
+    data: str | None,
+    node_data: Path | None,
+) -> None:
+    if timed and other is not None:
+        raise BadInputError("--time looks at one model; leave OTHER out")
+    if node_data is not None and not timed:
+        raise BadInputError("--node-data has the times that --time finds: give that, too")
+    if debug_answers and (timed or other):
         raise BadInputError("--debug-answers looks at one model; leave OTHER and --time out")
-    if settings and not debug_answers:
-        raise BadInputError("--device, --accelerator and --data go with --debug-answers")
+    if on_device and not (debug_answers or timed):
+        raise BadInputError("--device and --accelerator go with --debug-answers or --time")
+    if data is not None and not debug_answers:
+        raise BadInputError("--data goes with --debug-answers")
+
+
+def _runtime(accelerator: str | None) -> Runtime:
+    from mobilebench.records.runtime import Runtime
+
+    return Runtime.model_validate({"name": "inspect", "accelerator": accelerator or "cpu"})
+
+
+def _time_on_devices(
+    content: bytes,
+    model: str,
+    devices: tuple[str, ...],
+    accelerator: str | None,
+    node_data: Path | None,
+    as_json: bool,
+) -> None:
+    from mobilebench.cli import operator_times
+    from mobilebench.cli.terminal import RunDisplay, output, quiet_libraries
+    from mobilebench.tflite import entry, interface
+
+    if node_data is not None and (len(devices) > 1 or "all" in devices):
+        raise BadInputError("--node-data is of one device: name one with --device")
+    entry.require_fixed(interface.read(content, model), model)
+    with quiet_libraries() as console, RunDisplay(console) as display:
+        found = operator_times.time_operators(
+            content, model, devices, _runtime(accelerator), display
+        )
+    if node_data is not None:
+        operator_times.write_node_data(node_data, found[0])
+    if as_json:
+        document = {"model": Path(model).name, "devices": [each.as_json() for each in found]}
+        echo_json(document)
+        return
+    for each in found:
+        output().print(operator_times.shown(each), highlight=False)
+
+
+def _write_alone(path: Path, facts: ModelFacts, times: dict[int, int | None]) -> None:
+    from mobilebench.cli.operator_times import node_data, write_json
+
+    names = {layer.index: layer.name for layer in facts.layers}
+    values = {names[i]: t / 1000 for i, t in times.items() if t is not None and names.get(i)}
+    write_json(path, node_data(values, "time alone (µs), this machine"))
 
 
 def _debug_answers(
@@ -158,11 +235,11 @@ def _debug_answers(
 
     from mobilebench.cli import layer_parity
     from mobilebench.cli.terminal import RunDisplay, output, quiet_libraries
-    from mobilebench.records.runtime import Runtime
 
-    runtime = Runtime.model_validate({"name": "debug", "accelerator": accelerator or "cpu"})
     with quiet_libraries() as console, RunDisplay(console) as display:
-        found = layer_parity.debug_answers(content, model, data, devices, runtime, display)
+        found = layer_parity.debug_answers(
+            content, model, data, devices, _runtime(accelerator), display
+        )
     if as_json:
         document = {"model": Path(model).name, "devices": [asdict(each) for each in found]}
         echo_json(document)

@@ -92,11 +92,11 @@ def _cells(layer: Layer) -> list[str]:
         layer.operator,
         _name(layer),
         _shapes(layer.outputs),
-        _count(layer.weights),
-        _count(layer.bytes),
-        "?" if layer.macs is None else _count(layer.macs),
+        short_count(layer.weights),
+        short_count(layer.bytes),
+        "?" if layer.macs is None else short_count(layer.macs),
         _percent(layer.zeros),
-        "" if layer.distinct is None else _count(layer.distinct),
+        "" if layer.distinct is None else short_count(layer.distinct),
         _scheme(layer),
     ]
 
@@ -131,7 +131,7 @@ def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
     return ", ".join("×".join(map(str, shape)) or "scalar" for shape in shapes)
 
 
-def _count(number: int) -> str:
+def short_count(number: int) -> str:
     """Three figures, as a table has room for; JSON has them all."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= 10 * size or (number >= size > 10**3):

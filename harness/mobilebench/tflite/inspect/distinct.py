@@ -1,0 +1,112 @@
+"""The distinct operators of a file: what is computed alike is timed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mobilebench.tflite import cut
+from mobilebench.tflite.graph import Operator, Tensor, parse
+from mobilebench.tflite.inspect.arithmetic import macs
+
+
+@dataclass(frozen=True)
+class DistinctOperator:
+    """Operators of one kind with the same settings, shapes and types; weights may differ.
+
+    Attributes:
+        indices: their numbers in the file.
+        kind: as TensorFlow Lite calls it, like ``CONV_2D``.
+        names: of each one's first output.
+        inputs, outputs: shapes and types of what one is given and computes, weights among them.
+        macs: multiply-accumulates of one inference of one of them; None if they cannot be known.
+        bytes: what one reads and writes at least: inputs, weights as they are stored, outputs.
+    """
+
+    indices: tuple[int, ...]
+    kind: str
+    names: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    macs: int | None
+    bytes: int
+
+    @property
+    def count(self) -> int:
+        """How many of them the file has."""
+        return len(self.indices)
+
+    @property
+    def intensity(self) -> float | None:
+        """Multiply-accumulates a byte: few mean that memory limits it; None if not known."""
+        return self.macs / self.bytes if self.macs and self.bytes else None
+
+
+def distinct_operators(content: bytes, where: str) -> tuple[DistinctOperator, ...]:
+    """A file's distinct operators, in the order in which they come first.
+
+    Operators that only unpack a constant are not among them, nor are those that are given
+    constants only, or run other subgraphs.
+
+    Raises:
+        BadInputError: it is no .tflite file, or a torn one.
+    """
+    graph, given = parse(content, where), cut.given(content)
+    groups: dict[str, list[Operator]] = {}
+    for operator in graph.operators:
+        if given.get(operator.index) and not runs_subgraphs(operator):
+            groups.setdefault(_identity(operator), []).append(operator)
+    return tuple(_of(group) for group in groups.values())
+
+
+def runs_subgraphs(operator: Operator) -> bool:
+    """Whether it is no operator by itself, like ``WHILE``."""
+    return any("subgraph" in key.lower() for key in vars(operator.options or object))
+
+
+def _of(group: list[Operator]) -> DistinctOperator:
+    first = group[0]
+    tensors = [t for t in (*first.inputs, *first.outputs) if t is not None]
+    return DistinctOperator(
+        indices=tuple(operator.index for operator in group),
+        kind=first.kind,
+        names=tuple(o.outputs[0].name if o.outputs else "" for o in group),
+        inputs=tuple(_described(t) for t in first.inputs if t is not None),
+        outputs=tuple(_described(t) for t in first.outputs),
+        macs=macs(first),
+        bytes=sum(_bytes(t) for t in tensors),
+    )
+
+
+def _identity(operator: Operator) -> str:
+    return repr(
+        (
+            operator.kind,
+            sorted(_plain(vars(operator.options))) if operator.options is not None else None,
+            [None if t is None else _form(t) for t in operator.inputs],
+            [_form(t) for t in operator.outputs],
+        )
+    )
+
+
+def _plain(options: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in options.items():
+        yield key, str(value)
+
+
+def _form(tensor: Tensor) -> tuple[object, ...]:
+    stored = tensor.content is not None
+    # Sparse weights take as long as what is stored of them.
+    size = len(tensor.content or b"") if tensor.sparse else 0
+    return tensor.shape, tensor.type, stored, tensor.scales > 1, tensor.blockwise, size
+
+
+def _bytes(tensor: Tensor) -> int:
+    if tensor.content is not None:
+        return len(tensor.content)
+    return tensor.count * tensor.bits // 8
+
+
+def _described(tensor: Tensor) -> str:
+    return f"{'x'.join(map(str, tensor.shape)) or 'scalar'} {tensor.type.lower()}"
