@@ -30,6 +30,9 @@ QUANTITIES = ("energy", "power", "current", "voltage", "charge", "energy_left", 
 #: The fewest pairs of an idle and a load window that an energy trial has.
 FEWEST_WINDOWS = 10
 
+#: The most characters of a name that a job has shown.
+MOST_SHOWN = 200
+
 #: How a model may be packed.
 PACKINGS = ("gzip", "xz", "zstd")
 
@@ -190,6 +193,9 @@ class Job:
     ``trace_seconds``: in a latency trial counters are read so often, between inferences; 0: never.
     ``packing``: the model's file is packed so; ``unpacked_sha256`` is the hash of what is in it,
     ``unpacked_bytes`` its length, beyond which nothing is unpacked; empty: it is a plain .tflite.
+    ``shown_…``: what a screen shows to a person, and nothing else depends on: the names of model
+    and recipe, and which of how many trials this is (from 1). An agent whose ``hello.device`` has
+    no ``shows_trial`` is sent none of them.
     """
 
     type: ClassVar[str] = "job"
@@ -217,6 +223,10 @@ class Job:
     packing: str = ""
     unpacked_sha256: str = ""
     unpacked_bytes: int = 0
+    shown_model: str = ""
+    shown_recipe: str = ""
+    shown_trial: int = 0
+    shown_trials: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -243,6 +253,14 @@ class Job:
             raise ContractError("job: an outputs trial needs inputs")
         if bool(self.inputs) != bool(self.inputs_sha256):
             raise ContractError("job: inputs_sha256 exactly when there are inputs")
+        self._check_shown()
+
+    def _check_shown(self) -> None:
+        if max(len(self.shown_model), len(self.shown_recipe)) > MOST_SHOWN:
+            raise ContractError(f"job: names to show have at most {MOST_SHOWN} characters")
+        counted = 1 <= self.shown_trial <= self.shown_trials
+        if not counted and (self.shown_trial or self.shown_trials):
+            raise ContractError("job: shown_trial counts from 1 to shown_trials")
 
 
 @dataclass(frozen=True)
@@ -326,6 +344,9 @@ _TYPES: Dict[str, Type[Any]] = {cls.type: cls for cls in (Hello, Job, Event, Res
 def encode(message: Message) -> str:
     """The message as one line, with its newline."""
     document = {"type": message.type, **vars(message)}
+    if isinstance(message, Job):
+        # An agent that does not know these fields would refuse the job for them.
+        document = {k: v for k, v in document.items() if v or not k.startswith("shown_")}
     if isinstance(message, Result):
         # `dataclasses.asdict` would copy a hundred thousand samples one by one.
         document.update({name: [vars(item) for item in document[name]] for name in _NESTED})

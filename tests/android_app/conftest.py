@@ -98,3 +98,18 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if name.startswith(("io/mobilebench/", "com/github/luben/", "org/tukaani/")):
                 own.writestr(name, everything.read(name))
     return folder / "own.jar"
+
+
+@pytest.fixture(scope="session")
+def resources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped APK zipped otherwise: Robolectric's Android 8 reads no stored manifest."""
+    folder = tmp_path_factory.mktemp("resources")
+    packed = folder / "app.apk"
+    with (
+        zipfile.ZipFile(android_apk.APK) as apk,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for name in apk.namelist():
+            if not name.startswith("lib/"):
+                target.writestr(name, apk.read(name))
+    return packed

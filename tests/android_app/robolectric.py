@@ -1,14 +1,21 @@
 """Robolectric: Android's own framework classes on a JVM, for the tests of the app's Android layer.
 
-What it needs and nothing more: its native graphics, 160 MB, stay out.
+What it needs and nothing more. Its native graphics, 160 MB, are fetched for pictures alone.
 """
 
 from __future__ import annotations
 
+import re
+import subprocess
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from app_build import parts
+import pytest
+
+from app_build import build, parts, programs
+from app_build.desktop import compile_java, java_sources, library_jars
 from app_build.parts import Part
 
 #: The systems that the app is tried on: the oldest that it runs on, and the one it is made for.
@@ -72,6 +79,24 @@ _LIBRARIES = tuple(
     )
 )  # fmt: skip
 
+#: Draws as Android does, by its own graphics library and fonts.
+_GRAPHICS = (
+    Part(
+        "org.robolectric",
+        "nativeruntime",
+        "4.16",
+        "jar",
+        "85c9c9763de195a166a2cfc88e8623b572bef92cb96f60342fcca3cbbd69ed25",
+    ),
+    Part(
+        "org.robolectric",
+        "nativeruntime-dist-compat",
+        "1.0.18",
+        "jar",
+        "a6c34d92c990754e5aee076032a36f8e38fcacb5eb878ebe0a324509f3864eef",
+    ),
+)
+
 #: Everything from the files that were fetched; nothing of what this app does not use.
 _OPTIONS = (
     "robolectric.offline=true",
@@ -82,14 +107,18 @@ _OPTIONS = (
 )
 
 
-def libraries(folder: Path) -> list[Path]:
+def libraries(folder: Path, graphics: bool = False) -> list[Path]:
     """Robolectric's classes as jars; what comes as an Android archive is unpacked into ``folder``.
+
+    Args:
+        folder: where to.
+        graphics: with what draws.
 
     Raises:
         BuildError: Maven is missing or cannot fetch.
     """
     jars = []
-    for part, path in parts.fetch(_LIBRARIES).items():
+    for part, path in parts.fetch((*_LIBRARIES, *(_GRAPHICS if graphics else ()))).items():
         if part.kind == "aar":
             jars.append(folder / f"{part.artifact}.jar")
             with zipfile.ZipFile(path) as archive:
@@ -99,18 +128,78 @@ def libraries(folder: Path) -> list[Path]:
     return jars
 
 
-def options(sdk: int) -> list[str]:
-    """The JVM's options for tests on that version of Android.
+@dataclass(frozen=True)
+class Prepared:
+    """A command that runs tests, and how many there are."""
+
+    command: list[str]
+    tests: int
+
+
+def prepared(
+    kind: str,
+    app: Path,
+    resources: Path,
+    sdk: int,
+    options: Sequence[str],
+    folder: Path,
+    graphics: bool = False,
+) -> Prepared:
+    """The tests of ``app/src/KIND``, compiled, on that version of Android.
+
+    Args:
+        kind: the folder of sources.
+        app: the app's classes.
+        resources: the APK with its resources and manifest.
+        sdk: the version of Android.
+        options: more options of the JVM.
+        folder: for what is compiled and unpacked.
+        graphics: with Android's own graphics.
 
     Raises:
-        BuildError: Maven is missing or cannot fetch.
+        BuildError: Maven is missing or cannot fetch, or a test does not compile.
     """
-    system = parts.fetch([SYSTEMS[sdk]])[SYSTEMS[sdk]]
-    given = (*_OPTIONS, f"robolectric.dependency.dir={system.parent}")
-    return [f"-D{option}" for option in (*given, f"robolectric.enabledSdks={sdk}")]
+    system = SYSTEMS[sdk]
+    found = parts.fetch([parts.JUNIT, parts.ANDROID, system])
+    launcher, android = found[parts.JUNIT], found[parts.ANDROID]
+    jars = [*libraries(folder, graphics), *library_jars(folder)]
+    classes = folder / "classes"
+    sources = java_sources(("app",), kind)
+    compile_java(sources, [app, *jars, launcher, android], classes, release=17)
+    _configure(classes, resources, build.PACKAGE, sdk)
+    given = (*_OPTIONS, f"robolectric.dependency.dir={found[system].parent}")
+    command = [
+        programs.find("java"),
+        "-XX:TieredStopAtLevel=1",
+        *(f"-D{option}" for option in (*given, f"robolectric.enabledSdks={sdk}")),
+        *options,
+        "-cp",
+        ":".join(map(str, [launcher, classes, app, *jars, android])),
+        "org.junit.platform.console.ConsoleLauncher",
+        "execute",
+        f"--scan-class-path={classes}",
+        "--disable-banner",
+        "--details=tree",
+        "--details-theme=ascii",
+        "--disable-ansi-colors",
+    ]
+    return Prepared(command, sum(path.read_text("utf-8").count("@Test\n") for path in sources))
 
 
-def configure(classes: Path, apk: Path, package: str, sdk: int) -> None:
+def passed(run: Prepared) -> int:
+    """Runs the tests, and fails with what they say unless every one passes; how many did."""
+    done = subprocess.run(run.command, capture_output=True, timeout=300, check=False)
+    said = (done.stdout + done.stderr).decode("utf-8", "replace")
+    if done.returncode:
+        pytest.fail(said[-8000:], pytrace=False)
+    # Without a test that it understands, the launcher is content.
+    match = re.search(r"(\d+) tests successful", said)
+    assert match, said[-2000:]
+    assert int(match.group(1)) == run.tests
+    return run.tests
+
+
+def _configure(classes: Path, apk: Path, package: str, sdk: int) -> None:
     """Tells Robolectric, in a folder of classes, which app and which Android to use.
 
     Args:

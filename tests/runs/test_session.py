@@ -26,7 +26,12 @@ def moody(failing: Set[int]) -> ScriptedDevice:
     return device
 
 
-def run(tmp_path: Path, failing: Set[int], stop: bool = False) -> list[Trial]:
+def run(
+    tmp_path: Path,
+    failing: Set[int],
+    stop: bool = False,
+    device: ScriptedDevice | None = None,
+) -> list[Trial]:
     folder = RunFolder.create(tmp_path / "run", run_of())
     plan = make_plan("r", "local", [PlannedVariant("m", "float32")], ["cpu-1"], 9, 0)
     event = threading.Event()
@@ -37,7 +42,7 @@ def run(tmp_path: Path, failing: Set[int], stop: bool = False) -> list[Trial]:
 
     run_session(
         folder,
-        moody(failing),
+        device or moody(failing),
         plan,
         {("m", "float32"): Payload(tmp_path, "0" * 64)},
         {"cpu-1": Runtime(name="cpu-1")},
@@ -66,3 +71,12 @@ def test_a_session_that_is_stopped_keeps_what_it_has(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, set(), stop=True)
     assert len(RunFolder.open(tmp_path / "run").trials()) == 1
+
+
+def test_each_job_says_what_a_screen_may_show(tmp_path: Path) -> None:
+    device = ScriptedDevice()
+    places = {trial.trial: n for n, trial in enumerate(run(tmp_path, set(), device=device), 1)}
+    assert len(device.jobs) >= 9
+    for job in device.jobs:
+        assert (job.shown_model, job.shown_recipe) == ("m", "float32")
+        assert (job.shown_trial, job.shown_trials) == (places[job.trial], len(places))

@@ -117,7 +117,7 @@ def run_session(
     finished = {record.trial: record for record in folder.trials()}
     warmups: dict[tuple[str, str], int | None] = {}
     failures: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for trial in plan:
+    for number, trial in enumerate(plan, 1):
         variant = (trial.model, trial.recipe, trial.runtime)
         record = finished.get(trial.trial)
         while record is None or not record.is_final:
@@ -147,6 +147,7 @@ def run_session(
                     protocol,
                     warmups.get(place) if trial.kind == "latency" else None,
                     seed,
+                    (number, len(plan)),
                     partial(report, trial),
                 )
             on_record(record)
@@ -186,6 +187,7 @@ def _attempt(
     protocol: MeasuringProtocol,
     warmup_runs: int | None,
     seed: int,
+    place: tuple[int, int],
     on_event: OnEvent,
 ) -> Trial:
     """One attempt at a trial, kept in the folder whatever became of it."""
@@ -199,7 +201,7 @@ def _attempt(
     try:
         preflight_result = device.preflight(cooldown, lambda text: on_event(Event(name, text)))
         waited = time.monotonic() - begin
-        job = _job(device, trial, name, payload, runtime, protocol, seed)
+        job = _job(device, trial, name, payload, runtime, protocol, seed, place)
         if warmup_runs is not None:
             job = replace(job, warmup_runs=warmup_runs, warmup_seconds=0.0)
         # Minutes that are asked for are no sign of a device that hangs.
@@ -272,8 +274,11 @@ def _job(
     runtime: Runtime,
     protocol: MeasuringProtocol,
     seed: int,
+    place: tuple[int, int],
 ) -> Job:
     """What the device is asked to do; the files are sent to it first.
+
+    ``place``: which of how many trials of this device it is.
 
     Raises:
         TrialError: a file could not be sent.
@@ -303,6 +308,10 @@ def _job(
         windows=protocol.energy_windows,
         window_seconds=protocol.energy_seconds,
         trace_seconds=_trace_seconds(protocol) if _is_sustained(trial, protocol) else 0.0,
+        shown_model=trial.model[: contract.MOST_SHOWN],
+        shown_recipe=trial.recipe[: contract.MOST_SHOWN],
+        shown_trial=place[0],
+        shown_trials=place[1],
     )
 
 

@@ -6,6 +6,7 @@ The agents here are small scripts: what is tested is what the host makes of them
 import os
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,36 @@ def with_metric(unit: str, value: int) -> str:
     return RESULT.replace('"metrics":[]', f'"metrics":[{metric}]')
 
 
-def converse(tmp_path: Path, script: str, timeout: float = 20) -> tuple[Result, list[Event]]:
+def converse(
+    tmp_path: Path, script: str, timeout: float = 20, job: Job = JOB
+) -> tuple[Result, list[Event]]:
     path = tmp_path / "agent.py"
     path.write_text("import os, sys, time\n" + textwrap.dedent(script))
     events: list[Event] = []
     result = agent_process.converse(
-        [sys.executable, str(path)], JOB, events.append, timeout, dict(os.environ)
+        [sys.executable, str(path)], job, events.append, timeout, dict(os.environ)
     )
     return result, events
+
+
+ECHO = """
+import json
+job = json.loads(sys.stdin.readline())
+given = [name + "=" + str(value) for name, value in job.items() if name.startswith("shown_")]
+result = {"type": "result", "trial": job["trial"], "kind": "latency", "samples_ns": [5]}
+print(json.dumps({**result, "warnings": given}), flush=True)
+"""
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_what_is_to_be_shown_goes_to_those_that_show_it(tmp_path: Path, shows: bool) -> None:
+    """An older agent would refuse a job for fields that it does not know."""
+    hello = HELLO.replace('"device":{}', '"device":{"shows_trial":true}') if shows else HELLO
+    job = replace(JOB, shown_model="net", shown_recipe="int8", shown_trial=3, shown_trials=40)
+    result, _ = converse(tmp_path, say(hello) + ECHO, job=job)
+    every = ("shown_model=net", "shown_recipe=int8", "shown_trial=3", "shown_trials=40")
+    assert result.warnings == (every if shows else ())
+    assert converse(tmp_path, say(hello) + ECHO)[0].warnings == ()
 
 
 def say(*lines: str) -> str:

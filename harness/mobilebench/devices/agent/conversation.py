@@ -11,6 +11,7 @@ import os
 import selectors
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -56,6 +57,7 @@ class Conversation:
         self._limit = timeout_seconds
         self._buffer = bytearray()
         self._scanned = 0
+        self._shows_trial = False
         self._selector = selectors.DefaultSelector()
         self._selector.register(wire.fileno(), selectors.EVENT_READ)
 
@@ -78,7 +80,9 @@ class Conversation:
             )
         if not message.runtime:
             raise _failure(self._message())
-        return message
+        self._shows_trial = message.device.get("shows_trial") is True
+        described = {name: value for name, value in message.device.items() if name != "shows_trial"}
+        return replace(message, device=described)
 
     def carry_out(self, job: Job, on_event: OnEvent) -> Result:
         """Sends the job and waits for its result.
@@ -86,6 +90,8 @@ class Conversation:
         Raises:
             TrialError: anything but a whole valid result of this very trial.
         """
+        if not self._shows_trial:
+            job = replace(job, shown_model="", shown_recipe="", shown_trial=0, shown_trials=0)
         # If it no longer reads, its last message, or how it ended, says why.
         with contextlib.suppress(OSError):
             self._wire.send(contract.encode(job).encode())

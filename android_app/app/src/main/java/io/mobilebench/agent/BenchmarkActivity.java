@@ -6,7 +6,6 @@ import android.os.Handler;
 import android.os.Looper;
 import android.os.Process;
 import android.util.Log;
-import android.view.WindowManager;
 import io.mobilebench.core.Conversation;
 import io.mobilebench.core.Job;
 import io.mobilebench.core.Message;
@@ -32,6 +31,7 @@ public final class BenchmarkActivity extends Activity {
 
     private final Handler main = new Handler(Looper.getMainLooper());
     private final Foreground foreground = new Foreground();
+    private Lit lit;
     private Screen screen;
     private History history;
     private boolean serving;
@@ -39,8 +39,8 @@ public final class BenchmarkActivity extends Activity {
     @Override
     protected void onCreate(Bundle state) {
         super.onCreate(state);
-        getWindow().addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
         setContentView(R.layout.benchmark);
+        lit = new Lit(this, main);
         history = new History(getFilesDir());
         screen = new Screen(this);
         screen.showResults(history.lines());
@@ -50,6 +50,7 @@ public final class BenchmarkActivity extends Activity {
             return;
         }
         serving = true;
+        lit.expectJob();
         screen.showWaiting();
         Thread worker = new Thread(() -> serve(name), "trial");
         worker.start();
@@ -59,6 +60,9 @@ public final class BenchmarkActivity extends Activity {
     protected void onResume() {
         super.onResume();
         foreground.resumed();
+        if (!serving) {
+            screen.showHeat();
+        }
     }
 
     @Override
@@ -109,7 +113,11 @@ public final class BenchmarkActivity extends Activity {
         @Override
         public void job(Job started) {
             job = started;
-            main.post(() -> screen.showJob(started));
+            main.post(
+                    () -> {
+                        lit.startJob();
+                        screen.showJob(started);
+                    });
         }
 
         @Override
@@ -121,11 +129,12 @@ public final class BenchmarkActivity extends Activity {
 
         @Override
         public void end(Message message) {
-            String line = Summary.of(BenchmarkActivity.this, job, message);
-            history.add(line);
+            Finding finding = Summary.of(BenchmarkActivity.this, job, message);
+            history.add(finding.line());
             main.post(
                     () -> {
-                        screen.showEnd(line);
+                        lit.endJob();
+                        screen.showEnd(finding);
                         screen.showResults(history.lines());
                     });
         }

@@ -17,13 +17,35 @@ final class Summary {
 
     private Summary() {}
 
-    /** What runs: kind and model. */
-    static String of(Context context, Job job) {
+    /** Which model: its name, or, of a host that does not send it, the start of its hash. */
+    static String model(Context context, Job job) {
+        if (!job.shownModel.isEmpty()) {
+            return Finding.plain(job.shownModel);
+        }
         String hash = job.modelSha256;
         return context.getString(
-                R.string.job,
-                job.kind,
-                hash.substring(0, Math.min(SHORT_HASH, hash.length())));
+                R.string.model, hash.substring(0, Math.min(SHORT_HASH, hash.length())));
+    }
+
+    /** Which trial of how many, and what it measures. */
+    static String trial(Context context, Job job) {
+        String kind = kind(context, job);
+        return job.shownTrials == 0
+                ? kind
+                : context.getString(R.string.trial, job.shownTrial, job.shownTrials, kind);
+    }
+
+    private static String kind(Context context, Job job) {
+        switch (job.kind) {
+            case "latency":
+                return context.getString(R.string.kind_latency);
+            case "memory":
+                return context.getString(R.string.kind_memory);
+            case "outputs":
+                return context.getString(R.string.kind_outputs);
+            default:
+                return context.getString(R.string.kind_energy);
+        }
     }
 
     /** How it runs: accelerator and threads. */
@@ -36,19 +58,28 @@ final class Summary {
                 .getQuantityString(R.plurals.how, job.threads, job.threads, accelerator);
     }
 
-    /** What came of it. */
-    static String of(Context context, Job job, Message end) {
-        String what = job == null ? "" : of(context, job) + ": ";
+    /** What came of it; the job is null if there was none. */
+    static Finding of(Context context, Job job, Message end) {
+        String what = context.getString(R.string.no_job);
+        String kind = "";
+        if (job != null) {
+            what = model(context, job);
+            what = job.shownRecipe.isEmpty() ? what : what + " · " + job.shownRecipe;
+            kind = kind(context, job);
+        }
         if (end instanceof Failure) {
-            return what + context.getString(R.string.failed, ((Failure) end).message);
+            String reason = ((Failure) end).message;
+            return new Finding(
+                    what,
+                    kind.isEmpty() ? reason : kind + " · " + reason,
+                    context.getString(R.string.failed),
+                    true);
         }
         Result result = (Result) end;
         if (result.samplesNs.length > 0) {
-            return what
-                    + context.getString(
-                            R.string.median,
-                            milliseconds(median(result.samplesNs)),
-                            result.samplesNs.length);
+            String median = context.getString(R.string.median, result.samplesNs.length);
+            return new Finding(
+                    what, kind + " · " + median, milliseconds(median(result.samplesNs)), false);
         }
         for (Metric metric : result.metrics) {
             if (metric.value == null) {
@@ -56,16 +87,17 @@ final class Summary {
             }
             if (metric.name.equals("answered_samples")) {
                 int count = metric.value.intValue();
-                return what
-                        + context.getResources()
-                                .getQuantityString(R.plurals.answered, count, count);
+                String answered =
+                        context.getResources().getQuantityString(R.plurals.answered, count, count);
+                return new Finding(what, kind, answered, false);
             }
             if (metric.name.equals("memory_pss")) {
                 String size = Formatter.formatShortFileSize(context, metric.value.longValue());
-                return what + context.getString(R.string.memory, size);
+                String more = context.getString(R.string.memory);
+                return new Finding(what, kind + " · " + more, size, false);
             }
         }
-        return what + context.getString(R.string.finished);
+        return new Finding(what, kind, context.getString(R.string.finished), false);
     }
 
     private static double median(long[] samples) {

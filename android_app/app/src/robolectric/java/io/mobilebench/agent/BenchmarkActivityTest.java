@@ -11,6 +11,7 @@ import android.content.Intent;
 import android.os.Looper;
 import android.os.Process;
 import android.view.View;
+import android.view.ViewGroup;
 import android.view.WindowManager;
 import android.widget.ProgressBar;
 import android.widget.TextView;
@@ -85,8 +86,24 @@ public class BenchmarkActivityTest {
     }
 
     private static String text(BenchmarkActivity activity, String name) {
-        TextView view = activity.findViewById(id(activity, name));
+        return text(activity.getWindow().getDecorView(), name);
+    }
+
+    private static String text(View root, String name) {
+        int id = root.getResources().getIdentifier(name, "id", root.getContext().getPackageName());
+        TextView view = root.findViewById(id);
         return view.getVisibility() == View.VISIBLE ? view.getText().toString() : null;
+    }
+
+    /** A line of the latest results, the newest first. */
+    private static View row(BenchmarkActivity activity, int index) {
+        return ((ViewGroup) activity.findViewById(id(activity, "results"))).getChildAt(index);
+    }
+
+    private static boolean isLit(BenchmarkActivity activity) {
+        return (activity.getWindow().getAttributes().flags
+                        & WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
+                != 0;
     }
 
     private static String sha256(byte[] content) throws Exception {
@@ -151,21 +168,65 @@ public class BenchmarkActivityTest {
     public void withoutASocketItShowsThatItIsReady() throws Exception {
         for (String name : new String[] {null, "", "mobilebench-", "other-0123456789", "../x"}) {
             BenchmarkActivity activity = start(name).get();
-            assertTrue(text(activity, "phase").startsWith("Ready."));
-            assertEquals("None yet", text(activity, "results"));
-            assertNull(text(activity, "job"));
+            assertEquals("Ready", text(activity, "model"));
+            assertEquals("None yet", text(activity, "none_yet"));
+            assertNull(text(activity, "trial"));
+            assertFalse(isLit(activity));
         }
-        assertTrue(
-                (start(null).get().getWindow().getAttributes().flags
-                                & WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
-                        != 0);
+    }
+
+    @Test
+    public void theScreenIsLitOnlyWhenAJobFollowsWithinSeconds() throws Exception {
+        BenchmarkActivity activity = start(NAME).get();
+        assertTrue(isLit(activity));
+        shadowOf(Looper.getMainLooper()).idleFor(11, TimeUnit.SECONDS);
+        assertFalse(isLit(activity));
+        try (FakeSockets.Peer peer = FakeSockets.connect(Process.SHELL_UID)) {
+            BufferedReader reader = reader(peer);
+            next(reader);
+            send(peer, job("latency", 0.5));
+            while (!isLit(activity)) {
+                assertTrue(next(reader) instanceof Event);
+            }
+            shadowOf(Looper.getMainLooper()).idleFor(11, TimeUnit.SECONDS);
+            assertTrue(isLit(activity));
+            while (next(reader) != null) {
+                // The trial goes on.
+            }
+        }
+        awaitEnd(activity);
+        assertFalse(isLit(activity));
+    }
+
+    @Test
+    public void namesAndPlaceOfTheTrialAreShown() throws Exception {
+        BenchmarkActivity activity = start(NAME).get();
+        try (FakeSockets.Peer peer = FakeSockets.connect(Process.SHELL_UID)) {
+            BufferedReader reader = reader(peer);
+            Hello hello = (Hello) next(reader);
+            assertEquals(true, hello.device.get("shows_trial"));
+            String shown =
+                    ",\"shown_model\":\"mobile\\nnet\",\"shown_recipe\":\"int8\",\"shown_trial\":3,"
+                            + "\"shown_trials\":40";
+            send(peer, job("latency", 0, MODEL, shown));
+            while (next(reader) != null) {
+                // The trial goes on.
+            }
+        }
+        awaitEnd(activity);
+        assertEquals("Trial 3 of 40 · Latency", text(activity, "trial"));
+        assertEquals("mobile net", text(activity, "model"));
+        assertEquals("int8", text(activity, "recipe"));
+        ProgressBar progress = activity.findViewById(id(activity, "progress"));
+        assertEquals(progress.getMax() * 3 / 40, progress.getProgress());
+        assertEquals("mobile net · int8", text(row(activity, 0), "result_what"));
     }
 
     @Test
     public void aWholeTrial() throws Exception {
         ActivityController<BenchmarkActivity> controller = start(NAME);
         BenchmarkActivity activity = controller.get();
-        assertEquals("Waiting for the computer", text(activity, "phase"));
+        assertEquals("Waiting for the computer", text(activity, "model"));
         assertEquals(NAME, FakeSockets.listening());
         try (FakeSockets.Peer peer = FakeSockets.connect(Process.SHELL_UID)) {
             BufferedReader reader = reader(peer);
@@ -182,19 +243,23 @@ public class BenchmarkActivityTest {
             assertTrue(result.samplesNs.length >= 5);
             assertTrue(result.warnings.isEmpty());
             assertNull(next(reader));
-            assertTrue(text(activity, "job").startsWith("latency · model "));
+            assertEquals("Latency", text(activity, "trial"));
+            assertTrue(text(activity, "model").matches("Model [0-9a-f]{8}"));
             assertEquals("CPU with XNNPACK, 1 thread", text(activity, "how"));
         }
         awaitEnd(activity);
-        assertTrue(text(activity, "phase").contains(" ms median of "));
-        assertEquals(100, ((ProgressBar) activity.findViewById(id(activity, "progress"))).getProgress());
-        assertEquals(text(activity, "phase"), text(activity, "results"));
+        assertTrue(text(activity, "value").endsWith(" ms"));
+        assertTrue(text(activity, "phase").startsWith("Latency · median of "));
+        ProgressBar progress = activity.findViewById(id(activity, "progress"));
+        assertEquals(progress.getMax(), progress.getProgress());
+        assertEquals(text(activity, "phase"), text(row(activity, 0), "result_how"));
+        assertEquals(text(activity, "value"), text(row(activity, 0), "result_value"));
         // One process a trial: its own ends with it.
         assertFalse(ShadowProcess.wasKilled(Process.myPid()));
         controller.pause().stop().destroy();
         assertTrue(ShadowProcess.wasKilled(Process.myPid()));
         // The next process shows what was.
-        assertTrue(text(start(null).get(), "results").contains(" ms median of "));
+        assertTrue(text(row(start(null).get(), 0), "result_value").endsWith(" ms"));
     }
 
     @Test
@@ -252,7 +317,8 @@ public class BenchmarkActivityTest {
             assertEquals("disturbed", ((Failure) message).code);
         }
         awaitEnd(controller.get());
-        assertTrue(text(controller.get(), "phase").contains("Failed: the app left the front"));
+        assertTrue(text(controller.get(), "phase").contains("the app left the front"));
+        assertEquals("failed", text(controller.get(), "value"));
     }
 
     @Test
@@ -280,7 +346,7 @@ public class BenchmarkActivityTest {
             assertNotEquals(0, ((Result) message).metrics.size());
         }
         awaitEnd(activity);
-        assertTrue(text(activity, "phase").contains("more memory (PSS)"));
+        assertEquals("Memory · PSS beyond the empty runtime", text(activity, "phase"));
     }
 
     /** Three samples of 8 × 8 bytes, which a model of 8 × 8 floats takes as they are. */
@@ -324,6 +390,6 @@ public class BenchmarkActivityTest {
             assertEquals(result.outputs.sha256, sha256(Files.readAllBytes(answers)));
         }
         awaitEnd(activity);
-        assertTrue(text(activity, "phase").endsWith(": 3 samples answered"));
+        assertEquals("3 samples", text(activity, "value"));
     }
 }

@@ -50,6 +50,9 @@ public final class Contract {
     /** The fewest pairs of an idle and a load window that an energy trial has. */
     public static final int FEWEST_WINDOWS = 10;
 
+    /** The most characters of a name that a job has shown. */
+    static final int MOST_SHOWN = 200;
+
     private Contract() {}
 
     /** The message as one line, with its newline. */

@@ -52,7 +52,9 @@ public final class Conversation {
             File outputs,
             Listener listener) {
         this.agentVersion = agentVersion;
-        this.device = device;
+        this.device = new LinkedHashMap<>(device);
+        // A host sends what is to be shown to those alone that say so: others refuse the fields.
+        this.device.put("shows_trial", true);
         this.engine = engine;
         this.engineMissing = engineMissing;
         this.memory = memory;

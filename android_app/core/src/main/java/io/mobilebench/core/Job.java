@@ -39,6 +39,12 @@ public final class Job extends Message {
     public final String unpackedSha256;
     /** How many bytes are in the packed file: no more are unpacked. */
     public final long unpackedBytes;
+    /** Names of model and recipe, for a person to read; empty: the host sends none. */
+    public final String shownModel;
+    public final String shownRecipe;
+    /** Which of how many trials on this device; both 0: the host does not send it. */
+    public final long shownTrial;
+    public final long shownTrials;
 
     private Job(Fields fields) throws ContractException {
         protocol = fields.whole("protocol");
@@ -65,6 +71,10 @@ public final class Job extends Message {
         packing = fields.text("packing", "");
         unpackedSha256 = fields.text("unpacked_sha256", "");
         unpackedBytes = fields.whole("unpacked_bytes", 0);
+        shownModel = fields.text("shown_model", "");
+        shownRecipe = fields.text("shown_recipe", "");
+        shownTrial = fields.whole("shown_trial", 0);
+        shownTrials = fields.whole("shown_trials", 0);
         if (!Contract.KINDS.contains(kind)) {
             throw fields.bad(
                     "unknown kind '" + kind + "', known are " + String.join(", ", Contract.KINDS));
@@ -115,6 +125,17 @@ public final class Job extends Message {
         if (inputs.isEmpty() != inputsSha256.isEmpty()) {
             throw fields.bad("inputs_sha256 exactly when there are inputs");
         }
+        if (isLong(shownModel) || isLong(shownRecipe)) {
+            throw fields.bad("names to show have at most " + Contract.MOST_SHOWN + " characters");
+        }
+        boolean counted = 1 <= shownTrial && shownTrial <= shownTrials;
+        if (!counted && (shownTrial != 0 || shownTrials != 0)) {
+            throw fields.bad("shown_trial counts from 1 to shown_trials");
+        }
+    }
+
+    private static boolean isLong(String shown) {
+        return shown.codePointCount(0, shown.length()) > Contract.MOST_SHOWN;
     }
 
     private Job(Job packed, String model) {
@@ -142,6 +163,10 @@ public final class Job extends Message {
         packing = "";
         unpackedSha256 = "";
         unpackedBytes = 0;
+        shownModel = packed.shownModel;
+        shownRecipe = packed.shownRecipe;
+        shownTrial = packed.shownTrial;
+        shownTrials = packed.shownTrials;
     }
 
     /** The same job with the model that was in the packed file. */
@@ -155,8 +180,9 @@ public final class Job extends Message {
                         "job", document, "protocol", "trial", "kind", "model", "model_sha256",
                         "accelerator", "threads", "xnnpack", "warmup_runs", "warmup_seconds",
                         "runs", "seconds", "max_seconds", "seed", "inputs", "inputs_sha256",
-                        "outputs_folder", "cpus", "trace_seconds", "windows", "window_seconds", "packing",
-                        "unpacked_sha256", "unpacked_bytes"));
+                        "outputs_folder", "cpus", "trace_seconds", "windows", "window_seconds",
+                        "packing", "unpacked_sha256", "unpacked_bytes", "shown_model",
+                        "shown_recipe", "shown_trial", "shown_trials"));
     }
 
     @Override
@@ -191,6 +217,17 @@ public final class Job extends Message {
         fields.put("packing", packing);
         fields.put("unpacked_sha256", unpackedSha256);
         fields.put("unpacked_bytes", unpackedBytes);
+        // As the host writes them: only where there is something to show.
+        if (!shownModel.isEmpty()) {
+            fields.put("shown_model", shownModel);
+        }
+        if (!shownRecipe.isEmpty()) {
+            fields.put("shown_recipe", shownRecipe);
+        }
+        if (shownTrials > 0) {
+            fields.put("shown_trial", shownTrial);
+            fields.put("shown_trials", shownTrials);
+        }
         return fields;
     }
 }
