@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mobilebench.devices.android import shipped_apk as android_apk
 
-from app_build import parts, programs
+from app_build import parts, places, programs
 from app_build.desktop import compile_java, desktop_command, java_sources, library_jars
 from app_build.errors import BuildError
 from tests.phone import needs
@@ -28,6 +28,16 @@ def desktop(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     needs.programs("java", "javac", "mvn", "gcc")
     try:
         return desktop_command(tmp_path_factory.mktemp("desktop"))
+    except BuildError as error:
+        needs.judge(error)
+
+
+@pytest.fixture(scope="session")
+def arm64() -> list[str]:
+    """The same with the APK's library for Arm, on an emulated processor: seconds a process."""
+    needs.programs("java", "javac", "mvn")
+    try:
+        return desktop_command(places.cache() / "desktop", "arm64-v8a")
     except BuildError as error:
         needs.judge(error)
 

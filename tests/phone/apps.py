@@ -37,6 +37,18 @@ def desktop(_: Phone) -> list[str]:
     return [*desktop_command(places.cache() / "desktop"), "--outputs", _OUTPUTS]
 
 
+def of_its_abi(phone: Phone) -> list[str]:
+    """The app's own core with the library that the phone's processor would load from the APK.
+
+    An Arm phone's processor is emulated: only its answers count.
+
+    Raises:
+        BuildError: there is no JDK, or its parts or the emulator cannot be fetched.
+    """
+    abi = phone.make.properties["ro.product.cpu.abi"]
+    return [*desktop_command(places.cache() / "desktop", abi), "--outputs", _OUTPUTS]
+
+
 def script(text: str) -> App:
     """An app that does what a few lines of Python say; it shows what the host makes of them."""
 

@@ -48,6 +48,18 @@ _SAMSUNG = _PIXEL | {
     "ro.hardware": "qcom",
     "ro.serialno": "R5CW1234ABC",
 }
+_CHROMEBOOK = _PIXEL | {
+    "ro.product.model": "Chromebook",
+    "ro.product.name": "brya",
+    "ro.product.device": VIRTUAL,
+    "ro.build.fingerprint": "google/brya/brya_cheets:14/R130-16033.0.0/12345678:user/release-keys",
+    "ro.product.cpu.abi": "x86_64",
+    "ro.product.cpu.abilist": "x86_64",
+    "ro.soc.manufacturer": "Intel",
+    "ro.soc.model": "i5-1245U",
+    "ro.hardware": "brya",
+    "ro.serialno": "5CD1234XYZ",
+}
 _OLD = {
     "ro.product.manufacturer": "Xiaomi",
     "ro.product.model": "Mi A1",
@@ -95,6 +107,12 @@ def samsung(folder: Path, system: System, app: App) -> Android:
     """A Galaxy S23 with Android 14, whose battery dump repeats itself in lower case."""
     phone = Phone(folder, system, Make(dict(_SAMSUNG), _NOT_HERE))
     return Android(phone, app(phone), _samsung_battery, _thermal, _policy)
+
+
+def chromebook(folder: Path, system: System, app: App) -> Android:
+    """An x86-64 machine with Android 14, such as a Chromebook."""
+    phone = Phone(folder, system, Make(dict(_CHROMEBOOK), _NOT_HERE))
+    return Android(phone, app(phone), _battery, _thermal, _policy)
 
 
 def old_phone(folder: Path, system: System, app: App) -> Android:

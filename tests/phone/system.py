@@ -20,10 +20,16 @@ from pathlib import Path
 
 import platformdirs
 
+from app_build import debian
+from app_build.errors import BuildError
+
 # Of each archive the oldest release (Ubuntu's: with long support) that has adbd, and one that
 # speaks like a current phone's (34.0.5).
-_RELEASES = {"Debian": "trixie main", "Ubuntu": "resolute main universe"}
-_PACKAGES = ("adbd", "dropbear-bin", "mksh", "toybox", "bubblewrap")
+_PACKAGES = debian.Packages(
+    {"Debian": "trixie main", "Ubuntu": "resolute main universe"},
+    ("adbd", "dropbear-bin", "mksh", "toybox", "bubblewrap"),
+    dependencies=True,
+)
 _NAMESPACES = ("--unshare-user", "--unshare-net", "--unshare-pid")
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 _SOURCES = Path(__file__).parent
@@ -128,12 +134,11 @@ def prepare() -> System:
         if shutil.which(program) is None:
             raise UnavailableError(f"a virtual phone needs {program}")
     default = platformdirs.user_cache_path("mobilebench-tests")
-    contents = hashlib.sha256(repr((_RELEASES, _PACKAGES)).encode()).hexdigest()[:8]
+    contents = hashlib.sha256(repr(_PACKAGES).encode()).hexdigest()[:8]
     folder = Path(os.environ.get("MOBILEBENCH_TEST_CACHE", default)) / f"phone-{contents}"
     with _lock(folder.with_suffix(".lock")):
         system = System(folder)
-        if not system.root.exists():
-            _unpack(folder)
+        _unpack(folder)
         _compile(system)
     return replace(system, bubblewrap=find_bubblewrap(system))
 
@@ -160,40 +165,10 @@ def find_bubblewrap(system: System) -> tuple[str, ...]:
 
 
 def _unpack(folder: Path) -> None:
-    apt = folder / "apt"
-    for part in ("lists/partial", "cache/archives/partial"):
-        (apt / part).mkdir(parents=True, exist_ok=True)
-    (apt / "status").write_text("")
-    (apt / "sources.list").write_text(f"deb {_archive()}\n")
-    options = [
-        f"-oDir::Etc::sourcelist={apt}/sources.list",
-        "-oDir::Etc::sourceparts=/dev/null",
-        f"-oDir::State::lists={apt}/lists",
-        f"-oDir::Cache={apt}/cache",
-        f"-oDir::State::status={apt}/status",
-        f"-oAPT::Sandbox::User={os.environ.get('USER', 'root')}",
-    ]
-    _run("apt-get", "-qq", *options, "update", mend=_CONNECT)
-    install = ["-y", "--no-install-recommends", "--download-only", "install", *_PACKAGES]
-    _run("apt-get", "-qq", *options, *install, mend=_CONNECT)
-    temporary = folder / "root.part"
-    shutil.rmtree(temporary, ignore_errors=True)
-    for package in sorted((apt / "cache/archives").glob("*.deb")):
-        _run("dpkg-deb", "-x", str(package), str(temporary))
-    shutil.rmtree(apt)
-    shutil.rmtree(temporary / "usr/share", ignore_errors=True)
-    temporary.rename(folder / "root")
-
-
-def _archive() -> str:
-    """The archive that this machine's apt uses, and what to take from there."""
-    form = "$(REPO_URI) $(LABEL)"
-    lines = _run("apt-get", "indextargets", "--format", form, "Created-By: Packages").splitlines()
-    for line in lines:
-        address, _, label = line.partition(" ")
-        if label in _RELEASES:
-            return f"{address} {_RELEASES[label]}"
-    raise UnavailableError("a virtual phone needs apt's lists of Debian or Ubuntu")
+    try:
+        debian.unpack(_PACKAGES, folder / "root")
+    except BuildError as error:
+        raise UnavailableError(str(error), _CONNECT) from error
 
 
 def _compile(system: System) -> None:

@@ -46,6 +46,14 @@ def app_core(phone: Phone) -> list[str]:
         needs.judge(error)
 
 
+def core_of_its_abi(phone: Phone) -> list[str]:
+    """The app's own core with the library for the phone's processor, likewise."""
+    try:
+        return apps.of_its_abi(phone)
+    except BuildError as error:
+        needs.judge(error)
+
+
 def wait_for_state(device: AdbDevice, state: str) -> None:
     """Waits until adb says that the device is in that state."""
     end = time.monotonic() + 20

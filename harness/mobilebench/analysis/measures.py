@@ -46,6 +46,7 @@ class Evidence:
         not_made: why there is no artifact, or why it is not measured, if that was known before.
         profile: how this model of phone reports its battery's current, if that is known.
         counter: the name of the only power counter to be taken; empty: the best one.
+        emulated: whether the device's processor is emulated, so that only its answers count.
         load: gives the arrays that an attempt's answers were kept as, by the attempt's name.
         seed: of resampling.
     """
@@ -56,6 +57,7 @@ class Evidence:
     not_made: str = ""
     profile: CurrentProfile | None = None
     counter: str = ""
+    emulated: bool = False
     load: Callable[[str], Mapping[str, Array]] = _nothing_kept
     seed: int = 0
 
@@ -87,6 +89,8 @@ class Evidence:
         if of_kind:
             last = of_kind[-1]
             return [], f"{last.code}: {last.reason}" if last.code else last.reason or "failed"
+        if self.emulated and kind != "outputs":
+            return [], "the device's processor is emulated, so only its answers count"
         return [], f"no {kind} trial was run"
 
 

@@ -176,6 +176,7 @@ def _compare(
             _why_not_measured(refused.get(recipe), None if artifact else failures.get(recipe)),
             profile,
             counter,
+            bool(device and device.emulated),
             answers,
             run.seed,
         )
@@ -240,12 +241,13 @@ def _measure(
     metrics, records, artifact = registry(), evidence.records, evidence.artifact
     found = {name: measures.estimate(metric, evidence) for name, metric in metrics.items()}
     energy = measures.energy_details(evidence)
+    # What a variant is for, without which it has failed.
+    needed = evidence.valid("outputs")[1] if evidence.emulated else found["latency"].reason
     return Variant(
         recipe=recipe,
         is_baseline=recipe == baseline,
         artifact=artifact.sha256 if artifact else "",
-        failure=evidence.not_made
-        or ("" if found["latency"].value is not None else found["latency"].reason),
+        failure=evidence.not_made or ("" if found["latency"].value is not None else needed),
         estimates=found,
         blocks={name: measures.blocks(metric, evidence) for name, metric in metrics.items()},
         latency=measures.latency_details(evidence),
@@ -370,11 +372,7 @@ def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ..
         warnings.append(
             f"{without_samples} latency trials have no raw samples in the folder and are left out."
         )
-    warnings += [
-        f"{device.name} is virtual: its times are not a phone's latency."
-        for device in run.devices
-        if device.virtual
-    ]
+    warnings += [device.caution for device in run.devices if device.caution]
     warnings += [
         f"{device.name} was measured by {device.executor}, which keeps no samples: its latency is "
         "the mean of each trial, and cannot be compared with the app's."

@@ -157,7 +157,7 @@ def _compared(
     refused = run.refusals_at(pair.model, pair.device, pair.runtime)
     failed = [f"{r} was not measured: {refused[r]}" for r in recipes if r in refused]
     failed += [f"{r} was not made: {failures[r].reason}" for r in recipes if r in failures]
-    runtime = run.runtime(pair.runtime)
+    device, runtime = run.device(pair.device), run.runtime(pair.runtime)
     profile, counter = energies.settings(run, pair.device)
     base, candidate = (
         Evidence(
@@ -166,6 +166,7 @@ def _compared(
             artifacts.get(recipe),
             profile=profile,
             counter=counter,
+            emulated=bool(device and device.emulated),
             load=answers,
             seed=run.seed,
         )

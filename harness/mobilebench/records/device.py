@@ -21,6 +21,8 @@ class DeviceFacts:
         agent: the version of who measures on it.
         runtime: the inference library, and ``runtime_version`` that library's version.
         virtual: an emulator or the like: its times are not a phone's latency.
+        emulated: its processor is emulated, too: only its answers count, and nothing else is
+            measured.
         info: what the device reports of itself.
         executor: who measures: ``agent`` or ``benchmark_model``.
         battery_current: how it reports its battery's current, as the suite says or as an earlier
@@ -34,7 +36,20 @@ class DeviceFacts:
     runtime: str
     runtime_version: str
     virtual: bool = False
+    emulated: bool = False
     info: dict[str, Any] = field(default_factory=dict)
     executor: str = AGENT
     battery_current: CurrentProfile | None = None
     power_counter: str = ""
+
+    @property
+    def caution(self) -> str:
+        """What must not be read into its numbers, in a sentence; empty for a real device."""
+        if self.emulated:
+            return (
+                f"The processor of {self.name} is emulated: only its answers count, and nothing "
+                "else is measured there."
+            )
+        if self.virtual:
+            return f"{self.name} is virtual: its times are not a phone's latency."
+        return ""

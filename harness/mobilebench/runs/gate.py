@@ -271,11 +271,7 @@ def _noise(run: Run, compared: Pair, artifact: str) -> calibrate.Noise | None:
 
 
 def _warnings(run: Run, comparisons: Sequence[Comparison]) -> list[str]:
-    warnings = [
-        f"{device.name} is virtual: its times are not a phone's latency."
-        for device in run.devices
-        if device.virtual
-    ]
+    warnings = [device.caution for device in run.devices if device.caution]
     bare = {
         (c.model, c.device, c.runtime): None
         for c in comparisons

@@ -72,6 +72,8 @@ def latency_probe_on(
         return statistics.median(result.samples_ns) / 1e9
 
     def measure(files: Sequence[Path], report: Report = unreported, /) -> list[float]:
+        if facts.emulated:
+            raise NotMeasuredError(f"the processor of {facts.name} is emulated")
         medians: list[list[float]] = [[] for _ in files]
         total = _ROUNDS * len(files)
         try:

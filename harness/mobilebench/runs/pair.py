@@ -9,7 +9,7 @@ from typing import Any
 from mobilebench.errors import BadInputError
 from mobilebench.records.run import Run
 from mobilebench.records.trial import PlannedTrial
-from mobilebench.runs.plan import PlannedVariant, make_gate_plan
+from mobilebench.runs.plan import PlannedVariant, make_gate_plan, on_emulated
 from mobilebench.suite.schema import Suite, read_suite, validate
 from mobilebench.text import file_name
 
@@ -149,7 +149,7 @@ def plan(run: Run, blocks: int, kinds: Sequence[str]) -> tuple[PlannedTrial, ...
         if counts.get(artifact.model, 0) > 1 and (artifact.model, baselines[artifact.model]) in made
     ]
     runtimes = [runtime.name for runtime in run.runtimes]
-    return tuple(
+    whole = (
         trial
         for device in run.devices
         for trial in make_gate_plan(
@@ -157,3 +157,4 @@ def plan(run: Run, blocks: int, kinds: Sequence[str]) -> tuple[PlannedTrial, ...
         )
         if trial.recipe not in run.refusals_at(trial.model, trial.device, trial.runtime)
     )
+    return on_emulated(whole, {device.name for device in run.devices if device.emulated})

@@ -7,7 +7,7 @@ Every block holds each variant once, in an order drawn anew, so that whatever dr
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from mobilebench.metrics import REPEATED_KINDS, Metric
@@ -65,6 +65,16 @@ def make_plan(
         shuffled = random.Random(f"{seed}/{device}/energy").sample(pairs, len(pairs))
         order += [("energy", 0, variant, runtime) for variant, runtime in shuffled]
     return _numbered(run, device, order, device)
+
+
+def on_emulated(plan: Iterable[PlannedTrial], emulated: Container[str]) -> tuple[PlannedTrial, ...]:
+    """The plan, but of devices whose processor is emulated only the trials that answer.
+
+    Args:
+        plan: the trials of some devices.
+        emulated: the names of such devices.
+    """
+    return tuple(t for t in plan if t.kind == "outputs" or t.device not in emulated)
 
 
 def make_gate_plan(

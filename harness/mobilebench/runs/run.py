@@ -47,7 +47,7 @@ from mobilebench.runs.answers import NO_EVALUATION, Evaluation
 from mobilebench.runs.evaluations import evaluations
 from mobilebench.runs.latency_probe import latency_probe_on
 from mobilebench.runs.new_run import binary_name, new_run
-from mobilebench.runs.plan import PlannedVariant, make_plan
+from mobilebench.runs.plan import PlannedVariant, make_plan, on_emulated
 from mobilebench.runs.selection import open_device
 from mobilebench.runs.session import OnEvent, OnRecord, OnTrial, Payload, run_session
 from mobilebench.store.folder import MANIFEST, FolderTakenError, RunFolder
@@ -176,7 +176,7 @@ def start(
     files |= {binary_name(path): Path(path) for d in suite.devices if (path := d.binary)}
 
     def make(name: str) -> RunFolder:
-        plan = _plan(name, suite, outcome, refusals)
+        plan = _plan(name, suite, outcome, device_facts, refusals)
         run = new_run(name, created, suite, command, device_facts, outcome, plan, hooks)
         warned = run.model_copy(
             update={"warnings": (*run.warnings, *warnings), "refusals": refusals}
@@ -404,12 +404,16 @@ def _side_by_side(
 
 
 def _plan(
-    run: str, suite: Suite, outcome: Outcome, refusals: Sequence[Refusal]
+    run: str,
+    suite: Suite,
+    outcome: Outcome,
+    facts: Sequence[DeviceFacts],
+    refusals: Sequence[Refusal],
 ) -> tuple[PlannedTrial, ...]:
     refused = {(r.device, r.runtime, r.model, r.recipe) for r in refusals}
     variants = [PlannedVariant(artifact.model, artifact.recipe) for artifact in outcome.artifacts]
     runtimes = [runtime.name for runtime in suite.runtimes]
-    return tuple(
+    plan = (
         trial
         for device in suite.devices
         for trial in make_plan(
@@ -425,6 +429,7 @@ def _plan(
         if (suite.executor == AGENT or trial.kind == "latency")
         and (trial.device, trial.runtime, trial.model, trial.recipe) not in refused
     )
+    return on_emulated(plan, {device.name for device in facts if device.emulated})
 
 
 def _evaluations(

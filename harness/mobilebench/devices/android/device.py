@@ -124,6 +124,7 @@ class AndroidDevice:
             hello.runtime,
             hello.runtime_version,
             virtual=self._device.is_virtual() or hello.device.get("virtual") is True,
+            emulated=hello.device.get("emulated") is True,
             info={**hello.device, **describe(properties), "serial": self._device.serial},
             executor=self.executor,
         )

@@ -1,11 +1,11 @@
 /*
- * Enough of Android's C library for the APK's x86-64 libraries to run on glibc: TensorFlow Lite's
- * and zstd's.
+ * Enough of Android's C library for the APK's 64-bit libraries to run on glibc, on x86-64 and on
+ * Arm: TensorFlow Lite's and zstd's.
  *
  * They ask for symbols of the version LIBC, which Android's C library has. Most of those mean the
  * same here and are passed on to glibc; the others are written out below. Structures that cross
  * the border (mutexes, conditions, once controls, stat) have the same size and start value in both
- * C libraries on x86-64.
+ * C libraries; only a mutex is larger in glibc on Arm.
  *
  * It is loaded before the library and found by its soname, libc.so. Test equipment: what runs so
  * is the runtime's own machine code, on another machine than a phone.
@@ -15,16 +15,24 @@
 #include <errno.h>
 #include <jni.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* Jumps to glibc's function. */
+#ifdef __aarch64__
+#define JUMP(name) "adrp x16, :got:" #name "\n\tldr x16, [x16, :got_lo12:" #name "]\n\tbr x16"
+#else
+#define JUMP(name) "jmp *" #name "@GOTPCREL(%rip)"
+#endif
+
 /* Offers glibc's function under Android's version. */
 #define PASS(name)                                                                        \
-  __asm__(".text\n.globl to_" #name "\n.type to_" #name ",@function\nto_" #name           \
-          ":\n\tjmp *" #name "@GOTPCREL(%rip)\n\t.symver to_" #name "," #name "@LIBC\n");
+  __asm__(".text\n.globl to_" #name "\n.type to_" #name ",%function\nto_" #name           \
+          ":\n\t" JUMP(name) "\n\t.symver to_" #name "," #name "@LIBC\n");
 
 /* Offers a function of ours, own_NAME, under Android's version. */
 #define OWN(name) __asm__(".symver own_" #name "," #name "@LIBC")
@@ -36,7 +44,7 @@
     PASS(bsearch) PASS(clock) PASS(clock_gettime) PASS(close) PASS(closelog) PASS(cos) \
     PASS(cosf) PASS(dl_iterate_phdr) PASS(dlclose) PASS(dlerror) PASS(dlopen) PASS(dlsym) \
     PASS(erfcf) PASS(exit) PASS(exp) PASS(expf) PASS(expm1f) PASS(flock) PASS(fmodf) PASS(fopen) \
-    PASS(free) PASS(freelocale) PASS(frexp) PASS(fstat) PASS(fsync) PASS(getenv) \
+    PASS(free) PASS(freelocale) PASS(frexp) PASS(fstat) PASS(fsync) PASS(getauxval) PASS(getenv) \
     PASS(getpagesize) PASS(getuid) PASS(hypot) PASS(hypotf) PASS(ldexp) PASS(log) PASS(log1p) \
     PASS(logf) PASS(madvise) PASS(malloc) PASS(calloc) PASS(realloc) PASS(memchr) PASS(memcmp) PASS(memcpy) \
     PASS(memmove) PASS(memset) PASS(mmap) PASS(mprotect) PASS(mremap) PASS(munmap) PASS(nanf) \
@@ -44,12 +52,12 @@
     PASS(powf) PASS(pthread_cond_broadcast) PASS(pthread_cond_destroy) PASS(pthread_cond_init) \
     PASS(pthread_cond_signal) PASS(pthread_cond_wait) PASS(pthread_create) PASS(pthread_equal) \
     PASS(pthread_getspecific) PASS(pthread_join) PASS(pthread_key_create) \
-    PASS(pthread_key_delete) PASS(pthread_mutex_destroy) PASS(pthread_mutex_init) \
+    PASS(pthread_key_delete) PASS(pthread_mutex_destroy) \
     PASS(pthread_mutex_lock) PASS(pthread_mutex_unlock) PASS(pthread_once) \
     PASS(pthread_rwlock_rdlock) PASS(pthread_rwlock_unlock) PASS(pthread_rwlock_wrlock) \
     PASS(pthread_self) PASS(pthread_setspecific) PASS(qsort) PASS(read) \
     PASS(rename) PASS(sincos) PASS(sincosf) PASS(sinf) PASS(snprintf) PASS(strcmp) \
-    PASS(strerror) PASS(strerror_r) PASS(strlen) PASS(strncmp) PASS(strncpy) PASS(strtod) \
+    PASS(strerror) PASS(strerror_r) PASS(strlen) PASS(strncmp) PASS(strncpy) PASS(strnlen) PASS(strtod) \
     PASS(strtol) PASS(strtoll_l) PASS(strtoull_l) PASS(syscall) PASS(syslog) PASS(tanhf) \
     PASS(time) PASS(vasprintf) PASS(vsnprintf) PASS(write)
 
@@ -73,6 +81,18 @@ OWN(__system_property_get);
 
 void own_android_set_abort_message(const char *message) { fprintf(stderr, "%s\n", message); }
 OWN(android_set_abort_message);
+
+/*
+ * A mutex has 40 bytes in Android's C library, and glibc uses no more of one, but clears 48 on Arm:
+ * more than there is room for.
+ */
+int own_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes) {
+  pthread_mutex_t fresh;
+  int failed = pthread_mutex_init(&fresh, attributes);
+  if (!failed) memcpy(mutex, &fresh, 40);
+  return failed;
+}
+OWN(pthread_mutex_init);
 
 /* Names of <unistd.h> have other numbers in Android's C library. */
 long own_sysconf(int name) {

@@ -29,8 +29,9 @@ import java.util.logging.Logger;
  * <pre>java … io.mobilebench.desktop.Main [--device-json FILE] [--battery FOLDER]
  *     [--outputs FOLDER]</pre>
  *
- * <p>{@code java.library.path} holds the runtime's library for Android on x86-64 and what it needs
- * of Android's C library; see {@code bionic.c}.
+ * <p>{@code java.library.path} holds the runtime's library for Android and what it needs of Android's
+ * C library; see {@code bionic.c}. With {@code -Dmobilebench.emulated=true} it says that the processor
+ * is emulated.
  */
 public final class Main {
     /** What the runtime's library needs: loaded first, so that it finds these and no others. */
@@ -107,6 +108,9 @@ public final class Main {
         facts.put("cores", Runtime.getRuntime().availableProcessors());
         facts.putAll(described.facts());
         facts.put("virtual", true);
+        if (Boolean.getBoolean("mobilebench.emulated")) {
+            facts.put("emulated", true);
+        }
         return facts;
     }
 
