@@ -19,8 +19,9 @@ from mobilebench.devices.base import (
 )
 from mobilebench.errors import InvalidRunError
 from mobilebench.records.device import DeviceFacts
+from mobilebench.records.operator_times import OperatorTimes
 from mobilebench.records.runtime import Runtime
-from mobilebench.runs.operator_times import OperatorTimes, operator_times
+from mobilebench.runs.operator_times import operator_times
 from mobilebench.tflite.graph import parse
 from mobilebench.tflite.inspect.distinct import distinct_operators
 from mobilebench_agent.contract import Job, Result

@@ -17,8 +17,8 @@ from mobilebench.tflite.inspect.show import short_count
 
 if TYPE_CHECKING:
     from mobilebench.cli.terminal import RunDisplay
+    from mobilebench.records.operator_times import OperatorTime, OperatorTimes
     from mobilebench.records.runtime import Runtime
-    from mobilebench.runs.operator_times import OperatorTime, OperatorTimes
 
 #: From the shortest time to the longest, for whoever sees few colours, too.
 _GRADIENT = ({"stop": 0, "bgColor": "#fff7ec"}, {"stop": 1, "bgColor": "#d7301f"})

@@ -91,6 +91,11 @@ Exit codes:
     help="Of each variant whose answers on a device are not its file's, name the operator that "
     "differs.",
 )
+@click.option(
+    "--profile",
+    is_flag=True,
+    help="Time each operator of each variant alone, too, and draw where the time goes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(
     what: tuple[Path, ...],
@@ -116,6 +121,7 @@ def run(
     results: Path,
     resume: Path | None,
     debug_answers: bool,
+    profile: bool,
     as_json: bool,
 ) -> None:
     """Compress, measure and report: a suite, or model files.
@@ -142,6 +148,7 @@ def run(
       mobilebench run suite.toml --device 192.168.1.7:5555 --unplugged
       mobilebench run suite.toml --threads 2 --cpus 4,5
       mobilebench run suite.toml --device R5CT1234ABC --debug-answers
+      mobilebench run suite.toml --device R5CT1234ABC --profile
       mobilebench run --resume results/20260131T120000Z-quickstart
     """
     from mobilebench import api
@@ -158,6 +165,11 @@ def run(
         raise BadInputError(
             "--debug-answers prints tables, of agents: leave --json and --binary out "
             "(mobilebench inspect --debug-answers has --json)"
+        )
+    if profile and binary:
+        raise BadInputError(
+            "--profile times operators by the agent: leave --binary out "
+            "(mobilebench inspect --time --binary uses benchmark_model's own profiler)"
         )
     if resume is not None and (given or any(v is not None for v in suites_own)):
         raise BadInputError("--resume goes on with the run's own suite; give it alone")
@@ -189,6 +201,8 @@ def run(
             progress=display,
             command=["mobilebench", *sys.argv[1:]],
         )
+    if profile:
+        _profile(done.path)
     if not debug_answers:
         conclude(done, as_json)
         return
@@ -198,3 +212,13 @@ def run(
     show_operators(done.path)
     if code:
         raise SystemExit(code)
+
+
+def _profile(path: Path) -> None:
+    """Times the operators of a run that has ended; its report will show them."""
+    from mobilebench.cli.terminal import RunDisplay, quiet_libraries
+    from mobilebench.runs.profile_run import profile_run
+    from mobilebench.store.folder import RunFolder
+
+    with quiet_libraries() as console, RunDisplay(console) as display:
+        profile_run(RunFolder.open(path), display.profiling)

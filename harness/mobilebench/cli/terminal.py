@@ -223,6 +223,17 @@ class RunDisplay:
         text = f"[bold]time[/]      {_fit(_counted(total, 'operator'))}"
         self._progress.update(self._compressing, description=text, completed=done, total=total)
 
+    def profiling(self, done: int, total: int) -> None:
+        """Shows how far the operators of a run's variants are timed."""
+        if self._compressing is None:
+            self._compressing = self._begin(total)
+        self._progress.update(
+            self._compressing,
+            description="[bold]profile[/]   each operator alone",
+            completed=done,
+            total=total,
+        )
+
     def comparing(self, done: int, total: int) -> None:
         """Shows how many of the comparisons with this machine are made."""
         if self._compressing is None:

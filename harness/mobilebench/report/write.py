@@ -52,7 +52,7 @@ def build(
     said = f"{github(verdict)}\n{text(summary)}" if verdict else text(summary)
     write_atomically(folder.path / TEXT, said.encode())
     page = folder.path / PAGE
-    write_atomically(page, render(summary, run, verdict, histories).encode())
+    write_atomically(page, render(summary, run, verdict, histories, folder.profiles()).encode())
     return page
 
 

@@ -13,9 +13,8 @@ import contextlib
 import hashlib
 import statistics
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 from mobilebench_agent import contract
 from mobilebench_agent.contract import Job, Result
@@ -23,10 +22,11 @@ from mobilebench_agent.contract import Job, Result
 from mobilebench.devices.base import Cooldown, Device, InvalidTrialError, TrialError
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.files import disk_errors
+from mobilebench.records.operator_times import By, DistinctOperator, OperatorTime, OperatorTimes
 from mobilebench.records.runtime import Runtime
 from mobilebench.tflite import cut
 from mobilebench.tflite.file import load
-from mobilebench.tflite.inspect.distinct import DistinctOperator, distinct_operators
+from mobilebench.tflite.inspect.distinct import distinct_operators
 
 _WARMUP_SECONDS = 0.1
 _SECONDS = 0.3
@@ -49,86 +49,6 @@ _OF_AN_OPERATOR = (
 #: How an agent begins what it says of delegates, and what of two alike that stayed two.
 _OF_DELEGATES = ("the delegate took", "this runtime does not")
 _NONE_OF_TWO = "took none of the model's 2 nodes"
-
-#: The names of who runs an operator. ``unknown``: the runtime does not report it.
-By = Literal["xnnpack", "gpu", "nnapi", "npu", "built-in kernels", "unknown"]
-
-
-@dataclass(frozen=True)
-class OperatorTime:
-    """One distinct operator on a device.
-
-    Attributes:
-        operator: which.
-        median_ns: of the timed inferences of one of them alone; None where it did not run.
-        runs: how many were timed.
-        by: who runs it.
-        reason: why it did not run, or why it is not known who runs it; or empty.
-    """
-
-    operator: DistinctOperator
-    median_ns: float | None
-    runs: int
-    by: By
-    reason: str = ""
-
-    @property
-    def total_ns(self) -> float | None:
-        """Of all of them in the file."""
-        return None if self.median_ns is None else self.median_ns * self.operator.count
-
-
-@dataclass(frozen=True)
-class OperatorTimes:
-    """A file's operators on one runtime of a device.
-
-    Attributes:
-        device: as tables call it.
-        runtime: the library, its version and the accelerator.
-        virtual: whether the device's times are no phone's.
-        model_ns: the whole file's median, measured in the same way; None where it did not run.
-        rows: in the file's order.
-        warnings: what the device reported of the trials, and what failed.
-    """
-
-    device: str
-    runtime: str
-    virtual: bool
-    model_ns: float | None
-    rows: tuple[OperatorTime, ...]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def sum_ns(self) -> float:
-        """The operators' times together, as far as they are known."""
-        return sum(row.total_ns or 0.0 for row in self.rows)
-
-    def share(self, row: OperatorTime) -> float | None:
-        """Of all operators' time (0 to 1); None where its time is not known."""
-        return row.total_ns / self.sum_ns if row.total_ns is not None and self.sum_ns else None
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json`` and the run's folder."""
-        return {
-            "device": self.device,
-            "runtime": self.runtime,
-            "virtual": self.virtual,
-            "model_ns": self.model_ns,
-            "sum_of_operators_ns": self.sum_ns,
-            "warnings": list(self.warnings),
-            "operators": [
-                {
-                    **asdict(row.operator),
-                    "median_ns": row.median_ns,
-                    "runs": row.runs,
-                    "share": self.share(row),
-                    "by": row.by,
-                    "reason": row.reason,
-                    "macs_per_byte": row.operator.intensity,
-                }
-                for row in self.rows
-            ],
-        }
 
 
 def operator_times(

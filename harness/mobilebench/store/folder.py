@@ -25,6 +25,7 @@ import filelock
 from mobilebench.errors import BadInputError, first_line
 from mobilebench.files import disk_errors, write_atomically
 from mobilebench.models.array import Array
+from mobilebench.records.operator_times import Profile, profiles_json, read_profiles
 from mobilebench.records.run import Run, read_run
 from mobilebench.records.timings import Nanoseconds, Timings
 from mobilebench.records.trial import Trial, read_trial
@@ -36,6 +37,7 @@ SAMPLES = "samples.parquet"
 PARTS = "samples.parts"
 ARTIFACTS = "artifacts"
 ANSWERS = "answers"
+PROFILES = "operators.json"
 LOCK = ".lock"
 
 #: What is rebuilt from the others.
@@ -269,6 +271,29 @@ class RunFolder:
         return self.path / ANSWERS / f"{name}.safetensors"
 
     # Samples.
+
+    def write_profiles(self, profiles: tuple[Profile, ...]) -> None:
+        """Keeps how long each operator takes alone.
+
+        Raises:
+            InvalidRunError: the disk is full or failing.
+        """
+        with disk_errors(self.path / PROFILES):
+            write_atomically(self.path / PROFILES, profiles_json(profiles))
+
+    def profiles(self) -> tuple[Profile, ...]:
+        """How long each operator takes alone; none where that was not asked for.
+
+        Raises:
+            BadInputError: the file is damaged.
+        """
+        path = self.path / PROFILES
+        try:
+            return read_profiles(path.read_bytes())
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError) as error:
+            raise BadInputError(f"{path} is damaged: {error}") from error
 
     def samples(self) -> Iterator[tuple[str, Nanoseconds]]:
         """The timed inferences of each latency trial's latest attempt, one trial at a time."""

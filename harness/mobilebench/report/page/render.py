@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mobilebench.report.exports import history as history_outputs
 from mobilebench.report.figures.drawing import Picture
 from mobilebench.report.figures.minutes import minutes_picture
+from mobilebench.report.figures.operators import MOST_PROFILES, operator_pictures
 from mobilebench.report.figures.scans import scan_pictures
 from mobilebench.report.figures.tradeoffs import pictures
 from mobilebench.report.page.verdict_head import head
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mobilebench.analysis.summary import Comparison, Summary, Variant
+    from mobilebench.records.operator_times import Profile
     from mobilebench.records.run import Run
     from mobilebench.runs.history import Series
     from mobilebench.runs.verdict import GateResult
@@ -54,6 +56,7 @@ def render(
     run: Run,
     verdict: GateResult | None = None,
     histories: Sequence[Series] = (),
+    profiles: Sequence[Profile] = (),
 ) -> str:
     """The page.
 
@@ -62,6 +65,7 @@ def render(
         run: for the appendix. Its strings are escaped, whoever wrote them.
         verdict: what the gate says, if the run is a gate's.
         histories: the run's variants over the runs before it.
+        profiles: how long each operator takes alone, where that was asked for.
     """
     policy = run.gate.policy if run.gate else {}
     # What has changed comes first.
@@ -89,6 +93,8 @@ def render(
         single=len({(c.device, c.runtime) for c in summary.comparisons}) == 1,
         overviews=overviews(summary.comparisons),
         scans=scan_pictures(run),
+        operators=operator_pictures(profiles),
+        operators_left_out=max(0, len(profiles) - MOST_PROFILES),
         without_pictures=max(0, len(sections) - MOST_ILLUSTRATED),
         failed_trials=summary.failed_trials[:MOST_FAILED_TRIALS],
         failed_left_out=max(0, len(summary.failed_trials) - MOST_FAILED_TRIALS),

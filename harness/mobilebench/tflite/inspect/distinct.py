@@ -3,44 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from mobilebench.records.operator_times import DistinctOperator
 from mobilebench.tflite import cut
 from mobilebench.tflite.graph import Operator, Tensor, parse
 from mobilebench.tflite.inspect.arithmetic import macs
-
-
-@dataclass(frozen=True)
-class DistinctOperator:
-    """Operators of one kind with the same settings, shapes and types; weights may differ.
-
-    Attributes:
-        indices: their numbers in the file.
-        kind: as TensorFlow Lite calls it, like ``CONV_2D``.
-        names: of each one's first output.
-        inputs, outputs: shapes and types of what one is given and computes, weights among them.
-        macs: multiply-accumulates of one inference of one of them; None if they cannot be known.
-        bytes: what one reads and writes at least: inputs, weights as they are stored, outputs.
-    """
-
-    indices: tuple[int, ...]
-    kind: str
-    names: tuple[str, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    macs: int | None
-    bytes: int
-
-    @property
-    def count(self) -> int:
-        """How many of them the file has."""
-        return len(self.indices)
-
-    @property
-    def intensity(self) -> float | None:
-        """Multiply-accumulates a byte: few mean that memory limits it; None if not known."""
-        return self.macs / self.bytes if self.macs and self.bytes else None
 
 
 def distinct_operators(content: bytes, where: str) -> tuple[DistinctOperator, ...]:
