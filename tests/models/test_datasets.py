@@ -270,7 +270,7 @@ def test_samples_may_be_evaluated_without_labels(tmp_path: Path) -> None:
         ({"y_test": Y + np.nan}, "the labels have NaN"),
         ({"y_test": Y + 1j}, "these are complex128"),
         ({"y_test": np.array([["a", "b"]] * 6)}, "several texts a sample"),
-        ({"y_test/a": Y, "y_test/b": Y}, "for each of several outputs ('a', 'b')"),
+        ({"y_test/a": Y, "y_test/b": Y + 1j}, "output 'b': these are complex128"),
     ],
 )
 def test_labels_of_no_use_leave_the_samples(
@@ -280,6 +280,44 @@ def test_labels_of_no_use_leave_the_samples(
     assert data.evaluation is not None
     assert data.evaluation.labels is None
     assert reason in data.evaluation.reason
+
+
+def test_each_of_several_outputs_may_have_labels(tmp_path: Path) -> None:
+    labels = {"y_test/a": Y, "y_test/b": X[:, 0]}
+    found = load_dataset(saved(tmp_path, x_test=X, **labels)).evaluation
+    assert found is not None
+    assert (found.labels, found.reason, list(found.named)) == (None, "", ["a", "b"])
+    some = found.chosen(np.array([2, 4]))
+    np.testing.assert_array_equal(some.named["a"], Y[[2, 4]])
+    other = saved(tmp_path, x_test=X, **labels | {"y_test/b": X[:, 0] + 1})
+    assert load_dataset(other).digest != load_dataset(saved(tmp_path, x_test=X, **labels)).digest
+    with pytest.raises(BadInputError, match=r"y_test/b has 2 labels for the 6 samples"):
+        load_dataset(saved(tmp_path, x_test=X, **labels | {"y_test/b": Y[:2]}))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "x, {'0': y, '1': x[:, 0]}",
+        "x, [y, x[:, 0]]",
+        "x, (y, x[:, 0])",
+        "[(a, (np.int64(b), a[0])) for a, b in zip(x, y)]",
+        "[(a, {'0': b, '1': a[0]}) for a, b in zip(x, y)]",
+        "[(x[:4], (y[:4], x[:4, 0])), (x[4:], (y[4:], x[4:, 0]))]",
+    ],
+)
+def test_labels_of_several_outputs_by_name_or_in_order(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "data.py"
+    file.write_text(
+        "import numpy as np\n"
+        "x, y = np.arange(18.0, dtype='float32').reshape(6, 3), np.arange(6)\n"
+        f"def get_evaluation_data():\n    return {given}\n"
+    )
+    found = load_dataset(str(file)).evaluation
+    assert found is not None
+    assert list(found.named) == ["0", "1"]
+    np.testing.assert_array_equal(found.named["0"], np.arange(6))
+    np.testing.assert_array_equal(found.named["1"], found.x[:, 0])
 
 
 def test_what_is_made_does_not_depend_on_the_test_data(tmp_path: Path) -> None:

@@ -200,6 +200,62 @@ def test_quantized_answers_become_real(tmp_path: Path) -> None:
     assert result.answers.scores[0].name == "accuracy"
 
 
+def two_outputs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, labels: Mapping[str, Any], hooks: Hooks
+) -> Found:
+    """Classes and a number, the latter half a unit off, asked in batches of seven samples."""
+    small_batches(monkeypatch, 7)
+    found = data(folder, labels=None)
+    x = load_file(found.path)["0"]
+    kinds = {"classes": x[:, :3].argmax(axis=1), "sum": x.sum(axis=1)}
+    arrays = {f"labels/{name}": kinds[of] for name, of in labels.items()}
+    save_file({"0": x, **arrays}, found.path)
+    ends = (*FLOAT.outputs, TensorInfo("total", (1, 1), "float32"))
+
+    def model(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        off = inputs["0"].sum(axis=1, keepdims=True) + np.float32(0.5)
+        return {**classify(inputs), "1": off}
+
+    return asked(Answering(model), found, replace(FLOAT, outputs=ends), hooks=hooks)
+
+
+@pytest.mark.parametrize(
+    "labels", [{"total": "sum", "scores": "classes"}, {"0": "classes", "1": "sum"}]
+)
+def test_each_output_with_labels_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: Mapping[str, Any]
+) -> None:
+    found = two_outputs(tmp_path, monkeypatch, labels, Hooks()).answers
+    assert (found.task, found.reason) == ("classification + regression", "")
+    values = {score.name: score.value for score in found.scores}
+    assert values["accuracy"] == 1
+    assert values["mae"] == pytest.approx(0.5, abs=1e-5)
+    assert found.scores[0].name == "accuracy"
+    assert found.scores[0].low is not None
+
+
+def test_labels_of_no_output_leave_quality_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = {"kind": "classes", "total": "sum"}
+    found = two_outputs(tmp_path, monkeypatch, labels, Hooks()).answers
+    assert "labels for 'kind', 'total', and the model's outputs are 'scores', 'total'" in (
+        found.reason
+    )
+
+
+def test_evaluate_is_given_the_labels_of_each_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate(outputs: Any, labels: Any) -> Any:
+        return np.abs(outputs[1][:, 0] - labels["sum"])
+
+    labels = {"classes": "classes", "sum": "sum"}
+    found = two_outputs(tmp_path, monkeypatch, labels, Hooks(evaluate=evaluate)).answers
+    (score,) = found.scores
+    assert score.value == pytest.approx(0.5, abs=1e-5)
+
+
 @pytest.mark.parametrize("size", [1000, 5])
 def test_parity_with_the_reference_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int

@@ -11,7 +11,7 @@ from mobilebench.models.similarity import compare
 from mobilebench.quality import own as own_task
 from mobilebench.quality.scoring import change
 from mobilebench.quality.task import QualityError
-from mobilebench.quality.tasks import TASKS
+from mobilebench.quality.tasks import task_named
 from mobilebench.records.interface import matched
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def score_change(name: str, base: Side, own: Side, seed: int) -> Estimate:
         return Estimate.missing(f"the baseline was scored as {base_answers.task}")
     difference = scored.value - base_scored.value
     task = own_task.own(None, _own_metric(name)) if answers.task == "own" else None
-    task = task or TASKS.get(answers.task)
+    task = task or task_named(answers.task)
     rows, base_rows = own.arrays(_REDUCED), base.arrays(_REDUCED)
     if task is None or not rows or not base_rows:
         why = "the numbers of each sample were not kept"

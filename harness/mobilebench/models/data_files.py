@@ -146,20 +146,28 @@ def part_of(key: str, inputs: Mapping[str, Array], labels: Any, origin: str) -> 
             )
     if labels is None:
         return bare
-    if isinstance(labels, Mapping):
-        if len(labels) > 1:
-            names = ", ".join(map(repr, labels))
-            reason = f"there are labels for each of several outputs ({names}): give those of one"
-            return Part(key, inputs, reason=reason)
-        (labels,) = labels.values()
-    y, reason = _checked_labels(np.asarray(labels))
-    where = f"{origin}: {PARTS[key]}"
-    if y is None:
+    several = isinstance(labels, Mapping)
+    if several and len(labels) > 1 and key == "x_train":
+        names = ", ".join(map(repr, labels))
+        reason = f"there are labels for each of several outputs ({names}): give those of one"
         return Part(key, inputs, reason=reason)
-    if y.ndim == 0 or len(y) != count:
-        there = len(y) if y.ndim else 1
-        raise BadInputError(f"{where} has {there} labels for the {count} samples of {key}")
-    return Part(key, inputs, y)
+    found = {}
+    for name, given in (labels if several else {ONLY: labels}).items():
+        y, reason = _checked_labels(np.asarray(given))
+        named = f"{PARTS[key]}{SEPARATOR}{name}" if name != ONLY else PARTS[key]
+        if y is None:
+            of = f"output {name!r}: " if len(labels) > 1 and several else ""
+            return Part(key, inputs, reason=f"{of}{reason}")
+        if y.ndim == 0 or len(y) != count:
+            there = len(y) if y.ndim else 1
+            raise BadInputError(
+                f"{origin}: {named} has {there} labels for the {count} samples of {key}"
+            )
+        found[name] = y
+    if len(found) > 1:
+        return Part(key, inputs, named=found)
+    (only,) = found.values()
+    return Part(key, inputs, only)
 
 
 def _checked_labels(y: Array) -> tuple[Array | None, str]:

@@ -195,6 +195,7 @@ def digest_of(*parts: Part) -> str:
     for part in parts:
         arrays |= {part.where(name): x for name, x in part.inputs.items()}
         arrays |= {f"labels of {part.key}": part.labels} if part.labels is not None else {}
+        arrays |= {f"labels {name!r} of {part.key}": y for name, y in part.named.items()}
     return _digest(arrays)
 
 

@@ -81,7 +81,7 @@ def _at_once(value: Any, where: str) -> Given | None:
     if weights is not None and np.shape(weights) not in ((_count(x),), (_count(x), 1)):
         return None
     notes = () if weights is None else (_weighted(where),)
-    return Given(_inputs(x, where), _labels(y, where), notes)
+    return Given(_inputs(x, where), _labels(y, where, _count(x)), notes)
 
 
 def _is_pair_of_all(value: tuple[Any, ...]) -> bool:
@@ -119,7 +119,7 @@ def _one_by_one(value: Any, where: str, use: Use) -> Given:
         return Given(_joined(items, where, batched=_are_batches(items, None)), None, notes)
     if any(len(item) == 3 and item[2] is not None for item in items):
         notes = (*notes, _weighted(where))
-    samples, labels = [item[0] for item in items], [item[1] for item in items]
+    samples, labels = [item[0] for item in items], _by_output([item[1] for item in items])
     if all(label is None for label in labels):
         batched = _are_batches(samples, None)
         return Given(_joined(samples, where, batched=batched), None, notes)
@@ -138,12 +138,31 @@ def _inputs(value: Any, where: str) -> dict[str, Array]:
     return {ONLY: _stack(value, where)}
 
 
-def _labels(value: Any, where: str) -> Any:
+def _labels(value: Any, where: str, count: int = 0) -> Any:
     if value is None:
         return None
     if isinstance(value, Mapping):
         return {str(name): _labels(y, where) for name, y in value.items()}
+    if _are_of_outputs(value, count):
+        return {str(place): _labels(y, where) for place, y in enumerate(value)}
     return np.asarray(value) if _is_array(value) else _joined_labels(list(value), where)
+
+
+def _are_of_outputs(value: Any, count: int) -> bool:
+    """Whether a list has the labels of each of several outputs, rather than of each sample."""
+    return (
+        isinstance(value, tuple | list)
+        and 1 < len(value) != count
+        and all((_is_array(y) or isinstance(y, list)) and _count(y) == count for y in value)
+    )
+
+
+def _by_output(labels: list[Any]) -> list[Any]:
+    """Tuples of arrays, as tf.data gives labels of several outputs, by the output's number."""
+    lengths = {len(y) if isinstance(y, tuple) and any(map(_is_array, y)) else 0 for y in labels}
+    if len(lengths) > 1 or max(lengths) < 2:
+        return labels
+    return [{str(place): one for place, one in enumerate(y)} for y in labels]
 
 
 def _joined(items: Sequence[Any], where: str, *, batched: bool) -> dict[str, Array]:
@@ -215,7 +234,8 @@ def _are_batches(samples: Sequence[Any], labels: Sequence[Any] | None) -> bool:
     if len(set(counts[:-1])) != 1 or counts[-1] >= counts[0]:
         return False
     if labels is not None:
-        columns.append([np.shape(label) for label in labels])
+        firsts = [next(iter(y.values())) if isinstance(y, Mapping) else y for y in labels]
+        columns.append([np.shape(label) for label in firsts])
     return all(
         [shape[:1] for shape in shapes] == counts and len({s[1:] for s in shapes}) == 1
         for shapes in columns

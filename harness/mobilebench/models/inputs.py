@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,12 +26,14 @@ class Part:
         inputs: by input, (count, *shape*) each; under ``ONLY`` for a model with one.
         labels: (count, …), in any shape, or None.
         reason: why the labels that were given cannot be used, if they cannot.
+        named: labels (count, …) of each of several outputs, by its name, or its number from 0.
     """
 
     key: str
     inputs: Mapping[str, Array]
     labels: Array | None = None
     reason: str = ""
+    named: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -54,7 +56,8 @@ class Part:
         """Some of the samples, by their numbers."""
         labels = None if self.labels is None else self.labels[numbers]
         inputs = {name: values[numbers] for name, values in self.inputs.items()}
-        return replace(self, inputs=inputs, labels=labels)
+        named = {name: values[numbers] for name, values in self.named.items()}
+        return replace(self, inputs=inputs, labels=labels, named=named)
 
     def drawn(self, count: int, seed: int) -> Part:
         """Up to so many of the samples, drawn by the seed, in their own order."""
@@ -115,11 +118,13 @@ def match_part(part: Part, wanted: Mapping[str, tuple[int, ...]], origin: str) -
             raise BadInputError(
                 f"{origin}: {part.key} has {lack} input {name!r}; the model's inputs are {known}"
             )
-    labels = part.labels
+    labels, named = part.labels, part.named
     if _are_batches(inputs, labels, wanted):
         inputs = {name: _unbatched(x) for name, x in inputs.items()}
         labels = None if labels is None else _unbatched(labels)
-    return replace(part, inputs={name: inputs[name] for name in wanted}, labels=labels)
+        named = {name: _unbatched(y) for name, y in named.items()}
+    inputs = {name: inputs[name] for name in wanted}
+    return replace(part, inputs=inputs, labels=labels, named=named)
 
 
 def fit_part(part: Part, wanted: Mapping[str, Taken], origin: str) -> Part:

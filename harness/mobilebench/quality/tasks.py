@@ -14,6 +14,7 @@ from mobilebench.quality.detection import DETECTION
 from mobilebench.quality.embedding import EMBEDDING
 from mobilebench.quality.regression import RECONSTRUCTION, REGRESSION, marks_anomalies
 from mobilebench.quality.segmentation import SEGMENTATION
+from mobilebench.quality.several import AND, together
 from mobilebench.quality.task import QualityError, Task
 from mobilebench.quality.transcription import TRANSCRIPTION
 from mobilebench.quality.values import AmbiguousError, is_whole, is_yes_or_no, squeezed
@@ -35,6 +36,15 @@ TASKS: Mapping[str, Task] = MappingProxyType(
         )
     }
 )
+
+
+def task_named(name: str) -> Task | None:
+    """The task that answers were scored by, also that of several outputs; None: there is none."""
+    tasks = [TASKS.get(part) for part in name.split(AND)]
+    known = [task for task in tasks if task is not None]
+    if len(known) < len(tasks):
+        return None
+    return known[0] if len(known) == 1 else together(known)
 
 
 def find_task(

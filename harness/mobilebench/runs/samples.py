@@ -26,12 +26,14 @@ _HEADER_BYTES = 1 << 20
 #: An output whose shape the file leaves open may take so much.
 _OPEN_OUTPUT_BYTES = 1 << 30
 
-_LABELS = "labels"
+_LABELS, _LABELS_OF = "labels", "labels/"
 
 
 @dataclass(frozen=True)
 class Samples:
-    """A tensor file of samples: inputs by their position, and ``labels`` if there are any.
+    """A tensor file of samples: inputs by their position, and ``labels``, if there are any.
+
+    Those of several outputs are ``labels/NAME`` each.
 
     Attributes:
         path: of the file.
@@ -75,27 +77,35 @@ class OpenSamples:
         self._path = path
         with self._opened() as file:
             every = list(file.keys())
-            self._names = sorted((name for name in every if name != _LABELS), key=int)
-            self._labelled = _LABELS in every
-            self._text = (file.metadata() or {}).get(_LABELS) == "text"
+            self._labels = [n for n in every if n == _LABELS or n.startswith(_LABELS_OF)]
+            self._names = sorted((name for name in every if name not in self._labels), key=int)
+            metadata = file.metadata() or {}
+            self._texts = [name for name in self._labels if metadata.get(name) == "text"]
 
     def inputs(self, start: int, end: int) -> dict[str, Array]:
         """Those samples' inputs, by position."""
         return {name: self._rows(name, start, end) for name in self._names}
 
-    def labels(self, start: int, end: int) -> Array | None:
-        """Those samples' labels, text or numbers; None: there are none."""
-        if not self._labelled:
-            return None
-        rows = self._rows(_LABELS, start, end)
-        if not self._text:
+    def labels(self, start: int, end: int) -> Array | dict[str, Array] | None:
+        """Those samples' labels, text or numbers; None: there are none.
+
+        Of several outputs: those of each, by its name or its number.
+        """
+        found = {name: self._labels_of(name, start, end) for name in self._labels}
+        if list(found) in ([], [_LABELS]):
+            return found.get(_LABELS)
+        return {name.removeprefix(_LABELS_OF): rows for name, rows in found.items()}
+
+    def _labels_of(self, name: str, start: int, end: int) -> Array:
+        rows = self._rows(name, start, end)
+        if name not in self._texts:
             return rows
         return np.array([bytes(row).rstrip(b"\0").decode("utf-8", "replace") for row in rows])
 
     @property
     def label_bytes(self) -> int:
         """What one sample's label takes in the file."""
-        return self._row_bytes(_LABELS) if self._labelled else 0
+        return sum(map(self._row_bytes, self._labels))
 
     @property
     def input_bytes(self) -> int:

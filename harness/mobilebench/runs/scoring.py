@@ -13,6 +13,7 @@ from mobilebench.models.array import Array
 from mobilebench.models.hooks import HookError, Hooks
 from mobilebench.quality.own import own
 from mobilebench.quality.scoring import estimates
+from mobilebench.quality.several import outputs_of, own_rows, together
 from mobilebench.quality.task import QualityError, Task
 from mobilebench.quality.tasks import find_task
 from mobilebench.records.answers import Score
@@ -55,6 +56,7 @@ class Scoring:
         self._interface = interface
         self._hooks = hooks
         self._task: Task | None = None
+        self._of_outputs: list[tuple[str, int, Task]] = []
         self._parts: list[Mapping[str, Array]] = []
         self._reason = samples.reason
         if samples.source == "noise" and not self._reason:
@@ -97,13 +99,46 @@ class Scoring:
             (labels,) = inputs  # what is to be restored, where nothing else is said
         if labels is None:
             raise QualityError("the data have no labels")
+        known = self._known_labels() if self._task is None else None
+        if isinstance(labels, dict):
+            return self._of_each(labels, known, decoded, inputs)
         if self._task is None:
-            known = self._known_labels()
-            first = labels if known is None else known
+            first = labels if known is None else cast(Array, known)
             self._task = find_task(first, decoded, inputs, name=self._samples.task)
         return self._task.reduce(decoded, labels, inputs)
 
-    def _known_labels(self) -> Array | None:
+    def _of_each(
+        self,
+        labels: Mapping[str, Array],
+        known: Array | Mapping[str, Array] | None,
+        outputs: Sequence[Array],
+        inputs: Sequence[Array],
+    ) -> Mapping[str, Array]:
+        """The rows of all outputs that have labels."""
+        if self._task is None:
+            names = [end.name for end in self._interface.outputs]
+            if len(names) != len(outputs):  # what decode gives has no names
+                names = list(map(str, range(len(outputs))))
+            first = known if isinstance(known, dict) else labels
+            found = sorted(zip(outputs_of(labels, names), labels, strict=True))
+            for position, name in found:
+                try:
+                    task = find_task(
+                        first[name], [outputs[position]], inputs, name=self._samples.task
+                    )
+                except QualityError as error:
+                    raise QualityError(f"output {names[position]!r}: {error}") from None
+                self._of_outputs.append((name, position, task))
+            self._task = together([task for _, _, task in self._of_outputs])
+        return {
+            key: rows
+            for place, (name, position, task) in enumerate(self._of_outputs)
+            for key, rows in own_rows(
+                place, task.reduce([outputs[position]], labels[name], inputs)
+            ).items()
+        }
+
+    def _known_labels(self) -> Array | Mapping[str, Array] | None:
         """The labels of all samples, or of the first ones if they are large."""
         most = max(1, _LABEL_BYTES // max(1, self._opened.label_bytes))
         return self._opened.labels(0, min(self._samples.count, most))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -43,6 +44,7 @@ class Evaluation:
         labels: (count, …) as they were read, or None.
         task: what they are for; empty: to be found from labels and outputs.
         reason: why nothing can be scored, if nothing can.
+        named: labels of each of several outputs, by its name or number.
     """
 
     part: Part
@@ -50,6 +52,7 @@ class Evaluation:
     labels: Array | None
     task: str
     reason: str
+    named: Mapping[str, Array] = field(default_factory=dict)
 
     def inputs(self, origin: str) -> dict[str, Array]:
         """By the position of each input: (count, *shape*), as the file takes them."""
@@ -215,11 +218,12 @@ class Samples:
                 f"model {self._model}: task 'own' needs a data file with evaluate(outputs, labels)"
             )
         labels, reason = part.labels, part.reason
-        if labels is None and not reason and task == "reconstruction" and len(wanted) == 1:
+        unlabelled = labels is None and not part.named and not reason
+        if unlabelled and task == "reconstruction" and len(wanted) == 1:
             (labels,) = fit_part(part, wanted, self.raw.origin).inputs.values()
-        if labels is None and not reason and task != "own":
+        if labels is None and not part.named and not reason and task != "own":
             reason = f"data {self.raw.name} have no labels"
-        return Evaluation(part, wanted, labels, task, reason)
+        return Evaluation(part, wanted, labels, task, reason, part.named)
 
     def _held(self, pool: Part | None) -> int:
         """How many of the samples to calibrate with are kept for checks.

@@ -270,13 +270,14 @@ class ModelBuilder:
             return None, (f"the evaluation data are not used: {error}",)
         if found is None:
             return None, ()
-        texts = found.labels is not None and found.labels.dtype.kind == "U"
+        labels = {f"labels/{name}": y for name, y in found.named.items()}
+        if found.labels is not None:
+            labels["labels"] = found.labels
+        texts = [name for name, y in labels.items() if y.dtype.kind == "U"]
 
         def make() -> dict[str, Array]:
-            arrays = found.inputs(samples.raw.origin)
-            if found.labels is None:
-                return arrays
-            return {**arrays, "labels": as_bytes(found.labels) if texts else found.labels}
+            written = {name: as_bytes(y) if name in texts else y for name, y in labels.items()}
+            return {**found.inputs(samples.raw.origin), **written}
 
         path, sha256 = self._cache.evaluation(
             {

@@ -22,7 +22,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -172,14 +172,14 @@ class Cache:
         digest: Mapping[str, Any],
         make: Callable[[], Mapping[str, Array]],
         *,
-        texts: bool,
+        texts: Sequence[str],
     ) -> tuple[Path, str]:
         """The file of evaluation data that ``digest`` says all of, and its SHA-256.
 
         Args:
             digest: what decides what is in it.
             make: gives the arrays by key, where they are not there yet.
-            texts: whether the labels are texts.
+            texts: the keys of labels that are texts.
         """
         path = self.root / "evaluation" / f"{key_of(digest)}.safetensors"
         sha256 = self._sealed(path)
@@ -187,7 +187,7 @@ class Cache:
             temporary = self.scratch / path.name
             arrays = {name: _native(array) for name, array in make().items()}
             try:
-                save_file(arrays, temporary, metadata={"labels": "text"} if texts else None)
+                save_file(arrays, temporary, metadata=dict.fromkeys(texts, "text") or None)
             except (OSError, SafetensorError) as error:
                 raise InvalidRunError(f"could not write to {path.parent}: {error}") from error
             sha256 = self._keep_sealed(temporary, path)
