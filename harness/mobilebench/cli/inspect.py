@@ -40,6 +40,12 @@ Exit codes:
     "--device all, a trial each.",
 )
 @click.option(
+    "--binary",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Have --time use the profiler of TensorFlow's benchmark_model, built for the device.",
+)
+@click.option(
     "--node-data",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -65,6 +71,7 @@ def inspect(
     model: str,
     other: str | None,
     timed: bool,
+    binary: Path | None,
     node_data: Path | None,
     debug_answers: bool,
     devices: tuple[str, ...],
@@ -101,8 +108,8 @@ def inspect(
     from mobilebench.tflite import inspect as inspection
     from mobilebench.tflite.inspect import alone, show
 
-    on_device = bool(devices or accelerator)
-    _ensure_together(other, timed, debug_answers, on_device, data, node_data)
+    on_device = bool(devices or accelerator or binary)
+    _ensure_together(other, timed, debug_answers, on_device, data, binary or node_data)
     with RunDisplay(errors()) as display:
         if any(m and not m.endswith(".tflite") for m in (model, other)):
             display.prepare()
@@ -128,7 +135,7 @@ def inspect(
         _debug_answers(contents[0][1], model, data, devices, accelerator, as_json)
         return
     if timed and on_device:
-        _time_on_devices(contents[0][1], model, devices, accelerator, node_data, as_json)
+        _time_on_devices(contents[0][1], model, devices, accelerator, binary, node_data, as_json)
         return
     first, *rest = (inspection.read(content, Path(name).name) for name, content in contents)
     times = None
@@ -166,12 +173,12 @@ def _ensure_together(
     debug_answers: bool,
     on_device: bool,
     data: str | None,
-    node_data: Path | None,
+    of_time: Path | None,
 ) -> None:
     if timed and other is not None:
         raise BadInputError("--time looks at one model; leave OTHER out")
-    if node_data is not None and not timed:
-        raise BadInputError("--node-data has the times that --time finds: give that, too")
+    if of_time is not None and not timed:
+        raise BadInputError("--node-data and --binary go with --time: give that, too")
     if debug_answers and (timed or other):
         raise BadInputError("--debug-answers looks at one model; leave OTHER and --time out")
     if on_device and not (debug_answers or timed):
@@ -191,6 +198,7 @@ def _time_on_devices(
     model: str,
     devices: tuple[str, ...],
     accelerator: str | None,
+    binary: Path | None,
     node_data: Path | None,
     as_json: bool,
 ) -> None:
@@ -203,7 +211,7 @@ def _time_on_devices(
     entry.require_fixed(interface.read(content, model), model)
     with quiet_libraries() as console, RunDisplay(console) as display:
         found = operator_times.time_operators(
-            content, model, devices, _runtime(accelerator), display
+            content, model, devices, _runtime(accelerator), display, binary
         )
     if node_data is not None:
         operator_times.write_node_data(node_data, found[0])

@@ -66,7 +66,8 @@ def shown(times: OperatorTimes) -> Group:
     table.add_column("operator", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
     table.add_column("input", overflow="fold", min_width=12)
-    table.add_column("time alone", justify="right", no_wrap=True)
+    heading = "time alone" if times.alone else "mean time"
+    table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("run by", no_wrap=True)
     for column in ("MACs", "bytes", "MAC/B", "GMAC/s"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -120,7 +121,8 @@ def write_node_data(path: Path, times: OperatorTimes) -> None:
         for name in row.operator.names
         if name
     }
-    write_json(path, node_data(values, f"time alone (µs), {times.device}, {times.runtime}"))
+    what = "time alone" if times.alone else "mean time"
+    write_json(path, node_data(values, f"{what} (µs), {times.device}, {times.runtime}"))
 
 
 def write_json(path: Path, document: Mapping[str, object]) -> None:
@@ -159,6 +161,8 @@ def _first(inputs: Sequence[str]) -> str:
 
 
 def _summary(times: OperatorTimes) -> str:
+    if not times.alone:
+        return f"Within the model its operators take {times.sum_ns / 1e6:.3f} ms together."
     alone = f"All operators alone take {times.sum_ns / 1e6:.3f} ms together"
     if times.model_ns is None:
         return f"{alone}."

@@ -79,6 +79,7 @@ class OperatorTimes:
         model_ns: the whole file's median, measured in the same way; None where it did not run.
         rows: in the file's order.
         warnings: what the device reported of the trials, and what failed.
+        alone: whether each ran alone; else a profiler timed them within the model.
     """
 
     device: str
@@ -87,6 +88,7 @@ class OperatorTimes:
     model_ns: Annotated[float, Field(ge=0)] | None
     rows: tuple[OperatorTime, ...]
     warnings: tuple[str, ...] = ()
+    alone: bool = True
 
     @property
     def sum_ns(self) -> float:
@@ -103,6 +105,7 @@ class OperatorTimes:
             "device": self.device,
             "runtime": self.runtime,
             "virtual": self.virtual,
+            "alone": self.alone,
             "model_ns": self.model_ns,
             "sum_of_operators_ns": self.sum_ns,
             "warnings": list(self.warnings),

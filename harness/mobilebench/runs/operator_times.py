@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from mobilebench_agent import contract
 from mobilebench_agent.contract import Job, Result
 
 from mobilebench.devices.base import Cooldown, Device, InvalidTrialError, TrialError
+from mobilebench.devices.benchmark_model.profile import NodeProfile, Profiler
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.files import disk_errors
 from mobilebench.records.operator_times import By, DistinctOperator, OperatorTime, OperatorTimes
@@ -81,6 +82,8 @@ def operator_times(
     library = f"{facts.runtime} {facts.runtime_version}, {runtime.accelerator}"
     if runtime.accelerator == "cpu" and not runtime.xnnpack:
         library += " without XNNPACK"
+    if isinstance(device, Profiler):
+        return _profiled(bench, device, content, found, facts.virtual, library)
     model = load(content)
     try:
         report(0, len(found) + 1)
@@ -98,6 +101,42 @@ def operator_times(
     return OperatorTimes(
         device.name, library, facts.virtual, model_ns, tuple(rows), tuple(warnings)
     )
+
+
+def _profiled(
+    bench: _Bench,
+    device: Profiler,
+    content: bytes,
+    operators: Sequence[DistinctOperator],
+    virtual: bool,
+    library: str,
+) -> OperatorTimes:
+    """What the executor's own profiler finds: within the whole model, and of each node."""
+    name = bench.device.name
+    try:
+        with bench.job(content, bench.runtime.accelerator) as job:
+            nodes = device.profile(job, _TIMEOUT_SECONDS)
+    except TrialError as error:
+        raise InvalidRunError(f"device {name!r}: {error.reason}") from error
+    by_index = {index: operator for operator in operators for index in operator.indices}
+    rows = tuple(_row(node, by_index, bench.runtime.accelerator) for node in nodes)
+    return OperatorTimes(name, library, virtual, None, rows, alone=False)
+
+
+def _row(
+    node: NodeProfile, by_index: Mapping[int, DistinctOperator], accelerator: str
+) -> OperatorTime:
+    """A node of the profile; the file's operator where it is one, else a delegate's own."""
+    known = None if node.index is None else by_index.get(node.index)
+    if known is not None and known.kind == node.kind and node.index is not None:
+        place = known.indices.index(node.index)
+        operator = replace(known, indices=(node.index,), names=(known.names[place],))
+        return OperatorTime(operator, node.mean_ns, 1, "built-in kernels")
+    own = DistinctOperator((0,), node.kind, (), (), (), None, 0)
+    by: By = "unknown"
+    if node.name.startswith("Delegate/") and accelerator == "cpu":
+        by = "xnnpack"
+    return OperatorTime(own, node.mean_ns, 1, by)
 
 
 class _Bench:
@@ -171,6 +210,12 @@ class _Bench:
         return self.runtime.accelerator
 
     def _run(self, content: bytes, accelerator: str, runs: int = _RUNS) -> Result:
+        with self.job(content, accelerator, runs) as job:
+            return self._valid(job)
+
+    @contextlib.contextmanager
+    def job(self, content: bytes, accelerator: str, runs: int = _RUNS) -> Iterator[Job]:
+        """A latency trial of a file, which is on a device that is fit."""
         sha256 = hashlib.sha256(content).hexdigest()
         file = self.scratch / f"{sha256}.tflite"
         with disk_errors(file):
@@ -179,7 +224,7 @@ class _Bench:
         brief = runs < _RUNS
         try:
             self.device.preflight(Cooldown(), lambda _: None)
-            job = Job(
+            yield Job(
                 protocol=contract.PROTOCOL_VERSION,
                 trial=f"operator-{self._trials}",
                 kind="latency",
@@ -195,7 +240,6 @@ class _Bench:
                 seconds=0.0 if brief else _SECONDS,
                 max_seconds=_MAX_SECONDS,
             )
-            return self._valid(job)
         finally:
             with contextlib.suppress(TrialError):
                 self.device.discard(sha256)

@@ -17,6 +17,7 @@ from mobilebench.cli.main import main
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.base import TrialError
 from mobilebench.devices.benchmark_model.output import arguments, parse_output, result_of
+from mobilebench.devices.benchmark_model.profile import parse_profile
 from mobilebench.errors import BadInputError
 from mobilebench.runs import gate
 from mobilebench.runs.run import Quiet
@@ -92,6 +93,46 @@ def test_what_is_no_whole_answer(text: str) -> None:
 def test_any_text_at_all(text: str) -> None:
     with pytest.raises(TrialError):
         parse_output(text)
+
+
+def test_profiles_of_older_and_newer_builds() -> None:
+    old = parse_profile(dump("benchmark-model-profile-old"))
+    assert [(n.kind, n.mean_ns, n.index) for n in old] == [
+        ("CONV_2D", 60_957_000, 0),
+        ("TfLiteNnapiDelegate", 1_386_000, 73),
+        ("SOFTMAX", 80_000, 30),
+    ]
+    new = parse_profile(dump("benchmark-model-profile-new"))
+    assert [(n.kind, n.index) for n in new] == [
+        ("QUANTIZE", 0),
+        ("Convolution (NHWC, QC8) DWConv", None),
+    ]
+    assert new[1].mean_ns == pytest.approx(13 * 51_000)  # of one call, thirteen times called
+
+
+_PROFILE = dump("benchmark-model-profile-old")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        _PROFILE.replace("Regular", "Special"),
+        _PROFILE.replace("[avg ms]", "[mean]"),
+        _PROFILE.replace("60.957", "much"),
+        _PROFILE.partition("CONV_2D")[0],
+    ],
+)
+def test_what_is_no_profile(text: str) -> None:
+    with pytest.raises(TrialError) as caught:
+        parse_profile(text)
+    assert caught.value.code == "protocol_violation"
+
+
+@given(st.text())
+def test_any_text_as_a_profile(text: str) -> None:
+    with pytest.raises(TrialError):
+        parse_profile(text)
 
 
 def program(tmp_path: Path, script: str) -> Path:
@@ -324,3 +365,26 @@ def test_it_unpacks_nothing() -> None:
     }
     with pytest.raises(BadInputError, match="benchmark_model unpacks nothing"):
         validate(document, "suite.toml", Path())
+
+
+def test_its_own_profiler_times_operators(
+    any_android: Android, connect: Connect, tmp_path: Path
+) -> None:
+    serial = connect(any_android.phone).serial
+    said = (
+        "INFO: Operator-wise Profiling Info for Regular Benchmark Runs:\n=== Run Order ===\n"
+        "[node type]\t[first]\t[avg ms]\t[%]\t[cdf%]\t[mem KB]\t[times called]\t[Name]\n"
+        "CONV_2D\t0.2\t0.150\t75%\t75%\t0.0\t1\t[x]:0\n"
+        "Fully Connected (NC, F32) GEMM\t0.1\t0.050\t25%\t100%\t0.0\t1\tDelegate/FC:0\n\n===\n"
+    )
+    binary = program(tmp_path, f'[ "$1" = --help ] && exit 1; {says(said)}')
+    words = ["inspect", str(MODELS / "small.tflite"), "--time", "--binary", str(binary)]
+    done = CliRunner().invoke(main, [*words, "--device", serial, "--json"])
+    assert done.exit_code == 0, done.output
+    (device,) = json.loads(done.stdout)["devices"]
+    assert [(row["kind"], row["by"], row["median_ns"]) for row in device["operators"]] == [
+        ("CONV_2D", "built-in kernels", 150_000),
+        ("Fully Connected (NC, F32) GEMM", "xnnpack", 50_000),
+    ]
+    assert device["operators"][0]["macs"] == 6 * 6 * 4 * 9
+    assert (device["sum_of_operators_ns"], device["alone"]) == (200_000, False)

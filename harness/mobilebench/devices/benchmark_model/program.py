@@ -10,10 +10,11 @@ from pathlib import Path
 
 from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Hello, Job, Result
 
-from mobilebench.devices.adb.client import AdbDevice
+from mobilebench.devices.adb.client import AdbDevice, AdbError
 from mobilebench.devices.adb.remote_store import RemoteStore, sha256_of
 from mobilebench.devices.base import OnEvent, TrialError
 from mobilebench.devices.benchmark_model.output import arguments, result_of
+from mobilebench.devices.benchmark_model.profile import NodeProfile, parse_profile
 from mobilebench.errors import BadInputError
 from mobilebench.records.device import BENCHMARK_MODEL
 
@@ -50,14 +51,29 @@ class Program:
             TrialError: it failed, or its output is not that of a finished measurement.
             LinkLostError, DeadlineError: the device is gone, or too slow.
         """
-        program, words = self._path(), arguments(job)
         on_event(Event(job.trial, "measure"))
-        done = self._device.shell(program, *words, seconds=timeout_seconds)
+        return result_of(job, self._run(arguments(job), timeout_seconds))
+
+    def profile(self, job: Job, timeout_seconds: float) -> tuple[NodeProfile, ...]:
+        """The operators of a model, by the program's own profiler.
+
+        Raises:
+            TrialError: it failed, or printed no profile.
+        """
+        try:
+            words = (*arguments(job), "--enable_op_profiling=true")
+            return parse_profile(self._run(words, timeout_seconds))
+        except AdbError as error:
+            raise TrialError("adb_failed", str(error)) from error
+
+    def _run(self, words: tuple[str, ...], timeout_seconds: float) -> str:
+        """What it prints."""
+        done = self._device.shell(self._path(), *words, seconds=timeout_seconds)
         if done.code:
             raise TrialError(
                 "agent_died", f"{BENCHMARK_MODEL} ended with exit code {done.code}: {done.said}"
             )
-        return result_of(job, f"{done.output}\n{done.errors}")
+        return f"{done.output}\n{done.errors}"
 
     def _path(self) -> str:
         return self._store.put(self._binary, self._sha256, executable=True)

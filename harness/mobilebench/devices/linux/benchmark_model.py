@@ -9,6 +9,7 @@ from mobilebench_agent.contract import Hello, Job, Result
 
 from mobilebench.devices.adb.client import AdbDevice
 from mobilebench.devices.base import OnEvent
+from mobilebench.devices.benchmark_model.profile import NodeProfile
 from mobilebench.devices.benchmark_model.program import Program
 from mobilebench.devices.linux.board import BoardDevice
 from mobilebench.records.device import BENCHMARK_MODEL
@@ -46,3 +47,7 @@ class BenchmarkModelBoard(BoardDevice):
 
     def _measure(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         return self._program.measure(job, on_event, timeout_seconds)
+
+    def profile(self, job: Job, timeout_seconds: float) -> tuple[NodeProfile, ...]:
+        """See :class:`mobilebench.devices.benchmark_model.profile.Profiler`."""
+        return self._program.profile(job, timeout_seconds)
