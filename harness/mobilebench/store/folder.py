@@ -23,7 +23,14 @@ from typing import NoReturn, Self
 import filelock
 
 from mobilebench.errors import BadInputError, first_line
-from mobilebench.files import disk_errors, write_atomically
+from mobilebench.files import (
+    disk_errors,
+    make_folder,
+    remove_leftovers,
+    replacing,
+    sync_folder,
+    write_atomically,
+)
 from mobilebench.models.array import Array
 from mobilebench.records.operator_times import Profile, profiles_json, read_profiles
 from mobilebench.records.run import Run, read_run
@@ -86,10 +93,12 @@ class RunFolder:
         folder = cls(path)
         try:
             with disk_errors(path):
-                (path / ARTIFACTS).mkdir()
+                make_folder(path / ARTIFACTS)
             for name, source in (files or {}).items():
                 folder.add_artifact(source, name)
             folder.write_run(run)
+            with disk_errors(path):
+                sync_folder(path.parent)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
@@ -145,6 +154,7 @@ class RunFolder:
         except OSError as error:
             raise BadInputError(f"cannot write to {self.path}: {error.strerror}") from error
         try:
+            remove_leftovers(self.path)
             yield
         finally:
             lock.release()
@@ -157,10 +167,8 @@ class RunFolder:
         """Copies a file into the run under that name; nothing happens if it is there."""
         target = self.artifact(name)
         if not target.exists():
-            temporary = target.with_suffix(".tmp")
-            with disk_errors(target):
+            with disk_errors(target), replacing(target) as temporary:
                 shutil.copyfile(source, temporary)
-                os.replace(temporary, target)
         return target
 
     # Trials.
@@ -179,6 +187,8 @@ class RunFolder:
         path = self.path / TRIALS
         with self._appending, disk_errors(path), path.open("ab") as file:
             start = file.tell()
+            if not start:
+                sync_folder(self.path)
             try:
                 file.write(line)
                 file.flush()
@@ -193,11 +203,14 @@ class RunFolder:
         path = self.path / TRIALS
         if not path.exists():
             return False
-        with path.open("rb+") as file:
-            content = file.read()
-            if not content or content.endswith(b"\n"):
+        with disk_errors(path), path.open("rb+") as file:
+            whole, last = 0, b""
+            for line in file:
+                whole, last = whole + len(last), line
+            if not last or not _is_torn(last):
                 return False
-            file.truncate(content.rfind(b"\n") + 1)
+            file.truncate(whole)
+            os.fsync(file.fileno())
         return True
 
     def trials(self) -> list[Trial]:
@@ -222,7 +235,7 @@ class RunFolder:
         records = []
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
+                if _is_torn(line) and not file.peek(1):
                     break
                 try:
                     records.append(read_trial(json.loads(line, parse_constant=_reject)))
@@ -247,7 +260,7 @@ class RunFolder:
 
         target = self._answers_file(name)
         with disk_errors(target):
-            target.parent.mkdir(exist_ok=True)
+            make_folder(target.parent)
         write_atomically(target, save(dict(arrays)))
 
     def answers(self, name: str) -> dict[str, Array]:
@@ -332,15 +345,16 @@ class RunFolder:
             return
         finished = {record.attempt_name for record in self.attempts()}
         target = self.path / SAMPLES
-        temporary = target.with_suffix(".tmp")
-        with disk_errors(target):
-            with pq.ParquetWriter(temporary, timings.schema(), compression="zstd") as writer:
-                for table in timings.tables(
-                    (name, times) for name, times in self.attempt_timings() if name in finished
-                ):
-                    # Whole: earlier versions read a trial that lies in two groups as two.
-                    writer.write_table(table, row_group_size=table.num_rows)
-            os.replace(temporary, target)
+        with (
+            disk_errors(target),
+            replacing(target) as temporary,
+            pq.ParquetWriter(temporary, timings.schema(), compression="zstd") as writer,
+        ):
+            for table in timings.tables(
+                (name, times) for name, times in self.attempt_timings() if name in finished
+            ):
+                # Whole: earlier versions read a trial that lies in two groups as two.
+                writer.write_table(table, row_group_size=table.num_rows)
         # With whatever a kill left half-written in it.
         with disk_errors(self.path / PARTS):
             shutil.rmtree(self.path / PARTS)
@@ -351,9 +365,14 @@ class RunFolder:
     def _write_part(self, trial: str, times: Timings) -> None:
         target = self.path / PARTS / f"{trial}.npy"
         with disk_errors(target):
-            target.parent.mkdir(exist_ok=True)
+            make_folder(target.parent)
         # In memory first: NumPy hides the reason when a file cannot be written to its end.
         write_atomically(target, timings.to_part(times))
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether a last line is what a crash left of one: cut off, or with blocks that never came."""
+    return not line.endswith(b"\n") or b"\0" in line
 
 
 def _reject(constant: str) -> NoReturn:
