@@ -197,18 +197,21 @@ def test_reference_answers_are_made_once(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(LocalDevice, "run", counted)
     answering(monkeypatch, ScriptedDevice())
     first = asked(run(tmp_path / "a"))
-    assert [(job.kind, job.xnnpack) for job in made] == [("outputs", False)] * 2
+    # One of both, and one of the quantized file to inputs that are moved.
+    assert [(job.kind, job.xnnpack) for job in made] == [("outputs", False)] * 3
     assert {t.answers.parity_samples for t in first.values() if t.answers} == {32}
     again = asked(run(tmp_path / "b"))
-    assert len(made) == 2
+    assert len(made) == 3
     assert [t.answers for t in again.values()] == [t.answers for t in first.values()]
-    # Whatever happened to one of them, it is made anew.
+    # Whatever happened to them, they are made anew.
     kept = sorted((tmp_path / "cache" / "references").glob("*/*"))
-    kept[0].write_bytes(b"junk")
+    assert len(kept) == 3
+    for file in kept:
+        file.write_bytes(b"junk")
     assert [t.answers for t in asked(run(tmp_path / "c")).values()] == [
         t.answers for t in first.values()
     ]
-    assert len(made) == 3
+    assert len(made) == 6
 
 
 def test_accuracy_trials_of_an_older_version_are_passed_over(
@@ -235,8 +238,9 @@ def test_accuracy_trials_of_an_older_version_are_passed_over(
     assert {trial.state for trial in trials if trial.kind == "latency"} == {"valid"}
 
 
-def test_a_data_file_s_functions_take_part_and_are_not_run_on_a_resume(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: Open
+@pytest.mark.parametrize("change", ["none", "the file", "the folder", "the user"])
+def test_a_data_file_s_functions_are_run_on_a_resume_where_nothing_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: Open, change: str
 ) -> None:
     on(ScriptedDevice())
     data = tmp_path / "mine.py"
@@ -251,11 +255,19 @@ def test_a_data_file_s_functions_take_part_and_are_not_run_on_a_resume(
     )
     run_that_dies(tmp_path, str(data), monkeypatch)
     (path,) = (tmp_path / "results").iterdir()
-    data.write_text("raise SystemExit('code of somebody else')\n", "utf-8")
+    if change == "the file":
+        data.write_text("raise SystemExit('code of somebody else')\n", "utf-8")
+    elif change == "the folder":
+        path = path.rename(tmp_path / "elsewhere")
+    elif change == "the user":
+        monkeypatch.setenv("MOBILEBENCH_CACHE", str(tmp_path / "another"))
     found = asked(runs.resume(path, Quiet()))
     scored, resumed = found["baseline"].answers, found["candidate"].answers
     assert scored is not None
     assert resumed is not None
     assert (scored.task, [score.name for score in scored.scores]) == ("own", ["loss"])
+    if change == "none":
+        assert (resumed.task, [score.name for score in resumed.scores]) == ("own", ["loss"])
+        return
     assert (resumed.task, resumed.scores) == ("", ())
     assert "evaluate() of mine.py would take part" in resumed.reason

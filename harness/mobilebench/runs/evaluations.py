@@ -46,7 +46,7 @@ def evaluations(
         folder: of the run.
         run: what was made.
         pending: the variants whose answers are still to come.
-        hooks: of each model's data; a run that is resumed has none.
+        hooks: of each model's data, as far as a run that is resumed may run them.
         scratch: where noise is kept while the run is measured.
         on_reference: is given the progress.
     """
@@ -148,8 +148,9 @@ def _data(folder: RunFolder, artifact: StoredArtifact) -> Samples | None:
 def _without_hooks(model: StoredModel) -> str:
     functions = " and ".join(f"{name}()" for name in model.hooks)
     return (
-        f"{functions} of {model.data} would take part, and code is not run again when a run is "
-        "resumed: start a new run to have quality measured"
+        f"{functions} of {model.data} would take part, and a resumed run runs only code that it "
+        "was begun with by the same user, in the same folder, and that has not changed: start a "
+        "new run to have quality measured"
     )
 
 

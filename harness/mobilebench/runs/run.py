@@ -42,7 +42,7 @@ from mobilebench.records.key import Key
 from mobilebench.records.run import Refusal, Run
 from mobilebench.records.runtime import Packing, Runtime
 from mobilebench.records.trial import PlannedTrial, Trial
-from mobilebench.runs import interfaces, power_profiles, runnable
+from mobilebench.runs import interfaces, own_code, power_profiles, runnable
 from mobilebench.runs.answers import NO_EVALUATION, Evaluation
 from mobilebench.runs.evaluations import evaluations
 from mobilebench.runs.latency_probe import latency_probe_on
@@ -184,6 +184,7 @@ def start(
         return RunFolder.create(results / name, shape(warned), files)
 
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
+    own_code.note(folder.path, hooks)
     with folder.locked():
         _measure(folder, suite, devices, watcher, hooks)
     return folder
@@ -214,8 +215,7 @@ def resume(path: Path, watcher: Watcher) -> RunFolder:
         for device in devices:
             _ensure_same_device(device.probe(), run.device(device.name), path)
         folder.drop_torn_line()
-        # Code of the user's is not run again: a folder may be somebody else's.
-        _measure(folder, suite, devices, watcher, {})
+        _measure(folder, suite, devices, watcher, own_code.noted(path))
     return folder
 
 
