@@ -53,4 +53,5 @@ dependencies {
     // What unpacks models; zstd-jni's Android archive brings native libraries.
     implementation("com.github.luben:zstd-jni:1.5.7-4@aar")
     implementation("org.tukaani:xz:1.9")
+    implementation("com.google.code.gson:gson:2.13.2")
 }

@@ -21,6 +21,14 @@ _ENJARIFY = (
     "79777a244d60e2556267a2d3b6562f2e36d4d22c2c3286ad663dc59b83d67419",
 )
 
+#: Of Gson its streams: this translator's old class files cannot have all of the rest.
+_TRANSLATED = (
+    "io/mobilebench/",
+    "com/github/luben/",
+    "org/tukaani/",
+    "com/google/gson/stream/",
+)
+
 
 @pytest.fixture(scope="session")
 def desktop(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
@@ -80,7 +88,7 @@ def junit(desktop: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[
 
 @pytest.fixture(scope="session")
 def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The classes of the shipped APK's dex, our own and those that unpack models, as a jar.
+    """The classes of the shipped APK's dex, our own and those of its libraries, as a jar.
 
     Not the runtime's: its interfaces have static methods, which this translator's old class files
     cannot have.
@@ -105,7 +113,7 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with zipfile.ZipFile(jar) as everything, zipfile.ZipFile(folder / "own.jar", "w") as own:
         for name in everything.namelist():
-            if name.startswith(("io/mobilebench/", "com/github/luben/", "org/tukaani/")):
+            if name.startswith(_TRANSLATED):
                 own.writestr(name, everything.read(name))
     return folder / "own.jar"
 

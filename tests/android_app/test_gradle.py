@@ -33,7 +33,7 @@ def test_abis() -> None:
 
 def test_libraries() -> None:
     runtime = (parts.TFLITE, parts.TFLITE_API, parts.TFLITE_GPU, parts.TFLITE_GPU_API)
-    wanted = (*runtime, parts.ZSTD, parts.XZ)
+    wanted = (*runtime, *parts.LIBRARIES)
     found = re.findall(r'implementation\("(.*?)(?:@aar)?"\)', GRADLE)
     assert found == [f"{part.group}:{part.artifact}:{part.version}" for part in wanted]
     # Without its kind, zstd-jni would be the jar for desktops.

@@ -85,7 +85,7 @@ def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) 
     """
     runtime = _given(runtimes) if runtimes else _pinned()
     chain = toolchain.from_sdk(sdk) if sdk else toolchain.from_packages()
-    unpacking = parts.fetch((parts.ZSTD, parts.XZ))
+    libraries = parts.fetch(parts.LIBRARIES)
     output = output.resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mobilebench-app-") as scratch:
@@ -93,8 +93,8 @@ def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) 
         linked = _link(chain, runtime, folder)
         files = {
             **linked,
-            **_compile(chain, runtime, unpacking, folder),
-            **_libraries(unpacking.values()),
+            **_compile(chain, runtime, libraries, folder),
+            **_libraries(libraries.values()),
             **_runtime_libraries(runtime),
             **_licenses(runtime),
         }
@@ -200,11 +200,11 @@ def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[st
 def _compile(
     chain: toolchain.Toolchain,
     runtime: Runtime,
-    unpacking: Mapping[parts.Part, Path],
+    libraries: Mapping[parts.Part, Path],
     folder: Path,
 ) -> dict[str, bytes]:
-    """The Java of app, runtime and what unpacks models, as dex files."""
-    jars = [parts.classes(part, path, folder) for part, path in unpacking.items()]
+    """The Java of app, runtime and libraries, as dex files."""
+    jars = [parts.classes(part, path, folder) for part, path in libraries.items()]
     for index, path in enumerate(runtime.archives):
         with zipfile.ZipFile(path) as aar:
             if "classes.jar" in aar.namelist():

@@ -21,7 +21,7 @@ from app_build import arm64, parts, places, programs
 from app_build.errors import BuildError
 
 _MODULES = ("core", "tflite", "desktop")
-_JARS = (parts.TFLITE, parts.TFLITE_API, parts.ZSTD, parts.XZ)
+_JARS = (parts.TFLITE, parts.TFLITE_API, *parts.LIBRARIES)
 #: What brings native libraries for Android.
 _NATIVE = (parts.TFLITE, parts.ZSTD)
 
@@ -69,7 +69,9 @@ def desktop_command(cache: Path, abi: str = "x86_64") -> list[str]:
             jars = library_jars(built)
             compile_java(sources, jars, built / "classes")
             _compile_native(native, built, machine)
-            shutil.copy(found[parts.XZ], built)
+            for part in parts.LIBRARIES:
+                if part.kind == "jar":
+                    shutil.copy(found[part], built)
             for part in _NATIVE:
                 _take_native(found[part], built, abi)
             try:
@@ -93,7 +95,7 @@ def desktop_command(cache: Path, abi: str = "x86_64") -> list[str]:
 
 
 def library_jars(folder: Path) -> list[Path]:
-    """The Java classes of the runtime and of what unpacks models.
+    """The Java classes of the runtime and of the app's libraries.
 
     What comes in an Android archive is taken out of it into a folder.
     """

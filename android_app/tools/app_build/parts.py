@@ -84,6 +84,16 @@ XZ = Part(
     "jar",
     "211b306cfc44f8f96df3a0a3ddaf75ba8c5289eed77d60d72f889bb855f535e5",
 )
+#: Reads and writes JSON; of it the app uses the streams.
+GSON = Part(
+    "com.google.code.gson",
+    "gson",
+    "2.13.2",
+    "jar",
+    "dd0ce1b55a3ed2080cb70f9c655850cda86c206862310009dcb5e5c95265a5e0",
+)
+#: What the app is made of beside the runtime.
+LIBRARIES = (ZSTD, XZ, GSON)
 #: Android 15's own classes and resources (API 35), to compile and link against.
 ANDROID = Part(
     "org.robolectric",

@@ -26,7 +26,7 @@ final class Fields {
         surplus.removeAll(Arrays.asList(known));
         if (!surplus.isEmpty()) {
             throw new ContractException(
-                    what + ": unknown field " + String.join(", ", surplus));
+                    what + ": unknown field " + Json.shortened(String.join(", ", surplus)));
         }
     }
 

@@ -1,320 +1,204 @@
 package io.mobilebench.core;
 
+import com.google.gson.Strictness;
+import com.google.gson.stream.JsonReader;
+import com.google.gson.stream.JsonToken;
+import com.google.gson.stream.JsonWriter;
+import java.io.IOException;
+import java.io.StringReader;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * JSON (RFC 8259), strictly: no comments, no trailing commas, no duplicate names, no NaN.
+ * JSON (RFC 8259), strictly: no comments, no trailing commas, no duplicate names, no NaN, no half
+ * characters.
  *
  * <p>Objects are {@link Map}s in the order of the text, arrays {@link List}s, whole numbers
  * {@link Long}s, other numbers {@link Double}s. The reader is for untrusted input.
  */
 final class Json {
     /** More nesting than any message has; keeps the reader's stack small. */
-    private static final int MAX_DEPTH = 32;
+    private static final int MOST_NESTING = 32;
 
-    private final String text;
-    private int at;
+    private static final int LONGEST_TEXT = 100_000;
+    private static final int LONGEST_SHOWN = 80;
 
-    private Json(String text) {
-        this.text = text;
-    }
+    private Json() {}
 
     /** The value that a text holds. */
     static Object parse(String text) throws ContractException {
-        Json reader = new Json(text);
-        Object value = reader.value(0);
-        reader.skipSpace();
-        if (reader.at < text.length()) {
-            throw reader.bad("something follows the value");
+        JsonReader reader = new JsonReader(new StringReader(text));
+        reader.setStrictness(Strictness.STRICT);
+        reader.setNestingLimit(MOST_NESTING);
+        try {
+            if (text.startsWith("\ufeff")) {
+                // The reader passes it over.
+                throw new Refused("it starts with a byte order mark");
+            }
+            Object value = value(reader);
+            if (reader.peek() != JsonToken.END_DOCUMENT) {
+                throw new Refused("something follows the value");
+            }
+            return value;
+        } catch (Refused refused) {
+            throw bad(text, refused.getMessage());
+        } catch (IOException | IllegalStateException malformed) {
+            throw bad(text, "malformed at " + shortened(reader.getPath()));
+        }
+    }
+
+    /** What the library would take, and this protocol does not. */
+    private static final class Refused extends IOException {
+        private static final long serialVersionUID = 1;
+
+        Refused(String why) {
+            super(why);
+        }
+    }
+
+    private static Object value(JsonReader reader) throws IOException {
+        switch (reader.peek()) {
+            case BEGIN_OBJECT:
+                return object(reader);
+            case BEGIN_ARRAY:
+                return array(reader);
+            case STRING:
+                return checked(reader.nextString());
+            case NUMBER:
+                return number(reader.nextString());
+            case BOOLEAN:
+                return reader.nextBoolean();
+            default:
+                reader.nextNull();
+                return null;
+        }
+    }
+
+    private static Map<String, Object> object(JsonReader reader) throws IOException {
+        Map<String, Object> object = new LinkedHashMap<>();
+        reader.beginObject();
+        while (reader.hasNext()) {
+            String name = checked(reader.nextName());
+            if (object.containsKey(name)) {
+                throw new Refused("a name occurs twice");
+            }
+            object.put(name, value(reader));
+        }
+        reader.endObject();
+        return object;
+    }
+
+    private static List<Object> array(JsonReader reader) throws IOException {
+        List<Object> array = new ArrayList<>();
+        reader.beginArray();
+        while (reader.hasNext()) {
+            array.add(value(reader));
+        }
+        reader.endArray();
+        return array;
+    }
+
+    private static Number number(String written) throws Refused {
+        try {
+            if (written.matches("-?[0-9]+")) {
+                return Long.valueOf(written);
+            }
+        } catch (NumberFormatException large) {
+            throw new Refused("a whole number does not fit into 64 bits");
+        }
+        double value = Double.parseDouble(written);
+        if (Double.isInfinite(value)) {
+            throw new Refused("a number is too large");
         }
         return value;
+    }
+
+    private static String checked(String text) throws Refused {
+        if (text.length() > LONGEST_TEXT) {
+            throw new Refused("a text is longer than " + LONGEST_TEXT + " characters");
+        }
+        for (int index = 0; index < text.length(); index++) {
+            // Of a whole character both halves are read at once.
+            int character = text.codePointAt(index);
+            if (character >= Character.MIN_SURROGATE && character <= Character.MAX_SURROGATE) {
+                throw new Refused("a text has half a character");
+            }
+            index += Character.charCount(character) - 1;
+        }
+        return text;
+    }
+
+    private static ContractException bad(String text, String why) {
+        return new ContractException(
+                "not a JSON message (" + why + "): '" + shortened(text) + "'");
+    }
+
+    /** A foreign text as sentences quote it. */
+    static String shortened(String text) {
+        return text.length() <= LONGEST_SHOWN ? text : text.substring(0, LONGEST_SHOWN) + "…";
     }
 
     /** A value as text without spaces. */
     static String write(Object value) {
-        StringBuilder out = new StringBuilder();
-        write(value, out);
-        return out.toString();
-    }
-
-    private Object value(int depth) throws ContractException {
-        if (depth > MAX_DEPTH) {
-            throw bad("nested too deeply");
-        }
-        skipSpace();
-        if (at >= text.length()) {
-            throw bad("the text ends too early");
-        }
-        char first = text.charAt(at);
-        switch (first) {
-            case '{':
-                return object(depth);
-            case '[':
-                return array(depth);
-            case '"':
-                return string();
-            case 't':
-                return word("true", Boolean.TRUE);
-            case 'f':
-                return word("false", Boolean.FALSE);
-            case 'n':
-                return word("null", null);
-            default:
-                return number();
+        StringWriter text = new StringWriter();
+        JsonWriter writer = new JsonWriter(text);
+        writer.setStrictness(Strictness.STRICT);
+        try {
+            write(value, writer);
+            return text.toString();
+        } catch (IOException impossible) {
+            throw new UncheckedIOException(impossible);
         }
     }
 
-    private Map<String, Object> object(int depth) throws ContractException {
-        Map<String, Object> object = new LinkedHashMap<>();
-        at++;
-        if (taken('}')) {
-            return object;
-        }
-        do {
-            skipSpace();
-            if (at >= text.length() || text.charAt(at) != '"') {
-                throw bad("a name is expected");
-            }
-            String name = string();
-            if (!taken(':')) {
-                throw bad("':' is expected");
-            }
-            if (object.containsKey(name)) {
-                throw bad("a name occurs twice");
-            }
-            object.put(name, value(depth + 1));
-        } while (taken(','));
-        if (!taken('}')) {
-            throw bad("'}' is expected");
-        }
-        return object;
-    }
-
-    private List<Object> array(int depth) throws ContractException {
-        List<Object> array = new ArrayList<>();
-        at++;
-        if (taken(']')) {
-            return array;
-        }
-        do {
-            array.add(value(depth + 1));
-        } while (taken(','));
-        if (!taken(']')) {
-            throw bad("']' is expected");
-        }
-        return array;
-    }
-
-    private String string() throws ContractException {
-        StringBuilder out = new StringBuilder();
-        at++;
-        while (at < text.length()) {
-            char next = text.charAt(at++);
-            if (next == '"') {
-                return out.toString();
-            }
-            if (next < 0x20) {
-                throw bad("a control character stands in a string");
-            }
-            out.append(next == '\\' ? escaped() : next);
-        }
-        throw bad("a string has no end");
-    }
-
-    private char escaped() throws ContractException {
-        if (at >= text.length()) {
-            throw bad("a string has no end");
-        }
-        char kind = text.charAt(at++);
-        switch (kind) {
-            case '"':
-            case '\\':
-            case '/':
-                return kind;
-            case 'b':
-                return '\b';
-            case 'f':
-                return '\f';
-            case 'n':
-                return '\n';
-            case 'r':
-                return '\r';
-            case 't':
-                return '\t';
-            case 'u':
-                int code = 0;
-                for (int digit = 0; digit < 4; digit++) {
-                    int value = at < text.length() ? hexadecimal(text.charAt(at++)) : -1;
-                    if (value < 0) {
-                        throw bad("\\u needs four hexadecimal digits");
-                    }
-                    code = code * 16 + value;
-                }
-                return (char) code;
-            default:
-                throw bad("an unknown escape");
-        }
-    }
-
-    private static int hexadecimal(char digit) {
-        return digit < 128 ? Character.digit(digit, 16) : -1;
-    }
-
-    private Number number() throws ContractException {
-        int start = at;
-        boolean whole = true;
-        if (at < text.length() && text.charAt(at) == '-') {
-            at++;
-        }
-        int first = at;
-        digits();
-        if (at - first > 1 && text.charAt(first) == '0') {
-            throw bad("a number starts with a zero");
-        }
-        if (at < text.length() && text.charAt(at) == '.') {
-            whole = false;
-            at++;
-            digits();
-        }
-        if (at < text.length() && (text.charAt(at) == 'e' || text.charAt(at) == 'E')) {
-            whole = false;
-            at++;
-            if (at < text.length() && (text.charAt(at) == '+' || text.charAt(at) == '-')) {
-                at++;
-            }
-            digits();
-        }
-        String number = text.substring(start, at);
-        if (whole) {
-            try {
-                return Long.valueOf(number);
-            } catch (NumberFormatException error) {
-                throw bad("a whole number does not fit into 64 bits");
-            }
-        }
-        double value = Double.parseDouble(number);
-        if (Double.isInfinite(value)) {
-            throw bad("a number is too large");
-        }
-        return value;
-    }
-
-    private void digits() throws ContractException {
-        int start = at;
-        while (at < text.length() && text.charAt(at) >= '0' && text.charAt(at) <= '9') {
-            at++;
-        }
-        if (at == start) {
-            throw bad("a value is expected");
-        }
-    }
-
-    private Object word(String word, Object value) throws ContractException {
-        if (!text.startsWith(word, at)) {
-            throw bad("a value is expected");
-        }
-        at += word.length();
-        return value;
-    }
-
-    private boolean taken(char wanted) {
-        skipSpace();
-        if (at < text.length() && text.charAt(at) == wanted) {
-            at++;
-            return true;
-        }
-        return false;
-    }
-
-    private void skipSpace() {
-        while (at < text.length() && " \t\r\n".indexOf(text.charAt(at)) >= 0) {
-            at++;
-        }
-    }
-
-    private ContractException bad(String why) {
-        String shown = text.length() <= 80 ? text : text.substring(0, 80) + "…";
-        return new ContractException("not a JSON message (" + why + "): '" + shown + "'");
-    }
-
-    private static void write(Object value, StringBuilder out) {
+    private static void write(Object value, JsonWriter out) throws IOException {
         if (value instanceof String) {
-            writeString((String) value, out);
+            out.value((String) value);
         } else if (value instanceof Map) {
-            String between = "{";
+            out.beginObject();
             for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
-                out.append(between);
-                writeString((String) entry.getKey(), out);
-                out.append(':');
+                out.name((String) entry.getKey());
                 write(entry.getValue(), out);
-                between = ",";
             }
-            out.append(((Map<?, ?>) value).isEmpty() ? "{}" : "}");
+            out.endObject();
         } else if (value instanceof Iterable) {
-            out.append('[');
-            String between = "";
+            out.beginArray();
             for (Object item : (Iterable<?>) value) {
-                out.append(between);
                 write(item, out);
-                between = ",";
             }
-            out.append(']');
+            out.endArray();
         } else if (value instanceof long[]) {
-            out.append('[');
-            String between = "";
+            out.beginArray();
             for (long item : (long[]) value) {
-                out.append(between).append(item);
-                between = ",";
+                out.value(item);
             }
-            out.append(']');
+            out.endArray();
         } else if (value instanceof int[]) {
-            write(wide((int[]) value), out);
+            out.beginArray();
+            for (int item : (int[]) value) {
+                out.value(item);
+            }
+            out.endArray();
         } else if (value instanceof double[]) {
-            out.append('[');
-            String between = "";
+            out.beginArray();
             for (double item : (double[]) value) {
-                out.append(between);
-                write(item, out);
-                between = ",";
+                out.value(item);
             }
-            out.append(']');
+            out.endArray();
         } else if (value instanceof Double || value instanceof Float) {
-            double number = ((Number) value).doubleValue();
-            if (Double.isNaN(number) || Double.isInfinite(number)) {
-                throw new IllegalArgumentException("JSON has no " + number);
-            }
-            out.append(number);
-        } else if (value == null || value instanceof Number || value instanceof Boolean) {
-            out.append(value);
+            out.value(((Number) value).doubleValue());
+        } else if (value instanceof Long || value instanceof Integer) {
+            out.value(((Number) value).longValue());
+        } else if (value instanceof Boolean) {
+            out.value((Boolean) value);
+        } else if (value == null) {
+            out.nullValue();
         } else {
             throw new IllegalArgumentException("JSON has no " + value.getClass().getName());
         }
-    }
-
-    private static long[] wide(int[] narrow) {
-        long[] wide = new long[narrow.length];
-        for (int index = 0; index < wide.length; index++) {
-            wide[index] = narrow[index];
-        }
-        return wide;
-    }
-
-    private static void writeString(String value, StringBuilder out) {
-        out.append('"');
-        for (int index = 0; index < value.length(); index++) {
-            char next = value.charAt(index);
-            if (next == '"' || next == '\\') {
-                out.append('\\').append(next);
-            } else if (next < 0x20 || Character.isSurrogate(next)) {
-                // Escaped surrogates keep even a lone one readable for every reader.
-                out.append(String.format("\\u%04x", (int) next));
-            } else {
-                out.append(next);
-            }
-        }
-        out.append('"');
     }
 }
