@@ -10,6 +10,7 @@ pluginManagement {
 }
 
 dependencyResolutionManagement {
+    repositoriesMode = RepositoriesMode.FAIL_ON_PROJECT_REPOS
     repositories {
         google()
         mavenCentral()
@@ -17,4 +18,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "MobileBench"
-include(":app")
+include(":app", ":core", ":tflite")

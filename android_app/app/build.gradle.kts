@@ -19,15 +19,20 @@ android {
         }
     }
 
-    // The core and the engine know no Android: the desktop agent is made of the same sources.
-    sourceSets["main"].java.srcDirs("../core/src/main/java", "../tflite/src/main/java")
-
     compileOptions {
         sourceCompatibility = JavaVersion.VERSION_1_8
         targetCompatibility = JavaVersion.VERSION_1_8
     }
 
+    packaging {
+        jniLibs {
+            // Stored and aligned to 16 KB, and mapped straight from the APK: extractNativeLibs="false".
+            useLegacyPackaging = false
+        }
+    }
+
     signingConfigs {
+        // The key of the APK that ships: one may be installed over the other.
         create("mobilebench") {
             storeFile = file("../debug.p12")
             storePassword = "android"
@@ -38,20 +43,35 @@ android {
 
     buildTypes {
         // What is measured is never a debuggable build: those run slower.
+        debug {
+            isDebuggable = false
+            signingConfig = signingConfigs["mobilebench"]
+        }
         release {
             isMinifyEnabled = false
             signingConfig = signingConfigs["mobilebench"]
         }
     }
+
+    testOptions {
+        unitTests.all {
+            it.useJUnitPlatform()
+        }
+    }
+}
+
+java {
+    toolchain {
+        languageVersion = JavaLanguageVersion.of(17)
+    }
 }
 
 dependencies {
-    implementation("org.tensorflow:tensorflow-lite:2.16.1")
-    implementation("org.tensorflow:tensorflow-lite-api:2.16.1")
-    implementation("org.tensorflow:tensorflow-lite-gpu:2.16.1")
-    implementation("org.tensorflow:tensorflow-lite-gpu-api:2.14.0")
-    // What unpacks models; zstd-jni's Android archive brings native libraries.
+    implementation(project(":core"))
+    implementation(project(":tflite"))
+    // The core unpacks by it; Android's archive brings native libraries.
     implementation("com.github.luben:zstd-jni:1.5.7-4@aar")
-    implementation("org.tukaani:xz:1.9")
-    implementation("com.google.code.gson:gson:2.13.2")
+
+    testImplementation("org.junit.jupiter:junit-jupiter:5.10.2")
+    testRuntimeOnly("org.junit.platform:junit-platform-launcher:1.10.2")
 }

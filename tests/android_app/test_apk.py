@@ -182,7 +182,8 @@ def test_the_dex_verifies_and_passes_the_cores_tests_on_a_jvm(
             jar.write_bytes(aar.read("classes.jar"))
     load = tmp_path / "Load.java"
     load.write_text(_LOAD, "utf-8")
-    classpath = f"{translated}:{runtime}:{api}:{chain.android}"
+    gson = parts.fetch([parts.GSON])[parts.GSON]
+    classpath = f"{translated}:{runtime}:{api}:{gson}:{chain.android}"
     said = programs.run(
         [programs.find("java"), "-Xverify:all", "-cp", classpath, load, translated], "verify"
     )

@@ -1,5 +1,6 @@
 """The files for Android Studio, which CI does not build, say what build.py says."""
 
+import os
 import re
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from mobilebench_agent import contract
 from app_build import build, parts
 
 APP = Path(__file__).parents[2] / "android_app"
-GRADLE = (APP / "app" / "build.gradle.kts").read_text("utf-8")
+MODULES = [
+    (APP / module / "build.gradle.kts").read_text("utf-8") for module in ("app", "core", "tflite")
+]
+GRADLE = MODULES[0]
 
 
 def setting(name: str) -> str:
@@ -33,25 +37,54 @@ def test_abis() -> None:
 
 def test_libraries() -> None:
     runtime = (parts.TFLITE, parts.TFLITE_API, parts.TFLITE_GPU, parts.TFLITE_GPU_API)
-    wanted = (*runtime, *parts.LIBRARIES)
-    found = re.findall(r'implementation\("(.*?)(?:@aar)?"\)', GRADLE)
-    assert found == [f"{part.group}:{part.artifact}:{part.version}" for part in wanted]
+    wanted = {
+        f"{part.group}:{part.artifact}:{part.version}" for part in (*runtime, *parts.LIBRARIES)
+    }
+    found = re.findall(r'(?:implementation|compileOnly)\("(.*?)(?:@aar)?"\)', "".join(MODULES))
+    assert set(found) == wanted
     # Without its kind, zstd-jni would be the jar for desktops.
-    assert f'{parts.ZSTD.version}@aar"' in GRADLE
+    assert f'implementation("com.github.luben:zstd-jni:{parts.ZSTD.version}@aar")' in GRADLE
 
 
-def test_both_builds_take_the_same_sources_manifest_and_key() -> None:
-    assert '"../core/src/main/java", "../tflite/src/main/java"' in GRADLE
+def test_modules() -> None:
+    settings = (APP / "settings.gradle.kts").read_text("utf-8")
+    assert re.findall(r'":(\w+)"', settings) == ["app", "core", "tflite"]
+    for module in MODULES:
+        assert "languageVersion = JavaLanguageVersion.of(17)" in module
+        assert "useJUnitPlatform()" in module
+    for name in re.findall(r'resolve\("(.*?)"\)', "".join(MODULES)):
+        assert (APP / name).is_dir(), name
+
+
+def test_both_builds_take_the_same_manifest_and_key() -> None:
     assert '"../debug.p12"' in GRADLE
     manifest = (APP / "app" / "src" / "main" / "AndroidManifest.xml").read_text("utf-8")
     # Given by the builds: anything here would stand against one of them.
-    for given in ("package=", "versionCode", "versionName", "uses-sdk", "debuggable"):
+    for given in ("package=", "versionCode=", "versionName=", "uses-sdk", "debuggable", "Libs="):
         assert given not in manifest
     assert "uses-permission" not in manifest
 
 
+def test_no_build_is_debuggable_and_each_has_the_shipped_key() -> None:
+    debug, release = re.findall(r"(?:debug|release) \{(.*?)\}", GRADLE, re.DOTALL)
+    assert "isDebuggable = false" in debug
+    for build_type in (debug, release):
+        assert 'signingConfig = signingConfigs["mobilebench"]' in build_type
+
+
+def test_the_wrapper_is_the_published_one() -> None:
+    """Gradle 8.10's own, as npm's @react-native-community/template 0.77.0 carries it."""
+    jar = APP / "gradle/wrapper/gradle-wrapper.jar"
+    wanted = "2db75c40782f5e8ba1fc278a5574bab070adccb2d21ca5a6e5ed840888448046"
+    assert parts.sha256(jar) == wanted
+    properties = (APP / "gradle/wrapper/gradle-wrapper.properties").read_text("utf-8")
+    assert "https\\://services.gradle.org/distributions/gradle-8.10.2-bin.zip" in properties
+    assert os.access(APP / "gradlew", os.X_OK)
+
+
 def test_they_say_that_they_are_not_built_in_ci() -> None:
-    for path in ("settings.gradle.kts", "build.gradle.kts", "app/build.gradle.kts"):
+    names = ("settings.gradle.kts", "build.gradle.kts", "gradle.properties")
+    for path in (*names, *(f"{name}/build.gradle.kts" for name in ("app", "core", "tflite"))):
         assert "Not built in CI" in (APP / path).read_text("utf-8")
 
 

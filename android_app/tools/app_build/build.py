@@ -158,8 +158,10 @@ def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[st
     source = places.SOURCES / "app" / "src" / "main"
     manifest = folder / "AndroidManifest.xml"
     text = (source / "AndroidManifest.xml").read_text("utf-8")
-    # Gradle wants the package in its own files, aapt2 in the manifest.
-    manifest.write_text(text.replace("<manifest ", f'<manifest package="{PACKAGE}" ', 1), "utf-8")
+    # Gradle gives both itself. The libraries are mapped straight from the APK, never copied.
+    text = text.replace("<manifest ", f'<manifest package="{PACKAGE}" ', 1)
+    text = text.replace("<application", '<application android:extractNativeLibs="false"', 1)
+    manifest.write_text(text, "utf-8")
     values = folder / "overlay" / "values"
     values.mkdir(parents=True)
     (values / "runtime.xml").write_text(
