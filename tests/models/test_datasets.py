@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mobilebench.errors import BadInputError
-from mobilebench.models import data_files, datasets, images
+from mobilebench.models import data_files, datasets, images, mapped
 from mobilebench.models.datasets import load_dataset
 from mobilebench.models.inputs import ONLY, Part, Taken, fit_part
 from mobilebench.models.spec import NAMED_DATASETS
@@ -455,10 +455,13 @@ def test_samples_beyond_float32(tmp_path: Path) -> None:
 
 
 def test_archives_that_unpack_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = saved(tmp_path, x_calibration=np.zeros((100, 3)))
+    arrays = {"x_calibration": np.zeros((100, 3))}
     monkeypatch.setattr(data_files, "_LARGEST_ARCHIVE", 2000)
+    np.savez_compressed(tmp_path / "packed.npz", **arrays)
     with pytest.raises(BadInputError, match="unpacks to 0 GiB, and"):
-        load_dataset(source)
+        load_dataset(str(tmp_path / "packed.npz"))
+    # What is stored as it is cannot unpack to more.
+    assert load_dataset(saved(tmp_path, **arrays)).calibration is not None
 
 
 def test_failed_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -473,3 +476,30 @@ def test_failed_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setattr(images, "_KERAS_MNIST", tmp_path / "none.npz")
     with pytest.raises(BadInputError, match=r"no network.*use mnist-subset"):
         load_dataset("mnist")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_large_arrays_are_mapped_where_they_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Any
+) -> None:
+    monkeypatch.setattr(mapped, "_LARGE", 1)
+    arrays = {"x_test": X, "y_test": Y}
+    save(tmp_path / "data.npz", **arrays)
+    found = load_dataset(str(tmp_path / "data.npz"))
+    part = found.evaluation
+    assert part is not None
+    assert isinstance(part.x, np.memmap) == (save is np.savez)
+    np.testing.assert_array_equal(part.x, X)
+    np.testing.assert_array_equal(part.y, Y)
+    monkeypatch.setattr(mapped, "_LARGE", 1 << 30)
+    assert load_dataset(str(tmp_path / "data.npz")).digest == found.digest
+
+
+def test_a_damaged_array_is_not_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapped, "_LARGE", 1)
+    np.savez(tmp_path / "data.npz", x_test=np.full((50, 4), 3.0, np.float32))
+    content = bytearray((tmp_path / "data.npz").read_bytes())
+    content[content.index(np.float32(3).tobytes() * 4)] ^= 1
+    (tmp_path / "data.npz").write_bytes(content)
+    with pytest.raises(BadInputError, match=r"cannot be read as an \.npz"):
+        load_dataset(str(tmp_path / "data.npz"))

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from mobilebench.errors import BadInputError, first_line
+from mobilebench.models import tensor_file
 from mobilebench.models.array import Array
 from mobilebench.models.gather import Use, gather
 from mobilebench.models.hooks import hooks_of, load_module, user_code
 from mobilebench.models.inputs import ONLY, SEPARATOR, Part
 from mobilebench.models.labels import described
+from mobilebench.models.mapped import mapped_member
 
 #: What an .npz file may unpack to.
 _LARGEST_ARCHIVE = 8 * 2**30
@@ -62,18 +64,23 @@ def read_npz(path: Path, origin: str) -> Read:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as packed:
-                size = sum(member.file_size for member in packed.infolist())
+                members = packed.infolist()
+                size = sum(m.file_size for m in members if m.compress_type != zipfile.ZIP_STORED)
             if size > _LARGEST_ARCHIVE:
                 raise BadInputError(
                     f"{origin} unpacks to {size / 2**30:.0f} GiB, and "
-                    f"{_LARGEST_ARCHIVE / 2**30:.0f} GiB are the most; give fewer samples"
+                    f"{_LARGEST_ARCHIVE / 2**30:.0f} GiB are the most; give fewer samples, or "
+                    "store them with numpy.savez, of which no more is read than is looked at"
                 )
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise BadInputError(f"{origin} is not an .npz archive")
         with archive:
             wanted = [k for k in archive.files if k.split(SEPARATOR)[0] in KEYS]
-            arrays = {key: archive[key] for key in wanted}
+            arrays = {}
+            for key in wanted:
+                mapped = mapped_member(path, f"{key}.npy")
+                arrays[key] = archive[key] if mapped is None else mapped
     except BadInputError:
         raise
     except Exception as error:  # a torn archive fails in many ways: zipfile, zlib, header parser
@@ -182,11 +189,15 @@ def _checked_labels(y: Array) -> tuple[Array | None, str]:
         return (y, "") if y.ndim == 1 else (None, "the labels are several texts a sample")
     if y.dtype.kind not in "biuf":
         return None, f"{described(y)}, and labels are numbers or texts"
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
+    if y.dtype.kind == "f" and not _are_finite(y):
         return None, "the labels have NaN or infinite values"
     if y.dtype.kind == "f" and y.dtype.itemsize > 8:  # a type that few machines have
         y = y.astype(np.float64)
     return y, ""
+
+
+def _are_finite(array: Array) -> bool:
+    return all(bool(np.isfinite(part).all()) for part in tensor_file.parts(array))
 
 
 def _check_samples(x: Array, where: str) -> None:
@@ -194,7 +205,7 @@ def _check_samples(x: Array, where: str) -> None:
         raise BadInputError(f"{where} is empty: it must hold at least one sample")
     if not (np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_) or np.iscomplexobj(x):
         raise BadInputError(f"{where} must hold real numbers, not {x.dtype}")
-    if np.issubdtype(x.dtype, np.floating) and not np.isfinite(x).all():
+    if np.issubdtype(x.dtype, np.floating) and not _are_finite(x):
         raise BadInputError(f"{where} has NaN or infinite values: every value must be finite")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mobilebench.errors import BadInputError, did_you_mean
-from mobilebench.models import data_files, images
+from mobilebench.models import data_files, images, tensor_file
 from mobilebench.models.array import Array
 from mobilebench.models.inputs import ONLY, Part, Taken, fit_part
 from mobilebench.models.labels import class_numbers
@@ -202,7 +202,8 @@ def digest_of(*parts: Part) -> str:
 def _digest(arrays: Mapping[str, Array]) -> str:
     digest = hashlib.sha256()
     for key in sorted(arrays):
-        array = np.ascontiguousarray(arrays[key])
+        array = arrays[key]
         digest.update(f"{key} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.tobytes())
+        for part in tensor_file.parts(array):
+            digest.update(part.tobytes())
     return digest.hexdigest()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -10,10 +11,12 @@ import numpy as np
 
 from mobilebench.compress.checks import check
 from mobilebench.errors import BadInputError
+from mobilebench.models import tensor_file
 from mobilebench.models.array import Array, Sample
 from mobilebench.models.datasets import Dataset, digest_of
 from mobilebench.models.inputs import Part, Taken, fit_part, match_part
 from mobilebench.models.labels import are_classes
+from mobilebench.models.tensor_file import Streamed
 from mobilebench.tflite import interface
 from mobilebench.tflite.interpreter import Runner, Tensor
 
@@ -45,6 +48,7 @@ class Evaluation:
         task: what they are for; empty: to be found from labels and outputs.
         reason: why nothing can be scored, if nothing can.
         named: labels of each of several outputs, by its name or number.
+        restores: whether the only input's samples are what is to be restored, and so the labels.
     """
 
     part: Part
@@ -53,11 +57,30 @@ class Evaluation:
     task: str
     reason: str
     named: Mapping[str, Array] = field(default_factory=dict)
+    restores: bool = False
 
     def inputs(self, origin: str) -> dict[str, Array]:
         """By the position of each input: (count, *shape*), as the file takes them."""
         fitted = fit_part(self.part, self.wanted, origin)
         return {str(position): x for position, x in enumerate(fitted.inputs.values())}
+
+    def tensors(self, origin: str) -> dict[str, Streamed]:
+        """The same, of which only a part is in memory at a time."""
+        bare = replace(self.part, labels=None, named={})
+        size = sum(x.nbytes for x in bare.inputs.values())
+        rows = tensor_file.rows_of(size, bare.count)
+
+        def parts(position: str) -> Iterator[Array]:
+            for start in range(0, bare.count, rows):
+                some = bare.chosen(np.arange(start, min(start + rows, bare.count)))
+                yield replace(self, part=some).inputs(origin)[position]
+
+        return {
+            str(number): Streamed(
+                (bare.count, *taken.shape), taken.kind, functools.partial(parts, str(number))
+            )
+            for number, taken in enumerate(self.wanted.values())
+        }
 
 
 class Samples:
@@ -219,11 +242,10 @@ class Samples:
             )
         labels, reason = part.labels, part.reason
         unlabelled = labels is None and not part.named and not reason
-        if unlabelled and task == "reconstruction" and len(wanted) == 1:
-            (labels,) = fit_part(part, wanted, self.raw.origin).inputs.values()
-        if labels is None and not part.named and not reason and task != "own":
+        restores = unlabelled and task == "reconstruction" and len(wanted) == 1
+        if unlabelled and not restores and task != "own":
             reason = f"data {self.raw.name} have no labels"
-        return Evaluation(part, wanted, labels, task, reason, part.named)
+        return Evaluation(part, wanted, labels, task, reason, part.named, restores)
 
     def _held(self, pool: Part | None) -> int:
         """How many of the samples to calibrate with are kept for checks.

@@ -32,9 +32,10 @@ from mobilebench.compress.step import (
     TrainingStep,
 )
 from mobilebench.errors import BadInputError, StepError, UnsupportedModelError, first_line
-from mobilebench.models.array import Array, Sample
+from mobilebench.models.array import Sample
 from mobilebench.models.labels import as_bytes
 from mobilebench.models.spec import ModelSpec
+from mobilebench.models.tensor_file import Streamed
 from mobilebench.records.run import FILE
 from mobilebench.tflite import entry, hybrid, interface
 from mobilebench.tflite.interpreter import Runner
@@ -275,9 +276,13 @@ class ModelBuilder:
             labels["labels"] = found.labels
         texts = [name for name, y in labels.items() if y.dtype.kind == "U"]
 
-        def make() -> dict[str, Array]:
-            written = {name: as_bytes(y) if name in texts else y for name, y in labels.items()}
-            return {**found.inputs(samples.raw.origin), **written}
+        def make() -> dict[str, Streamed]:
+            tensors = found.tensors(samples.raw.origin)
+            if found.restores:
+                tensors["labels"] = tensors["0"]
+            for name, y in labels.items():
+                tensors[name] = Streamed.of(as_bytes(y) if name in texts else y)
+            return tensors
 
         path, sha256 = self._cache.evaluation(
             {

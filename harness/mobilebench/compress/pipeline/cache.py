@@ -28,14 +28,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
-
 from mobilebench.compress.pipeline.pack import PACKERS, measure
 from mobilebench.compress.step import unreported
 from mobilebench.errors import BadInputError, InvalidRunError
-from mobilebench.models.array import Array
+from mobilebench.models import tensor_file
+from mobilebench.models.tensor_file import Streamed
 
 if TYPE_CHECKING:
     from mobilebench.compress.step import Report
@@ -170,7 +167,7 @@ class Cache:
     def evaluation(
         self,
         digest: Mapping[str, Any],
-        make: Callable[[], Mapping[str, Array]],
+        make: Callable[[], Mapping[str, Streamed]],
         *,
         texts: Sequence[str],
     ) -> tuple[Path, str]:
@@ -178,17 +175,16 @@ class Cache:
 
         Args:
             digest: what decides what is in it.
-            make: gives the arrays by key, where they are not there yet.
+            make: gives the tensors by key, where they are not there yet.
             texts: the keys of labels that are texts.
         """
         path = self.root / "evaluation" / f"{key_of(digest)}.safetensors"
         sha256 = self._sealed(path)
         if sha256 is None:
             temporary = self.scratch / path.name
-            arrays = {name: _native(array) for name, array in make().items()}
             try:
-                save_file(arrays, temporary, metadata=dict.fromkeys(texts, "text") or None)
-            except (OSError, SafetensorError) as error:
+                tensor_file.write(temporary, make(), dict.fromkeys(texts, "text"))
+            except (OSError, ValueError) as error:
                 raise InvalidRunError(f"could not write to {path.parent}: {error}") from error
             sha256 = self._keep_sealed(temporary, path)
         return path, sha256
@@ -228,11 +224,6 @@ class Cache:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _native(array: Array) -> Array:
-    """As the library writes it: one block, in this machine's order of bytes."""
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
 def _seal(path: Path) -> Path:
