@@ -69,7 +69,7 @@ def test_the_process_is_kept_to_the_cpus_asked_for(model_file: Path) -> None:
     assert anywhere.conditions["cpus"] == here
 
 
-@pytest.mark.parametrize("cpus", [(4000,), (0, 4000), (2**70,)])
+@pytest.mark.parametrize("cpus", [(4000,), (0, 4000), (2**62,)])
 def test_cpus_that_are_not_there(model_file: Path, cpus: tuple[int, ...]) -> None:
     error = ask(job(model_file, "latency", cpus=cpus))
     assert isinstance(error, Error)

@@ -289,7 +289,7 @@ def answer(message: dict[str, object] | str) -> str:
         (answer(RESULT | {"trial": "run.phone.00000"}), "protocol_violation", "00000"),
         (answer(RESULT | {"kind": "memory"}), "protocol_violation", "got memory"),
         (say(HELLO | {"protocol": 1}), "protocol_violation", "update the older"),
-        (answer(RESULT | {"samples_ns": [5, -6]}), "protocol_violation", "positive"),
+        (answer(RESULT | {"samples_ns": [5, -6]}), "protocol_violation", "negative"),
         (say(RESULT), "protocol_violation", "expected hello"),
         (
             answer({"type": "error", "code": "output_nan", "message": "NaN", "trial": ""}),
