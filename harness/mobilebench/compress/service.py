@@ -46,7 +46,8 @@ def compress_variants(
 ) -> Outcome:
     """Makes every variant, or says why not.
 
-    A variant that fails does not stop the others. What was made from the same model, data,
+    A variant that fails, or a recipe that does not suit the model or its data, does not stop the
+    others. What was made from the same model, data,
     steps, seed and package versions before comes from the cache.
 
     Args:
@@ -57,7 +58,7 @@ def compress_variants(
         latency_probe: measures latency for recipes that aim at one; others need none.
 
     Raises:
-        BadInputError: a model, data or recipe that is wrong in itself, or a package is missing.
+        BadInputError: a model or data that are wrong in themselves, or no recipe can be applied.
         InvalidRunError: the cache cannot be written, or the child process does not start.
     """
     if not 0 <= seed < 2**32:
@@ -68,6 +69,8 @@ def compress_variants(
         under_way = _run_child(jobs, pending, seed, cache, on_progress, latency_probe)
         if under_way is not None:  # the child died on it: go on with the others in a new one
             _notify(jobs, under_way, on_progress, "failed")
+    if jobs and all(job.refused for job in jobs):
+        raise BadInputError(jobs[0].refused)
     return Outcome(
         artifacts=tuple(job.artifact for job in jobs if job.artifact is not None),
         failures=tuple(job.failure for job in jobs if job.failure is not None),
@@ -86,6 +89,8 @@ class _Job:
     compared: int | None = None
     artifact: Artifact | None = None
     failure: Failure | None = None
+    #: Why what the user gave does not allow it, in a sentence of its own; empty if it may.
+    refused: str = ""
 
     @property
     def settled(self) -> bool:
@@ -244,6 +249,7 @@ def _listen(
             job.failure = Failure(
                 job.spec.name, job.recipe.name, message["step"], message["reason"]
             )
+            job.refused = message.get("refused", "")
             _notify(jobs, job, on_progress, "failed")
     return False
 

@@ -15,12 +15,21 @@ import numpy as np
 from mobilebench.errors import BadInputError, did_you_mean
 from mobilebench.records.interface import Interface, TensorInfo
 from mobilebench.tflite import interface
+from mobilebench.tflite.attached import attach
 from mobilebench.tflite.file import dump, load
 from mobilebench.tflite.graph import read_whole
 from mobilebench.tflite.shapes import shapes_of_all
 
 #: A key of TOML that needs no quotes.
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+#: Types that are no real numbers, as the schema calls them.
+_NO_NUMBERS = {
+    "string": "texts",
+    "complex64": "complex numbers",
+    "complex128": "complex numbers",
+    "resource": "a resource",
+    "variant": "a list of tensors",
+}
 #: Metadata that numbers the subgraphs and operators of the file as it was.
 _NUMBERED = (b"model_control_dependencies",)
 
@@ -116,6 +125,22 @@ def require_fixed(taken: Interface, where: str) -> None:
         )
 
 
+def require_numbers(taken: Interface, where: str) -> None:
+    """Refuses a model that is to be given something else than real numbers or truth values.
+
+    Raises:
+        BadInputError: an input takes texts, complex numbers or a resource.
+    """
+    for end in taken.inputs:
+        what = _NO_NUMBERS.get(end.dtype)
+        if what is not None:
+            raise BadInputError(
+                f"model {where}: the input {end.name!r} takes {what}, which no device is given "
+                "here; do what makes numbers of it outside the model, and give a file that takes "
+                "those"
+            )
+
+
 def run_as(before: bytes, after: bytes, where: str) -> str:
     """What of a file is run, where it leaves that open; empty where it does not.
 
@@ -180,7 +205,7 @@ def _select(content: bytes, name: str) -> bytes:
     kept = [entry for entry in model.metadata or () if _bytes(entry.name) not in _NUMBERED]
     model.metadata = kept if model.metadata is not None else None
     _drop_unused(model)
-    return dump(model)
+    return attach(dump(model), content)
 
 
 def _calls(graph: Any) -> Iterator[tuple[Any, list[int]]]:
@@ -230,7 +255,7 @@ def _fix(content: bytes, where: str, shapes: Mapping[str, Sequence[int]], ready:
         for index, static in found.items():
             tensor = graph.tensors[index]
             tensor.shape, tensor.shapeSignature = np.array(static, np.int32), None
-    return dump(model)
+    return attach(dump(model), content)
 
 
 def _asked(

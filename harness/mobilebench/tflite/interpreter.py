@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from mobilebench_agent.runtime import AgentError
 from mobilebench.errors import StepError, UnsupportedModelError
 from mobilebench.models.array import Array, Sample
 from mobilebench.records.interface import Quantization
+from mobilebench.tflite.file import load
+from mobilebench.tflite.graph import kind_of
 from mobilebench.tflite.noise import draw, real_range
 
 _THREADS = 2
@@ -69,8 +71,9 @@ class Runner:
         except ValueError as error:
             raise StepError(f"the LiteRT runtime cannot read it: {_one_line(error)}") from error
         except RuntimeError as error:
+            reason = foreign_operators(content) or _one_line(error)
             raise UnsupportedModelError(
-                f"the LiteRT runtime refuses the model: {_one_line(error)}"
+                f"the LiteRT runtime refuses the model: {reason}"
             ) from error
         self.signatures: dict[str, list[str]] = {
             name: list(signature["inputs"])
@@ -80,6 +83,9 @@ class Runner:
         outputs = self._named("output", self._interpreter.get_output_details())
         # Converters shuffle outputs; by name they are in the same place in every file of a model.
         self.outputs = tuple(sorted(outputs, key=lambda tensor: tensor.name))
+        #: Outputs that have no place in a row: another shape for each sample, or no real numbers.
+        self.left_out: tuple[str, ...] = tuple(t.name for t in self.outputs if not _is_real(t))
+        self.outputs = tuple(t for t in self.outputs if _is_real(t))
 
     def _named(self, kind: str, details: list[dict[str, Any]]) -> tuple[Tensor, ...]:
         names: dict[int, str] = {}
@@ -95,7 +101,7 @@ class Runner:
     @property
     def batch(self) -> int:
         """How many samples it takes at once."""
-        shape = self.inputs[0].shape
+        shape = self.inputs[0].shape if self.inputs else ()
         return shape[0] if len(shape) > 1 else 1
 
     @property
@@ -131,17 +137,39 @@ class Runner:
         return shape[0] if len(shape) == 1 else None
 
     def run(self, samples: Sequence[Sample]) -> Array:
-        """All outputs for each sample, by name: (samples, output values), float32."""
-        rows = []
+        """All outputs for each sample, by name: (samples, output values), float32.
+
+        Outputs that turn out to have another shape for each sample are ``left_out`` from then on;
+        those that have one, but not the file's, get it.
+        """
+        found: list[list[Array]] = []
         try:
             for sample in samples:
                 for tensor, value in zip(self.inputs, self.feed(sample), strict=True):
                     self._interpreter.set_tensor(tensor.index, value)
                 self._interpreter.invoke()
-                rows.append(np.concatenate([self._output(t) for t in self.outputs]))
+                found.append([self._output(t) for t in self.outputs])
         except (ValueError, RuntimeError) as error:
             raise StepError(f"the model does not run: {_one_line(error)}") from error
-        return np.stack(rows)
+        if not found:
+            return np.zeros((0, sum(int(np.prod(t.shape)) for t in self.outputs)), np.float32)
+        shapes = [{values.shape for values in column} for column in zip(*found, strict=True)]
+        fixed = [len(each) == 1 for each in shapes]
+        self.left_out += tuple(
+            t.name for t, kept in zip(self.outputs, fixed, strict=True) if not kept
+        )
+        self.outputs = tuple(
+            replace(tensor, shape=next(iter(each)))
+            for tensor, each, kept in zip(self.outputs, shapes, fixed, strict=True)
+            if kept
+        )
+        rows = [
+            [values.ravel() for values, kept in zip(row, fixed, strict=True) if kept]
+            for row in found
+        ]
+        if not self.outputs:
+            return np.zeros((len(rows), 0), np.float32)
+        return np.stack([np.concatenate(row) for row in rows])
 
     def time_again(self) -> int:
         """How long one more inference takes, on the inputs of the last one (ns)."""
@@ -212,11 +240,6 @@ class Runner:
             values += kernel.size
         return zeros, values
 
-    def has_float32_weights(self) -> bool:
-        """Whether all kernels are stored as float32."""
-        stored = [kernel.dtype for kernel in self._kernels()]
-        return bool(stored) and all(dtype == np.float32 for dtype in stored)
-
     def _operators(self) -> list[dict[str, Any]]:
         operators: list[dict[str, Any]] = self._interpreter._get_ops_details()
         return operators
@@ -246,10 +269,39 @@ class Runner:
                 continue
 
     def _output(self, tensor: Tensor) -> Array:
-        value = self._interpreter.get_tensor(tensor.index).ravel().astype(np.float32)
+        value = self._interpreter.get_tensor(tensor.index).astype(np.float32)
         if tensor.scale:
             value = (value - tensor.zero_point) * np.float32(tensor.scale)
         return np.asarray(value)
+
+
+def foreign_operators(content: bytes) -> str:
+    """What of a file no runtime of LiteRT has by itself, and what to do; empty if it is nothing."""
+    model = load(content)
+    kinds = {
+        kind_of(model, operator)
+        for graph in model.subgraphs
+        for operator in graph.operators or ()
+        if model.operatorCodes[operator.opcodeIndex].customCode
+    } - {"TFLite_Detection_PostProcess"}
+    flex = sorted(kind.removeprefix("Flex") for kind in kinds if kind.startswith("Flex"))
+    own = sorted(kind for kind in kinds if not kind.startswith("Flex"))
+    said = []
+    if flex:
+        said.append(
+            f"it computes {', '.join(flex)} by TensorFlow itself (Select TF ops); convert it with "
+            "supported_ops = [TFLITE_BUILTINS], or do that part outside the model"
+        )
+    if own:
+        said.append(
+            f"it has operators of its maker's own ({', '.join(own)}), which only that maker's "
+            "library runs; give a file without them"
+        )
+    return "; ".join(said)
+
+
+def _is_real(tensor: Tensor) -> bool:
+    return np.dtype(tensor.dtype).kind in "biuf"
 
 
 def _load(content: bytes, delegate: bool) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from mobilebench.errors import BadInputError
-from mobilebench.tflite.file import dump
-from mobilebench.tflite.graph import kind_of
+from mobilebench.tflite.file import dump, load
+from mobilebench.tflite.graph import kind_of, read_whole
 
 #: Which operands' values an operator's output takes its shape from.
 _SHAPE_OPERANDS = {
@@ -94,6 +94,34 @@ def shapes_of_all(model: Any, described: str, where: str) -> dict[int, tuple[int
         for detail in interpreter.get_tensor_details()
         if detail["index"] < count and detail["index"] not in changing
     }
+
+
+def settled(content: bytes, where: str) -> bytes:
+    """The file with the shapes that its inner tensors have in an inference, where those are open.
+
+    Converters leave lengths open that follow from others, and write 1 for them. A file whose
+    inputs are open, or that this machine cannot run, is given back as it is.
+    """
+    model = read_whole(content, where, load)
+    graph = model.subgraphs[0]
+    ends = {int(i) for i in graph.inputs} if graph.inputs is not None else set()
+    open_ = {index for index, tensor in enumerate(graph.tensors) if _is_open(tensor)}
+    if not open_ or open_ & ends:
+        return content
+    try:
+        found = shapes_of_all(model, "its own shapes", where)
+    except BadInputError:
+        return content
+    for index in open_ & set(found):
+        graph.tensors[index].shape = np.array(found[index], np.int32)
+        graph.tensors[index].shapeSignature = None
+    return dump(model)
+
+
+def _is_open(tensor: Any) -> bool:
+    """Whether a length other than the batch is open."""
+    lengths = tensor.shapeSignature if tensor.shapeSignature is not None else ()
+    return any(int(length) < 0 for length in lengths[1:])
 
 
 def _interpreter(content: bytes) -> Any:

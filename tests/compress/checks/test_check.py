@@ -117,8 +117,7 @@ def test_a_broken_quantization_is_caught(sound: check.Examination) -> None:
     findings, warnings = check.compare_quantized(sound, smaller)
     assert findings == {"cosine": pytest.approx(1), "snr_db": 150, "top1_agreement": 1.0}
     assert warnings == ()
-    with pytest.raises(StepError, match="nothing was quantized"):
-        check.compare_quantized(sound, sound)
+    assert "the file did not get smaller" in check.compare_quantized(sound, sound)[1][0]
     with pytest.raises(StepError, match="quantization broke the model"):
         check.compare_quantized(sound, replace(smaller, outputs=sound.outputs[:, ::-1]))
     with pytest.raises(StepError, match="quantization broke the model"):

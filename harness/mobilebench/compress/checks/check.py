@@ -21,7 +21,7 @@ from mobilebench.tflite.interpreter import Runner
 SAMPLES = 32
 
 #: Operators that only copy values: no kernel of theirs is a slower one.
-_MOVING = ("EMBEDDING_LOOKUP", "GATHER", "RESHAPE")
+_MOVING = ("CAST", "EMBEDDING_LOOKUP", "GATHER", "RESHAPE")
 #: Share of weights that may stop being zero when quantized.
 _ZEROS_LOST = 0.01
 #: How far an encoding may move an output, as a share of the largest: the sums of a sparse kernel
@@ -42,6 +42,7 @@ class Examination:
 
     ``outputs`` (samples, values) float32, of which each output has a ``part``; ``forms`` are the
     shape of one sample and the type of each, where they are more than a row of real numbers;
+    ``left_out`` are the names of outputs that cannot be compared;
     ``labelled`` says that they are one score a class; ``zeros`` of the ``weights`` in the kernels
     of Dense and convolution; ``delegation`` as :func:`mobilebench_agent.delegation.describe` has
     it.
@@ -55,6 +56,7 @@ class Examination:
     weights: int
     delegation: dict[str, Any]
     forms: Mapping[str, Form] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def output(self, name: str) -> Array:
         """One output, (samples, *shape of one*)."""
@@ -70,7 +72,8 @@ class Examination:
     @property
     def is_constant(self) -> bool:
         """Whether every sample has the same answer."""
-        return len(self.outputs) > 1 and bool((self.outputs == self.outputs[0]).all())
+        several = len(self.outputs) > 1 and self.outputs.shape[1] > 0
+        return several and bool((self.outputs == self.outputs[0]).all())
 
     def findings(self) -> dict[str, Any]:
         """For the provenance."""
@@ -107,11 +110,16 @@ def examine(content: bytes, samples: Sequence[Sample], *, labelled: bool = False
         *runner.zeros(),
         runner.delegation(),
         runner.forms,
+        runner.left_out,
     )
 
 
 def base_warnings(base: Examination) -> tuple[str, ...]:
     """What to say of a model before any step."""
+    if base.left_out:
+        names = ", ".join(map(repr, base.left_out))
+        said = f"output {names} has another shape for each sample, or no real numbers"
+        return (f"{said}: no check compares it",)
     if base.is_constant:
         return ("the model gives the same answer to every sample, so no check sees what it loses",)
     return ()
@@ -168,6 +176,8 @@ def compare_conversion(wanted: Mapping[str, Array], after: Examination) -> dict[
     Raises:
         StepError: it computes something else.
     """
+    if after.left_out:
+        wanted = {name: values for name, values in wanted.items() if name in after.parts}
     if len(wanted) == len(after.parts) == 1:
         wanted = dict(zip(after.parts, wanted.values(), strict=True))
     if set(wanted) != set(after.parts):
@@ -175,7 +185,7 @@ def compare_conversion(wanted: Mapping[str, Array], after: Examination) -> dict[
             f"the converted model gives {', '.join(after.parts)} "
             f"where the model gives {', '.join(sorted(wanted))}"
         )
-    errors = []
+    errors = [0.0]
     for name, part in after.parts.items():
         expected, found = wanted[name], after.outputs[:, part]
         where = f" in output {name!r}" if len(wanted) > 1 else ""
@@ -199,19 +209,14 @@ def compare_conversion(wanted: Mapping[str, Array], after: Examination) -> dict[
 def compare_quantized(
     before: Examination, after: Examination
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Checks a quantized model against the float one: smaller, and nearly the same answers.
+    """Checks a quantized model against the float one: nearly the same answers.
 
     Returns:
         findings and warnings.
 
     Raises:
-        StepError: the file did not shrink, or the outputs are not those of this model.
+        StepError: pruning was undone, or the outputs are not those of this model.
     """
-    if after.size >= before.size:
-        raise StepError(
-            f"the file did not get smaller ({before.size} to {after.size} bytes): "
-            "nothing was quantized, or the model is too small to gain from it"
-        )
     if before.zero_share and after.zero_share is not None:
         lost = before.zero_share - after.zero_share
         if lost > _ZEROS_LOST:
@@ -220,6 +225,11 @@ def compare_quantized(
             )
     found = _compare(before, after)
     warnings = list(compare_delegation(before, after))
+    if after.size >= before.size:
+        warnings.append(
+            f"the file did not get smaller ({before.size} to {after.size} bytes): what describes "
+            "its integers takes more than its few weights save"
+        )
     if after.is_constant and not before.is_constant:
         warnings.append("the quantized model gives the same answer to every sample")
     for name, similarity in found.items():
@@ -333,7 +343,12 @@ def compare_labels(before: bytes, after: bytes, samples: Sequence[Sample], label
 
 
 def _compare(before: Examination, after: Examination) -> dict[str, OutputSimilarity]:
-    """Each output by name, compared."""
+    """Each output by name, compared; but for those that another step made incomparable."""
+    if before.left_out or after.left_out:
+        both = [name for name in before.parts if name in after.parts]
+        return {
+            name: compare(before.output(name), after.output(name), labelled=False) for name in both
+        }
     if before.outputs.shape != after.outputs.shape:
         raise StepError(
             f"the model gives {after.outputs.shape[1]} values instead of {before.outputs.shape[1]}"
@@ -350,7 +365,7 @@ def _findings(found: Mapping[str, OutputSimilarity]) -> dict[str, Any]:
     if len(each) == 1:
         (only,) = each.values()
         return only
-    return {"outputs": each}
+    return {"outputs": each} if each else {}
 
 
 def _in(name: str, found: Mapping[str, OutputSimilarity]) -> str:

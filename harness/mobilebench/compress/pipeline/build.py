@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from mobilebench.compress.artifact import Artifact, EvaluationSet
 from mobilebench.compress.checks import check
 from mobilebench.compress.checks.samples import UnusableError
-from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps, essential, plug_ins_of
+from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps, plug_ins_of
 from mobilebench.compress.pipeline.cache import Cache, CachedFile
 from mobilebench.compress.pipeline.keras_models import KerasModels, Report
 from mobilebench.compress.pipeline.latency import LatencyProbe
@@ -23,6 +23,7 @@ from mobilebench.compress.pipeline.requirements import require
 from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.registry import plug_in_of
 from mobilebench.compress.step import (
+    BaselineStep,
     Encoded,
     EncodingStep,
     Quantized,
@@ -38,11 +39,15 @@ from mobilebench.models.spec import ModelSpec
 from mobilebench.models.tensor_file import Streamed
 from mobilebench.records.run import FILE
 from mobilebench.tflite import entry, hybrid, interface
+from mobilebench.tflite.attached import attach
+from mobilebench.tflite.floats import has_halves, unpacked
 from mobilebench.tflite.interpreter import Runner
 
 _Result = TypeVar("_Result")
 
 _RANDOM = "calibrated with random data: its speed and size count, its answers do not"
+
+_HALVES = "its float16 weights were unpacked to float32 first"
 
 
 class ModelBuilder:
@@ -67,13 +72,18 @@ class ModelBuilder:
         self._keras = KerasModels(self._inputs, cache, report)
         self._failures: dict[Steps, StepError] = {}
 
+    @property
+    def name(self) -> str:
+        """What the suite calls the model."""
+        return self._inputs.spec.name
+
     def require(self, recipe: Recipe) -> None:
         """See :func:`mobilebench.compress.pipeline.requirements.require`."""
         require(recipe, self._inputs, self._cache)
 
     def find(self, recipe: Recipe) -> CachedFile | None:
         """The variant from the cache, if it was made before."""
-        return self._cache.find(self._inputs.key(essential(recipe.steps)))
+        return self._cache.find(self._inputs.key(self._inputs.chain(recipe.steps)))
 
     def build(self, recipe: Recipe) -> Artifact:
         """The variant, from the cache or made now.
@@ -82,7 +92,7 @@ class ModelBuilder:
             BadInputError: the data do not fit the model.
             StepError: a step failed; its ``step`` attribute has the step's text.
         """
-        made = self._make(essential(recipe.steps))
+        made = self._make(self._inputs.chain(recipe.steps))
         packed = self._cache.find_packed_sizes(made.sha256)
         if packed is None:
             packed = self._cache.measure_packed_sizes(
@@ -196,8 +206,13 @@ class ModelBuilder:
                 findings["calibration_samples"] = len(calibration)
                 if self._inputs.samples.are_noise:
                     warnings = (_RANDOM,)
-            quantized = _ensure(step, Quantized, self._quantize(step, start, calibration))
-            content = quantized.content
+            floats = unpacked(start)
+            if has_halves(start):
+                warnings += (_HALVES,)
+            quantized = _ensure(step, Quantized, self._quantize(step, floats, calibration))
+            content = attach(quantized.content, start)
+            if quantized.content == floats:
+                raise StepError("nothing was quantized: the step gave the file that it was given")
             findings |= quantized.findings
             warnings += quantized.warnings
             examination = self._examine(content, samples)
@@ -206,7 +221,7 @@ class ModelBuilder:
             self._report(step.text(), 0, 0)
             samples = self._inputs.samples.to_check(start)
             encoded = _ensure(step, Encoded, step.encode(start))
-            content, dense = encoded.content, self._examine(start, samples)
+            content, dense = attach(encoded.content, start), self._examine(start, samples)
             examination = self._examine(content, samples)
             plain = tuple(Runner(file, delegate=False).run(samples) for file in (start, content))
             compared, poor = check.compare_encoded(
@@ -215,6 +230,11 @@ class ModelBuilder:
             findings = encoded.findings
             # A sparse tensor cannot be read back, and its numbers are those of the step before.
             compared |= {"zeros_in_file": before.steps[-1]["zeros_in_file"]}
+        elif isinstance(step, BaselineStep):
+            content, warnings = attach(unpacked(start), start), (_HALVES,)
+            samples = self._inputs.samples.to_check(start)
+            examination = self._examine(content, samples)
+            compared, poor = check.compare_trained(self._examine(start, samples), examination)
         else:
             state = self._keras.after(steps)
             content, examination, moved = self._export(state)

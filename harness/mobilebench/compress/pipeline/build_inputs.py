@@ -11,11 +11,13 @@ from mobilebench.compress.pipeline.cache import key_of, versions_of
 from mobilebench.compress.pipeline.latency import LatencyProbe
 from mobilebench.compress.registry import PlugIn, plug_in_of
 from mobilebench.compress.step import BaselineStep, QuantizingStep, Step, TrainingStep
+from mobilebench.compress.steps.baseline import Float32
 from mobilebench.errors import BadInputError
 from mobilebench.models.datasets import Dataset, load_dataset
 from mobilebench.models.sources import Source, find_source, find_student, find_teachers
 from mobilebench.models.spec import ModelSpec
 from mobilebench.tflite import entry, interface
+from mobilebench.tflite.floats import has_halves
 
 Steps = tuple[Step, ...]
 
@@ -107,6 +109,18 @@ class BuildInputs:
             }
         )
 
+    def chain(self, steps: Sequence[Step]) -> Steps:
+        """The steps that do something: a baseline is the empty chain.
+
+        But for ``float32``, where a ready file's weights must be unpacked for it.
+        """
+        return tuple(
+            step
+            for step in steps
+            if not isinstance(step, BaselineStep)
+            or (isinstance(step, Float32) and self.content is not None and has_halves(self.content))
+        )
+
     def _measured_on(self, steps: Steps) -> dict[str, str]:
         """The device, where what is made depends on one."""
         if self.latency_probe is None or not any(
@@ -147,6 +161,7 @@ def _content(source: Source, spec: ModelSpec, raw: Dataset) -> bytes | None:
         content = entry.enter(content, source.text, shapes=shapes)
         taken = interface.read(content, source.text)
     entry.require_fixed(taken, source.text)
+    entry.require_numbers(taken, source.text)
     return content
 
 

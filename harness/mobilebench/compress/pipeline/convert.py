@@ -127,7 +127,11 @@ class SavedModel:
             }
             for name, value in self._function(**called).items():
                 rows.setdefault(name, []).append(np.asarray(value).ravel())
-        return {name: np.stack(values) for name, values in rows.items()}
+        return {
+            name: np.stack(values)
+            for name, values in rows.items()
+            if len({value.shape for value in values}) == 1  # else it cannot be compared
+        }
 
     def convert(self, scratch: Path) -> bytes:
         """A float32 .tflite.

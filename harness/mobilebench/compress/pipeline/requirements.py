@@ -6,7 +6,6 @@ import importlib.util
 
 from mobilebench.compress.pipeline.build_inputs import (
     BuildInputs,
-    essential,
     trains_student,
     uses_quantizer,
 )
@@ -15,6 +14,7 @@ from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.step import EncodingStep, QuantizingStep, TrainingStep
 from mobilebench.compress.steps.baseline import AsIs, Float32
 from mobilebench.errors import BadInputError, StepError, UnsupportedModelError
+from mobilebench.tflite.graph import parse
 from mobilebench.tflite.interpreter import Runner
 
 #: How steps that usually retrain do without training data.
@@ -35,7 +35,8 @@ def require(recipe: Recipe, inputs: BuildInputs, cache: Cache) -> None:
     """
     where = f"model {inputs.spec.name!r}: recipe {recipe.text!r}"
     ready = inputs.source.kind == "tflite"
-    model = _ready_model(inputs, where) if ready else None
+    if ready:
+        _require_ready(inputs, where)
     if trains_student(recipe.steps) and inputs.student is None:
         raise BadInputError(
             f"{where} trains a student, and the model has none; "
@@ -46,31 +47,43 @@ def require(recipe: Recipe, inputs: BuildInputs, cache: Cache) -> None:
             raise BadInputError(
                 f"{where} is for ready .tflite files; use float32 for {inputs.spec.source}"
             )
-        if isinstance(step, Float32) and model and not model.has_float32_weights():
+        if isinstance(step, Float32) and ready and _is_quantized(inputs):
             raise BadInputError(
-                f"{where}: the weights of {inputs.spec.source} are not float32; use as_is"
+                f"{where}: the weights of {inputs.spec.source} are quantized, and no step takes "
+                "that back; use as_is"
             )
         if isinstance(step, TrainingStep):
             _require_training(inputs, step, where)
         if isinstance(step, QuantizingStep) and step.calibration_count:
             _require_calibration(inputs, where)
-    if cache.find(inputs.key(essential(recipe.steps))) is None:
+    if cache.find(inputs.key(inputs.chain(recipe.steps))) is None:
         _require_packages(recipe, inputs, cache, where)
 
 
-def _ready_model(inputs: BuildInputs, where: str) -> Runner | None:
-    """The ready .tflite, loaded; None if only this machine's runtime cannot run it.
+def _require_ready(inputs: BuildInputs, where: str) -> None:
+    """The ready .tflite can be loaded, or only this machine's runtime cannot run it.
 
     That costs its own variants, which fail when they are made, and not the others.
     """
     _require_runtime(where)
     assert inputs.content is not None
     try:
-        return Runner(inputs.content)
+        Runner(inputs.content)
     except UnsupportedModelError:
-        return None
+        return
     except StepError as error:
         raise BadInputError(f"model {inputs.source.text} cannot be used: {error}") from error
+
+
+def _is_quantized(inputs: BuildInputs) -> bool:
+    """Whether a ready file has constants of few bits with a scale."""
+    assert inputs.content is not None
+    return any(
+        tensor.content is not None and (tensor.scales or tensor.blockwise)
+        for operator in parse(inputs.content, inputs.source.text).operators
+        for tensor in operator.inputs
+        if tensor is not None
+    )
 
 
 def _require_training(inputs: BuildInputs, step: TrainingStep, where: str) -> None:
@@ -114,7 +127,7 @@ def _require_packages(recipe: Recipe, inputs: BuildInputs, cache: Cache, where: 
     file_steps = [s for s in recipe.steps if isinstance(s, QuantizingStep | EncodingStep)]
     float_steps = recipe.steps[: len(recipe.steps) - len(file_steps)]
     needs = []
-    if inputs.source.kind != "tflite" and cache.find(inputs.key(essential(float_steps))) is None:
+    if inputs.source.kind != "tflite" and cache.find(inputs.key(inputs.chain(float_steps))) is None:
         needs.append(("tensorflow", "TensorFlow"))
     if uses_quantizer(file_steps):
         needs.append(("litert_quantizer", "litert-quantizer"))

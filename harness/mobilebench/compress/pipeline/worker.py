@@ -6,7 +6,7 @@ that a converter that aborts takes a variant with it, not the run. It ends when 
     {"type": "progress", "variant": 0, "step": "prune(0.8)", "done": 3.4, "of": 15}
     {"type": "measure", "variant": 0, "files": ["/…/a.tflite", …]}
     {"type": "artifact", "variant": 0, "cached": false, "artifact": {…}}
-    {"type": "failure", "variant": 1, "step": "int8", "reason": "…"}
+    {"type": "failure", "variant": 1, "step": "int8", "reason": "…", "refused": "…"}
     {"type": "bad_input", "message": "…"}        {"type": "invalid", "message": "…"}
     {"type": "end"}
 
@@ -21,7 +21,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from mobilebench.compress.artifact import Artifact
 from mobilebench.compress.pipeline.build import ModelBuilder
 from mobilebench.compress.pipeline.cache import Cache
 from mobilebench.compress.pipeline.latency import LatencyProbe, NotMeasuredError
-from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.recipe import Recipe, parse_recipe
 from mobilebench.compress.step import unreported
 from mobilebench.errors import BadInputError, InvalidRunError, StepError, first_line
 from mobilebench.models.spec import ModelSpec
@@ -110,9 +110,8 @@ def _work(request: dict[str, Any], send: Send, receive: Receive) -> None:
                 report=reporter,
                 latency_probe=latency_probe,
             )
-        builders[key].require(recipe)
         variants.append((int(entry["number"]), key, recipe))
-    for number, model, recipe in variants:
+    for number, model, recipe in _possible(variants, builders, send):
         reporter.variant = number
         cached = builders[model].find(recipe) is not None
         if not cached:
@@ -122,7 +121,9 @@ def _work(request: dict[str, Any], send: Send, receive: Receive) -> None:
         except StepError as error:
             step = error.step or recipe.text
             send({"type": "failure", "variant": number, "step": step, "reason": str(error)})
-        except (BadInputError, InvalidRunError):
+        except BadInputError as error:
+            send(_refused(number, recipe.text, error, builders[model].name))
+        except InvalidRunError:
             raise
         except Exception as error:  # a library's own fault costs this variant, not the others
             import traceback
@@ -140,6 +141,39 @@ def _work(request: dict[str, Any], send: Send, receive: Receive) -> None:
                     "artifact": _document(artifact),
                 }
             )
+
+
+def _possible(
+    variants: Sequence[tuple[int, str, Recipe]], builders: Mapping[str, ModelBuilder], send: Send
+) -> list[tuple[int, str, Recipe]]:
+    """The variants whose recipe suits their model; the others are reported as failures.
+
+    Raises:
+        BadInputError: there are none.
+    """
+    refused: dict[int, BadInputError] = {}
+    for number, model, recipe in variants:
+        try:
+            builders[model].require(recipe)
+        except BadInputError as error:
+            refused[number] = error
+    if refused and len(refused) == len(variants):
+        raise next(iter(refused.values()))
+    for number, model, recipe in variants:
+        if number in refused:
+            send(_refused(number, recipe.text, refused[number], builders[model].name))
+    return [variant for variant in variants if variant[0] not in refused]
+
+
+def _refused(number: int, step: str, error: BadInputError, model: str) -> dict[str, Any]:
+    """One variant that cannot be had: the others are made all the same."""
+    return {
+        "type": "failure",
+        "variant": number,
+        "step": step,
+        "reason": str(error).removeprefix(f"model {model!r}: "),
+        "refused": str(error),
+    }
 
 
 class _Reporter:

@@ -45,7 +45,7 @@ def _is_embedding(model: Any, graph: Any, operator: Any) -> bool:
         and table.type == schema.TensorType.FLOAT32
         and len(table.shape) == 2
         and model.buffers[table.buffer].data is not None
-        and rows.type == schema.TensorType.INT32
+        and rows.type in (schema.TensorType.INT32, schema.TensorType.INT64)
         and (rows.shapeSignature is None or -1 not in rows.shapeSignature)
     )
 
@@ -76,8 +76,18 @@ def _replace(model: Any, graph: Any, gather: Any, schema: Any) -> None:
         return schema.OperatorT(code, [source, len(graph.tensors) - 1], [target])
 
     flat = tensor(b"_rows", rows, [count])
+    narrowed = []
+    if graph.tensors[rows].type == schema.TensorType.INT64:  # which the operator does not take
+        wide, flat = flat, tensor(b"_narrow", rows, [count])
+        graph.tensors[flat].type = schema.TensorType.INT32
+        code = file.operator_code(model, schema.BuiltinOperator.CAST, 1)
+        options = schema.CastOptionsT()
+        options.inDataType, options.outDataType = schema.TensorType.INT64, schema.TensorType.INT32
+        kind = schema.BuiltinOptions.CastOptions
+        narrowed = [reshape(rows, wide), schema.OperatorT(code, [wide], [flat], kind, options)]
     found = tensor(b"_lookup", out, [count, width])
     code = file.operator_code(model, schema.BuiltinOperator.EMBEDDING_LOOKUP, 1)
     lookup = schema.OperatorT(code, [flat, table], [found])
     place = graph.operators.index(gather)
-    graph.operators[place : place + 1] = [reshape(rows, flat), lookup, reshape(found, out)]
+    flattened = narrowed or [reshape(rows, flat)]
+    graph.operators[place : place + 1] = [*flattened, lookup, reshape(found, out)]

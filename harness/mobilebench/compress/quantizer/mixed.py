@@ -145,6 +145,7 @@ class _Trials:
         self._statistics = statistics
         self._samples = samples
         self.layers = schemes.layers_of(content)
+        self._looped = schemes.looped_of(content)
         runner = Runner(content)
         self._wanted = runner.run(samples)
         self._parts = tuple(runner.parts.values())
@@ -154,7 +155,7 @@ class _Trials:
     ) -> Mixed:
         """The file with all layers quantized but those kept wider."""
         job = schemes.open_job(self._content)
-        schemes.configure_all(job, scheme, self.layers)
+        schemes.configure_all(job, scheme, self.layers, self._looped)
         for name in kept:
             schemes.configure(job, wider, schemes.exactly(name))
         content = schemes.run(job, self._statistics)

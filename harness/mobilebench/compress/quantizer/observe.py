@@ -18,6 +18,8 @@ from mobilebench.compress.quantizer import scheme
 from mobilebench.compress.step import Ranges, unreported
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array, Sample
+from mobilebench.tflite.file import dump, load
+from mobilebench.tflite.graph import kind_of
 from mobilebench.tflite.interpreter import Runner
 
 if TYPE_CHECKING:
@@ -70,6 +72,26 @@ def check_samples(samples: Sequence[Sample], wanted: int) -> tuple[str, ...]:
     return warnings
 
 
+def _readable(content: bytes) -> bytes:
+    """The model without the names of tensors that no inference fills.
+
+    The library reads every tensor that has a name, and ends at one without content: what a loop
+    hands on and nobody reads, as of an LSTM.
+    """
+    model = load(content)
+    graph = model.subgraphs[0]
+    operators = graph.operators if graph.operators is not None else ()
+    read = {int(i) for operator in operators for i in operator.inputs}
+    read |= {int(i) for i in graph.outputs}
+    calling = [operator for operator in operators if kind_of(model, operator) in ("IF", "WHILE")]
+    unread = {int(i) for operator in calling for i in operator.outputs} - read
+    if not unread:
+        return content
+    for index in unread:
+        graph.tensors[index].name = b""
+    return dump(model)
+
+
 def _values(sample: Sample) -> Mapping[str, Array]:
     return sample if isinstance(sample, Mapping) else {"": sample}
 
@@ -109,7 +131,7 @@ def observe(
     average = qsv_utils.moving_average_update
     with scheme.quiet():
         observer = calibrator.Calibrator(
-            content,
+            _readable(content),
             num_threads=_THREADS,
             qsv_update_func=average if ranges == "average" else qsv_utils.min_max_update,
         )

@@ -17,7 +17,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from mobilebench.compress.quantizer.hybrid import with_asymmetric_inputs
 from mobilebench.compress.step import Algorithm
 from mobilebench.errors import StepError
 from mobilebench.tflite.file import dump, load
-from mobilebench.tflite.graph import UNPACKING, Tensor, parse
+from mobilebench.tflite.graph import UNPACKING, Tensor, kind_of, parse
 
 #: Every operator of a model.
 EVERYWHERE = ".*"
@@ -142,8 +142,17 @@ def _require_names(scheme: Scheme, layers: Sequence[Layer]) -> None:
         )
 
 
-def configure_all(job: Any, scheme: Scheme, layers: Sequence[Layer]) -> None:
+def configure_all(
+    job: Any, scheme: Scheme, layers: Sequence[Layer], looped: Mapping[str, bool] = {}
+) -> None:
     """Configures litert-quantizer for the whole model.
+
+    Args:
+        job: of :func:`open_job`.
+        scheme: of every layer.
+        layers: of the graph that runs.
+        looped: of :func:`looped_of`. No ranges can be observed there, so weights are quantized as
+            in a ``dynamic`` scheme, and all else stays float32.
 
     Raises:
         StepError: no layer can have the blocks that are asked for, or the names of what is to stay
@@ -158,6 +167,10 @@ def configure_all(job: Any, scheme: Scheme, layers: Sequence[Layer]) -> None:
         own = scheme.fitting(layer)
         if own != alike:
             configure(job, own, exactly(layer.name))
+    if scheme.is_static:
+        inside = dataclasses.replace(scheme, activations="dynamic", block=None)
+        for name, weighty in looped.items():
+            configure(job, inside if weighty else None, exactly(name))
 
 
 def _require_blocks(block: int, layers: Sequence[Layer]) -> None:
@@ -299,6 +312,38 @@ def layers_of(content: bytes) -> list[Layer]:
         name = "".join(f"{tensor.name};" for tensor in operator.outputs if tensor.name)
         found.append(Layer(name, operator.kind, stored, shape, sharing))
     return found
+
+
+def looped_of(content: bytes) -> dict[str, bool]:
+    """The operators in the graphs that the first one calls, as for the loop of an LSTM.
+
+    Returns:
+        by name: whether it has a kernel.
+    """
+    model = load(content)
+    first, *called = model.subgraphs
+    own = {_names(first, operator) for operator in first.operators or ()}
+    return {
+        name: _has_kernel(model, graph, operator)
+        for graph in called
+        for operator in (graph.operators if graph.operators is not None else ())
+        if (name := _names(graph, operator)) and name not in own
+    }
+
+
+def _has_kernel(model: Any, graph: Any, operator: Any) -> bool:
+    kind = kind_of(model, operator)
+    if kind not in _KERNEL_INPUT or kind == "GATHER":
+        return False
+    kernel = graph.tensors[int(operator.inputs[_KERNEL_INPUT[kind]])]
+    return model.buffers[kernel.buffer].data is not None
+
+
+def _names(graph: Any, operator: Any) -> str:
+    """What litert-quantizer matches regular expressions with."""
+    names = [graph.tensors[int(index)].name or b"" for index in operator.outputs]
+    texts = (n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
+    return "".join(f"{text};" for text in texts if text)
 
 
 def _shares(kernel: Tensor) -> bool:

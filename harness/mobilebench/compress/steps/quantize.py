@@ -38,6 +38,10 @@ _KEEP_FLOAT = Field(
     pattern=r"[^,\s]",
     description="layers whose name contains this stay float32; commas between several",
 )
+_LOOPED = (
+    "layers that run in a loop, as LSTM and GRU do, have integer weights and float activations: "
+    "no ranges can be observed there"
+)
 _CONVOLUTION_BITS: Any = Field(
     4, description="bits of the convolutions' weights: 4, or 8 (which has faster kernels)"
 )
@@ -130,7 +134,10 @@ class IntegerStep(QuantizingStep):
             warnings = observe.check_samples(samples, self.samples)
         job = scheme.open_job(content)
         layers = scheme.layers_of(content)
-        scheme.configure_all(job, self.scheme, layers)
+        looped = scheme.looped_of(content)
+        if self.scheme.is_static and any(looped.values()):
+            warnings += (_LOOPED,)
+        scheme.configure_all(job, self.scheme, layers, looped)
         asked = tuple(layer.name for layer in layers if self.scheme.keeps_float(layer))
         statistics = None
         if self.scheme.needs_samples:

@@ -10,6 +10,7 @@ import numpy as np
 from mobilebench.tflite import hybrid, interface
 from mobilebench.tflite.graph import UNPACKING, Graph, Operator, Tensor, parse
 from mobilebench.tflite.inspect.arithmetic import macs
+from mobilebench.tflite.shapes import settled
 
 #: Constants of these operators are weights, whatever else of them is a setting.
 _BIAS_TYPES = ("INT32", "INT64")
@@ -96,7 +97,8 @@ def read(content: bytes, name: str) -> ModelFacts:
     Raises:
         BadInputError: it is no .tflite file, or a torn one.
     """
-    graph, ends = parse(content, name), interface.read(content, name)
+    ends = interface.read(content, name)
+    graph = parse(settled(content, name), name)
     source = _sources(graph)
     used = {id(c): c for o in graph.operators for c in _constants(o, source)}
     layers = tuple(
