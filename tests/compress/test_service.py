@@ -230,7 +230,7 @@ def test_ready_files(digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
     quantized = ModelSpec(name="quantized", source=str(int8.path), data="random")
     assert len(compress(quantized, "as_is", cache=tmp_path).artifacts) == 1
-    with pytest.raises(BadInputError, match=r"weights of .* are not float32; use as_is"):
+    with pytest.raises(BadInputError, match=r"weights of .* are quantized, and .*; use as_is"):
         compress(quantized, "float32", cache=tmp_path)
     (failure,) = compress(quantized, "int8", cache=tmp_path).failures
     assert failure.step == "int8"
