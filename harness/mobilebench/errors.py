@@ -31,6 +31,18 @@ class InvalidRunError(MobileBenchError):
     exit_code = 4
 
 
+class DeviceError(InvalidRunError):
+    """One device cannot be measured on (any more); what other devices do is whole.
+
+    ``code``: ``unfit`` for a failed check, ``lost`` for one that is gone or does not answer,
+    ``taken`` for one that somebody else measures on.
+    """
+
+    def __init__(self, message: str, code: str, *, folder: Path | None = None) -> None:
+        super().__init__(message, folder=folder)
+        self.code = code
+
+
 class InterruptedRunError(MobileBenchError):
     """The user stopped the run; what was finished is kept and the rest can be done later."""
 

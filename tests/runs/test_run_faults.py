@@ -115,6 +115,14 @@ def test_an_agent_that_is_killed_in_mid_trial(tmp_path: Path) -> None:
     ensure_each_once(folder)
 
 
+def test_a_cache_that_is_cleared_in_mid_run(tmp_path: Path) -> None:
+    cache = Path(os.environ["MOBILEBENCH_CACHE"])
+    watcher = in_mid_trial(lambda: [file.unlink() for file in cache.glob("agent-*.pyz")])
+    folder = runs.start(suite(), tmp_path, ["test"], watcher)
+    assert {record.state for record in folder.trials()} == {"valid"}
+    ensure_each_once(folder)
+
+
 def test_an_agent_that_hangs_in_mid_trial(tmp_path: Path) -> None:
     stopped: list[int] = []
     watcher = in_mid_trial(lambda: stopped.extend(send(signal.SIGSTOP)))

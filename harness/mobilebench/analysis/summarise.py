@@ -390,4 +390,8 @@ def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ..
             f"Some variants have fewer than {estimates.ENOUGH_TRIALS} latency trials: "
             "they have no 95 % interval, and no difference is claimed for them."
         )
+    warnings += [
+        f"Device {missing.device!r} is missing ({missing.code}): {missing.reason}"
+        for missing in run.missing
+    ]
     return (*warnings, *run.warnings)

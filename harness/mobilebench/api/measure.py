@@ -105,6 +105,7 @@ def run(
     unplugged: bool = False,
     binary: StrPath | None = None,
     resume: StrPath | None = None,
+    retry_failed: bool = False,
     progress: OnProgress | Watcher | None = None,
     command: Sequence[str] = (),
 ) -> Run:
@@ -137,6 +138,7 @@ def run(
         unplugged: measures energy on phones, which must run on their battery.
         binary: TensorFlow's ``benchmark_model`` for the device, to measure in the agent's place.
         resume: the folder of a run to go on with, instead of ``what``.
+        retry_failed: with ``resume``: repeats the trials that failed.
         progress: is given each ``Progress``.
         command: what ``run.json`` says the run was asked for by; empty: this function.
 
@@ -145,8 +147,9 @@ def run(
 
     Raises:
         BadInputError: something cannot be had or is not valid; nothing was measured.
-        InvalidRunError: the run cannot go on (device lost or unfit, disk full); what was finished
-            is kept, and ``folder`` of the error can be resumed.
+        InvalidRunError: the run cannot go on (every device lost or unfit, disk full); what was
+            finished is kept, and ``folder`` of the error can be resumed. Where only some of several
+            devices cannot be measured, the summary's warnings say which and why.
         InterruptedRunError: by Ctrl-C, likewise.
     """
     from mobilebench.runs import run as runs
@@ -165,7 +168,9 @@ def run(
                       student=student, teachers=teachers, shapes=shapes, signature=signature,
                       task=task, allow=allow, binary=binary,
                       **overrides)  # fmt: skip
-        return Run(runs.resume(Path(resume), watcher_of(progress)).path)
+        return Run(runs.resume(Path(resume), watcher_of(progress), retry_failed).path)
+    if retry_failed:
+        raise BadInputError("retry_failed repeats trials of an earlier run: name it in resume")
     if binary and (energy or unplugged):
         raise BadInputError("benchmark_model measures no energy: leave binary or energy out")
     if specs := device_specs(devices, allow, path_or_none(binary), unplugged):

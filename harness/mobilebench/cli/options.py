@@ -265,7 +265,8 @@ def show_run(run: Run, as_json: bool = False) -> int:
         display.prepare("report")
         page = run.report()
         summary = run.summarise()
-    code = exit_code(RunFolder.open(run.path))
+    folder = RunFolder.open(run.path)
+    code = exit_code(folder)
     try:
         if as_json:
             document = {"folder": str(run.path), "report": str(page), "exit_code": code}
@@ -275,9 +276,41 @@ def show_run(run: Run, as_json: bool = False) -> int:
             console = output()
             console.print(reports.terminal(summary))
             console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+            if folder.run().missing:
+                words = "Once the missing devices are there: mobilebench run --resume"
+                console.print(f"{words} {run.path}", soft_wrap=True, highlight=False)
     except BrokenPipeError:
         silence()
     return code
+
+
+@contextlib.contextmanager
+def reporting_all_the_same(resumed: Path | None) -> Iterator[None]:
+    """Of a run that cannot go on, writes the report of what there is before the error is shown.
+
+    Args:
+        resumed: the run that was to go on, if one was.
+    """
+    from mobilebench.errors import InterruptedRunError, MobileBenchError
+
+    try:
+        yield
+    except InterruptedRunError:
+        raise
+    except MobileBenchError as error:
+        if folder := error.folder or resumed:
+            # What broke the run may break this, too; its own error is the one to show.
+            with contextlib.suppress(MobileBenchError, OSError):
+                _report(folder)
+        raise
+
+
+def _report(folder: Path) -> None:
+    from mobilebench import api
+
+    run = api.open_run(folder)
+    if run.summarise().valid_trials:
+        click.echo(f"Report of what there is: {run.report()}", err=True)
 
 
 def conclude(run: Run, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from mobilebench.cli.options import (
     data_option,
     device_option,
     energy_option,
+    reporting_all_the_same,
     results_option,
     shape_option,
     show_run,
@@ -86,6 +87,9 @@ Exit codes:
     help="Finish the run in that folder.",
 )
 @click.option(
+    "--retry-failed", is_flag=True, help="With --resume: repeat the trials that failed, too."
+)
+@click.option(
     "--debug-answers",
     is_flag=True,
     help="Of each variant whose answers on a device are not its file's, name the operator that "
@@ -120,6 +124,7 @@ def run(
     unplugged: bool,
     results: Path,
     resume: Path | None,
+    retry_failed: bool,
     debug_answers: bool,
     profile: bool,
     as_json: bool,
@@ -150,6 +155,7 @@ def run(
       mobilebench run suite.toml --device R5CT1234ABC --debug-answers
       mobilebench run suite.toml --device R5CT1234ABC --profile
       mobilebench run --resume results/20260131T120000Z-quickstart
+      mobilebench run --resume results/20260131T120000Z-quickstart --retry-failed
     """
     from mobilebench import api
     from mobilebench.cli.terminal import RunDisplay, errors
@@ -173,7 +179,9 @@ def run(
         )
     if resume is not None and (given or any(v is not None for v in suites_own)):
         raise BadInputError("--resume goes on with the run's own suite; give it alone")
-    with RunDisplay(errors()) as display:
+    if retry_failed and resume is None:
+        raise BadInputError("--retry-failed repeats trials of an earlier run: name it by --resume")
+    with reporting_all_the_same(resume), RunDisplay(errors()) as display:
         if resume is None:
             display.prepare()
         done = api.run(
@@ -198,6 +206,7 @@ def run(
             unplugged=unplugged,
             binary=binary,
             resume=resume,
+            retry_failed=retry_failed,
             progress=display,
             command=["mobilebench", *sys.argv[1:]],
         )

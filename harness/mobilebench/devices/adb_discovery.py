@@ -13,10 +13,12 @@ from mobilebench.devices.adb.device_lines import DeviceLine
 from mobilebench.devices.adb.link import explain
 from mobilebench.devices.android import phone_power, phone_state
 from mobilebench.devices.android.app import installed_version
-from mobilebench.devices.android.device import AndroidDevice, describe
+from mobilebench.devices.android.device import describe
 from mobilebench.devices.found import Found
-from mobilebench.devices.linux.board import BoardDevice
 from mobilebench.errors import BadInputError
+
+#: The kinds that adb reaches, as a suite names them.
+_PHONE, _BOARD = "android", "board"
 
 
 def discover(server: AdbServer) -> tuple[Found, ...]:
@@ -77,12 +79,12 @@ def _look(server: AdbServer, line: DeviceLine) -> Found:
     try:
         properties = adb_parse.parse_properties(device.shell("getprop").output)
         if "ro.build.version.sdk" not in properties:
-            return replace(entry, kind=BoardDevice.kind)
+            return replace(entry, kind=_BOARD)
         facts = describe(properties)
         state = phone_state.read(device)
         return replace(
             entry,
-            kind=AndroidDevice.kind,
+            kind=_PHONE,
             model=facts.get("model", model),
             android=facts.get("android", ""),
             soc=facts.get("soc", ""),

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from mobilebench.devices.found import Found, choose, the_only
+from mobilebench.errors import BadInputError
 
 if TYPE_CHECKING:
     from mobilebench.devices.adb.client import AdbDevice
@@ -41,6 +43,30 @@ def located(address: str) -> Found | None:
     server, serial = parse_address(address)
     (found,) = choose([serial], discover(server))
     return replace(found, address=address)
+
+
+def found_again(address: str, identity: str) -> str:
+    """Where a phone is now that was at an address: by cable, over the air, or at another port.
+
+    Args:
+        address: a serial, or ``adb://HOST:PORT/SERIAL``.
+        identity: its own serial number, ``ro.serialno``.
+
+    Returns:
+        The same address if the phone is there, or nowhere.
+    """
+    from mobilebench.devices.adb.client import AdbServer, parse_address
+    from mobilebench.devices.adb_discovery import discover
+
+    try:
+        server, serial = parse_address(address)
+        found = [entry for entry in discover(server) if entry.ready]
+    except BadInputError:
+        return address
+    if any(serial in (entry.serial, *entry.also) for entry in found):
+        return address
+    now = next((entry.serial for entry in found if entry.identity == identity), serial)
+    return now if server == AdbServer.from_environment() else f"adb://{server.address}/{quote(now)}"
 
 
 def opened(address: str, kind: str) -> AdbDevice:

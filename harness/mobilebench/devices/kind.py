@@ -65,6 +65,8 @@ class DeviceKind:
             is called once. None: only an address leads to a device of this kind.
         locate: what is found at an address; None: the address is of another form than this kind's.
             Raises BadInputError: nothing can be reached there.
+        found_again: of an address and what a device is known by wherever it is connected, its
+            present address; the same address where it is not found elsewhere.
         takes: which optional keys of a suite's device it heeds: ``address``, ``python``,
             ``binary``, ``unplugged``; others are refused.
         measured_alone: it shares this machine's processor. Its trials wait for those of all other
@@ -78,6 +80,7 @@ class DeviceKind:
     open: Callable[[DeviceSpec], Device]
     discover: Discover | None = None
     locate: Callable[[str], Found | None] = lambda _: None
+    found_again: Callable[[str, str], str] = lambda address, _: address
     takes: frozenset[str] = frozenset()
     measured_alone: bool = False
     doctor: Callable[[Found], Patient | None] | None = None

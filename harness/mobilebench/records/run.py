@@ -183,6 +183,17 @@ class Refusal(_Part):
     reason: str
 
 
+class MissingDevice(_Part):
+    """A device with trials left to do: why it is not measured (any more), in one sentence.
+
+    ``code``: ``unfit``, ``lost``, ``taken``, or ``unavailable`` where it could not be had at all.
+    """
+
+    device: str
+    code: Literal["unfit", "lost", "taken", "unavailable"]
+    reason: str
+
+
 class Run(_Part):
     """A run, as ``run.json`` has it: everything but the measurements.
 
@@ -195,6 +206,7 @@ class Run(_Part):
         versions: of the libraries that took part, by name.
         host: what the controlling machine is.
         refusals: what was found, before it was made, that a runtime of a device cannot run.
+        missing: devices that are not measured (any more), while others are.
         plan: the trials in order.
         gate: what a gate compares; None: the run is none.
         warnings: what must not be read into the numbers.
@@ -215,6 +227,7 @@ class Run(_Part):
     artifacts: tuple[StoredArtifact, ...]
     failures: tuple[StoredFailure, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    missing: tuple[MissingDevice, ...] = ()
     plan: tuple[PlannedTrial, ...]
     gate: Gate | None = None
     warnings: tuple[str, ...] = ()

@@ -74,7 +74,7 @@ def calibrate(
             )
         return run.model_copy(update={"plan": pair.plan(run, BLOCKS, kinds)})
 
-    folder = runs.start(suite, results, command, watcher, shape)
+    folder = runs.start(suite, results, command, watcher, shape, whole=True)
     run, trials = folder.run(), folder.trials()
     failed = [trial for trial in trials if trial.state != "valid"]
     if failed:

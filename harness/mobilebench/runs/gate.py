@@ -62,7 +62,7 @@ def start(
 
     try:
         interfaces.ensure_ready_files_fit(suite)
-        return _conclude(runs.start(suite, results, command, watcher, shape), watcher)
+        return _conclude(runs.start(suite, results, command, watcher, shape, whole=True), watcher)
     except interfaces.OtherInterfaceError as error:
         return GateResult(suite.name, results / suite.name, (), (), invalid=str(error))
     except InvalidRunError as error:
@@ -81,7 +81,7 @@ def resume(path: Path, watcher: runs.Watcher) -> GateResult:
     if RunFolder.open(path).run().gate is None:
         raise BadInputError(f"{path} is the run of no gate: go on with mobilebench run --resume")
     try:
-        return _conclude(runs.resume(path, watcher), watcher)
+        return _conclude(runs.resume(path, watcher, whole=True), watcher)
     except InvalidRunError as error:
         return _invalid(path, error)
     except Exception as error:
@@ -191,7 +191,7 @@ def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
         with folder.locked():
             folder.write_run(run.model_copy(update={"plan": plan, "state": "running"}))
         try:
-            runs.resume(folder.path, watcher)
+            runs.resume(folder.path, watcher, whole=True)
         except BadInputError as error:
             raise InvalidRunError(
                 f"the second look could not begin: {error}; "

@@ -8,7 +8,6 @@ import itertools
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,12 +21,12 @@ from mobilebench.cache import cache_folder
 from mobilebench.compress.artifact import Failure, Outcome, Progress
 from mobilebench.compress.pipeline.pack import PACKERS
 from mobilebench.compress.service import compress_variants
-from mobilebench.devices import interrupt, kinds
+from mobilebench.devices import kinds
 from mobilebench.devices.android import current_profiles
-from mobilebench.devices.base import Device, ensure_preflight
 from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import (
     BadInputError,
+    DeviceError,
     InterruptedRunError,
     InvalidRunError,
     MobileBenchError,
@@ -42,9 +41,10 @@ from mobilebench.records.key import Key
 from mobilebench.records.run import Refusal, Run
 from mobilebench.records.runtime import Packing, Runtime
 from mobilebench.records.trial import PlannedTrial, Trial
-from mobilebench.runs import interfaces, own_code, power_profiles, runnable
+from mobilebench.runs import interfaces, lanes, own_code, power_profiles, runnable
 from mobilebench.runs.answers import NO_EVALUATION, Evaluation
 from mobilebench.runs.evaluations import evaluations
+from mobilebench.runs.lanes import Lane
 from mobilebench.runs.latency_probe import latency_probe_on
 from mobilebench.runs.new_run import binary_name, new_run
 from mobilebench.runs.plan import PlannedVariant, make_plan, on_emulated
@@ -120,6 +120,7 @@ def start(
     command: Sequence[str],
     watcher: Watcher,
     shape: Shape = lambda run: run,
+    whole: bool = False,
 ) -> RunFolder:
     """Runs a suite into a new folder below ``results``.
 
@@ -129,6 +130,7 @@ def start(
         command: how it was asked for; kept with the run.
         watcher: is given the progress.
         shape: what a gate makes of the run, its plan above all.
+        whole: whether one device that cannot be measured ends the run; else it is missing.
 
     Raises:
         BadInputError: something of the suite cannot be had; nothing was written.
@@ -139,21 +141,22 @@ def start(
     created = clock.moment()
     _ensure_writable(results)
     hooks = {model.name: read_hooks(model.data) for model in suite.models}
-    devices = [open_device(spec) for spec in suite.devices]
-    facts = [device.probe() for device in devices]
-    for device in devices:
-        # Before anything is made, which may take hours.
-        ensure_preflight(device)
-    device_facts = list(map(_recorded, suite.devices, facts))
+    # Before anything is made, which may take hours.
+    found, problems = lanes.look(suite.devices, open_device)
+    if problems and (whole or not found):
+        raise lanes.refusal(problems)
+    device_facts = [_recorded(lane.spec, lane.facts) for lane in found]
     try:
-        refusals = _refusals(suite, devices, facts, watcher)
+        refusals = _refusals(suite, found, watcher)
         nowhere = _refused_everywhere(suite, refusals)
         outcome = compress_variants(
             [(m, r) for m, r in suite.variants() if (m.name, r.name) not in nowhere],
             seed=suite.seed,
             cache=cache_folder(),
             on_progress=watcher.compressing,
-            latency_probe=latency_probe_on(devices[0], facts[0], suite.runtimes[0], suite.seed),
+            latency_probe=latency_probe_on(
+                found[0].device, found[0].facts, suite.runtimes[0], suite.seed
+            ),
         )
     except KeyboardInterrupt as error:
         raise InterruptedRunError(
@@ -179,58 +182,93 @@ def start(
         plan = _plan(name, suite, outcome, device_facts, refusals)
         run = new_run(name, created, suite, command, device_facts, outcome, plan, hooks)
         warned = run.model_copy(
-            update={"warnings": (*run.warnings, *warnings), "refusals": refusals}
+            update={
+                "warnings": (*run.warnings, *warnings),
+                "refusals": refusals,
+                "missing": lanes.missing(problems),
+            }
         )
         return RunFolder.create(results / name, shape(warned), files)
 
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
     own_code.note(folder.path, hooks)
     with folder.locked():
-        _measure(folder, suite, devices, watcher, hooks)
+        _measure(folder, suite, found, problems, watcher, hooks, whole)
     return folder
 
 
-def resume(path: Path, watcher: Watcher) -> RunFolder:
+def resume(
+    path: Path, watcher: Watcher, retry_failed: bool = False, whole: bool = False
+) -> RunFolder:
     """Runs what an earlier run left undone; its finished trials stay as they are.
 
+    Only devices with something left to do are asked for. One that is not there, or is unfit, is
+    missing from the run as it would be from a new one.
+
+    Args:
+        path: the run's folder.
+        watcher: is given the progress.
+        retry_failed: whether trials that failed are repeated.
+        whole: whether one device that cannot be measured ends the run; else it is missing.
+
     Raises:
-        BadInputError: there is no run to resume, or its device has changed since.
+        BadInputError: there is no run to resume, or no device to go on with.
+        InvalidRunError, InterruptedRunError: as ``start``.
     """
     folder = RunFolder.open(path)
     run = folder.run()
-    if run.state == "finished":
+    again = {t.trial for t in folder.trials() if retry_failed and t.state == "failed"}
+    if run.state == "finished" and not again:
         return folder
     suite = _suite_of(run, path / MANIFEST)
     with folder.locked():
         _ensure_whole(folder, run)
-        devices = [
-            open_device(
-                # The run's own copy: the user's file may be another one by now.
-                spec.model_copy(update={"binary": str(folder.artifact(spec.binary))})
-                if spec.binary
-                else spec
-            )
-            for spec in suite.devices
-        ]
-        for device in devices:
-            _ensure_same_device(device.probe(), run.device(device.name), path)
         folder.drop_torn_line()
-        _measure(folder, suite, devices, watcher, own_code.noted(path))
+        finished = {record.trial for record in folder.trials() if record.is_final} - again
+        left = {trial.device for trial in run.plan if trial.trial not in finished}
+        specs = [_reached(s, run, folder) for s in suite.devices if s.name in left]
+
+        def check(facts: DeviceFacts) -> None:
+            if before := run.device(facts.name):
+                _ensure_same_device(facts, before, path)
+
+        found, problems = lanes.look(specs, open_device, check)
+        if problems and (whole or not found):
+            raise lanes.refusal(problems)
+        new = [_recorded(lane.spec, lane.facts) for lane in found if not run.device(lane.spec.name)]
+        if new:
+            # They were missing when the run began.
+            folder.write_run(run.model_copy(update={"devices": (*run.devices, *new)}))
+        _measure(folder, suite, found, problems, watcher, own_code.noted(path), whole, again)
     return folder
 
 
-def _refusals(
-    suite: Suite, devices: Sequence[Device], facts: Sequence[DeviceFacts], watcher: Watcher
-) -> tuple[Refusal, ...]:
+def _reached(spec: DeviceSpec, run: Run, folder: RunFolder) -> DeviceSpec:
+    """A run's device as it is reached now, with the run's own copy of its program."""
+    update: dict[str, Any] = {}
+    if spec.binary:
+        # The user's file may be another one by now.
+        update["binary"] = str(folder.artifact(spec.binary))
+    before = run.device(spec.name)
+    identity = before.info.get("serialno") if before else None
+    if isinstance(identity, str) and identity:
+        given = spec.address or str(before.info.get("serial", "")) if before else spec.address
+        update["address"] = kinds.get(spec.kind).found_again(given, identity)
+    return spec.model_copy(update=update) if update else spec
+
+
+def _refusals(suite: Suite, found: Sequence[Lane], watcher: Watcher) -> tuple[Refusal, ...]:
     """What is found of each runtime before anything is made; the user is told at once."""
 
     def on_question(text: str) -> None:
         watcher.compressing(Progress(0, len(suite.variants()), "", "", text))
 
-    found = runnable.refusals(suite, devices, facts, cache_folder(), on_question)
-    for refusal in found:
+    there = suite.model_copy(update={"devices": tuple(lane.spec for lane in found)})
+    devices, facts = [lane.device for lane in found], [lane.facts for lane in found]
+    refusals = runnable.refusals(there, devices, facts, cache_folder(), on_question)
+    for refusal in refusals:
         watcher.refused(refusal)
-    return found
+    return refusals
 
 
 def _refused_everywhere(
@@ -280,7 +318,7 @@ def _suite_of(run: Run, path: Path) -> Suite:
             f"{path}: the run cannot be resumed: suite: {explain_document(error, Suite)}"
         ) from error
     known = {
-        "device": {device.name for device in suite.devices} & {d.name for d in run.devices},
+        "device": {device.name for device in suite.devices},
         "runtime": {runtime.name for runtime in suite.runtimes},
     }
     made = {(artifact.model, artifact.recipe) for artifact in run.artifacts}
@@ -307,53 +345,75 @@ def exit_code(folder: RunFolder) -> int:
     """
     trials, run = folder.trials(), folder.run()
     states = {trial.state for trial in trials}
-    if "valid" not in states or "invalid" in states:
+    unfit = any(missing.code != "unavailable" for missing in run.missing)
+    if "valid" not in states or "invalid" in states or unfit:
         return InvalidRunError.exit_code
     least = run.suite.protocol.parity_db
     if any(answers_differ(run, Key.of(trial), trial.answers, least) for trial in trials):
         return InvalidRunError.exit_code
-    return int("failed" in states or bool(run.failures) or bool(run.refusals))
+    return int("failed" in states or bool(run.failures or run.refusals or run.missing))
 
 
 def _measure(
     folder: RunFolder,
     suite: Suite,
-    devices: Sequence[Device],
+    found: Sequence[Lane],
+    problems: Mapping[str, MobileBenchError],
     watcher: Watcher,
     hooks: Mapping[str, Hooks],
+    whole: bool,
+    again: Set[str] = frozenset(),
 ) -> None:
+    """Measures in every lane, and keeps which devices are missing.
+
+    Those are the ones with ``problems``, and those whose lane broke off.
+
+    Raises:
+        InvalidRunError: no lane came to its end, or the run's own files cannot be used.
+    """
     run = folder.run()
-    plan = run.plan
-    folder.write_run(run.model_copy(update={"state": "running"}))
+    problems = dict(problems)
+    there = {lane.spec.name for lane in found}
+    plan = [trial for trial in run.plan if trial.device in there]
+    run = run.model_copy(update={"state": "running", "missing": lanes.missing(problems)})
+    folder.write_run(run)
     runtimes = {runtime.name: runtime for runtime in suite.runtimes}
-    finished = {record.trial for record in folder.trials() if record.is_final}
+    finished = {record.trial for record in folder.trials() if record.is_final} - again
     payloads: dict[tuple[str, str], Payload] = {}
     stop = threading.Event()
 
-    def lane(device: Device) -> None:
-        with interrupt.heeding(stop):
-            run_session(
-                folder,
-                device,
-                [trial for trial in plan if trial.device == device.name],
-                payloads,
-                runtimes,
-                suite.protocol,
-                suite.seed,
-                watcher.on_trial,
-                watcher.on_event,
-                watcher.on_record,
-                stop,
-            )
+    def measure(lane: Lane) -> None:
+        run_session(
+            folder,
+            lane.device,
+            [trial for trial in plan if trial.device == lane.spec.name],
+            payloads,
+            runtimes,
+            suite.protocol,
+            suite.seed,
+            watcher.on_trial,
+            watcher.on_event,
+            watcher.on_record,
+            stop,
+            again,
+        )
 
     try:
         with tempfile.TemporaryDirectory(prefix="mobilebench-") as scratch:
             asked = _evaluations(folder, run, finished, hooks, Path(scratch), watcher)
             payloads |= _payloads(folder, run, suite.runtimes, asked, watcher)
             watcher.measuring(plan, finished, suite)
-            alone = {spec.name for spec in suite.devices if kinds.get(spec.kind).measured_alone}
-            _side_by_side(lane, devices, alone, stop)
+            by_name = {lane.spec.name: lane for lane in found}
+            _, errors = lanes.side_by_side(measure, by_name, lanes.alone(suite.devices), stop)
+            broken = {n: e for n, e in errors.items() if isinstance(e, DeviceError)}
+            problems |= broken
+            if faults := [e for e in errors.values() if not isinstance(e, DeviceError)]:
+                # A fault of ours is not hidden behind one of the host.
+                raise min(faults, key=lambda error: isinstance(error, MobileBenchError))
+            if broken and (whole or len(broken) == len(found)):
+                raise lanes.refusal(broken)
     except BaseException as error:
+        run = run.model_copy(update={"missing": lanes.missing(problems)})
         # On a full disk neither can be written; the samples' part files are read just as well.
         with contextlib.suppress(InvalidRunError):
             folder.fold_samples()
@@ -371,36 +431,10 @@ def _measure(
         raise
     folder.fold_samples()
     power_profiles.learn(folder)
-    ended = clock.now("seconds")
-    folder.write_run(run.model_copy(update={"state": "finished", "finished": ended}))
-
-
-def _side_by_side(
-    lane: Callable[[Device], None],
-    devices: Sequence[Device],
-    alone: Set[str],
-    stop: threading.Event,
-) -> None:
-    """Every device at the same time, each in a thread; what one suffers is not the others' loss.
-
-    Devices whose names are in ``alone`` share this machine's processor: they are measured one by
-    one, after the others, whose lanes would be load to them.
-    """
-    local = [device for device in devices if device.name in alone]
-    remote = [device for device in devices if device.name not in alone]
-    errors: list[BaseException] = []
-    with ThreadPoolExecutor(max_workers=max(1, len(remote))) as pool:
-        try:
-            for group in (remote, *([device] for device in local)):
-                futures = [pool.submit(lane, device) for device in group]
-                wait(futures)
-                errors += filter(None, (future.exception() for future in futures))
-        except BaseException:
-            stop.set()
-            raise
-    if errors:
-        # A fault of ours is not hidden behind what a device had.
-        raise min(errors, key=lambda error: isinstance(error, MobileBenchError))
+    ended: dict[str, Any] = {"state": "finished", "finished": clock.now("seconds")}
+    if problems:
+        ended = {"state": "interrupted", "missing": lanes.missing(problems)}
+    folder.write_run(run.model_copy(update=ended))
 
 
 def _plan(
@@ -549,23 +583,24 @@ def _ensure_writable(results: Path) -> None:
 
 
 #: What of a device's own words must not change within a run.
-_IDENTITY = ("machine", "cpu", "cores", "board", "model", "serial")
+_IDENTITY = ("machine", "cpu", "cores", "board", "model")
 
 
-def _identity(device: DeviceFacts) -> dict[str, Any]:
+def _identity(device: DeviceFacts, other: DeviceFacts) -> dict[str, Any]:
+    # A phone is the same by cable and over the air, under another serial of adb's.
+    known = device.info.get("serialno") and other.info.get("serialno")
     return {
         "agent": device.agent,
         "runtime": device.runtime,
         "runtime_version": device.runtime_version,
         **{key: device.info.get(key) for key in _IDENTITY},
+        "serial": device.info.get("serialno" if known else "serial"),
     }
 
 
-def _ensure_same_device(now: DeviceFacts, before: DeviceFacts | None, path: Path) -> None:
-    if before is None:
-        raise BadInputError(f"{path} has no device {now.name!r}: start a new run")
-    found_now = _identity(now)
-    for key, value in _identity(before).items():
+def _ensure_same_device(now: DeviceFacts, before: DeviceFacts, path: Path) -> None:
+    found_now = _identity(now, before)
+    for key, value in _identity(before, now).items():
         found = found_now[key]
         if found != value:
             raise BadInputError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from mobilebench.devices.base import (
     PreflightResult,
     TrialError,
 )
-from mobilebench.errors import InvalidRunError
+from mobilebench.errors import DeviceError, InvalidRunError
 from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.timings import Timings
@@ -87,6 +87,7 @@ def run_session(
     on_event: OnEvent,
     on_record: OnRecord,
     stop: threading.Event,
+    again: Set[str] = frozenset(),
 ) -> None:
     """Runs what of the plan is not in the folder yet, and appends each attempt as it ends.
 
@@ -103,10 +104,12 @@ def run_session(
         on_record: is given each attempt that ended.
         stop: set by somebody else, it ends the session within a second; the trial under way is
             dropped.
+        again: trials that failed and are repeated, by name.
 
     Raises:
         KeyboardInterrupt: ``stop`` was set.
-        InvalidRunError: results can no longer be written, or the device is unfit to go on.
+        DeviceError: the device is unfit to go on.
+        InvalidRunError: results can no longer be written, or the run's own files are gone.
     """
 
     def report(trial: PlannedTrial, event: Event) -> None:
@@ -120,7 +123,9 @@ def run_session(
     for number, trial in enumerate(plan, 1):
         variant = (trial.model, trial.recipe, trial.runtime)
         record = finished.get(trial.trial)
-        while record is None or not record.is_final:
+        repeated = trial.trial in again
+        while record is None or not record.is_final or repeated:
+            repeated = False
             if stop.is_set():
                 raise KeyboardInterrupt
             on_trial(trial)
@@ -153,7 +158,7 @@ def run_session(
             on_record(record)
             if record.code == "too_hot":
                 # No other trial could start either, and each would wait as long.
-                raise InvalidRunError(record.reason)
+                raise DeviceError(record.reason, "unfit")
         if record.state == "valid":
             failures[variant].clear()
         elif record.state == "failed" and record.code != "skipped":
@@ -198,6 +203,7 @@ def _attempt(
     error: TrialError | None = None
     result: Result | None = None
     found: Found | None = None
+    _ensure_there(payload)
     try:
         preflight_result = device.preflight(cooldown, lambda text: on_event(Event(name, text)))
         waited = time.monotonic() - begin
@@ -252,6 +258,17 @@ def _attempt(
             folder.write_answers(name, found.arrays)
     folder.append(record, timings)
     return record
+
+
+def _ensure_there(payload: Payload) -> None:
+    """Sees that the run's own files are there: their loss is no fault of a model.
+
+    Raises:
+        InvalidRunError: one is not.
+    """
+    for file in (payload.model, *(path for path, _ in payload.packed.values())):
+        if not file.is_file():
+            raise InvalidRunError(f"{file} is missing, and the run cannot go on without it")
 
 
 def _delegation(result: Result) -> tuple[Delegation | None, tuple[str, ...]]:

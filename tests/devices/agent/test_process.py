@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.base import TrialError
+from mobilebench.errors import InvalidRunError
 from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Job, Result
 
 JOB = Job(PROTOCOL_VERSION, "run.local.00003", "latency", "m.tflite", "0" * 64)
@@ -129,5 +130,6 @@ def test_an_agent_that_never_stops_talking_is_ended_in_time(tmp_path: Path) -> N
 
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(TrialError, match="cannot start the agent"):
+    """A fault of this machine, which ends the run, and not a trial that failed."""
+    with pytest.raises(InvalidRunError, match="cannot start the agent"):
         agent_process.converse([str(tmp_path / "python")], JOB, lambda _: None, 5, dict(os.environ))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from mobilebench.cli.main import main
-from mobilebench.devices.adb.client import AdbDevice
+from mobilebench.devices.adb.client import AdbDevice, AdbServer
 from mobilebench.devices.android import device as phone_device
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import AndroidDevice
@@ -128,6 +128,24 @@ def test_unplugged_for_good_then_resumed(phones: list[Android], adb: Any, tmp_pa
     finish(folder)
 
 
+def test_resumed_under_another_serial(
+    phones: list[Android], adb: AdbServer, tmp_path: Path
+) -> None:
+    """Unplugged, and connected over the air: another serial of adb's, and the same phone."""
+    pixel, _ = phones
+    watcher = Watcher(pixel.phone.cable.unplug, 4, "measure")
+    folder, _ = interrupted(tmp_path / "results", watcher, suite(pixel.phone.serial))
+    adb.disconnect(pixel.phone.serial)
+    pixel.phone.cable.plug()
+    air = pixel.phone.serial.replace("127.0.0.1", "localhost")
+    adb.connect(air)
+    assert AdbDevice(adb, air).wait(20)
+    try:
+        finish(folder)
+    finally:
+        adb.disconnect(air)
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -237,8 +255,11 @@ def test_nothing_starts(
 def test_one_phone_of_two_is_lost(phones: list[Android], adb: Any, tmp_path: Path) -> None:
     pixel, _ = phones
     watcher = Watcher(pixel.phone.cable.unplug, 2)
-    folder, sentence = interrupted(tmp_path / "results", watcher, suite(*serials(phones)))
-    assert "device 'phone-0'" in sentence
+    folder = runs.start(suite(*serials(phones)), tmp_path / "results", ["test"], watcher)
+    (missing,) = folder.run().missing
+    assert (missing.device, missing.code) == ("phone-0", "lost")
+    assert "did not come back" in missing.reason
+    assert runs.exit_code(folder) == 4
     of_the_other = [r for r in folder.trials() if r.device == "phone-1"]
     assert len(of_the_other) == 10
     pixel.phone.cable.plug()

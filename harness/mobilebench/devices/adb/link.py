@@ -19,7 +19,7 @@ from mobilebench.devices.adb.client import (
 from mobilebench.devices.adb.device_lines import STATES, UNREAD
 from mobilebench.devices.base import TrialError
 from mobilebench.devices.found import NOT_CONNECTED
-from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.errors import BadInputError, DeviceError
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -78,7 +78,7 @@ class Link:
 
         Raises:
             TrialError: ``link_lost``, if it broke again; ``timeout``; or the action's own.
-            InvalidRunError: the device did not come back.
+            DeviceError: the device did not come back.
         """
         try:
             return self._attempt(action)
@@ -115,7 +115,7 @@ class Link:
             self.ensure_alive()
             raise TrialError("timeout", str(error)) from error
         except UnauthorizedError as error:
-            raise InvalidRunError(f"{self._who}: {explain('unauthorized')}") from error
+            raise DeviceError(f"{self._who}: {explain('unauthorized')}", "lost") from error
         except AdbError as error:
             self.ensure_alive()
             raise TrialError("adb_failed", str(error)) from error
@@ -123,9 +123,10 @@ class Link:
     def _return(self, error: LinkLostError, waiting: Callable[[], None]) -> None:
         self._on_lost()
         if not self._device.wait(self._wait, waiting, self._has_started):
-            raise InvalidRunError(
+            raise DeviceError(
                 f"{self._who} was lost ({error}) and did not come back within {self._wait:g} s: "
-                f"{explain(self._last_state())}; then resume the run"
+                f"{explain(self._last_state())}; then resume the run",
+                "lost",
             ) from error
         boot = self._boot_id()
         restarted = bool(self._boot) and boot != self._boot

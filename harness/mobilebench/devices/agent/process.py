@@ -17,6 +17,7 @@ from mobilebench_agent.contract import Hello, Job, Result
 
 from mobilebench.devices.agent.conversation import Conversation
 from mobilebench.devices.base import OnEvent, TrialError
+from mobilebench.errors import InvalidRunError
 
 
 def greet(command: Sequence[str], timeout_seconds: float, env: Mapping[str, str]) -> Hello:
@@ -40,11 +41,22 @@ def converse(
 
     Raises:
         TrialError: anything but a whole valid result of this very trial.
+        InvalidRunError: this machine cannot start the command: no fault of the model's.
     """
-    with _agent(command, env) as agent:
-        conversation = Conversation(agent, timeout_seconds)
-        conversation.greet()
-        return conversation.carry_out(job, on_event)
+    try:
+        with _agent(command, env) as agent:
+            conversation = Conversation(agent, timeout_seconds)
+            conversation.greet()
+            return conversation.carry_out(job, on_event)
+    except CannotStartError as error:
+        raise InvalidRunError(error.reason) from error
+
+
+class CannotStartError(TrialError):
+    """There is no process: the command on this machine is missing, or it may not run it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("agent_died", reason)
 
 
 class AgentDiedError(TrialError):
@@ -112,8 +124,8 @@ def _agent(command: Sequence[str], env: Mapping[str, str]) -> Iterator[_Agent]:
                 start_new_session=True,
             )
         except OSError as error:
-            raise TrialError(
-                "agent_died", f"cannot start the agent with {command[0]}: {error.strerror}"
+            raise CannotStartError(
+                f"cannot start the agent with {command[0]}: {error.strerror}"
             ) from error
         try:
             yield _Agent(process, errors)

@@ -33,7 +33,7 @@ from mobilebench.devices.base import (
 )
 from mobilebench.devices.cooldown import pause, report
 from mobilebench.devices.validity import allowed_warnings, ensure_valid, problems_during
-from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.errors import BadInputError, DeviceError
 from mobilebench.records.device import AGENT, DeviceFacts
 
 _GREETING_SECONDS = 60.0
@@ -96,7 +96,7 @@ class AndroidDevice:
 
         Raises:
             BadInputError: no such phone, no app on it, or the app cannot run models.
-            InvalidRunError: the phone failed preflight; the message names every reason.
+            DeviceError: the phone failed preflight; the message names every reason.
         """
         if self._unplugged and not DeviceLine(self._device.serial, "device").over_network:
             raise BadInputError(
@@ -112,7 +112,7 @@ class AndroidDevice:
             self._wait(Cooldown(seconds=self._cool), _nobody)
             hello = self._greet()
         except InvalidTrialError as error:
-            raise InvalidRunError(error.reason) from error
+            raise DeviceError(error.reason, "unfit") from error
         except (TrialError, AdbError, BadInputError) as error:
             raise BadInputError(
                 f"device {self._name!r} ({self._device.serial}): {error}"
@@ -161,7 +161,7 @@ class AndroidDevice:
         """One trial in a fresh process; see :class:`mobilebench.devices.base.Device`.
 
         Raises:
-            InvalidRunError: the phone did not come back.
+            DeviceError: the phone did not come back.
         """
         result = self._link.keep(
             lambda: self._trial(job, on_event, timeout_seconds),
@@ -193,7 +193,7 @@ class AndroidDevice:
         """Waits until the checks pass and the phone is cool; ``on_wait`` may raise meanwhile.
 
         Raises:
-            InvalidRunError: a check failed, and waiting does not help.
+            DeviceError: a check failed, and waiting does not help.
             InvalidTrialError: ``too_hot``: waiting took too long.
         """
         end = time.monotonic() + cooldown.seconds
@@ -218,7 +218,7 @@ class AndroidDevice:
                 sentences += f" (Android refused that to adb: {makers.switch(self._maker)})"
             failed = f"device {self._name!r} ({self._device.serial}) failed preflight: {sentences}"
             if not all(reason.passes for reason in reasons):
-                raise InvalidRunError(failed)
+                raise DeviceError(failed, "unfit")
             if time.monotonic() >= end:
                 raise InvalidTrialError("too_hot", failed)
             short = ", ".join(dict.fromkeys(reason.short for reason in reasons))
@@ -356,6 +356,7 @@ def describe(properties: dict[str, str]) -> dict[str, str]:
         "sdk": "ro.build.version.sdk",
         "abi": "ro.product.cpu.abi",
         "build": "ro.build.fingerprint",
+        "serialno": "ro.serialno",
     }
     facts = {name: properties[key] for name, key in named.items() if properties.get(key)}
     maker = properties.get("ro.soc.manufacturer", "")

@@ -47,6 +47,7 @@ ANDROID = DeviceKind(
     _open,
     discover=adb_reach.connected,
     locate=adb_reach.located,
+    found_again=adb_reach.found_again,
     takes=frozenset({"address", "binary", "unplugged"}),
     doctor=_doctor,
 )

@@ -51,7 +51,7 @@ class BoardDevice:
         self._name = name
         self._device = device
         self._python = python
-        self._agent = agent_archive.build(cache)
+        self._agent = agent_archive.archive(cache)
         self._store = RemoteStore(device)
         self._link = Link(name, device, wait_seconds, self._store.forget)
         self._checks = StateChecks(name, self._state, allowed)
@@ -135,7 +135,8 @@ class BoardDevice:
             raise
 
     def _command(self) -> list[str]:
-        agent = self._store.put(self._agent, sha256_of(self._agent))
+        file = self._agent.there()
+        agent = self._store.put(file, sha256_of(file))
         # When the stream closes, adbd hangs up on the process that it started: that must be the
         # agent, not a shell around it that leaves it running and in the next trial's way.
         words = ["env", "PYTHONDONTWRITEBYTECODE=1", self._python, agent, agent_archive.ATTACHED]

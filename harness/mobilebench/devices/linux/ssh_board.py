@@ -27,7 +27,7 @@ from mobilebench.devices.agent.outputs_file import ensure_plain, receiving
 from mobilebench.devices.agent.process import AgentDiedError
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
 from mobilebench.devices.linux.state import StateChecks, script
-from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.errors import BadInputError, DeviceError
 from mobilebench.records.device import DeviceFacts
 
 #: Below the user's home.
@@ -75,7 +75,7 @@ class SshBoardDevice:
         self._name = name
         self._address = address
         self._python = python
-        self._agent = agent_archive.build(cache)
+        self._agent = agent_archive.archive(cache)
         # `--` so that no name is ever taken for an option.
         options = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
         options += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
@@ -147,7 +147,7 @@ class SshBoardDevice:
 
         Raises:
             TrialError: see :class:`mobilebench.devices.base.Device`.
-            InvalidRunError: the machine cannot be reached any more.
+            DeviceError: the machine cannot be reached any more.
         """
         return self._checks.validate(self._kept(job, on_event, timeout_seconds))
 
@@ -184,7 +184,8 @@ class SshBoardDevice:
             raise
 
     def _command(self, seconds: float) -> list[str]:
-        agent = self._put(self._agent, sha256_of(self._agent))
+        file = self._agent.there()
+        agent = self._put(file, sha256_of(file))
         # sshd leaves a process without a terminal running when the connection ends, so it has a
         # limit of its own there.
         words = ["env", "PYTHONDONTWRITEBYTECODE=1", "timeout", f"{seconds + 5:.0f}"]
@@ -262,8 +263,8 @@ class SshBoardDevice:
             raise TrialError(code, f"cannot send a file to {self._address}: {last}")
         return done.stdout.decode("utf-8", "replace")
 
-    def _lost(self, error: Exception) -> InvalidRunError:
-        return InvalidRunError(f"device {self._name!r} ({self._address}) was lost: {error}")
+    def _lost(self, error: Exception) -> DeviceError:
+        return DeviceError(f"device {self._name!r} ({self._address}) was lost: {error}", "lost")
 
 
 def _last_words(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -26,7 +26,7 @@ from mobilebench.devices.base import (
 )
 from mobilebench.devices.cooldown import pause, report
 from mobilebench.devices.validity import allowed_warnings, ensure_valid, problems_during
-from mobilebench.errors import InvalidRunError
+from mobilebench.errors import DeviceError
 from mobilebench.records import conditions
 
 # Documentation/ABI/testing: sysfs-class-thermal, sysfs-devices-system-cpu, sysfs-class-power. The
@@ -183,7 +183,7 @@ class StateChecks:
             if not all(reason.passes for reason in reasons):
                 checks = sorted({r.check for r in reasons} - {"cooldown"})
                 allow = " ".join(filter(None, [self._option, *(f"--allow {c}" for c in checks)]))
-                raise InvalidRunError(f"{who}: {sentences} (measure it anyway with {allow})")
+                raise DeviceError(f"{who}: {sentences} (measure it anyway with {allow})", "unfit")
             if time.monotonic() >= end:
                 raise InvalidTrialError("too_hot", f"{who}: {sentences}")
             short = ", ".join(reason.short for reason in reasons)

@@ -37,7 +37,7 @@ class LocalDevice:
     ) -> None:
         self._name = name
         self._python = python or sys.executable
-        self._command = (self._python, str(agent_archive.build(cache)), agent_archive.ATTACHED)
+        self._agent = agent_archive.archive(cache)
         # Byte code of the agent or its runtime must not be written while something is measured.
         self._checks = StateChecks(name, _state, allowed, "--device local")
         self._outputs = OutputsFolder()
@@ -51,7 +51,7 @@ class LocalDevice:
     def probe(self) -> DeviceFacts:
         """Greets the agent; see :class:`mobilebench.devices.base.Device`."""
         try:
-            hello = agent_process.greet(self._command, _GREETING_SECONDS, self._environment)
+            hello = agent_process.greet(self._command(), _GREETING_SECONDS, self._environment)
         except TrialError as error:
             raise BadInputError(
                 f"device {self._name!r} ({self._python}): {error.reason}"
@@ -89,12 +89,15 @@ class LocalDevice:
         """One trial in a fresh process; see :class:`mobilebench.devices.base.Device`."""
         began, busy = time.monotonic(), time.process_time()
         result = agent_process.converse(
-            self._command, job, on_event, timeout_seconds, self._environment
+            self._command(), job, on_event, timeout_seconds, self._environment
         )
         # To the agent this process is one of the others, and it is no load that a user could end.
         share = (time.process_time() - busy) / max(time.monotonic() - began, 1e-9)
         own = Metric("cpu_load_host", "CPUs", "process_time of the host's process", share, n=2)
         return self._checks.validate(replace(result, metrics=(*result.metrics, own)))
+
+    def _command(self) -> tuple[str, ...]:
+        return self._python, str(self._agent.there()), agent_archive.ATTACHED
 
 
 def _state() -> str:
