@@ -22,6 +22,8 @@ from mobilebench.cli.options import (
     signature_option,
     silence,
     task_option,
+    trust_option,
+    trusting,
     unplugged_option,
 )
 from mobilebench.devices.checks import DeviceCheck
@@ -72,6 +74,7 @@ Exit codes:
     metavar="RUN",
     help="Finish the gate in that folder, or show its verdict again.",
 )
+@trust_option
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
 @click.option(
     "--summary",
@@ -99,6 +102,7 @@ def gate(
     unplugged: bool,
     results: Path,
     resume: Path | None,
+    trust: bool,
     junit: Path | None,
     summary: Path | None,
     as_json: bool,
@@ -137,7 +141,7 @@ def gate(
     require_folder_of(junit, summary)
     folder = resume or results
     try:
-        with RunDisplay(errors()) as display:
+        with trusting(resume, trust), RunDisplay(errors()) as display:
             if resume is None:
                 display.prepare()
             result = api.gate(

@@ -228,9 +228,42 @@ results_option = click.option(
     show_default=True,
     help="The folder in which the run gets its own.",
 )
+trust_option = click.option(
+    "--trust",
+    is_flag=True,
+    help="With --resume: use the programs and machines that somebody else's run names.",
+)
 html_option = click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures."
 )
+
+
+@contextlib.contextmanager
+def trusting(resume: Path | None, trust: bool) -> Iterator[None]:
+    """Goes on with somebody else's run if the user says so; at a terminal the user is asked.
+
+    Raises:
+        BadInputError: there is no run to trust.
+        UntrustedRunError: the user does not.
+    """
+    from mobilebench.runs import run as runs
+    from mobilebench.runs.own_code import UntrustedRunError
+
+    if trust and resume is None:
+        raise BadInputError("--trust is of an earlier run: name it by --resume")
+    if resume is not None and not trust:
+        try:
+            runs.ensure_trusted(resume)
+        except UntrustedRunError as error:
+            if not (sys.stdin.isatty() and sys.stderr.isatty()):
+                raise
+            click.echo(f"mobilebench: {printable(str(error))}", err=True)
+            trust = click.confirm("Go on with it now?", default=False, err=True)
+            if not trust:
+                raise
+    if trust and resume is not None:
+        runs.trust(resume)
+    yield
 
 
 def require_folder_of(*paths: Path | None) -> None:

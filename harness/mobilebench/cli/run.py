@@ -23,6 +23,8 @@ from mobilebench.cli.options import (
     student_option,
     task_option,
     teacher_option,
+    trust_option,
+    trusting,
     unplugged_option,
 )
 from mobilebench.devices.checks import DeviceCheck
@@ -86,6 +88,7 @@ Exit codes:
     metavar="RUN",
     help="Finish the run in that folder.",
 )
+@trust_option
 @click.option(
     "--retry-failed", is_flag=True, help="With --resume: repeat the trials that failed, too."
 )
@@ -125,6 +128,7 @@ def run(
     results: Path,
     resume: Path | None,
     retry_failed: bool,
+    trust: bool,
     debug_answers: bool,
     profile: bool,
     as_json: bool,
@@ -181,7 +185,11 @@ def run(
         raise BadInputError("--resume goes on with the run's own suite; give it alone")
     if retry_failed and resume is None:
         raise BadInputError("--retry-failed repeats trials of an earlier run: name it by --resume")
-    with reporting_all_the_same(resume), RunDisplay(errors()) as display:
+    with (
+        trusting(resume, trust),
+        reporting_all_the_same(resume),
+        RunDisplay(errors()) as display,
+    ):
         if resume is None:
             display.prepare()
         done = api.run(

@@ -191,7 +191,7 @@ def start(
         return RunFolder.create(results / name, shape(warned), files)
 
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
-    own_code.note(folder.path, hooks)
+    own_code.note(folder.path, hooks, suite.devices)
     with folder.locked():
         _measure(folder, suite, found, problems, watcher, hooks, whole)
     return folder
@@ -214,6 +214,7 @@ def resume(
     Raises:
         BadInputError: there is no run to resume, or no device to go on with.
         InvalidRunError, InterruptedRunError: as ``start``.
+        UntrustedRunError: it is somebody else's, and would start programs of its choice.
     """
     folder = RunFolder.open(path)
     run = folder.run()
@@ -221,6 +222,7 @@ def resume(
     if run.state == "finished" and not again:
         return folder
     suite = _suite_of(run, path / MANIFEST)
+    own_code.ensure_trusted(path, suite.devices)
     with folder.locked():
         _ensure_whole(folder, run)
         folder.drop_torn_line()
@@ -255,6 +257,28 @@ def _reached(spec: DeviceSpec, run: Run, folder: RunFolder) -> DeviceSpec:
         given = spec.address or str(before.info.get("serial", "")) if before else spec.address
         update["address"] = kinds.get(spec.kind).found_again(given, identity)
     return spec.model_copy(update=update) if update else spec
+
+
+def ensure_trusted(path: Path) -> None:
+    """Sees that to resume a run starts nothing that this user does not know of.
+
+    Raises:
+        BadInputError: there is no such run.
+        UntrustedRunError: its devices do.
+    """
+    run = RunFolder.open(path).run()
+    if run.state != "finished":
+        own_code.ensure_trusted(path, _suite_of(run, path / MANIFEST).devices)
+
+
+def trust(path: Path) -> None:
+    """Agrees to what the devices of somebody else's run start, so that it can be resumed here.
+
+    Raises:
+        BadInputError: there is no such run.
+    """
+    run = RunFolder.open(path).run()
+    own_code.trust(path, _suite_of(run, path / MANIFEST).devices)
 
 
 def _refusals(suite: Suite, found: Sequence[Lane], watcher: Watcher) -> tuple[Refusal, ...]:
