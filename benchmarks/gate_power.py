@@ -148,9 +148,10 @@ def one_gate(subject: Subject, seed: int, noise: float, results: Path) -> Outcom
     result = gate.start(suite, LATENCY, results, ["gate_power"], Quiet())
     folder = RunFolder.open(result.folder)
     metric = registry()["latency"]
-    statistics = statistics_of(folder.samples(), [metric])
+    trials = folder.trials()
+    statistics = statistics_of(folder.run(), trials, folder.timings(trials), [metric])
     baseline, candidate = (
-        Evidence([trial for trial in folder.trials() if trial.recipe == role], statistics)
+        Evidence([trial for trial in trials if trial.recipe == role], statistics)
         for role in (pair.BASELINE, pair.CANDIDATE)
     )
     blocks = logarithms(block_pairs(metric, (baseline, candidate)))

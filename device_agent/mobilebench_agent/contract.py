@@ -281,6 +281,10 @@ class Result:
     warm-up, without the very first (the metric ``first_inference``).
     ``starts_ns``: when each timed inference began, from the start of measuring; with ``traces`` if
     the job asks for them, else both are empty.
+    ``cpu_ns``, ``switches``: of each timed inference its CPU time, of the thread that runs it or,
+    of several threads, of the process, and the involuntary context switches meanwhile; inferences
+    of less than 0.1 ms share those of the interval between two readings. Empty where the system
+    does not report them.
     ``conditions``: what held during the trial and is no number: ``cpus`` (where the process could
     run), ``governors`` (by cluster), ….
     ``outputs``: the path on the device of the tensor file that an outputs trial wrote, with its
@@ -298,6 +302,8 @@ class Result:
     samples_ns: Tuple[int, ...] = ()
     warmup_ns: Tuple[int, ...] = ()
     starts_ns: Tuple[int, ...] = ()
+    cpu_ns: Tuple[int, ...] = ()
+    switches: Tuple[int, ...] = ()
     traces: Tuple[Trace, ...] = ()
     conditions: Dict[str, Any] = field(default_factory=dict)
     outputs: str = ""
@@ -316,6 +322,10 @@ class Result:
                 raise ContractError(f"result: {name} has a negative time")
         if self.starts_ns and len(self.starts_ns) != len(self.samples_ns):
             raise ContractError("result: as many starts as samples, or none")
+        for name in ("cpu_ns", "switches"):
+            values = getattr(self, name)
+            if values and (len(values) != len(self.samples_ns) or min(values) < 0):
+                raise ContractError(f"result: as many {name} as samples, not negative, or none")
         described = (bool(self.outputs), bool(self.outputs_sha256), self.outputs_bytes > 0)
         if described != (self.kind == "outputs",) * 3 or self.outputs_bytes < 0:
             raise ContractError(

@@ -6,11 +6,12 @@ import gc
 import time
 from array import array
 from dataclasses import dataclass
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 from mobilebench_agent import runtime as runtimes
 from mobilebench_agent import tensors
 from mobilebench_agent.contract import Job, Metric, Result
+from mobilebench_agent.interruptions import INTERVAL_NS, Interruptions
 from mobilebench_agent.traces import Traces
 
 _CLOCK = "CLOCK_MONOTONIC by time.perf_counter_ns"
@@ -31,7 +32,7 @@ def measure(
 
     Each loop ends when it has its number of runs *and* its seconds (benchmark_model's rule),
     or at ``max_seconds``. Nothing is read, written or collected while an inference runs; between
-    two of them only what ``trace_seconds`` asks for.
+    two of them only what ``trace_seconds`` asks for, and whether others interrupted them.
     """
     resolution = round(time.get_clock_info("perf_counter").resolution * 1e9)
 
@@ -54,6 +55,7 @@ def measure(
     warmup = _repeat(interpreter.invoke, job.warmup_runs, job.warmup_seconds, job.max_seconds)
     phase("measure", 0)
     traces = Traces()
+    interruptions = Interruptions(job.threads)
 
     def pause(passed: int) -> None:
         traces.add(passed, moment())
@@ -68,6 +70,7 @@ def measure(
         job.trace_seconds,
         pause,
         MOST_SAMPLES,
+        interruptions,
     )
     gc.enable()
     # A state that grows, or memory that is overwritten, shows only now.
@@ -99,6 +102,8 @@ def measure(
         samples_ns=tuple(measured.samples),
         warmup_ns=tuple(warmup.samples),
         starts_ns=tuple(measured.starts) if job.trace_seconds else (),
+        cpu_ns=tuple(interruptions.cpu_ns),
+        switches=tuple(interruptions.switches),
         traces=traces.all(),
         delegation=delegation,
         warnings=tuple(warnings),
@@ -126,12 +131,14 @@ def _repeat(
     pause_seconds: float = 0.0,
     pause: Callable[[int], None] = lambda _: None,
     most: int = _NEVER,
+    interruptions: Optional[Interruptions] = None,
 ) -> _Loop:
     """Times ``invoke`` until both limits are met, or ``max_seconds`` are over.
 
     ``pause`` is called every ``pause_seconds`` (0: never) and at both ends, between inferences.
-    When there would be more than ``most`` samples, every second one is dropped, and from then on
-    half as many are kept: which ones does not depend on how long they took.
+    ``interruptions`` gets an entry for each sample. When there would be more than ``most`` samples,
+    every second one is dropped, and from then on half as many are kept: which ones does not depend
+    on how long they took.
     """
     clock = time.perf_counter_ns
     samples, starts = array("q"), array("q")
@@ -141,12 +148,22 @@ def _repeat(
     limit = begin + int(max(seconds, max_seconds) * 1e9)
     between = int(pause_seconds * 1e9)
     next_pause = begin if between else _NEVER
+    next_reading = _NEVER
+    if interruptions:
+        interruptions.begin()
+        next_reading = begin + INTERVAL_NS
     while True:
         start = clock()
         over = start >= limit or (count >= runs and start >= enough)
+        if interruptions and (start >= next_reading or over):
+            interruptions.end(samples)
+            next_reading = start + INTERVAL_NS
         if start >= next_pause or (over and between):
             pause(start - begin)
             next_pause = start + between
+            if interruptions:
+                interruptions.end(samples)
+                interruptions.begin()
         if over:
             return _Loop(samples, starts, count, stride)
         start = clock()
@@ -154,6 +171,9 @@ def _repeat(
         took = clock() - start
         if count == next_kept:
             if len(samples) == most:
+                if interruptions:
+                    interruptions.end(samples)
+                    interruptions.halve()
                 samples, starts, stride = samples[::2], starts[::2], stride * 2
             samples.append(took)
             starts.append(start - begin)

@@ -34,7 +34,7 @@ Kind = Literal["latency", "memory", "outputs", "energy", "artifact", "any"]
 REPEATED_KINDS: tuple[Kind, ...] = ("latency", "memory", "energy")
 
 #: What analysis computes by rules of its own.
-Rule = Literal["energy", "delegation", "parity", "similarity", "agreement"]
+Rule = Literal["cpu_time", "energy", "delegation", "parity", "similarity", "agreement"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Computed:
-    """What analysis computes by a rule of its own: energy, nodes left undelegated, parity."""
+    """What analysis computes by a rule of its own: CPU time, energy, undelegated nodes, parity."""
 
     rule: Rule
 
@@ -441,6 +441,32 @@ _BUILT_IN = (
         interval=True,
         paper="Latency",
         terminal=8,
+    ),
+    Metric(
+        name="p5",
+        title="p5",
+        column="latency_p5_ns",
+        description="5th percentile of a trial's inferences",
+        unit="ns",
+        direction="lower",
+        kind="latency",
+        read=Quantile(0.05),
+        table="main",
+        unit_of="latency",
+    ),
+    Metric(
+        name="cpu_time",
+        title="CPU time",
+        column="cpu_time_ns",
+        description="median CPU time of an inference, of one thread: what load adds to latency "
+        "is not in it",
+        unit="ns",
+        direction="lower",
+        kind="latency",
+        read=Computed("cpu_time"),
+        table="main",
+        unit_of="latency",
+        occasional=True,
     ),
     Metric(
         name="p90",

@@ -37,7 +37,7 @@ def judged(
         a_run(),
         gate,
         [a.trial for a in answered],
-        (),
+        {},
         rules,
         load(answered),
         lambda _: of_one_model,

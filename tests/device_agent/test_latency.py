@@ -1,11 +1,13 @@
 """Which inferences of a long loop are kept, and what is looked at when it ends."""
 
+from array import array
 from typing import Any
 
 import numpy as np
 import pytest
-from mobilebench_agent import latency, runtime
+from mobilebench_agent import interruptions, latency, runtime
 from mobilebench_agent.contract import PROTOCOL_VERSION, Job
+from mobilebench_agent.interruptions import Interruptions
 from mobilebench_agent.runtime import AgentError, Runtime
 
 
@@ -90,3 +92,70 @@ def test_outputs_are_checked_after_the_last_timed_inference(
     assert caught.value.code == "output_nan"
     monkeypatch.setattr(runtime, "load", lambda *_: Drifting(6))
     assert len(measure(Runtime("r", "1", None), job, lambda *_: None).samples_ns) == 3
+
+
+class Counters:
+    """A machine whose clocks are set by hand."""
+
+    def __init__(self) -> None:
+        self.wall = self.cpu = self.switched = 0
+
+    def perf_counter_ns(self) -> int:
+        return self.wall
+
+    def thread_time_ns(self) -> int:
+        return self.cpu
+
+    process_time_ns = thread_time_ns
+
+
+def test_an_inference_has_the_share_of_its_interval_in_which_it_had_a_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = Counters()
+    monkeypatch.setattr(interruptions, "time", now)
+    monkeypatch.setattr(interruptions, "_counter", lambda _: lambda: now.switched)
+    marks = Interruptions(threads=1)
+    samples = array("q")
+    # What was done before an interval begins is no inference's.
+    now.wall, now.cpu, now.switched = 5000, 5000, 7
+    marks.begin()
+    for took, busy, switches in ((1000, 1000, 0), (4000, 1000, 1), (1000, 1020, 0)):
+        now.wall, now.cpu, now.switched = now.wall + took, now.cpu + busy, now.switched + switches
+        samples.append(took)
+        marks.end(samples)
+    # Two short ones share an interval.
+    now.wall, now.cpu, now.switched = now.wall + 100, now.cpu + 50, now.switched + 2
+    samples.extend((40, 40))
+    marks.end(samples)
+    assert list(marks.cpu_ns) == [1000, 1000, 1000, 20, 20]
+    assert list(marks.switches) == [0, 1, 0, 2, 2]
+    marks.halve()
+    assert list(marks.cpu_ns) == [1000, 1000, 20]
+
+
+def test_several_threads_may_have_more_cpu_time_than_wall_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = Counters()
+    monkeypatch.setattr(interruptions, "time", now)
+    marks = Interruptions(threads=2)
+    marks.begin()
+    now.wall, now.cpu = 1000, 1900
+    marks.end(array("q", [1000]))
+    assert list(marks.cpu_ns) == [1900]
+
+
+@pytest.mark.parametrize("runs", [1, 7, 8, 9, 33, 100])
+def test_every_sample_has_its_marks(runs: int) -> None:
+    marks = Interruptions(threads=1)
+    loop = latency._repeat(lambda: None, runs, 0, 10, most=8, interruptions=marks)
+    assert len(marks.cpu_ns) == len(marks.switches) == len(loop.samples)
+
+
+def test_a_system_without_such_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruptions, "resource", None)
+    marks = Interruptions(threads=1)
+    marks.begin()
+    marks.end(array("q", [1]))
+    assert (len(marks.cpu_ns), len(marks.switches)) == (1, 0)

@@ -6,8 +6,10 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from mobilebench import report
 from mobilebench.analysis.disturbance import Load, load
@@ -17,12 +19,13 @@ from mobilebench.records.trial import TrialConditions
 from mobilebench.runs import history
 from mobilebench.runs.compare import compare
 from mobilebench.runs.summaries import summary_of
-from mobilebench.store.folder import TRIALS, RunFolder
+from mobilebench.store.folder import SAMPLES, TRIALS, RunFolder
 from mobilebench_agent.contract import Metric
 from rich.console import Console
 
 from tests.support.synthetic_run import build_run
 
+TRIAL = SimpleNamespace(block=0, recipe="")
 CLAIM = "no speed-up, ranking or verdict is drawn from"
 
 
@@ -125,7 +128,9 @@ def test_a_disturbed_baseline_has_no_variant_beside_it(run: RunFolder) -> None:
 def test_one_trial_of_six_withholds_nothing(tmp_path: Path, busy: Any) -> None:
     quiet = summary_of(build_run(tmp_path / "quiet"))
     found = summary_of(disturb(build_run(tmp_path / "run"), busy))
-    assert not found.disturbed
+    # It is said all the same, where a device reports load at all.
+    (banner,) = found.disturbed or ("",)
+    assert banner.startswith("Measured under load: in ") == (busy(TRIAL) is not None)
     assert [c.advice for c in found.comparisons] == [c.advice for c in quiet.comparisons]
 
 
@@ -146,12 +151,64 @@ def test_stored_runs_are_not_set_beside_a_disturbed_one(run: RunFolder, tmp_path
     assert all(len(series.points) == 2 for series in sizes.series)
 
 
+def marked(folder: RunFolder, share: float) -> RunFolder:
+    """The same run, with others having interrupted a share of all timed inferences."""
+    parts = dict(folder.attempt_timings())
+    (folder.path / SAMPLES).unlink()
+    rng = np.random.default_rng(1)
+    for name, times in parts.items():
+        hit = rng.random(times.samples.size) < share
+        # One that is interrupted takes 4 ms longer, of which none is its own.
+        walls = times.samples + 4_000_000 * hit
+        folder._write_part(name, replace(times, samples=walls, cpu=times.samples, switches=1 * hit))
+    folder.fold_samples()
+    return folder
+
+
+def test_latency_is_that_of_the_inferences_left_alone(tmp_path: Path) -> None:
+    quiet = summary_of(build_run(tmp_path / "quiet"))
+    few = summary_of(disturb(marked(build_run(tmp_path / "few"), 0.01), lambda _: 1.0))
+    many = summary_of(disturb(marked(build_run(tmp_path / "many"), 0.7), lambda _: 1.9))
+    for key, variant in quiet.rows.items():
+        if variant["latency"].value is None:
+            continue
+        latency = variant["latency"].value
+        # An inference in a hundred moves no median by much.
+        assert few.rows[key]["latency"].value == pytest.approx(latency, rel=0.01)
+        assert many.rows[key]["latency"].value == pytest.approx(latency, rel=0.01)
+        assert many.rows[key]["cpu_time"].value == pytest.approx(latency, rel=0.01)
+        assert (few.rows[key].load.left_out, many.rows[key].load.disturbed) == (0, 0)
+        assert many.rows[key].load.left_out == many.rows[key].load.loaded > 0
+        assert many.rows[key].changes["latency"].value or key.recipe == "float32"
+    (said,) = few.disturbed
+    assert said.endswith("Latency is that of all inferences, since so few were interrupted.")
+    (said,) = many.disturbed
+    assert said.startswith("Measured under load: in ")
+    assert "kept 1.9 of 2 CPUs busy and interrupted 70% of the inferences." in said
+    assert said.endswith("Latency is that of the inferences that nobody interrupted.")
+    assert said in terminal(many).replace("\n", " ").replace("  ", " ")
+
+
+def test_nothing_is_concluded_where_too_few_were_left_alone(tmp_path: Path) -> None:
+    found = summary_of(marked(build_run(tmp_path / "run"), 1.0))
+    (said,) = found.disturbed
+    assert said.startswith("Disturbed by load: in ")
+    assert "other processes interrupted 100% of the inferences. Latency is shown" in said
+    assert all(v.changes["latency"].value is None for v in found.rows.values())
+
+
 def test_loads() -> None:
     def trial(other: float, stolen: float = 0.0) -> Any:
         told = {"cpu_load_other": other, "cpu_load_stolen": stolen}
         metrics = [Metric(name, "CPUs", "made up", value) for name, value in told.items()]
         return describe(metrics, TrialConditions((0, 1)))
 
+    def interrupted(share: float, *, unharmed: bool) -> Any:
+        return replace(trial(1.0), interrupted=share, left_out=unharmed, unharmed=unharmed)
+
+    survived = load([interrupted(0.3, unharmed=True)] * 6)
+    assert (survived.loaded, survived.disturbed, survived.withholds) == (6, 0, False)
+    assert load([interrupted(1.0, unharmed=False)] * 6).withholds
     assert load([]) == Load()
     assert not load([]).withholds
     assert not load([describe([], TrialConditions())] * 6).withholds

@@ -52,10 +52,16 @@ def findings(variant: Variant, required: QualityRequirement) -> tuple[Remark, ..
 
 def _load(variant: Variant) -> Iterator[Remark]:
     """The first of all causes: what else is odd about the times may well come from it."""
-    if variant.load.disturbed:
-        seen = variant.load.in_words("latency")
-        withheld = ", so nothing is concluded from its latency" if variant.load.withholds else ""
-        yield Remark("load", f"Disturbed by load: {seen}{withheld}.")
+    found = variant.load
+    if not found.loaded:
+        return
+    seen = found.in_words("latency")
+    if found.withholds:
+        yield Remark(
+            "load", f"Disturbed by load: {seen}, so nothing is concluded from its latency."
+        )
+    else:
+        yield Remark("load", f"Measured under load: {seen}. {found.taken_over}.")
 
 
 def _size_and_speed(variant: Variant) -> Iterator[Remark]:
@@ -156,7 +162,7 @@ def _modes(variant: Variant) -> Iterator[Remark]:
             f"Bimodal: the samples of {which} gather around two values "
             f"({units.duration(typical.low)} and {units.duration(typical.high)}, "
             f"{units.percent(typical.share_high, 0)} of them around the higher): "
-            + (_BY_LOAD if variant.load.disturbed else "cores or clock rates change within a trial")
+            + (_BY_LOAD if variant.load.loaded else "cores or clock rates change within a trial")
             + ".",
         )
     if over is not None:
@@ -166,7 +172,7 @@ def _modes(variant: Variant) -> Iterator[Remark]:
             f"{units.duration(over.high)}, the others at {units.duration(over.low)}: "
             + (
                 f"{_BY_LOAD}."
-                if variant.load.disturbed
+                if variant.load.loaded
                 else "a process lands in one of two states, and the median describes neither."
             ),
         )
@@ -224,16 +230,16 @@ def _quality(variant: Variant) -> Iterator[Remark]:
         share = units.percent(latency.outliers)
         yield Remark("outliers", f"{share} of the samples are far outliers (kept).")
     yield from _modes(variant)
-    yield from _warm_up(variant.latency.convergence, bool(variant.load.disturbed))
+    yield from _warm_up(variant.latency.convergence, bool(variant.load.loaded))
     if variant.sustained is not None:
-        yield from _minutes(variant.sustained, bool(variant.load.disturbed))
+        yield from _minutes(variant.sustained, bool(variant.load.loaded))
     elif latency.drift is not None and abs(latency.drift) > _STRONG_DRIFT:
         word = "slows down" if latency.drift > 0 else "speeds up"
         cause = "heat, frequency or too short a warm-up"
         yield Remark(
             "drift",
             f"Latency {word} by {units.percent(abs(latency.drift))} within a trial: "
-            f"{_BY_LOAD if variant.load.disturbed else cause}.",
+            f"{_BY_LOAD if variant.load.loaded else cause}.",
         )
     if 0 < median.n < estimates.ENOUGH_TRIALS:
         yield Remark("no_interval", f"No interval: {median.reason}.")

@@ -430,6 +430,22 @@ def _counts(record: Trial) -> tuple[int, int] | None:
     return (right, n) if n > 0 and 0 <= right <= n else None
 
 
+def _cpu_time(evidence: Evidence) -> Estimate:
+    found = [value for _, value in _cpu_blocks(evidence)]
+    if found:
+        return estimates.median(found)
+    _, reason = evidence.valid("latency")
+    return Estimate.missing(reason or "CPU times of one thread are not reported")
+
+
+def _cpu_blocks(evidence: Evidence) -> Blocks:
+    """Block and median CPU time of each valid trial that reports it."""
+    valid, _ = evidence.valid("latency")
+    found = ((r.block, evidence.statistics[r.trial].cpu) for r in valid
+             if r.trial in evidence.statistics)  # fmt: skip
+    return tuple(sorted((block, cpu) for block, cpu in found if cpu is not None))
+
+
 def _nodes_left(evidence: Evidence) -> Estimate:
     found = delegation_of(evidence.records)
     if found is None:
@@ -451,6 +467,7 @@ class _Rule:
 
 
 _RULES: Mapping[str, _Rule] = {
+    "cpu_time": _Rule(_cpu_time, _cpu_blocks),
     "energy": _Rule(_energy, _energy_blocks),
     "delegation": _Rule(_nodes_left),
     "parity": _Rule(parity),

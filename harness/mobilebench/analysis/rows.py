@@ -15,6 +15,7 @@ from mobilebench.text import plain
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
+    from mobilebench.analysis.disturbance import Load
     from mobilebench.analysis.estimates import Estimate
     from mobilebench.analysis.summary import Comparison, Summary, Variant
 
@@ -89,8 +90,7 @@ def _tidy(
     yield "idle_watts", variant.energy.idle_watts
     yield "load_watts", variant.energy.load_watts
     yield "latency_trials", variant["latency"].n
-    yield "disturbed_trials", variant.load.disturbed
-    yield "disturbed_by_load", variant.load.withholds
+    yield from _load(variant.load)
     yield "failed_trials", variant.failed_trials
     yield "samples", variant.latency.samples
     yield "outlier_share", variant.latency.outliers
@@ -108,6 +108,14 @@ def _tidy(
         yield from _answers(comparison, variant)
     yield "failure", plain(variant.failure)
     yield "warnings", " | ".join(plain(str(w)) for w in (*variant.findings, *variant.warnings))
+
+
+def _load(load: Load) -> Iterator[tuple[str, object]]:
+    yield "loaded_trials", load.loaded
+    yield "interrupted_share", load.interrupted
+    yield "left_out_trials", load.left_out
+    yield "disturbed_trials", load.disturbed
+    yield "disturbed_by_load", load.withholds
 
 
 def _required(comparison: Comparison, variant: Variant) -> Iterator[tuple[str, object]]:

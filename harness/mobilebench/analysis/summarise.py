@@ -12,6 +12,7 @@ from mobilebench.analysis.advice import advise
 from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.findings import findings
 from mobilebench.analysis.measures import Evidence
+from mobilebench.analysis.preemption import cpu_times, left_alone
 from mobilebench.analysis.requirement import ACCURACY, QualityRequirement
 from mobilebench.analysis.summary import (
     Comparison,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from mobilebench.models.array import Array
     from mobilebench.records.conditions import Conditions
     from mobilebench.records.run import Run, StoredFailure
-    from mobilebench.records.timings import Timings
+    from mobilebench.records.timings import Nanoseconds, Timings
     from mobilebench.records.trial import Trial
 
 
@@ -66,19 +67,20 @@ def summarise(
     quantiles = measures.quantiles_of()
     statistics: dict[str, TrialStatistics] = {}
     long_trials: dict[str, SustainedTrial] = {}
+    runtimes = {t.trial: run.runtime(t.runtime) for t in trials}
     for trial, times in timings:
         if trial in timed and times.samples.size:
-            statistics[trial] = describe(times.samples, times.warmup, quantiles)
+            cpu = cpu_times(times, runtimes[trial])
+            statistics[trial] = describe(times.samples, times.warmup, quantiles, cpu)
             if minutes:
-                starts = times.starts if times.starts.size else None
                 long_trials[trial] = sustained.describe(
-                    times.samples, starts, sustained.minute_ns(minutes), traces[trial]
+                    *_counted(times, cpu), sustained.minute_ns(minutes), traces[trial]
                 )
     by_variant: dict[Key, list[Trial]] = defaultdict(list)
     for record in trials:
         by_variant[Key.of(record)].append(record)
 
-    conditions = disturbance.described(run, trials)
+    conditions = disturbance.described(run, trials, statistics=statistics)
     comparisons = [
         _compare(run, place, by_variant, statistics, long_trials, conditions, answers)
         for place in _places(run, [key.place for key in by_variant])
@@ -112,6 +114,16 @@ def summarise(
         disturbed=disturbance.banners(run, conditions),
     )
     return replace(summary, warnings=_warnings(summary, run, len(timed - set(statistics))))
+
+
+def _counted(times: Timings, cpu: Nanoseconds | None) -> tuple[Nanoseconds, Nanoseconds | None]:
+    """The samples of a sustained trial that count, and when each began, if that is known."""
+    if not times.starts.size:
+        return times.samples, None
+    if cpu is None:
+        return times.samples, times.starts
+    counted, _ = left_alone(times.samples, cpu)
+    return times.samples[counted], times.starts[counted]
 
 
 def _places(run: Run, tried: list[Place]) -> list[Place]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mobilebench.analysis.modes import Modes, two_modes
+from mobilebench.analysis.preemption import Preemption, left_alone
 from mobilebench.analysis.warmup import Convergence, convergence
 
 #: Of the band that pictures show, and the median; those of the registered metrics join them.
@@ -32,7 +33,9 @@ class TrialStatistics:
     Tukey's outer fences: flagged, never dropped. ``drift`` is the median of the last third over
     that of the first, less 1; None for under 30 samples. ``modes`` are the two values that the
     samples gather around, if they do. ``convergence`` says whether the warm-up had settled; None
-    where that is not known.
+    where that is not known. ``cpu`` is the median CPU time; ``preemption`` says whether others
+    interrupted inferences, and whether these are left out of all else; both None where the CPU
+    times are not known.
     """
 
     n: int
@@ -43,6 +46,8 @@ class TrialStatistics:
     drift: float | None
     modes: Modes | None = None
     convergence: Convergence | None = None
+    cpu: float | None = None
+    preemption: Preemption | None = None
 
     @property
     def median(self) -> float:
@@ -59,6 +64,7 @@ def describe(
     samples_ns: npt.NDArray[np.int64],
     warmup_ns: npt.NDArray[np.int64] | None = None,
     quantiles: Iterable[float] = (),
+    cpu_ns: npt.NDArray[np.int64] | None = None,
 ) -> TrialStatistics:
     """The order statistics of one trial.
 
@@ -66,12 +72,19 @@ def describe(
         samples_ns: (n,) the timed inferences in the order they ran, nanoseconds.
         warmup_ns: (m,) the warm-up runs before them; the last ones will do.
         quantiles: which are wanted beside ``QUANTILES``.
+        cpu_ns: (n,) the CPU times of the timed inferences: those that others interrupted are left
+            out, if the rest tells the latency.
 
     Raises:
         ValueError: there are no samples.
     """
     if not samples_ns.size:
         raise ValueError("a trial without samples has no statistics")
+    cpu, preemption = None, None
+    if cpu_ns is not None:
+        cpu = float(np.median(cpu_ns))
+        counted, preemption = left_alone(samples_ns, cpu_ns)
+        samples_ns = samples_ns[counted]
     wanted = sorted({*QUANTILES, *quantiles})
     found = dict(zip(wanted, map(float, np.quantile(samples_ns, wanted)), strict=True))
     p25, p50, p75 = found[0.25], found[0.5], found[0.75]
@@ -86,6 +99,8 @@ def describe(
         drift=_drift(samples_ns),
         modes=two_modes(samples_ns),
         convergence=None if warmup_ns is None else convergence(warmup_ns, samples_ns),
+        cpu=cpu,
+        preemption=preemption,
     )
 
 

@@ -16,21 +16,19 @@ from mobilebench.analysis.estimates import Estimate, Interval
 from mobilebench.analysis.gate_finding import Compared, Finding
 from mobilebench.analysis.gating import Series, Verdict
 from mobilebench.analysis.measures import Evidence
+from mobilebench.analysis.preemption import cpu_times
 from mobilebench.analysis.requirement import OWN
 from mobilebench.analysis.trial import describe
 from mobilebench.analysis.validity import answers_differ
 from mobilebench.metrics import Counter, Metric, Quantile, registry
-from mobilebench.records import conditions
 from mobilebench.records.key import Key, Place
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from mobilebench.analysis.trial import TrialStatistics
     from mobilebench.models.array import Array
     from mobilebench.records.gate import Gate, Pair
     from mobilebench.records.run import Run
+    from mobilebench.records.timings import Timings
     from mobilebench.records.trial import Trial
     from mobilebench.suite.policy import MetricPolicy, Policy
 
@@ -60,7 +58,7 @@ def judge(
     run: Run,
     gate: Gate,
     trials: Sequence[Trial],
-    samples: Iterable[tuple[str, npt.NDArray[np.int64]]],
+    statistics: Mapping[str, TrialStatistics],
     policy: Policy,
     answers: Callable[[str], Mapping[str, Array]] = lambda _: {},
     of_one_model: Callable[[Pair], bool] = lambda _: False,
@@ -71,7 +69,7 @@ def judge(
         run: what was planned and made.
         gate: its gate: the pairs, the looks and the calibrated noise.
         trials: the finished trials.
-        samples: each latency trial's nanoseconds.
+        statistics: of the latency trials, by their names.
         policy: the gate's policy, validated: margins, directions, and what missing means.
         answers: gives the arrays that an attempt's answers were kept as, by the attempt's name.
         of_one_model: whether a pair's files are known to come from one trained model.
@@ -79,7 +77,6 @@ def judge(
     noises = {entry.pair: entry.noise for entry in gate.noise}
     metrics = registry()
     rules = {name: rule for name, rule in policy.items() if rule.enabled}
-    statistics = statistics_of(samples, [metrics[name] for name in rules])
     by_key = by_variant(trials)
     found: list[list[Finding]] = []
     family: list[tuple[int, int, Series]] = []
@@ -116,11 +113,21 @@ def judge(
 
 
 def statistics_of(
-    samples: Iterable[tuple[str, npt.NDArray[np.int64]]], metrics: Sequence[Metric]
+    run: Run,
+    trials: Iterable[Trial],
+    timings: Iterable[tuple[str, Timings]],
+    metrics: Sequence[Metric] | None = None,
 ) -> dict[str, TrialStatistics]:
-    """What the samples of each latency trial say of some metrics, by the trial's id."""
+    """What the samples of each latency trial say of some metrics, or all, by the trial's name."""
     quantiles = measures.quantiles_of(metrics)
-    return {t: describe(values, quantiles=quantiles) for t, values in samples if values.size}
+    runtimes = {trial.trial: run.runtime(trial.runtime) for trial in trials}
+    return {
+        trial: describe(
+            times.samples, quantiles=quantiles, cpu_ns=cpu_times(times, runtimes.get(trial))
+        )
+        for trial, times in timings
+        if times.samples.size
+    }
 
 
 def by_variant(trials: Sequence[Trial]) -> Mapping[Key, Sequence[Trial]]:
@@ -264,7 +271,7 @@ def _disturbed(metric: Metric, compared: Compared) -> str:
     """Why load of others forbids a verdict; empty if it does not."""
     for name, side in zip(("baseline", "candidate"), compared.sides, strict=True):
         load = disturbance.load(
-            conditions.describe(r.metrics, r.conditions, compared.threads)
+            disturbance.of_trial(r, compared.threads, side.statistics)
             for r in side.records
             if r.kind == metric.kind
         )

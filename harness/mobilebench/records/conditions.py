@@ -37,6 +37,8 @@ class Conditions:
     ``frequency`` and ``limit`` (Hz) are those at its end of the cluster that ran it; ``load_other``
     and ``load_stolen`` are means, in CPUs, of the ``cpus`` that it could run on. ``capped``,
     ``throttled``, ``slowed`` and ``loaded`` say in a phrase why it is, and are empty if it is not.
+    ``interrupted`` is the share of its inferences that others interrupted, ``left_out`` whether its
+    statistics leave these out, ``unharmed`` whether they tell the latency in spite of others.
     """
 
     frequency: float | None
@@ -50,6 +52,9 @@ class Conditions:
     throttled: str
     slowed: str
     loaded: str
+    interrupted: float | None = None
+    left_out: bool = False
+    unharmed: bool = False
 
 
 def describe(

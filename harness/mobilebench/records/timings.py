@@ -22,8 +22,12 @@ class Timings:
         samples: (n,) the timed inferences.
         warmup: (m,) the warm-up, without the very first inference.
         starts: (n,) when each timed inference began, from the start of measuring; or (0,).
+        cpu: (n,) the CPU time of each timed inference; or (0,) where it is not known.
+        switches: (n,) how often the scheduler took a CPU away meanwhile; or (0,).
     """
 
     samples: Nanoseconds
     warmup: Nanoseconds = field(default_factory=_none)
     starts: Nanoseconds = field(default_factory=_none)
+    cpu: Nanoseconds = field(default_factory=_none)
+    switches: Nanoseconds = field(default_factory=_none)

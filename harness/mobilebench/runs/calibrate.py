@@ -83,15 +83,16 @@ def calibrate(
             f"{failed[0].reason}), "
             f"so no noise was kept; the run is in {folder.path}"
         )
+    statistics = statistics_of(run, trials, folder.timings(trials), metrics)
     for kind in dict.fromkeys(metric.kind for metric in metrics if metric.disturbed_by_load):
-        for load in map(disturbance.load, disturbance.described(run, trials, kind).values()):
+        described = disturbance.described(run, trials, kind, statistics)
+        for load in map(disturbance.load, described.values()):
             if load.withholds:
                 raise InvalidRunError(
                     f"{load.in_words(kind)}, so no noise was kept: it would be that load's, and "
                     "widen every later gate's margin; calibrate again on a quiet machine; the run "
                     f"is in {folder.path}"
                 )
-    statistics = statistics_of(folder.samples(), metrics)
     found = []
     for device in run.devices:
         for runtime in run.runtimes:

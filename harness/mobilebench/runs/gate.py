@@ -140,19 +140,19 @@ def judge(folder: RunFolder) -> GateResult:
     run = folder.run()
     gate = _gate_of(run, folder.path)
     policy, unknown = _policy_of(gate, folder.path)
+    trials = folder.trials()
+    statistics = verdicts.statistics_of(run, trials, folder.timings(trials))
     comparisons = verdicts.judge(
         run,
         gate,
-        folder.trials(),
-        folder.samples(),
+        trials,
+        statistics,
         policy,
         loader(folder),
         lambda compared: of_one_model(folder, run, compared),
     )
-    load = disturbance.described(run, folder.trials())
+    load = disturbance.described(run, trials, statistics=statistics)
     warnings = _warnings(run, comparisons)
-    if tolerated := disturbance.tolerated(load):
-        warnings.insert(0, tolerated)
     warnings += [
         f"The metric {name!r} of the policy is not known here, so it was not judged: "
         "the plug-in that defines it is not installed."

@@ -235,7 +235,13 @@ def _attempt(
         timings = Timings(
             *(
                 np.array(times, dtype=np.int64)
-                for times in (result.samples_ns, result.warmup_ns, result.starts_ns)
+                for times in (
+                    result.samples_ns,
+                    result.warmup_ns,
+                    result.starts_ns,
+                    result.cpu_ns,
+                    result.switches,
+                )
             )
         )
         delegation, misread = _delegation(result)

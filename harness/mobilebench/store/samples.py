@@ -1,7 +1,8 @@
 """The raw times of latency trials, as files have them: a part a trial, and one table of them all.
 
 A row is one inference: its index (timed inferences count from 0, the warm-up stands before them at
--m … -1), how long it took, and, in a sustained trial, when it began, from the start of measuring.
+-m … -1), how long it took, in a sustained trial when it began, from the start of measuring, and
+where the device reports them its CPU time and the involuntary context switches meanwhile.
 """
 
 from __future__ import annotations
@@ -28,8 +29,14 @@ _ROWS_IN_A_GROUP = 1_000_000
 # 100 MiB more.
 _ROWS_AT_ONCE = 32_768
 
-#: Index, nanoseconds and start of some rows.
-_Columns = tuple[Nanoseconds, Nanoseconds, Nanoseconds]
+#: What may be unknown of a row: the column's name, and the field of ``Timings``.
+_OPTIONAL = {"start": "starts", "cpu": "cpu", "switches": "switches"}
+
+#: What the parts of older versions have: index, nanoseconds and start.
+_FEWEST_COLUMNS = 3
+
+#: Of some rows the index, the nanoseconds, and each of ``_OPTIONAL``, -1 where it is unknown.
+_Columns = tuple[Nanoseconds, ...]
 
 
 def to_part(timings: Timings) -> bytes:
@@ -47,10 +54,12 @@ def read_part(path: Path) -> Timings:
     """
     try:
         rows: Nanoseconds = np.load(path, allow_pickle=False)
-        index, nanoseconds, starts = rows.T
+        if rows.ndim != 2 or not _FEWEST_COLUMNS <= rows.shape[1] <= 2 + len(_OPTIONAL):
+            raise ValueError(f"it has the shape {rows.shape}")
+        index, nanoseconds, *optional = rows.T
     except (OSError, ValueError, EOFError) as error:
         raise BadInputError(f"{path} is damaged: {first_line(error)}") from error
-    return _timings(index, nanoseconds, starts)
+    return _timings(index, nanoseconds, *optional)
 
 
 def tables(trials: Iterable[tuple[str, Timings]]) -> Iterator[pa.Table]:
@@ -79,12 +88,14 @@ def schema() -> pa.Schema:
             ("index", pa.int32()),
             ("nanoseconds", pa.int64()),
             ("start", pa.int64()),
+            ("cpu", pa.int64()),
+            ("switches", pa.int64()),
         ]
     )
 
 
 def read_table(path: Path) -> Iterator[tuple[str, Timings]]:
-    """The trials of a table, one at a time; one of an older version may lack the starts.
+    """The trials of a table, one at a time; one of an older version may lack columns.
 
     Raises:
         BadInputError: it is damaged.
@@ -108,47 +119,54 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[tuple[str, _Columns]]:
     trial = batch["trial"]
     codes, names = trial.indices.to_numpy(), trial.dictionary.to_pylist()
     index, nanoseconds = batch["index"].to_numpy(), batch["nanoseconds"].to_numpy()
-    starts = np.full(codes.size, _UNKNOWN, dtype=np.int64)
-    if "start" in batch.schema.names:
-        starts = batch["start"].fill_null(_UNKNOWN).to_numpy()
+    columns = [index, nanoseconds]
+    for name in _OPTIONAL:
+        known = name in batch.schema.names
+        unknown = np.full(codes.size, _UNKNOWN, dtype=np.int64)
+        columns.append(batch[name].fill_null(_UNKNOWN).to_numpy() if known else unknown)
     edges = [0, *np.flatnonzero(np.diff(codes)) + 1, codes.size] if codes.size else []
     for first, end in pairwise(edges):
         part = slice(first, end)
-        yield names[codes[first]], (index[part], nanoseconds[part], starts[part])
+        yield names[codes[first]], tuple(column[part] for column in columns)
 
 
 def _columns(timings: Timings) -> _Columns:
-    """Index, nanoseconds and start (-1: unknown) of each row."""
     before, count = timings.warmup.size, timings.samples.size
-    starts = np.full(before + count, _UNKNOWN, dtype=np.int64)
-    if timings.starts.size:
-        starts[before:] = timings.starts
+    optional = []
+    for name in _OPTIONAL.values():
+        values = np.full(before + count, _UNKNOWN, dtype=np.int64)
+        known = getattr(timings, name)
+        if known.size:
+            values[before:] = known
+        optional.append(values)
     nanoseconds = np.concatenate([timings.warmup, timings.samples]).astype(np.int64)
-    return np.arange(-before, count, dtype=np.int64), nanoseconds, starts
+    return np.arange(-before, count, dtype=np.int64), nanoseconds, *optional
 
 
-def _timings(index: Nanoseconds, nanoseconds: Nanoseconds, starts: Nanoseconds) -> Timings:
+def _timings(index: Nanoseconds, nanoseconds: Nanoseconds, *optional: Nanoseconds) -> Timings:
     timed = index >= 0
-    known = starts[timed]
-    return Timings(
-        nanoseconds[timed],
-        nanoseconds[~timed],
-        np.zeros(0, dtype=np.int64) if (known == _UNKNOWN).any() else known,
-    )
+    none = np.zeros(0, dtype=np.int64)
+    known = {
+        name: none if (values[timed] == _UNKNOWN).any() else values[timed]
+        for name, values in zip(_OPTIONAL.values(), optional, strict=False)
+    }
+    return Timings(nanoseconds[timed], nanoseconds[~timed], **known)
 
 
 def _table(names: list[str], columns: list[_Columns]) -> pa.Table:
     import pyarrow as pa
 
-    sizes = [index.size for index, _, _ in columns]
+    sizes = [index.size for index, *_ in columns]
     codes = np.repeat(np.arange(len(names), dtype=np.int32), sizes)
-    index, nanoseconds, starts = (np.concatenate(column) for column in zip(*columns, strict=True))
+    index, nanoseconds, *optional = (
+        np.concatenate(column) for column in zip(*columns, strict=True)
+    )
     return pa.table(
         [
             pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names)),
             pa.array(index.astype(np.int32)),
             pa.array(nanoseconds),
-            pa.array(starts, mask=starts == _UNKNOWN),
+            *(pa.array(values, mask=values == _UNKNOWN) for values in optional),
         ],
         schema=schema(),
     )

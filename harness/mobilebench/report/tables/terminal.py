@@ -76,7 +76,7 @@ def _sustained(comparison: Comparison) -> Iterator[str]:
         if found is None or found.steady.value is None or found.change.value is None:
             continue
         change = units.true_minus(f"{100 * found.change.value:+.1f} %")
-        verb = "slows down" if variant.load.disturbed else "throttles"
+        verb = "slows down" if variant.load.loaded else "throttles"
         when = (
             "no throttling seen"
             if found.throttled_after.value is None

@@ -6,6 +6,7 @@ import android.content.Intent;
 import android.content.IntentFilter;
 import android.os.BatteryManager;
 import android.os.Build;
+import android.os.Debug;
 import android.os.PowerManager;
 import android.provider.Settings;
 import io.mobilebench.core.CpuFrequencies;
@@ -29,6 +30,11 @@ final class AndroidState implements DeviceState {
     AndroidState(Context context, Foreground foreground) {
         this.context = context;
         this.foreground = foreground;
+    }
+
+    @Override
+    public long threadCpuNs() {
+        return Debug.threadCpuTimeNanos();
     }
 
     @Override

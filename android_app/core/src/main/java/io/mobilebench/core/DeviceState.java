@@ -20,6 +20,9 @@ public interface DeviceState {
     /** What of the state is no number, as {@link Json#write} can write it; may be empty. */
     Map<String, Object> conditions();
 
+    /** The CPU time of the calling thread so far; below 0 where it is not known. Quick. */
+    long threadCpuNs();
+
     /** Why what was just measured, or is to be, was disturbed; empty if it was not. */
     String disturbance();
 }

@@ -18,7 +18,8 @@ final class Latency {
      *
      * <p>Each loop ends when it has its number of runs <em>and</em> its seconds
      * (benchmark_model's rule), or at {@code max_seconds}. Nothing is read, written or drawn
-     * while an inference runs; between two of them only what {@code trace_seconds} asks for.
+     * while an inference runs; between two of them only what {@code trace_seconds} asks for, and
+     * the thread's CPU time.
      */
     static Result measure(Engine engine, DeviceState state, Job job, Progress progress)
             throws AgentException {
@@ -37,7 +38,7 @@ final class Latency {
             Loop warmup =
                     Loop.run(
                             model, job.warmupRuns, job.warmupSeconds, job.maxSeconds, 0, null,
-                            Integer.MAX_VALUE);
+                            Integer.MAX_VALUE, null);
             progress.phase("measure", 0);
             Traces traces = new Traces();
             Pause pause =
@@ -47,10 +48,13 @@ final class Latency {
                             progress.phase("measure", Math.min(1, passed / 1e9 / job.seconds));
                         }
                     };
+            // Of several threads, or an accelerator, this thread's time says nothing.
+            boolean alone = job.threads == 1 && job.accelerator.equals("cpu");
+            CpuTimes cpuTimes = alone ? new CpuTimes(state::threadCpuNs) : null;
             Loop measured =
                     Loop.run(
                             model, job.runs, job.seconds, job.maxSeconds, job.traceSeconds, pause,
-                            MOST_SAMPLES);
+                            MOST_SAMPLES, cpuTimes);
             // A model with a state may answer well at first, and not for long.
             Outputs.check(model);
 
@@ -85,7 +89,8 @@ final class Latency {
                     delegation.reported,
                     warnings);
             long[] starts = job.traceSeconds > 0 ? measured.starts : new long[0];
-            return result.timed(warmup.samples, starts, traces.all());
+            long[] cpu = alone ? cpuTimes.all() : new long[0];
+            return result.timed(warmup.samples, starts, cpu, traces.all());
         }
     }
 
@@ -125,6 +130,7 @@ final class Latency {
          * then on half as many are kept: which ones does not depend on how long they took.
          *
          * @param pauseSeconds how often {@code pause} is called, also at both ends; 0: never
+         * @param cpuTimes gets an entry for each sample; null: they are not asked for
          */
         static Loop run(
                 LoadedModel model,
@@ -133,7 +139,8 @@ final class Latency {
                 double maxSeconds,
                 double pauseSeconds,
                 Pause pause,
-                int most) {
+                int most,
+                CpuTimes cpuTimes) {
             long[] samples = new long[Math.min(ROOM, most)];
             long[] starts = new long[samples.length];
             int kept = 0;
@@ -144,12 +151,22 @@ final class Latency {
             long limit = nanoseconds(Math.max(seconds, maxSeconds));
             long between = nanoseconds(pauseSeconds);
             long nextPause = between > 0 ? 0 : Long.MAX_VALUE;
+            if (cpuTimes != null) {
+                cpuTimes.begin();
+            }
             while (true) {
                 long passed = System.nanoTime() - begin;
                 boolean over = count >= runs && passed >= enough || passed >= limit;
-                if (passed >= nextPause || over && between > 0) {
+                boolean pauses = passed >= nextPause || over && between > 0;
+                if (cpuTimes != null && (over || pauses || cpuTimes.isDue())) {
+                    cpuTimes.end(samples, kept);
+                }
+                if (pauses) {
                     pause.at(passed);
                     nextPause = passed + between;
+                    if (cpuTimes != null) {
+                        cpuTimes.begin();
+                    }
                 }
                 if (over) {
                     return new Loop(
@@ -160,6 +177,10 @@ final class Latency {
                 }
                 boolean keep = count % stride == 0;
                 if (keep && kept == most) {
+                    if (cpuTimes != null) {
+                        cpuTimes.end(samples, kept);
+                        cpuTimes.halve();
+                    }
                     stride *= 2;
                     kept = (kept + 1) / 2;
                     for (int index = 0; index < kept; index++) {

@@ -20,6 +20,10 @@ public final class Result extends Message {
      * asks for them, else both are empty.
      */
     public final long[] startsNs;
+    /** The CPU time of each timed inference of one thread; empty where it is not known. */
+    public final long[] cpuNs;
+    /** How often the scheduler took the CPU away meanwhile; empty: Android does not count it. */
+    public final long[] switches;
     public final List<Trace> traces;
     /** What held during the trial and is no number; see {@code device_agent/mobilebench_agent/contract.py}. */
     public final Map<String, Object> conditions;
@@ -47,6 +51,8 @@ public final class Result extends Message {
                 samplesNs,
                 new long[0],
                 new long[0],
+                new long[0],
+                new long[0],
                 Collections.<Trace>emptyList(),
                 Collections.<String, Object>emptyMap(),
                 OutputsFile.NONE,
@@ -63,6 +69,8 @@ public final class Result extends Message {
             long[] samplesNs,
             long[] warmupNs,
             long[] startsNs,
+            long[] cpuNs,
+            long[] switches,
             List<Trace> traces,
             Map<String, Object> conditions,
             OutputsFile outputs,
@@ -76,6 +84,8 @@ public final class Result extends Message {
         this.samplesNs = samplesNs;
         this.warmupNs = warmupNs;
         this.startsNs = startsNs;
+        this.cpuNs = cpuNs;
+        this.switches = switches;
         this.traces = traces;
         this.conditions = conditions;
         this.outputs = outputs;
@@ -86,23 +96,26 @@ public final class Result extends Message {
     }
 
     /** The same result with what else a latency trial has. */
-    Result timed(long[] warmupNs, long[] startsNs, List<Trace> traces) {
+    Result timed(long[] warmupNs, long[] startsNs, long[] cpuNs, List<Trace> traces) {
         return new Result(
-                trial, kind, metrics, samplesNs, warmupNs, startsNs, traces, conditions,
+                trial, kind, metrics, samplesNs, warmupNs, startsNs, cpuNs, switches, traces,
+                conditions,
                 outputs, delegation, windows, power, warnings);
     }
 
     /** The same result with what an outputs trial has. */
     Result answered(OutputsFile outputs) {
         return new Result(
-                trial, kind, metrics, samplesNs, warmupNs, startsNs, traces, conditions,
+                trial, kind, metrics, samplesNs, warmupNs, startsNs, cpuNs, switches, traces,
+                conditions,
                 outputs, delegation, windows, power, warnings);
     }
 
     /** The same result with what an energy trial has. */
     Result metered(List<Window> windows, List<PowerSeries> power) {
         return new Result(
-                trial, kind, metrics, samplesNs, warmupNs, startsNs, traces, conditions,
+                trial, kind, metrics, samplesNs, warmupNs, startsNs, cpuNs, switches, traces,
+                conditions,
                 outputs, delegation, windows, power, warnings);
     }
 
@@ -114,7 +127,8 @@ public final class Result extends Message {
         List<String> allWarnings = new ArrayList<>(warnings);
         allWarnings.addAll(moreWarnings);
         return new Result(
-                trial, kind, allMetrics, samplesNs, warmupNs, startsNs, traces, conditions,
+                trial, kind, allMetrics, samplesNs, warmupNs, startsNs, cpuNs, switches, traces,
+                conditions,
                 outputs, delegation, windows, power, allWarnings);
     }
 
@@ -136,7 +150,8 @@ public final class Result extends Message {
         }
         changed.add(Metric.of("unpacking_time", "ns", Latency.CLOCK, nanoseconds, 1, 1));
         return new Result(
-                trial, kind, changed, samplesNs, warmupNs, startsNs, traces, conditions,
+                trial, kind, changed, samplesNs, warmupNs, startsNs, cpuNs, switches, traces,
+                conditions,
                 outputs, delegation, windows, power, warnings);
     }
 
@@ -144,7 +159,7 @@ public final class Result extends Message {
         Fields fields =
                 new Fields(
                         "result", document, "trial", "kind", "metrics", "samples_ns",
-                        "warmup_ns", "starts_ns", "traces", "conditions", "outputs",
+                        "warmup_ns", "starts_ns", "cpu_ns", "switches", "traces", "conditions", "outputs",
                         "outputs_sha256", "outputs_bytes", "delegation", "windows", "power",
                         "warnings");
         List<Metric> metrics = new ArrayList<>();
@@ -171,6 +186,8 @@ public final class Result extends Message {
                         fields.wholes("samples_ns"),
                         fields.wholes("warmup_ns"),
                         fields.wholes("starts_ns"),
+                        fields.wholes("cpu_ns"),
+                        fields.wholes("switches"),
                         traces,
                         fields.object("conditions"),
                         new OutputsFile(
@@ -183,6 +200,16 @@ public final class Result extends Message {
                         fields.texts("warnings"));
         if (result.startsNs.length != 0 && result.startsNs.length != result.samplesNs.length) {
             throw fields.bad("as many starts as samples, or none");
+        }
+        for (long[] marks : new long[][] {result.cpuNs, result.switches}) {
+            if (marks.length != 0 && marks.length != result.samplesNs.length) {
+                throw fields.bad("as many CPU times and switches as samples, or none");
+            }
+            for (long mark : marks) {
+                if (mark < 0) {
+                    throw fields.bad("CPU times and switches must not be negative");
+                }
+            }
         }
         if (!result.outputs.isOf(result.kind)) {
             throw fields.bad(
@@ -221,6 +248,8 @@ public final class Result extends Message {
         fields.put("samples_ns", samplesNs);
         fields.put("warmup_ns", warmupNs);
         fields.put("starts_ns", startsNs);
+        fields.put("cpu_ns", cpuNs);
+        fields.put("switches", switches);
         fields.put("traces", writtenTraces);
         fields.put("conditions", conditions);
         fields.put("outputs", outputs.path);

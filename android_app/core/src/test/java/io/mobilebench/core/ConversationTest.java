@@ -35,6 +35,7 @@ class ConversationTest {
     private final List<PowerMeter> meters = new ArrayList<>();
     private String disturbance = "";
     private int traced;
+    private long cpuNs;
     private Path file;
 
     @BeforeEach
@@ -71,6 +72,11 @@ class ConversationTest {
                 public Map<String, Object> conditions() {
                     return Collections.<String, Object>singletonMap(
                             "governors", Collections.singletonMap("cpu0", "schedutil"));
+                }
+
+                @Override
+                public long threadCpuNs() {
+                    return cpuNs;
                 }
 
                 @Override

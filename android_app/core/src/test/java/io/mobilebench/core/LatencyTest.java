@@ -62,10 +62,12 @@ class LatencyTest {
                             return ++count;
                         }
                     };
-            Latency.Loop loop = Latency.Loop.run(counting, runs, 0, 10, 0, null, 8);
+            CpuTimes cpuTimes = new CpuTimes(() -> 5);
+            Latency.Loop loop = Latency.Loop.run(counting, runs, 0, 10, 0, null, 8, cpuTimes);
             assertEquals(runs, loop.count);
             assertEquals((runs - 1) / loop.stride + 1, loop.samples.length);
             assertTrue(loop.samples.length <= 8);
+            assertEquals(loop.samples.length, cpuTimes.all().length);
             assertTrue(loop.stride == 1 || loop.samples.length > 4);
             for (int index = 0; index < loop.samples.length; index++) {
                 assertEquals(index * loop.stride + 1, loop.samples[index]);
@@ -93,19 +95,40 @@ class LatencyTest {
         assertTrue(refused.getMessage().contains("'out'"), refused.getMessage());
     }
 
+    @Test
+    void eachInferenceOfOneThreadHasItsCpuTime() throws Exception {
+        // A thread that never had a CPU: no time of its own is in any inference.
+        assertArrayEquals(new long[3], measure(new FakeModel(1), 3).cpuNs);
+        Job job = job(3, ",\"threads\":2");
+        Result several =
+                Latency.measure(new FakeModel(1), new QuietState(5), job, (name, done) -> {});
+        assertEquals(0, several.cpuNs.length);
+    }
+
+    @Test
+    void aSystemThatDoesNotKnowTheCpuTime() throws Exception {
+        Result unknown =
+                Latency.measure(
+                        new FakeModel(1), new QuietState(-1), job(3, ""), (name, done) -> {});
+        assertEquals(3, unknown.samplesNs.length);
+        assertEquals(0, unknown.cpuNs.length);
+    }
+
     private static Result measure(FakeModel model, int runs) throws Exception {
-        Job job =
-                (Job)
-                        Contract.decode(
-                                "{\"type\":\"job\",\"protocol\":2,\"trial\":\"t\","
-                                        + "\"kind\":\"latency\",\"model\":\"m\","
-                                        + "\"model_sha256\":\"0\",\"warmup_seconds\":0,"
-                                        + "\"seconds\":0,\"runs\":" + runs + "}");
-        return Latency.measure(model, null, job, (name, done) -> {});
+        return Latency.measure(model, new QuietState(5), job(runs, ""), (name, done) -> {});
+    }
+
+    private static Job job(int runs, String more) throws Exception {
+        return (Job)
+                Contract.decode(
+                        "{\"type\":\"job\",\"protocol\":2,\"trial\":\"t\","
+                                + "\"kind\":\"latency\",\"model\":\"m\","
+                                + "\"model_sha256\":\"0\",\"warmup_seconds\":0,"
+                                + "\"seconds\":0,\"runs\":" + runs + more + "}");
     }
 
     private static Latency.Loop run(int time, long runs, double seconds, double maxSeconds) {
         FakeModel model = new FakeModel(time);
-        return Latency.Loop.run(model, runs, seconds, maxSeconds, 0, null, Integer.MAX_VALUE);
+        return Latency.Loop.run(model, runs, seconds, maxSeconds, 0, null, Integer.MAX_VALUE, null);
     }
 }

@@ -9,6 +9,7 @@ import io.mobilebench.core.Metric;
 import io.mobilebench.core.Result;
 import java.io.File;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.util.Collections;
@@ -50,6 +51,11 @@ final class DescribedDevice implements DeviceState {
     public Map<String, Object> conditions() {
         Result state = find(Result.class);
         return state == null ? Collections.<String, Object>emptyMap() : state.conditions;
+    }
+
+    @Override
+    public long threadCpuNs() {
+        return ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
     }
 
     @Override
