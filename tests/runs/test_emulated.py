@@ -9,8 +9,10 @@ import pytest
 from mobilebench.analysis.summary import Summary
 from mobilebench.errors import BadInputError
 from mobilebench.records.device import DeviceFacts
+from mobilebench.records.runtime import Runtime
 from mobilebench.runs import calibrate, gate, pair
 from mobilebench.runs import run as runs
+from mobilebench.runs.operator_times import operator_times
 from mobilebench.runs.run import Quiet
 from mobilebench.runs.summaries import summary_of
 
@@ -52,8 +54,15 @@ def test_a_gate_asks_for_answers_alone(device: ScriptedDevice, tmp_path: Path) -
     assert [said for said in result.warnings if "only its answers count" in said]
 
 
+def test_its_operators_are_not_timed(device: ScriptedDevice, tmp_path: Path) -> None:
+    runtime = Runtime.model_validate({"name": "cpu-1"})
+    with pytest.raises(BadInputError, match="is emulated, so its times mean nothing"):
+        operator_times(device, BASELINE.read_bytes(), "small", runtime, tmp_path)
+    assert not device.jobs
+
+
 @pytest.mark.usefixtures("device")
 def test_there_is_no_noise_to_calibrate(tmp_path: Path) -> None:
     suite = pair.suite_of_files(BASELINE, BASELINE, None, {})
-    with pytest.raises(BadInputError, match="is emulated: its times mean nothing"):
+    with pytest.raises(BadInputError, match="is emulated, so its times mean nothing"):
         calibrate.calibrate(suite, tmp_path, ["t"], Quiet())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mobilebench.errors import BadInputError
 from mobilebench.records.battery_current import CurrentProfile
 
 #: Who measures: the app or the agent of this project, or TensorFlow's own program.
@@ -53,3 +54,11 @@ class DeviceFacts:
         if self.virtual:
             return f"{self.name} is virtual: its times are not a phone's latency."
         return ""
+
+    def ensure_timed(self) -> None:
+        """Raises BadInputError where times mean nothing, because the processor is emulated."""
+        if self.emulated:
+            raise BadInputError(
+                f"the processor of device {self.name!r} is emulated, so its times mean nothing: "
+                "take a real device"
+            )

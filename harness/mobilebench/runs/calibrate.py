@@ -19,7 +19,7 @@ from mobilebench.analysis.measures import Evidence
 from mobilebench.analysis.trial import TrialStatistics
 from mobilebench.analysis.verdicts import block_pairs, logarithms, statistics_of
 from mobilebench.cache import cache_folder
-from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.errors import InvalidRunError
 from mobilebench.files import write_atomically
 from mobilebench.metrics import Metric, registry
 from mobilebench.records.device import DeviceFacts
@@ -67,11 +67,8 @@ def calibrate(
     kinds = measured_kinds(metrics, suite.protocol.energy)
 
     def shape(run: Run) -> Run:
-        if emulated := [device.name for device in run.devices if device.emulated]:
-            raise BadInputError(
-                f"the processor of device {emulated[0]!r} is emulated: its times mean nothing, so "
-                "there is no noise to calibrate; take a real device"
-            )
+        for device in run.devices:
+            device.ensure_timed()
         return run.model_copy(update={"plan": pair.plan(run, BLOCKS, kinds)})
 
     folder = runs.start(suite, results, command, watcher, shape, whole=True)

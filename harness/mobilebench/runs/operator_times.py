@@ -71,13 +71,15 @@ def operator_times(
         report: is given how many operators are done, and of how many.
 
     Raises:
-        BadInputError: the file cannot be read, or has no operator that can run alone.
+        BadInputError: the file cannot be read, or has no operator that can run alone, or the
+            device's processor is emulated.
         InvalidRunError: the device is not fit, or does not run anything.
     """
     found = distinct_operators(content, where)
     if not found:
         raise BadInputError(f"model {where} has no operator that can be run alone")
     facts = device.probe()
+    facts.ensure_timed()
     bench = _Bench(device, runtime, scratch)
     library = f"{facts.runtime} {facts.runtime_version}, {runtime.accelerator}"
     if runtime.accelerator == "cpu" and not runtime.xnnpack:
