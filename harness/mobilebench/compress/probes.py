@@ -72,7 +72,7 @@ def probe_file(recipe: Recipe, kinds: Sequence[LayerKind]) -> ProbeFile | None:
     content = _network(kinds, sparse=sparse)
     try:
         for step in steps:
-            content = _applied(step, content)
+            content = applied(step, content)
     except (StepError, ImportError):
         return None
     return ProbeFile(content, tuple(kinds), MappingProxyType(dict(_operators(content, kinds))))
@@ -125,7 +125,12 @@ _NEAREST: dict[str, tuple[str, ...]] = {
 }
 
 
-def _applied(step: Step, content: bytes) -> bytes:
+def applied(step: Step, content: bytes) -> bytes:
+    """What a quantizing or encoding step makes of a file, with no layer kept in float32.
+
+    Raises:
+        StepError: nothing.
+    """
     # Layers that keep float32 would show nothing.
     wider = {"min_snr", "keep_float"} & set(type(step).model_fields)
     step = step.model_copy(update=dict.fromkeys(wider))
