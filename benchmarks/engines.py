@@ -236,15 +236,15 @@ def page(document: dict[str, object]) -> str:
 
 _HEAD = """# Which file runs where
 
-Every quantizing and sparse scheme on the engines that phones and boards have: a tiny network of each
-kind of layer (dense, convolution, depthwise, transposed, embedding, attention, recurrent) answers seeded
-noise, and its answers are held against those of the same file on this machine's plain kernels, within
-[parity's limits](quality.md). Written by `python benchmarks/engines.py`; tests hold its quick half.
+Every quantizing and sparse scheme on the engines that phones and boards have: a tiny network of
+each kind of layer (dense, convolution, depthwise, transposed, embedding, attention, recurrent)
+answers seeded noise, and its answers are held against those of the same file on this machine's
+plain kernels, within [parity's limits](quality.md). Written by `python benchmarks/engines.py`.
 
-**right**: every layer is. **wrong**: it runs, and its answers are not the file's. **refused**: the engine says
-that it cannot run it. **dies**: its process ends. The app's engine for Arm runs on an emulated processor,
-which shows what it answers; no real phone has confirmed it. A run asks the same of its own devices
-[before anything is trained](guide.md#what-a-device-can-run).
+**right**: every layer is. **wrong**: it runs, and its answers are not the file's. **refused**: the
+engine says that it cannot run it. **dies**: its process ends. The app's engine for Arm runs on an
+emulated processor, which shows what it answers; no real phone has confirmed it. A run asks the same
+of its own devices [before anything is trained](guide.md#what-a-device-can-run).
 """
 
 
