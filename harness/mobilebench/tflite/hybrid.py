@@ -52,7 +52,7 @@ def warnings(content: bytes, where: str) -> tuple[str, ...]:
         f"FULLY_CONNECTED {names[0]!r}{more}: 8-bit weights with a scale for each channel, and "
         "float inputs that are rounded symmetrically: TensorFlow Lite 2.16 on Arm computes wrong "
         "answers with such a layer, without an error; dynamic_int8, applied to the float32 model, "
-        "makes a file that is right everywhere"
+        "makes a file that it and LiteRT compute rightly"
     )
     return (said,)
 
