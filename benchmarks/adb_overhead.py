@@ -116,7 +116,10 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=14, help="of the model: MobileNetV2's")
     arguments = parser.parse_args()
     os.environ |= QUIET
-    heading("adb overhead: what a trial on a (virtual) phone costs beside the app's own time")
+    heading(
+        "adb overhead: what a trial on a (virtual) phone costs beside the app's own time",
+        quiet=True,
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = folder / "model.tflite"

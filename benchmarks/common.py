@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,13 @@ _BIN = Path(sys.executable).parent
 MOBILEBENCH = str(_BIN / "mobilebench")
 LITERT_BENCHMARK = str(_BIN / "litert-benchmark")
 
+#: More busy CPUs than this of others' are a busy machine.
+_BUSY_CPUS = 0.2
+_LOOK_SECONDS = 2.0
 
-def heading(title: str) -> None:
-    """Prints machine, versions and command."""
+
+def heading(title: str, *, quiet: bool = False) -> None:
+    """Prints machine, versions, command and load; ``quiet`` refuses a busy machine."""
     facts = host.facts()
     versions = host.versions()
     shown = ("mobilebench", "python", "ai-edge-litert", "litert-quantizer", "tensorflow")
@@ -31,7 +37,29 @@ def heading(title: str) -> None:
     print(f"machine   {facts['cpu']}, {facts['cores']} cores, {facts['system']}")
     print("versions  " + ", ".join(f"{name} {versions.get(name, '—')}" for name in shown))
     print("command   python " + " ".join(sys.argv))
+    print(f"load      {os.getloadavg()[0]:.2f} over the last minute")
     print(flush=True)
+    if quiet:
+        _require_quiet()
+
+
+def _require_quiet() -> None:
+    """Ends the benchmark where other processes keep the CPUs busy, but for ``BUSY=1``."""
+    before, begun = _busy_seconds(), time.monotonic()
+    time.sleep(_LOOK_SECONDS)
+    busy = (_busy_seconds() - before) / (time.monotonic() - begun)
+    if busy > _BUSY_CPUS and os.environ.get("BUSY") != "1":
+        sys.exit(
+            f"other processes keep {busy:.1f} CPUs busy, and what is measured beside them is of no "
+            "use: end them, or say BUSY=1 before the command"
+        )
+
+
+def _busy_seconds() -> float:
+    """CPU seconds that all processes have used; idle and waiting time is not among them."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(field) for field in file.readline().split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def zoo(model: str, recipes: list[str], into: Path) -> dict[str, Path]:

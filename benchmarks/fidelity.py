@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--warmup", type=int, default=50)
     arguments = parser.parse_args()
-    heading("Fidelity: our median latency over litert-benchmark's")
+    heading("Fidelity: our median latency over litert-benchmark's", quiet=True)
     order = random.Random(1)
     device = LocalDevice("local", None, cache_folder())
     print(f"{arguments.pairs} pairs of {arguments.runs} runs, 1 thread, XNNPACK\n")

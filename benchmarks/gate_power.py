@@ -279,7 +279,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder: Path = arguments.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    heading("Power of the gate: false alarms and detection")
+    heading("Power of the gate: false alarms and detection", quiet=True)
     outcomes = Outcomes(folder / "outcomes.jsonl")
     subjects = prepare(folder)
     # Noise measured here, by short trials, is not what a user's gate should find.

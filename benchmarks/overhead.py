@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--blocks", type=int, default=6)
     arguments = parser.parse_args()
-    heading("Overhead: wall time of a run over its own measuring")
+    heading("Overhead: wall time of a run over its own measuring", quiet=True)
     with tempfile.TemporaryDirectory() as folder:
         files = [
             file
