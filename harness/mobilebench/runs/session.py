@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -118,7 +118,7 @@ def run_session(
         on_event(replace(event, trial=trial.trial))
 
     finished = {record.trial: record for record in folder.trials()}
-    warmups: dict[tuple[str, str], int | None] = {}
+    warmups = earlier_warmups(folder, plan, finished.values())
     failures: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for number, trial in enumerate(plan, 1):
         variant = (trial.model, trial.recipe, trial.runtime)
@@ -132,8 +132,6 @@ def run_session(
             attempt = 1 if record is None else record.attempt + 1
             payload = payloads[trial.model, trial.recipe]
             place = (trial.model, trial.runtime)
-            if place not in warmups and trial.kind == "latency":
-                warmups[place] = fixed_warmup(folder, plan, *place)
             if len(failures[variant]) >= _FAILURES_BEFORE_SKIPPING:
                 reason = f"not started after two failures in a row: {failures[variant][0]}"
                 record = _without_result(trial, attempt, payload, TrialError("skipped", reason))
@@ -159,27 +157,37 @@ def run_session(
             if record.code == "too_hot":
                 # No other trial could start either, and each would wait as long.
                 raise DeviceError(record.reason, "unfit")
+            if trial.kind == "warmup" and record.state == "valid":
+                times = folder.times_of(record)
+                if times is not None:
+                    warmups[place] = warmup.needed(times.warmup, times.samples)
         if record.state == "valid":
             failures[variant].clear()
         elif record.state == "failed" and record.code != "skipped":
             failures[variant].append(record.reason)
 
 
-def fixed_warmup(
-    folder: RunFolder, plan: Sequence[PlannedTrial], model: str, runtime: str
-) -> int | None:
-    """How many warm-up runs the baseline took in the trial that was made to find it.
+def earlier_warmups(
+    folder: RunFolder, plan: Sequence[PlannedTrial], finished: Iterable[Trial]
+) -> dict[tuple[str, str], int]:
+    """How many warm-up runs each baseline took, of the trials that were made to find it.
+
+    Args:
+        folder: of the run.
+        plan: this device's trials.
+        finished: those that an earlier session ended.
 
     Returns:
-        The number; None if the plan has no such trial, or it found nothing: then the protocol's
-        own limits hold.
+        the number by model and runtime; where there is none, the protocol's own limits hold.
     """
-    found = [t.trial for t in plan if (t.kind, t.model, t.runtime) == ("warmup", model, runtime)]
-    valid = {record.trial for record in folder.trials() if record.state == "valid"}
-    if not found or found[0] not in valid:
-        return None
-    times = next((times for trial, times in folder.timings() if trial == found[0]), None)
-    return None if times is None else warmup.needed(times.warmup, times.samples)
+    places = {t.trial: (t.model, t.runtime) for t in plan if t.kind == "warmup"}
+    records = [r for r in finished if r.trial in places and r.state == "valid"]
+    if not records:
+        return {}
+    return {
+        places[trial]: warmup.needed(times.warmup, times.samples)
+        for trial, times in folder.timings(records)
+    }
 
 
 def _attempt(

@@ -325,6 +325,11 @@ class RunFolder:
             if attempt in names:
                 yield names[attempt], times
 
+    def times_of(self, record: Trial) -> Timings | None:
+        """The raw times of one attempt that this session made; None where there are none."""
+        part = self.path / PARTS / f"{record.attempt_name}.npy"
+        return timings.read_part(part) if part.exists() else None
+
     def attempt_timings(self) -> Iterator[tuple[str, Timings]]:
         """The raw times of every attempt, by its name, one at a time."""
         seen: set[str] = set()
