@@ -33,6 +33,8 @@ def run(
     device: ScriptedDevice | None = None,
 ) -> list[Trial]:
     folder = RunFolder.create(tmp_path / "run", run_of())
+    model = tmp_path / "model.tflite"
+    model.write_bytes(b"")
     plan = make_plan("r", "local", [PlannedVariant("m", "float32")], ["cpu-1"], 9, 0)
     event = threading.Event()
 
@@ -44,7 +46,7 @@ def run(
         folder,
         device or moody(failing),
         plan,
-        {("m", "float32"): Payload(tmp_path, "0" * 64)},
+        {("m", "float32"): Payload(model, "0" * 64)},
         {"cpu-1": Runtime(name="cpu-1")},
         MeasuringProtocol(),
         0,
