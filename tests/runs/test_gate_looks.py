@@ -101,7 +101,7 @@ def test_a_device_lost_before_the_second_look(
 ) -> None:
     on(ScriptedDevice(slower(0.03, 0.2)))
 
-    def gone(*_: object) -> RunFolder:
+    def gone(*_: object, **__: object) -> RunFolder:
         raise BadInputError("there is no device 'X'")
 
     with monkeypatch.context() as patch:
