@@ -20,6 +20,10 @@ except ImportError:  # Windows
 #: share the readings before and after several of them.
 INTERVAL_NS = 100_000
 
+#: The two clocks are read one after the other, so that they differ by this much with nobody else
+#: there. To give a CPU to another takes longer.
+RESOLUTION_NS = 5_000
+
 _INVOLUNTARY = 15  # of struct rusage: ru_nivcsw
 
 
@@ -44,15 +48,17 @@ class Interruptions:
     def begin(self) -> None:
         """An interval begins: whatever was done since the last one ended is no inference."""
         self._switched = self._count() if self._count else 0
+        self._cpu()  # the first reading takes longer
         self._wall, self._began = time.perf_counter_ns(), self._cpu()
 
     def end(self, samples: "array[int]") -> None:
         """An interval ends, and the next begins; the samples that it added get their numbers."""
         wall, cpu = time.perf_counter_ns(), self._cpu()
         switched = self._count() if self._count else 0
-        share = (cpu - self._began) / max(1, wall - self._wall)
-        if self._alone:
-            share = min(1.0, share)
+        passed, used = wall - self._wall, cpu - self._began
+        share = used / max(1, passed)
+        if self._alone and passed - used < RESOLUTION_NS:
+            share = 1.0
         for took in samples[len(self.cpu_ns) :]:
             self.cpu_ns.append(round(took * share))
             if self._count:

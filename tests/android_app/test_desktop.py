@@ -548,7 +548,10 @@ class App(LocalDevice):
 
     def __init__(self, command: list[str], cache: Path) -> None:
         super().__init__("app", None, cache)
-        self._command = tuple(command)  # type: ignore[assignment]
+        self._app = tuple(command)
+
+    def _command(self) -> tuple[str, ...]:
+        return self._app
 
 
 def test_schemes_that_this_runtime_cannot_run_are_refused_before_training(

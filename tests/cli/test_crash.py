@@ -157,6 +157,7 @@ def test_a_gate_whose_report_breaks(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_a_gate_whose_outputs_break(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("mobilebench.runs.run.ensure_trusted", lambda _: None)
     monkeypatch.setattr(gate, "resume", lambda *_: verdict.GateResult("r", tmp_path, (), ()))
     monkeypatch.setattr(gate_outputs, "terminal", broken)
     done = invoke("gate", "--resume", tmp_path, "--junit", tmp_path / "gate.xml")
@@ -167,8 +168,9 @@ def test_a_gate_whose_outputs_break(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_a_reader_that_has_gone_does_not_change_the_verdict() -> None:
     """A gate that did not pass, through `| head`."""
     script = (
-        "from mobilebench.runs import gate, verdict; from mobilebench.cli.main import main\n"
+        "from mobilebench.runs import gate, run, verdict; from mobilebench.cli.main import main\n"
         "from pathlib import Path\n"
+        "run.ensure_trusted = lambda _: None\n"
         "gate.resume = lambda *_: verdict.GateResult('r', Path('r'), (), (), invalid='x' * 10**6)\n"
         "main(['gate', '--resume', 'x', '--json'])"
     )

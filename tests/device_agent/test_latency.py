@@ -120,18 +120,22 @@ def test_an_inference_has_the_share_of_its_interval_in_which_it_had_a_cpu(
     # What was done before an interval begins is no inference's.
     now.wall, now.cpu, now.switched = 5000, 5000, 7
     marks.begin()
-    for took, busy, switches in ((1000, 1000, 0), (4000, 1000, 1), (1000, 1020, 0)):
+    for took, busy, switches in ((10_000, 10_000, 0), (40_000, 10_000, 1), (10_000, 10_020, 0)):
         now.wall, now.cpu, now.switched = now.wall + took, now.cpu + busy, now.switched + switches
         samples.append(took)
         marks.end(samples)
     # Two short ones share an interval.
-    now.wall, now.cpu, now.switched = now.wall + 100, now.cpu + 50, now.switched + 2
-    samples.extend((40, 40))
+    now.wall, now.cpu, now.switched = now.wall + 20_000, now.cpu + 10_000, now.switched + 2
+    samples.extend((8000, 8000))
     marks.end(samples)
-    assert list(marks.cpu_ns) == [1000, 1000, 1000, 20, 20]
-    assert list(marks.switches) == [0, 1, 0, 2, 2]
+    # Two clocks read one after the other are never quite alike.
+    now.wall, now.cpu = now.wall + 30_000, now.cpu + 26_000
+    samples.append(30_000)
+    marks.end(samples)
+    assert list(marks.cpu_ns) == [10_000, 10_000, 10_000, 4000, 4000, 30_000]
+    assert list(marks.switches) == [0, 1, 0, 2, 2, 0]
     marks.halve()
-    assert list(marks.cpu_ns) == [1000, 1000, 20]
+    assert list(marks.cpu_ns) == [10_000, 10_000, 4000]
 
 
 def test_several_threads_may_have_more_cpu_time_than_wall_time(

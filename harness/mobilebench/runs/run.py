@@ -191,7 +191,7 @@ def start(
         return RunFolder.create(results / name, shape(warned), files)
 
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
-    own_code.note(folder.path, hooks, suite.devices)
+    own_code.note(folder.path, hooks, _suite_of(folder.run(), folder.path / MANIFEST).devices)
     with folder.locked():
         _measure(folder, suite, found, problems, watcher, hooks, whole)
     return folder

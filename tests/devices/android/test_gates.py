@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mobilebench.analysis import verdicts
 from mobilebench.analysis.gating import Verdict
 from mobilebench.devices.android import device as phone_device
 from mobilebench.devices.android.app import Apk
@@ -31,6 +32,7 @@ POLICY = policy.validate(
 def phone(pixel: Android, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Android:
     # The virtual phone has this machine's CPUs, which the tests beside this one keep busy.
     monkeypatch.setattr(conditions, "loaded", lambda *_: "")
+    monkeypatch.setattr(verdicts, "cpu_times", lambda *_: None)
     impatient = functools.partial(AndroidDevice, wait_seconds=1.0, cool_seconds=0.0)
     monkeypatch.setattr(phone_device, "AndroidDevice", impatient)
     apk = Apk.described()
@@ -77,7 +79,8 @@ def test_a_phone_that_fails_a_check(
     (path,) = results.iterdir()
     assert f"mobilebench gate --resume {path}" in result.invalid
     phone.state.__dict__.update(well)
-    assert gate.resume(path, Quiet()).verdict == Verdict.PASS
+    resumed = gate.resume(path, Quiet())
+    assert resumed.verdict == Verdict.PASS, repr(resumed)
 
 
 def test_a_phone_that_goes_away(phone: Android, tmp_path: Path) -> None:

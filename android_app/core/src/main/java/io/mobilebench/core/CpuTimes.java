@@ -11,6 +11,12 @@ final class CpuTimes {
     /** Read no oftener than this: shorter inferences share the readings around several of them. */
     private static final long INTERVAL_NS = 100_000;
 
+    /**
+     * The two clocks are read one after the other, so that they differ by this much with nobody
+     * else there. To give a CPU to another takes longer.
+     */
+    private static final long RESOLUTION_NS = 5_000;
+
     private final LongSupplier clock;
     private long[] times = new long[0];
     private int known;
@@ -24,6 +30,7 @@ final class CpuTimes {
 
     /** An interval begins: what was done since the last one ended is no inference. */
     void begin() {
+        clock.getAsLong(); // the first reading takes longer
         wall = System.nanoTime();
         cpu = clock.getAsLong();
     }
@@ -36,7 +43,9 @@ final class CpuTimes {
     void end(long[] samples, int count) {
         long wallNow = System.nanoTime();
         long cpuNow = clock.getAsLong();
-        double share = Math.min(1.0, (cpuNow - cpu) / (double) Math.max(1, wallNow - wall));
+        long passed = wallNow - wall;
+        long used = cpuNow - cpu;
+        double share = passed - used < RESOLUTION_NS ? 1 : used / (double) passed;
         if (times.length < samples.length) {
             times = Arrays.copyOf(times, samples.length);
         }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.concurrent.locks.LockSupport;
+
 import org.junit.jupiter.api.Test;
 
 class LatencyTest {
@@ -98,7 +100,15 @@ class LatencyTest {
     @Test
     void eachInferenceOfOneThreadHasItsCpuTime() throws Exception {
         // A thread that never had a CPU: no time of its own is in any inference.
-        assertArrayEquals(new long[3], measure(new FakeModel(1), 3).cpuNs);
+        FakeModel slow =
+                new FakeModel(1) {
+                    @Override
+                    public long invoke() {
+                        LockSupport.parkNanos(1_000_000);
+                        return super.invoke();
+                    }
+                };
+        assertArrayEquals(new long[3], measure(slow, 3).cpuNs);
         Job job = job(3, ",\"threads\":2");
         Result several =
                 Latency.measure(new FakeModel(1), new QuietState(5), job, (name, done) -> {});
