@@ -6,6 +6,7 @@ import json
 import lzma
 import os
 import re
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from mobilebench.compress.pipeline import cache as cache_module
 from mobilebench.compress.pipeline import requirements, worker
 from mobilebench.compress.pipeline.cache import Cache, key_of, prepare
 from mobilebench.compress.recipe import parse_recipe
-from mobilebench.compress.service import _table, compress_variants
+from mobilebench.compress.service import Compressor, _table, compress_variants
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.models.spec import ModelSpec
 from safetensors.numpy import load_file, save_file
@@ -449,3 +450,21 @@ def test_a_cache_that_cannot_be_written(digits: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInputError, match="cannot write the cache"):
         compress(spec_of(digits), "float32", cache=tmp_path / "file" / "cache")
+
+
+def test_a_compressor_goes_on_in_one_process(digits: Any, tmp_path: Path) -> None:
+    spec = spec_of(digits, source=str(digits.tflite))
+    with Compressor(seed=0, cache=tmp_path, on_progress=lambda _: None) as compressor:
+        (first,) = compressor.make([(spec, parse_recipe("dynamic_int8"))]).artifacts
+        child = compressor._child
+        assert child is not None
+        with pytest.raises(BadInputError, match="cannot be retrained"):
+            compressor.make([(spec, parse_recipe("distill"))])
+        (second,) = compressor.make([(spec, parse_recipe("float16"))]).artifacts
+        assert compressor._child is child
+        os.kill(child.process.pid, signal.SIGKILL)
+        child.process.wait()
+        (third,) = compressor.make([(spec, parse_recipe("float32"))]).artifacts
+    assert len({first.sha256, second.sha256, third.sha256}) == 3
+    assert not list(tmp_path.glob("making-*"))
+    assert compressor._child is None

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,20 +61,128 @@ def compress_variants(
         BadInputError: a model or data that are wrong in themselves, or no recipe can be applied.
         InvalidRunError: the cache cannot be written, or the child process does not start.
     """
-    if not 0 <= seed < 2**32:
-        raise BadInputError(f"seed must be between 0 and {2**32 - 1}, not {seed}")
-    jobs = _jobs(variants)
-    prepare(cache)
-    while pending := [job for job in jobs if not job.settled]:
-        under_way = _run_child(jobs, pending, seed, cache, on_progress, latency_probe)
-        if under_way is not None:  # the child died on it: go on with the others in a new one
-            _notify(jobs, under_way, on_progress, "failed")
-    if jobs and all(job.refused for job in jobs):
-        raise BadInputError(jobs[0].refused)
-    return Outcome(
-        artifacts=tuple(job.artifact for job in jobs if job.artifact is not None),
-        failures=tuple(job.failure for job in jobs if job.failure is not None),
-    )
+    with Compressor(
+        seed=seed, cache=cache, on_progress=on_progress, latency_probe=latency_probe
+    ) as compressor:
+        return compressor.make(variants)
+
+
+class Compressor:
+    """Takes variants to make, again and again, in a child process that stays alive.
+
+    So TensorFlow is started once, and what was loaded or trained for one recipe is there for the
+    next. The process begins with the first variants, and a context ends it.
+
+    Args:
+        seed: of everything random, 0 to 2³² − 1.
+        cache: a folder that may be shared and deleted at any time.
+        on_progress: called for each change, in order.
+        latency_probe: measures latency for recipes that aim at one; others need none.
+
+    Raises:
+        BadInputError: the seed is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        cache: Path,
+        on_progress: OnProgress,
+        latency_probe: LatencyProbe | None = None,
+    ) -> None:
+        if not 0 <= seed < 2**32:
+            raise BadInputError(f"seed must be between 0 and {2**32 - 1}, not {seed}")
+        self._seed = seed
+        self._cache = cache
+        self._on_progress = on_progress
+        self._latency_probe = latency_probe
+        self._child: _Child | None = None
+
+    def __enter__(self) -> Compressor:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self.close(keep_log=isinstance(error, Exception) and not _is_reported(error))
+
+    def close(self, *, keep_log: bool = False) -> None:
+        """Ends the process; the next variants begin another.
+
+        Args:
+            keep_log: whether what libraries printed is kept in the cache's folder ``logs``.
+        """
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
+            if not keep_log:
+                child.log.unlink(missing_ok=True)
+
+    def make(self, variants: Sequence[tuple[ModelSpec, Recipe]]) -> Outcome:
+        """Makes every variant, or says why not; see ``compress_variants``.
+
+        Raises:
+            BadInputError: a model, data or recipe that is wrong in itself, or a package is missing.
+            InvalidRunError: the cache cannot be written, or the child process does not start.
+        """
+        jobs = _jobs(variants)
+        prepare(self._cache)
+        while pending := [job for job in jobs if not job.settled]:
+            under_way = self._serve(jobs, pending)
+            if under_way is not None:  # the child died on it: go on with the others in a new one
+                _notify(jobs, under_way, self._on_progress, "failed")
+        return Outcome(
+            artifacts=tuple(job.artifact for job in jobs if job.artifact is not None),
+            failures=tuple(job.failure for job in jobs if job.failure is not None),
+        )
+
+    def _serve(self, jobs: list[_Job], pending: list[_Job]) -> _Job | None:
+        """Has the child settle the pending jobs.
+
+        Returns:
+            the job that it died on, now failed, or None if it came to its end.
+        """
+        if self._child is not None and self._child.process.poll() is not None:
+            self.close()  # it died idle, of want of memory perhaps: nothing of ours is lost
+        child = self._child = self._child or _begin(self._cache)
+        probe = self._latency_probe
+        request = {
+            "variants": [
+                {
+                    "number": job.number,
+                    "model": job.spec.model_dump(mode="json"),
+                    "recipe": _table(job.recipe),
+                }
+                for job in pending
+            ],
+            "seed": self._seed,
+            "cache": str(self._cache.resolve()),
+            "scratch": str(Path(child.scratch.name).resolve()),
+            "device": None if probe is None else probe.device,
+        }
+        try:
+            child.say(request)
+            end = _listen(child, jobs, self._on_progress, probe)
+        except BaseException as error:  # it is in the middle of something
+            self.close(keep_log=not _is_reported(error))
+            raise
+        if end is not None:
+            if end.error is not None:
+                raise end.error
+            return None
+        code = child.process.wait()
+        under_way, log = child.under_way, child.log
+        self.close(keep_log=True)
+        reason = f"the compression process died ({_death(code)}); see {log}"
+        if under_way is None:
+            raise InvalidRunError(reason)
+        job = jobs[under_way]
+        job.failure = Failure(job.spec.name, job.recipe.name, job.step, reason)
+        return job
+
+
+def _is_reported(error: BaseException) -> bool:
+    """Whether an error is reported already, or wanted: nobody needs a log."""
+    return isinstance(error, BadInputError | InvalidRunError | KeyboardInterrupt)
 
 
 @dataclass
@@ -97,13 +205,40 @@ class _Job:
         return self.artifact is not None or self.failure is not None
 
 
+@dataclass(frozen=True)
+class _End:
+    """The end of a request; with an error, it was refused as a whole."""
+
+    error: BadInputError | InvalidRunError | None
+
+
 @dataclass
 class _Child:
-    """The process, and the log of its output."""
+    """The process, the log of its output, and its folder for files in the making."""
 
     process: subprocess.Popen[str]
     log: Path
+    scratch: tempfile.TemporaryDirectory[str]
     under_way: int | None = field(default=None)
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Sends one line; of its death is heard on its stdout."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+
+    def end(self) -> None:
+        """Kills it with all that it started: TensorFlow's own shutdown takes a second."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        self.process.wait()
+        self.scratch.cleanup()
 
 
 def _jobs(variants: Sequence[tuple[ModelSpec, Recipe]]) -> list[_Job]:
@@ -123,51 +258,8 @@ def _table(recipe: Recipe) -> dict[str, Any]:
     return {"steps": steps} | ({} if recipe.name == recipe.text else {"name": recipe.name})
 
 
-def _run_child(
-    jobs: list[_Job],
-    pending: list[_Job],
-    seed: int,
-    cache: Path,
-    on_progress: OnProgress,
-    latency_probe: LatencyProbe | None,
-) -> _Job | None:
-    """Runs one child until it has settled the pending jobs, or died.
-
-    Returns:
-        the job that it died on, now failed, or None if it came to its end.
-    """
-    with tempfile.TemporaryDirectory(prefix=MAKING, dir=cache) as scratch:
-        request = {
-            "variants": [
-                {
-                    "number": job.number,
-                    "model": job.spec.model_dump(mode="json"),
-                    "recipe": _table(job.recipe),
-                }
-                for job in pending
-            ],
-            "seed": seed,
-            "cache": str(cache.resolve()),
-            "scratch": str(Path(scratch).resolve()),
-            "device": None if latency_probe is None else latency_probe.device,
-        }
-        with _child(request, cache) as child:
-            ended = _listen(child, jobs, on_progress, latency_probe)
-            code = child.process.wait() if not ended else 0
-        if ended:
-            child.log.unlink(missing_ok=True)
-            return None
-    reason = f"the compression process died ({_death(code)}); see {child.log}"
-    if child.under_way is None:
-        raise InvalidRunError(reason)
-    job = jobs[child.under_way]
-    job.failure = Failure(job.spec.name, job.recipe.name, job.step, reason)
-    return job
-
-
-@contextlib.contextmanager
-def _child(request: dict[str, Any], cache: Path) -> Iterator[_Child]:
-    """A child at work; killed with all it started when the context ends early."""
+def _begin(cache: Path) -> _Child:
+    """A child that waits for requests."""
     log = cache / "logs" / f"compress-{time.time_ns()}-{os.getpid()}.log"
     environment = {
         **os.environ,
@@ -177,6 +269,7 @@ def _child(request: dict[str, Any], cache: Path) -> Iterator[_Child]:
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
         "PYTHONUTF8": "1",
     }
+    scratch = tempfile.TemporaryDirectory(prefix=MAKING, dir=cache)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "mobilebench.compress.pipeline.worker"],
@@ -188,42 +281,27 @@ def _child(request: dict[str, Any], cache: Path) -> Iterator[_Child]:
             encoding="utf-8",
             start_new_session=True,  # Ctrl-C is ours to handle
         )
-    try:
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # its death is seen on its stdout
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()
-        yield _Child(process, log)
-    except (BadInputError, InvalidRunError, KeyboardInterrupt):  # reported already, or wanted
-        log.unlink(missing_ok=True)
-        raise
-    finally:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
-        process.wait()
+    return _Child(process, log, scratch)
 
 
 def _listen(
     child: _Child, jobs: list[_Job], on_progress: OnProgress, latency_probe: LatencyProbe | None
-) -> bool:
-    """Takes the child's messages; True if it said ``end``."""
+) -> _End | None:
+    """Takes the child's messages until it said ``end``; None if it died."""
     assert child.process.stdout is not None
+    child.under_way = None
+    error: BadInputError | InvalidRunError | None = None
     for line in child.process.stdout:
         if not line.endswith("\n"):
-            return False  # it died in the middle of a line
+            return None  # it died in the middle of a line
         message = json.loads(line)
         kind = message["type"]
         if kind == "end":
-            return True
-        if kind == "bad_input":
-            raise BadInputError(message["message"])
-        if kind == "invalid":
-            raise InvalidRunError(message["message"])
+            return _End(error)
+        if kind in ("bad_input", "invalid"):
+            known = BadInputError if kind == "bad_input" else InvalidRunError
+            error = known(message["message"])
+            continue
         job = jobs[message["variant"]]
         if kind == "measure":
             assert latency_probe is not None
@@ -251,7 +329,7 @@ def _listen(
             )
             job.refused = message.get("refused", "")
             _notify(jobs, job, on_progress, "failed")
-    return False
+    return None
 
 
 def _report_search(jobs: list[_Job], job: _Job, on_progress: OnProgress) -> Report:
@@ -278,10 +356,7 @@ def _answer(
         answer = {"seconds": list(latency_probe.measure(files, report))}
     except NotMeasuredError as error:
         answer = {"reason": str(error)}
-    assert child.process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # its death is seen on its stdout
-        child.process.stdin.write(json.dumps(answer) + "\n")
-        child.process.stdin.flush()
+    child.say(answer)
 
 
 def _notify(

@@ -1,4 +1,4 @@
-"""The child process that compresses: a request on stdin, JSON lines on stdout.
+"""The child process that compresses: requests on stdin, a line each; JSON lines on stdout.
 
 It exists so that TensorFlow's memory and threads are gone before anything is measured, and so
 that a converter that aborts takes a variant with it, not the run. It ends when its parent does.
@@ -10,7 +10,8 @@ that a converter that aborts takes a variant with it, not the run. It ends when 
     {"type": "bad_input", "message": "…"}        {"type": "invalid", "message": "…"}
     {"type": "end"}
 
-To ``measure`` it gets one line on stdin: {"seconds": [0.0031, …]} or {"reason": "…"}.
+To ``measure`` it gets one line on stdin: {"seconds": [0.0031, …]} or {"reason": "…"}. After ``end``
+it waits for the next request, and keeps what it has loaded and trained.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _PROGRESS_INTERVAL = 0.2
 
 
 def main() -> None:
-    """Serves one request."""
+    """Serves requests until the parent closes stdin."""
     lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print goes to the log
 
@@ -55,62 +56,80 @@ def main() -> None:
         lines.write(json.dumps(message, ensure_ascii=False, allow_nan=False) + "\n")
         lines.flush()
 
-    request = json.loads(sys.stdin.readline())
-    answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(answers.put,), daemon=True).start()
-    work(request, send, answers.get)
-    lines.flush()
-    os._exit(0)  # TensorFlow's own shutdown takes a second
+    said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(said.put,), daemon=True).start()
+    session = Session(send, said.get)
+    while True:  # the listening thread ends the process
+        session.work(said.get())
 
 
 def work(request: dict[str, Any], send: Send, receive: Receive) -> None:
-    """Makes the variants of a request, and sends what comes of each.
+    """Makes the variants of one request; see ``Session.work``."""
+    Session(send, receive).work(request)
+
+
+class Session:
+    """Serves requests of one seed, cache, scratch folder and device, one after the other.
 
     Args:
-        request: ``variants`` (number, model, recipe), ``seed``, ``cache``, ``scratch``, and
-            ``device``, the name of what latency can be measured on, or None.
         send: takes one message.
         receive: gives one answer.
     """
-    try:
-        _work(request, send, receive)
-    except BadInputError as error:
-        send({"type": "bad_input", "message": str(error)})
-    except InvalidRunError as error:
-        send({"type": "invalid", "message": str(error)})
-    send({"type": "end"})
 
+    def __init__(self, send: Send, receive: Receive) -> None:
+        self._send = send
+        self._receive = receive
+        self._reporter = _Reporter(send)
+        # By source, too: a variant that was made elsewhere bears its model's name.
+        self._builders: dict[str, ModelBuilder] = {}
 
-def _work(request: dict[str, Any], send: Send, receive: Receive) -> None:
-    cache = Cache(Path(request["cache"]), Path(request["scratch"]))
-    reporter = _Reporter(send)
+    def work(self, request: dict[str, Any]) -> None:
+        """Makes the variants of a request, and sends what comes of each.
 
-    def measure(files: Sequence[Path], _report: Report = unreported, /) -> list[float]:
+        Args:
+            request: ``variants`` (number, model, recipe), ``seed``, ``cache``, ``scratch``, and
+                ``device``, the name of what latency can be measured on, or None.
+        """
+        try:
+            variants = [self._variant(entry, request) for entry in request["variants"]]
+            _make(variants, self._builders, self._reporter, self._send)
+        except BadInputError as error:
+            self._send({"type": "bad_input", "message": str(error)})
+        except InvalidRunError as error:
+            self._send({"type": "invalid", "message": str(error)})
+        self._send({"type": "end"})
+
+    def _variant(self, entry: dict[str, Any], request: dict[str, Any]) -> tuple[int, str, Recipe]:
+        """A variant's number, its builder's key, and its recipe."""
+        spec = ModelSpec.model_validate(entry["model"])
+        recipe = parse_recipe(entry["recipe"])
+        key = spec.model_dump_json()
+        if key not in self._builders:
+            device = request.get("device")
+            self._builders[key] = ModelBuilder(
+                spec,
+                seed=request["seed"],
+                cache=Cache(Path(request["cache"]), Path(request["scratch"])),
+                report=self._reporter,
+                latency_probe=None if device is None else LatencyProbe(device, self._measure),
+            )
+        return int(entry["number"]), key, recipe
+
+    def _measure(self, files: Sequence[Path], _report: Report = unreported, /) -> list[float]:
         paths = [str(file) for file in files]
-        send({"type": "measure", "variant": reporter.variant, "files": paths})
-        answer = receive()
+        self._send({"type": "measure", "variant": self._reporter.variant, "files": paths})
+        answer = self._receive()
         if "reason" in answer:
             raise NotMeasuredError(answer["reason"])
         return [float(seconds) for seconds in answer["seconds"]]
 
-    device = request.get("device")
-    latency_probe = None if device is None else LatencyProbe(device, measure)
-    # By source, too: a variant that was made elsewhere bears its model's name.
-    builders: dict[str, ModelBuilder] = {}
-    variants = []
-    for entry in request["variants"]:
-        spec = ModelSpec.model_validate(entry["model"])
-        recipe = parse_recipe(entry["recipe"])
-        key = spec.model_dump_json()
-        if key not in builders:
-            builders[key] = ModelBuilder(
-                spec,
-                seed=request["seed"],
-                cache=cache,
-                report=reporter,
-                latency_probe=latency_probe,
-            )
-        variants.append((int(entry["number"]), key, recipe))
+
+def _make(
+    variants: Sequence[tuple[int, str, Recipe]],
+    builders: Mapping[str, ModelBuilder],
+    reporter: _Reporter,
+    send: Send,
+) -> None:
     for number, model, recipe in _possible(variants, builders, send):
         reporter.variant = number
         cached = builders[model].find(recipe) is not None
