@@ -286,8 +286,10 @@ def main() -> None:
         asker = Asker(Path(scratch))
         for engine in (engine for engine in known if engine.key in keys):
             facts = engine.machine().probe()
-            library = f"{facts.runtime} {facts.runtime_version}"
-            names[engine.key] = f"{engine.name} ({library})"
+            name = f"{engine.name} ({facts.library})"
+            if names.setdefault(engine.key, name) != name:
+                changed.append(f"{engine.key}: {names[engine.key]} → {name}")
+            names[engine.key] = name
             for text in arguments.recipes or RECIPES:
                 print(f"{engine.key}: {text}", file=sys.stderr, flush=True)
                 for layer, cell in cells(asker, engine, parse_recipe(text)):

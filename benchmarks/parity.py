@@ -56,7 +56,10 @@ class Desktop(LocalDevice):
 
     def __init__(self, command: Sequence[str]) -> None:
         super().__init__("app", None, cache_folder())
-        self._command = tuple(command)  # type: ignore[assignment]
+        self._app = tuple(command)
+
+    def _command(self) -> tuple[str, ...]:
+        return self._app
 
 
 def engines(machine: LocalDevice, scratch: Path) -> list[Engine]:

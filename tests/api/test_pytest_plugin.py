@@ -55,7 +55,7 @@ def test_a_users_tests(pytester: pytest.Pytester) -> None:
         [
             "E * where False = <FAIL: size +38.4 % (margin 1 %); download *",
             "*Captured mobilebench call*",
-            "FAIL  small_int8: candidate against baseline on local · cpu-1",
+            "FAIL  small_int8: candidate against baseline on local · cpu-1 (ai-edge-litert *)",
             "  FAIL         size +38.4 % (margin 1 %)",
             "mobilebench: the baseline gone.tflite does not exist",
             "*latencyy: unknown metric, did you mean 'latency'*",

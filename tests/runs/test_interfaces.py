@@ -108,10 +108,11 @@ def test_a_run_says_which_signature_and_shape_it_is_of(tmp_path: Path, on: Open)
     )
     assert device.jobs
     summary = summary_of(folder)
+    library = summary.comparisons[0].library
     titles = [
-        "seg (image [1, 31, 46, 3]) on local · cpu-1",
-        "two (signature encode) on local · cpu-1",
-        "first (signature decode) on local · cpu-1",
+        f"seg (image [1, 31, 46, 3]) on local · cpu-1 ({library})",
+        f"two (signature encode) on local · cpu-1 ({library})",
+        f"first (signature decode) on local · cpu-1 ({library})",
     ]
     text = table(summary, "md")
     assert [line[4:] for line in text.splitlines() if line.startswith("### ")] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
+from mobilebench.devices.local.device import LocalDevice
 from mobilebench.records.device import DeviceFacts
 from mobilebench.runs.run import exit_code, start
 from mobilebench.runs.runnable import refusals
@@ -117,6 +119,23 @@ def test_wrong_answers_are_refused_and_their_layer_is_named(tmp_path: Path) -> N
     assert why.startswith("a-runtime 1 gives wrong answers for FULLY_CONNECTED, version 9, of")
     assert "parity" in why
     assert phone.asked > 1  # and nearer recipes were looked for
+
+
+@pytest.mark.skipif(
+    not os.environ.get("MOBILEBENCH_OLD_PYTHON"),
+    reason="MOBILEBENCH_OLD_PYTHON names no Python 3.9 with tflite-runtime",
+)
+def test_an_old_board_is_refused_what_its_runtime_computes_wrongly(tmp_path: Path) -> None:
+    board = LocalDevice("board", os.environ["MOBILEBENCH_OLD_PYTHON"], tmp_path)
+    wanted = suite("float32", "dynamic_int8", "dynamic_int4", source="zoo:lenet-5")
+    found = refusals(wanted, [board], [board.probe()], tmp_path)
+    why = {refusal.recipe: refusal.reason for refusal in found}
+    assert sorted(why) == ["dynamic_int4", "dynamic_int8"]
+    dense, convolution = why["dynamic_int8"], why["dynamic_int4"]
+    assert "gives wrong answers for FULLY_CONNECTED, version 9, of dynamic_int8" in dense
+    assert dense.endswith("the nearest recipe that it runs is weight_only_int8")
+    assert "cannot run CONV_2D" in convolution
+    assert "holds NaN or infinity" in convolution
 
 
 @pytest.mark.parametrize("code", ["agent_died", "app_crashed"])

@@ -101,6 +101,7 @@ def _names_of(variants: Sequence[Variant]) -> str:
 
 
 def _ship(comparison: Comparison, measured: Sequence[Variant]) -> str:
+    """Which one to ship, and for which library: another one may rank the variants otherwise."""
     if not comparison.is_scored:
         return (
             f"Speed and size only: {_why_not_scored(comparison)}, so this run alone cannot say "
@@ -111,6 +112,11 @@ def _ship(comparison: Comparison, measured: Sequence[Variant]) -> str:
             f"Nothing can be said: the baseline, {comparison.baseline}, does not answer here as "
             "its file says."
         )
+    library = f" This holds for {comparison.library}." if comparison.library else ""
+    return _chosen(comparison, measured) + library
+
+
+def _chosen(comparison: Comparison, measured: Sequence[Variant]) -> str:
     within = comparison.requirement.shown()
     keeping = [v for v in measured if comparison.requirement.status(v) == "met"]
     others = [v for v in keeping if not v.is_baseline]

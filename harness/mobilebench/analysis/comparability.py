@@ -66,6 +66,11 @@ def setting(device: DeviceFacts, runtime: Runtime, protocol: MeasuringProtocol) 
     }
 
 
+def library(agreed: Mapping[str, Any]) -> str:
+    """The inference library of a setting, with its version."""
+    return f"{agreed.get('runtime') or ''} {agreed.get('runtime version') or ''}".strip()
+
+
 def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """In what two settings differ, a phrase each; empty where they may be compared.
 

@@ -66,6 +66,7 @@ def _tidy(
     yield "virtual_device", comparison.virtual
     yield "executor", comparison.executor
     yield "runtime", comparison.runtime
+    yield "library", plain(comparison.library)
     yield from _run(comparison)
     yield "is_baseline", variant.is_baseline
     yield "artifact_sha256", variant.artifact

@@ -227,6 +227,7 @@ def _compare(
         own_unit=model.quality_unit if model else "",
         run_as=stored.run_as if stored else "",
         interface=stored.interface if stored else None,
+        library=device.library if device else "",
     )
     return replace(comparison, advice=advise(comparison))
 

@@ -164,6 +164,8 @@ class Comparison:
     ``requirement`` is what the suite asks of the model's quality. ``run_as`` is which signature and
     input shapes were run, where the model leaves that open; ``interface`` is what it takes and
     gives, None in older runs. ``own_unit`` is that of a score by the data's own ``evaluate``.
+    ``library`` is the inference library that ran it, with its version: another one may rank the
+    variants otherwise.
     """
 
     model: str
@@ -179,6 +181,7 @@ class Comparison:
     own_unit: str = ""
     run_as: str = ""
     interface: Interface | None = None
+    library: str = ""
 
     @property
     def batch(self) -> int:
@@ -228,11 +231,12 @@ class Comparison:
 
     @property
     def runtime_label(self) -> str:
-        """The runtime's name and, if it was kept to some, its CPUs."""
-        if not self.cpus:
-            return self.runtime
-        word = "CPU" if len(self.cpus) == 1 else "CPUs"
-        return f"{self.runtime} on {word} {', '.join(map(str, self.cpus))}"
+        """The runtime's name, its CPUs if it was kept to some, and the library behind it."""
+        label = self.runtime
+        if self.cpus:
+            word = "CPU" if len(self.cpus) == 1 else "CPUs"
+            label += f" on {word} {', '.join(map(str, self.cpus))}"
+        return f"{label} ({self.library})" if self.library else label
 
 
 @dataclass(frozen=True)

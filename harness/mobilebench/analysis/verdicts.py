@@ -39,7 +39,10 @@ _MOST_PARTS = 10**9
 
 @dataclass(frozen=True)
 class Comparison:
-    """One candidate against its baseline, on one device with one runtime."""
+    """One candidate against its baseline, on one device with one runtime.
+
+    ``library`` is the inference library that ran both, with its version.
+    """
 
     model: str
     device: str
@@ -47,6 +50,7 @@ class Comparison:
     baseline: str
     candidate: str
     findings: tuple[Finding, ...]
+    library: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -107,7 +111,15 @@ def judge(
             blocks=decision.blocks,
         )
     return tuple(
-        Comparison(p.model, p.device, p.runtime, p.baseline, p.candidate, tuple(findings))
+        Comparison(
+            p.model,
+            p.device,
+            p.runtime,
+            p.baseline,
+            p.candidate,
+            tuple(findings),
+            device.library if (device := run.device(p.device)) else "",
+        )
         for p, findings in zip(gate.pairs, found, strict=True)
     )
 

@@ -44,6 +44,11 @@ class DeviceFacts:
     power_counter: str = ""
 
     @property
+    def library(self) -> str:
+        """The inference library with its version; empty where neither is known."""
+        return f"{self.runtime} {self.runtime_version}".strip()
+
+    @property
     def caution(self) -> str:
         """What must not be read into its numbers, in a sentence; empty for a real device."""
         if self.emulated:

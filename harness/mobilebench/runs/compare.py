@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebench.analysis import estimates
-from mobilebench.analysis.comparability import Refusal, differences, setting
+from mobilebench.analysis.comparability import Refusal, differences, library, setting
 from mobilebench.analysis.estimates import Estimate, Interval
 from mobilebench.errors import BadInputError
 from mobilebench.metrics import Metric, Score, metric_named, registry
@@ -46,13 +46,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """One variant on one device and runtime, over the runs that have it."""
+    """One variant on one device and runtime, over the runs that have it.
+
+    ``library`` is the inference library of all of them, with its version.
+    """
 
     model: str
     recipe: str
     device: str
     runtime: str
     entries: tuple[Entry, ...]
+    library: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def compare(paths: Sequence[Path], metric: str = "latency") -> StoredComparison:
             else:
                 entries.append(_entry(name, variant, base, by))
         if len(entries) > 1:
-            rows.append(Row(*key, tuple(entries)))
+            rows.append(Row(*key, tuple(entries), library(base.setting)))
     if not rows:
         said = dict.fromkeys(f"{r.run}: {r.what}: {r.reason}" for r in refusals)
         shown = "; ".join(list(said)[:3]) or f"{names[0]} has no variant"

@@ -83,7 +83,7 @@ class _Machine:
             try:
                 self._device = LocalDevice("this machine", None, cache_folder())
                 facts = self._device.probe()
-                self._version = f"{facts.runtime} {facts.runtime_version}"
+                self._version = facts.library
             except BadInputError as error:
                 self._missing = f"no reference answers: {error}"
         if self._missing or self._device is None:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilebench.analysis.comparability import Refusal, differences
+from mobilebench.analysis.comparability import Refusal, differences, library
 from mobilebench.analysis.estimates import Interval
 from mobilebench.analysis.rows import frame
 from mobilebench.analysis.steps import Step, find_steps
@@ -53,7 +53,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """One variant on one device and runtime, oldest run first; ``steps`` are indices into it."""
+    """One variant on one device and runtime, oldest run first; ``steps`` are indices into it.
+
+    ``library`` is the inference library of all its runs, with its version.
+    """
 
     model: str
     recipe: str
@@ -63,6 +66,7 @@ class Series:
     virtual: bool
     points: tuple[Point, ...]
     steps: tuple[Step, ...] = ()
+    library: str = ""
 
     @property
     def definition(self) -> Metric:
@@ -72,7 +76,8 @@ class Series:
     @property
     def title(self) -> str:
         """What it is, and where it was measured."""
-        return plain(f"{self.model} · {self.recipe} on {self.device} · {self.runtime}")
+        library = f" ({self.library})" if self.library else ""
+        return plain(f"{self.model} · {self.recipe} on {self.device} · {self.runtime}{library}")
 
     @property
     def levels(self) -> list[tuple[int, int]]:
@@ -239,7 +244,7 @@ def _series(
             points.reverse()
             steps = find_steps([point.value for point in points])
             virtual = str(having[0].rows[key]["virtual_device"]) == "True"
-            found.append(Series(*key, metric, virtual, tuple(points), steps))
+            found.append(Series(*key, metric, virtual, tuple(points), steps, library(newest)))
     return sorted(found, key=lambda series: -len(series.points))
 
 

@@ -49,7 +49,7 @@ def latency_probe_on(
     known = [str(facts.info[key]) for key in _IDENTITY if facts.info.get(key)]
     threads = "1 thread" if runtime.threads == 1 else f"{runtime.threads} threads"
     how = f"{runtime.accelerator}, {threads}" + ("" if runtime.xnnpack else ", no XNNPACK")
-    name = f"{' '.join([facts.kind, *known])} ({facts.runtime} {facts.runtime_version}, {how})"
+    name = f"{' '.join([facts.kind, *known])} ({facts.library}, {how})"
 
     def once(number: int, file: Path) -> float:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -81,7 +81,7 @@ def operator_times(
     facts = device.probe()
     facts.ensure_timed()
     bench = _Bench(device, runtime, scratch)
-    library = f"{facts.runtime} {facts.runtime_version}, {runtime.accelerator}"
+    library = f"{facts.library}, {runtime.accelerator}"
     if runtime.accelerator == "cpu" and not runtime.xnnpack:
         library += " without XNNPACK"
     if isinstance(device, Profiler):

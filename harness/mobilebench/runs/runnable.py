@@ -148,10 +148,9 @@ class _Place:
     @property
     def name(self) -> str:
         """As a sentence has it."""
-        version = f"{self.facts.runtime} {self.facts.runtime_version}"
         where = [] if self.runtime.accelerator == "cpu" else [f"on {self.runtime.accelerator}"]
         where += [] if self.runtime.xnnpack else ["without XNNPACK"]
-        return " ".join([version, *where])
+        return " ".join([self.facts.library, *where])
 
     def why_not(self, recipe: Recipe, kinds: tuple[LayerKind, ...]) -> str:
         """Why this recipe is not for this runtime, in one sentence; empty if it is."""

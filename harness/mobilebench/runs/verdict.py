@@ -148,12 +148,18 @@ def document(result: GateResult) -> dict[str, Any]:
     }
 
 
-def title(comparison: Comparison) -> str:
-    """What is compared with what, and where."""
+def name(comparison: Comparison) -> str:
+    """What is compared with what, and where: the same whatever version of a library ran it."""
     return (
         f"{comparison.model}: {comparison.candidate} against {comparison.baseline} "
         f"on {comparison.device} · {comparison.runtime}"
     )
+
+
+def title(comparison: Comparison) -> str:
+    """The name, and the library that ran both."""
+    library = f" ({comparison.library})" if comparison.library else ""
+    return f"{name(comparison)}{library}"
 
 
 def row(finding: Finding) -> tuple[str, ...]:

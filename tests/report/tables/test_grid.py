@@ -18,8 +18,8 @@ def test_a_model_in_two_places_has_a_column_each(finished_run):
     (overview,) = overviews([digits, slower])
     assert overview.model == digits.model
     assert [column.title for column in overview.grid.columns] == [
-        digits.device,
-        "phone (virtual)",
+        f"{digits.device} · {digits.library}",
+        f"phone · {digits.library} (virtual)",
     ]
     assert len({column.unit for column in overview.grid.columns}) == 1
     here, there = overview.grid.columns
@@ -33,7 +33,11 @@ def test_two_runtimes_of_one_device_are_told_apart(finished_run):
     digits = summary_of(finished_run).comparisons[0]
     (overview,) = overviews([digits, replace(digits, runtime="cpu-4")])
     titles = [column.title for column in overview.grid.columns]
-    assert titles == [f"{digits.device} · {digits.runtime}", f"{digits.device} · cpu-4"]
+    library = f"({digits.library})"
+    assert titles == [
+        f"{digits.device} · {digits.runtime} {library}",
+        f"{digits.device} · cpu-4 {library}",
+    ]
 
 
 def test_text_tables_begin_with_the_overview(finished_run):

@@ -12,7 +12,7 @@ def test_latex_is_a_booktabs_table_of_plain_characters(summary):
     text = table(summary, "latex")
     assert r"\toprule" in text
     assert r"\usepackage{booktabs}" in text
-    assert r"\caption{digits on bench $\cdot$ cpu-1}" in text
+    assert r"\caption{digits on bench $\cdot$ cpu-1 (ai-edge-litert" in text
     assert r"dynamic\_int8" in text
     assert r"prune(0.8) $\rightarrow$ cluster(32)" in text
     assert "% prune(0.99): not made" in text

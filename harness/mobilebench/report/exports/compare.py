@@ -126,7 +126,8 @@ def _is_measured(metric: Metric, row: Row) -> bool:
 
 def title(row: Row) -> str:
     """What a table shows, and where it was measured."""
-    return plain(f"{row.model} · {row.recipe} on {row.device} · {row.runtime}")
+    library = f" ({row.library})" if row.library else ""
+    return plain(f"{row.model} · {row.recipe} on {row.device} · {row.runtime}{library}")
 
 
 def value(metric: Metric, estimate: Estimate) -> tuple[str, str]:

@@ -24,7 +24,13 @@ def document(summary: Summary) -> dict[str, Any]:
         **_minutes(summary),
         "failed_trials": [asdict(trial) for trial in summary.failed_trials],
         "advice": [
-            {"model": c.model, "device": c.device, "runtime": c.runtime, **asdict(advice)}
+            {
+                "model": c.model,
+                "device": c.device,
+                "runtime": c.runtime,
+                "library": c.library,
+                **asdict(advice),
+            }
             for c in summary.comparisons
             for advice in c.advice
         ],

@@ -10,7 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from mobilebench.analysis.gating import Verdict
-from mobilebench.runs.verdict import COLUMNS, NOT_JUDGED, headline, row, scope, sentence, title
+from mobilebench.runs.verdict import (
+    COLUMNS,
+    NOT_JUDGED,
+    headline,
+    name,
+    row,
+    scope,
+    sentence,
+    title,
+)
 from mobilebench.text import markdown, plain
 
 if TYPE_CHECKING:
@@ -41,17 +50,18 @@ def junit(result: GateResult) -> str:
 
     FAIL and INCONCLUSIVE are failures, INVALID is an error, a metric that is not judged is
     skipped; what passed has its numbers as the case's output, and a suite what must not be read
-    into it.
+    into it. Names stay the same when the library is another one, which is a suite's property.
     """
     only = " (speed and size only)" if result.speed_only else ""
     root = ElementTree.Element("testsuites", name=f"mobilebench gate{only}")
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     for comparison in result.comparisons:
-        suite = ElementTree.SubElement(root, "testsuite", name=plain(title(comparison)))
+        suite = ElementTree.SubElement(root, "testsuite", name=plain(name(comparison)))
+        _properties(suite, library=comparison.library)
         counts = dict.fromkeys(totals, 0)
         for finding in comparison.findings:
             case = ElementTree.SubElement(
-                suite, "testcase", classname=plain(title(comparison)), name=finding.metric
+                suite, "testcase", classname=plain(name(comparison)), name=finding.metric
             )
             counts["tests"] += 1
             said = plain(sentence(finding))
@@ -83,6 +93,14 @@ def junit(result: GateResult) -> str:
         root.set(key, str(count))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _properties(suite: ElementTree.Element, **values: str) -> None:
+    """What is known of a suite beside its cases; nothing that is empty."""
+    if known := {key: value for key, value in values.items() if value}:
+        properties = ElementTree.SubElement(suite, "properties")
+        for key, value in known.items():
+            ElementTree.SubElement(properties, "property", name=key, value=plain(value))
 
 
 def github(result: GateResult) -> str:

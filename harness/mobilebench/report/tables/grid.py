@@ -255,7 +255,8 @@ def _place(
     comparison: Comparison, rows: Sequence[Variant], unit: tuple[str, float], several: bool
 ) -> Column:
     here = {v.recipe: v for v in comparison.variants}
-    title = comparison.device + (f" · {comparison.runtime_label}" if several else "")
+    where = comparison.runtime_label if several else comparison.library
+    title = " · ".join(part for part in (comparison.device, where) if part)
     title += " (virtual)" if comparison.virtual else ""
     title += "" if comparison.executor == AGENT else f" ({comparison.executor})"
     column = _scaled(
