@@ -36,6 +36,8 @@ pytest_plugins = ["tests.phone.needs", "tests.phone.fixtures"]
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's cache; all tests of one session share one."""
     monkeypatch.setenv("MOBILEBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    # Nor do they wait for whoever measures on this machine.
+    monkeypatch.setenv("MOBILEBENCH_LEASES", str(tmp_path_factory.getbasetemp() / "leases"))
 
 
 @pytest.fixture

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _FIXTURES = frozenset({"mobilebench_gate", "mobilebench_device"})
 
+#: For a device that another test, or somebody else, measures on.
+_WAIT_MINUTES = 60.0
+
 
 class Gate(Protocol):
     """What the fixture ``mobilebench_gate`` is."""
@@ -132,6 +135,8 @@ def mobilebench_gate(
                 cpus=cpus,
                 seed=seed,
                 devices=mobilebench_device,
+                # Tests that run side by side measure one after the other.
+                wait_minutes=_WAIT_MINUTES,
                 results=tmp_path_factory.mktemp("mobilebench"),
                 command=["pytest", request.node.nodeid],
             )

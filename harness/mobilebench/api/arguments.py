@@ -12,10 +12,14 @@ from mobilebench.errors import BadInputError
 if TYPE_CHECKING:
     from mobilebench.devices.checks import DeviceCheck
     from mobilebench.devices.spec import DeviceSpec
+    from mobilebench.runs.leases import Patience
     from mobilebench.suite.policy import Policy
 
 #: A path as text or as an object, such as ``pathlib.Path`` or ``mobilebench.Run``.
 StrPath = str | os.PathLike[str]
+#: In minutes: a month.
+_LONGEST_WAIT = 30 * 24 * 60
+
 #: Shapes of inputs, by name; or that of the only one.
 InputShapes = Mapping[str, Sequence[int]] | Sequence[int]
 
@@ -60,6 +64,22 @@ def require_alone(kind: str, /, **others: object) -> None:
         raise BadInputError(
             f"resume goes on with the {kind} as it was begun: leave {', '.join(given)} out"
         )
+
+
+def patience_of(wait_minutes: float, wait_quiet_minutes: float) -> Patience:
+    """How long others are waited for.
+
+    Raises:
+        BadInputError: one is no length of time.
+    """
+    from mobilebench.runs.leases import Patience
+
+    for what, minutes in (("wait", wait_minutes), ("wait-quiet", wait_quiet_minutes)):
+        if not 0 <= minutes <= _LONGEST_WAIT:
+            raise BadInputError(
+                f"{what} is {minutes:g}; it is given in minutes, from 0 to {_LONGEST_WAIT}"
+            )
+    return Patience(wait_minutes * 60, wait_quiet_minutes * 60)
 
 
 def device_specs(

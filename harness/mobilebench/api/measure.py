@@ -13,6 +13,7 @@ from mobilebench.api.arguments import (
     StrPath,
     device_specs,
     path_or_none,
+    patience_of,
     policy_of,
     require_alone,
     shapes_by_input,
@@ -106,6 +107,8 @@ def run(
     binary: StrPath | None = None,
     resume: StrPath | None = None,
     retry_failed: bool = False,
+    wait_minutes: float = 0.0,
+    wait_quiet_minutes: float = 0.0,
     progress: OnProgress | Watcher | None = None,
     command: Sequence[str] = (),
 ) -> Run:
@@ -139,6 +142,9 @@ def run(
         binary: TensorFlow's ``benchmark_model`` for the device, to measure in the agent's place.
         resume: the folder of a run to go on with, instead of ``what``.
         retry_failed: with ``resume``: repeats the trials that failed.
+        wait_minutes: how long a device is waited for that somebody else measures on.
+        wait_quiet_minutes: how long each device is waited for in all that other processes keep
+            busy; only then a trial begins.
         progress: is given each ``Progress``.
         command: what ``run.json`` says the run was asked for by; empty: this function.
 
@@ -153,7 +159,9 @@ def run(
         InterruptedRunError: by Ctrl-C, likewise.
     """
     from mobilebench.runs import run as runs
+    from mobilebench.runs.leases import Leases
 
+    leases = Leases(patience_of(wait_minutes, wait_quiet_minutes))
     overrides = without_none(
         blocks=blocks,
         seconds=seconds,
@@ -168,7 +176,8 @@ def run(
                       student=student, teachers=teachers, shapes=shapes, signature=signature,
                       task=task, allow=allow, binary=binary,
                       **overrides)  # fmt: skip
-        return Run(runs.resume(Path(resume), watcher_of(progress), retry_failed).path)
+        folder = runs.resume(Path(resume), watcher_of(progress), retry_failed, leases=leases)
+        return Run(folder.path)
     if retry_failed:
         raise BadInputError("retry_failed repeats trials of an earlier run: name it in resume")
     if binary and (energy or unplugged):
@@ -187,7 +196,7 @@ def run(
         task=task,
     )
     asked = command or ("mobilebench.run", *map(str, _files(what)))
-    folder = runs.start(suite, Path(results), asked, watcher_of(progress))
+    folder = runs.start(suite, Path(results), asked, watcher_of(progress), leases=leases)
     return Run(folder.path)
 
 
@@ -243,6 +252,8 @@ def gate(
     allow: Sequence[DeviceCheck] = (),
     unplugged: bool = False,
     resume: StrPath | None = None,
+    wait_minutes: float = 0.0,
+    wait_quiet_minutes: float = 0.0,
     progress: OnProgress | Watcher | None = None,
     command: Sequence[str] = (),
 ) -> GateResult:
@@ -272,6 +283,9 @@ def gate(
         allow: checks that devices may fail; every result says so.
         unplugged: measures energy on phones, which must run on their battery.
         resume: the folder of a gate to go on with, or to judge again, instead of ``baseline``.
+        wait_minutes: how long a device is waited for that somebody else measures on.
+        wait_quiet_minutes: how long each device is waited for in all that other processes keep
+            busy; only then a trial begins.
         progress: is given each ``Progress``.
         command: what ``run.json`` says the gate was asked for by; empty: this function.
 
@@ -287,13 +301,14 @@ def gate(
     from mobilebench.report import write
     from mobilebench.runs import gate as gates
 
+    patience = patience_of(wait_minutes, wait_quiet_minutes)
     if resume is not None:
         require_alone("gate", baseline=baseline, candidate=candidate, data=data, task=task,
                       shapes=shapes, signature=signature, policy=policy,
                       speed_only=speed_only or None, devices=devices, allow=allow, cpus=cpus,
                       seconds=seconds, threads=threads, seed=seed,
                       energy=energy)  # fmt: skip
-        result = gates.resume(Path(resume), watcher_of(progress))
+        result = gates.resume(Path(resume), watcher_of(progress), patience)
     else:
         rules = policy_of(policy)
         if speed_only:
@@ -309,7 +324,7 @@ def gate(
             _settings(specs, seconds, threads, cpus, seed, True if unplugged else energy),
         )
         asked = command or ("mobilebench.gate", *map(str, _files(baseline)), str(candidate or ""))
-        result = gates.start(suite, rules, Path(results), asked, watcher_of(progress))
+        result = gates.start(suite, rules, Path(results), asked, watcher_of(progress), patience)
     try:
         write.build_gate(result)
     except Exception as error:
@@ -383,6 +398,8 @@ def calibrate(
     energy: bool | None = None,
     allow: Sequence[DeviceCheck] = (),
     unplugged: bool = False,
+    wait_minutes: float = 0.0,
+    wait_quiet_minutes: float = 0.0,
     progress: OnProgress | Watcher | None = None,
     command: Sequence[str] = (),
 ) -> Calibration:
@@ -405,6 +422,9 @@ def calibrate(
         energy: whether energy is measured, too.
         allow: checks that devices may fail.
         unplugged: measures energy on phones, which must run on their battery.
+        wait_minutes: how long a device is waited for that somebody else measures on.
+        wait_quiet_minutes: how long each device is waited for in all that other processes keep
+            busy; only then a trial begins.
         progress: is given each ``Progress``.
         command: what ``run.json`` says it was asked for by; empty: this function.
 
@@ -424,7 +444,10 @@ def calibrate(
     files = Path(model), Path(model)
     suite = pair.suite_of_files(*files, None, given, shapes_by_input(shapes), signature)
     asked = command or ("mobilebench.calibrate", os.fspath(model))
-    folder, noise = calibration.calibrate(suite, Path(results), asked, watcher_of(progress))
+    patience = patience_of(wait_minutes, wait_quiet_minutes)
+    folder, noise = calibration.calibrate(
+        suite, Path(results), asked, watcher_of(progress), patience
+    )
     return Calibration(Run(folder.path), noise)
 
 

@@ -18,6 +18,8 @@ from mobilebench.cli.options import (
     shape_option,
     signature_option,
     unplugged_option,
+    wait_option,
+    wait_quiet_option,
 )
 from mobilebench.devices.checks import DeviceCheck
 
@@ -33,6 +35,8 @@ from mobilebench.devices.checks import DeviceCheck
 @allow_option
 @energy_option
 @unplugged_option
+@wait_option
+@wait_quiet_option
 @results_option
 @click.option("--json", "as_json", is_flag=True, help="Print the noise as JSON.")
 def calibrate(
@@ -46,6 +50,8 @@ def calibrate(
     allow: tuple[DeviceCheck, ...],
     energy: bool | None,
     unplugged: bool,
+    wait: float,
+    wait_quiet: float,
     results: Path,
     as_json: bool,
 ) -> None:
@@ -80,6 +86,8 @@ def calibrate(
             energy=energy,
             allow=allow,
             unplugged=unplugged,
+            wait_minutes=wait,
+            wait_quiet_minutes=wait_quiet,
             progress=display,
             command=["mobilebench", *sys.argv[1:]],
         )

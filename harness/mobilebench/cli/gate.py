@@ -25,6 +25,8 @@ from mobilebench.cli.options import (
     trust_option,
     trusting,
     unplugged_option,
+    wait_option,
+    wait_quiet_option,
 )
 from mobilebench.devices.checks import DeviceCheck
 from mobilebench.errors import BadInputError, InvalidRunError, MobileBenchError
@@ -67,6 +69,8 @@ Exit codes:
 @allow_option
 @energy_option
 @unplugged_option
+@wait_option
+@wait_quiet_option
 @results_option
 @click.option(
     "--resume",
@@ -100,6 +104,8 @@ def gate(
     allow: tuple[DeviceCheck, ...],
     energy: bool | None,
     unplugged: bool,
+    wait: float,
+    wait_quiet: float,
     results: Path,
     resume: Path | None,
     trust: bool,
@@ -163,6 +169,8 @@ def gate(
                 allow=allow,
                 unplugged=unplugged,
                 resume=resume,
+                wait_minutes=wait,
+                wait_quiet_minutes=wait_quiet,
                 progress=display,
                 command=["mobilebench", *sys.argv[1:]],
             )

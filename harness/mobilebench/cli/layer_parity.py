@@ -45,6 +45,7 @@ def debug_answers(
     from mobilebench.runs import selection
     from mobilebench.runs.debug_samples import samples_for
     from mobilebench.runs.layer_parity import compare
+    from mobilebench.runs.leases import leased
 
     specs = selection.choose_devices(devices, ()) or (DeviceSpec(name="local"),)
     found = []
@@ -52,10 +53,13 @@ def debug_answers(
         content, samples = samples_for(content, model, data, Path(folder))
         for spec in specs:
             device = selection.open_device(spec)
-            device.probe()
-            found.append(
-                compare(device, content, model, samples, runtime, Path(folder), display.comparing)
-            )
+            with leased(device):
+                device.probe()
+                found.append(
+                    compare(
+                        device, content, model, samples, runtime, Path(folder), display.comparing
+                    )
+                )
     return found
 
 

@@ -48,16 +48,19 @@ def time_operators(
     """
     from mobilebench.devices.spec import DeviceSpec
     from mobilebench.runs import selection
+    from mobilebench.runs.leases import leased
     from mobilebench.runs.operator_times import operator_times
 
     specs = selection.choose_devices(devices, (), binary) or (DeviceSpec(name="local"),)
     with tempfile.TemporaryDirectory(prefix="mobilebench-") as folder:
-        return [
-            operator_times(
-                selection.open_device(spec), content, model, runtime, Path(folder), display.timing
-            )
-            for spec in specs
-        ]
+        found = []
+        for spec in specs:
+            device = selection.open_device(spec)
+            with leased(device):
+                found.append(
+                    operator_times(device, content, model, runtime, Path(folder), display.timing)
+                )
+        return found
 
 
 def shown(times: OperatorTimes) -> Group:

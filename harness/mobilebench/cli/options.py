@@ -221,6 +221,21 @@ unplugged_option = click.option(
     help="Measure energy on phones that run on their battery, over wireless adb: as --energy, and "
     "a phone that is plugged in is refused.",
 )
+wait_option = click.option(
+    "--wait",
+    type=float,
+    default=0.0,
+    metavar="MINUTES",
+    help="Wait so long for a device that somebody else measures on; else it is not measured.",
+)
+wait_quiet_option = click.option(
+    "--wait-quiet",
+    type=float,
+    default=0.0,
+    metavar="MINUTES",
+    help="Begin no timed trial while other processes keep the device's CPUs busy, and wait so long "
+    "in all for a quiet moment; then measure all the same.",
+)
 results_option = click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),

@@ -26,6 +26,8 @@ from mobilebench.cli.options import (
     trust_option,
     trusting,
     unplugged_option,
+    wait_option,
+    wait_quiet_option,
 )
 from mobilebench.devices.checks import DeviceCheck
 from mobilebench.errors import BadInputError
@@ -81,6 +83,8 @@ Exit codes:
 )
 @energy_option
 @unplugged_option
+@wait_option
+@wait_quiet_option
 @results_option
 @click.option(
     "--resume",
@@ -125,6 +129,8 @@ def run(
     binary: Path | None,
     energy: bool | None,
     unplugged: bool,
+    wait: float,
+    wait_quiet: float,
     results: Path,
     resume: Path | None,
     retry_failed: bool,
@@ -215,6 +221,8 @@ def run(
             binary=binary,
             resume=resume,
             retry_failed=retry_failed,
+            wait_minutes=wait,
+            wait_quiet_minutes=wait_quiet,
             progress=display,
             command=["mobilebench", *sys.argv[1:]],
         )

@@ -396,12 +396,18 @@ def device_table(found: Sequence[Found]) -> Table:
             device.serial,
             device.kind,
             what,
-            "ready" if device.ready else Text(device.advice or device.state, "red"),
+            _readiness(device),
             "" if device.battery is None else f"{device.battery} %{heat}{thermal}",
             "" if device.app is None else str(device.app),
             device.power,
         )
     return table
+
+
+def _readiness(device: Found) -> Text:
+    if not device.ready:
+        return Text(device.advice or device.state, "red")
+    return Text(f"taken by {device.holder}", "yellow") if device.holder else Text("ready")
 
 
 def check_table(checks: Sequence[Check]) -> Table:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from mobilebench.devices.adb import parse as adb_parse
 from mobilebench.devices.adb.client import AdbDevice, AdbError, AdbServer, is_virtual
 from mobilebench.devices.adb.device_lines import DeviceLine
+from mobilebench.devices.adb.lease import holder_of
 from mobilebench.devices.adb.link import explain
 from mobilebench.devices.android import phone_power, phone_state
 from mobilebench.devices.android.app import installed_version
@@ -79,7 +80,7 @@ def _look(server: AdbServer, line: DeviceLine) -> Found:
     try:
         properties = adb_parse.parse_properties(device.shell("getprop").output)
         if "ro.build.version.sdk" not in properties:
-            return replace(entry, kind=_BOARD)
+            return replace(entry, kind=_BOARD, holder=str(holder_of(device) or ""))
         facts = describe(properties)
         state = phone_state.read(device)
         return replace(
@@ -96,6 +97,7 @@ def _look(server: AdbServer, line: DeviceLine) -> Found:
                 device, _number(properties["ro.build.version.sdk"]), state.battery, facts
             ),
             identity=properties.get("ro.serialno", ""),
+            holder=str(holder_of(device) or ""),
         )
     except AdbError as error:
         return replace(entry, state="unresponsive", advice=f"ready, but does not answer: {error}")

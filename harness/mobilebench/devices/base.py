@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mobilebench_agent.contract import Event, Job, Metric, Result
 
@@ -34,6 +34,7 @@ INVALID_CODES = (
     "capped",  # its processor's frequency was limited
     "plug_changed",  # it was plugged in or unplugged meanwhile
     "disturbed",  # the app did not stay in front
+    "taken",  # somebody else measured on it meanwhile
     "too_hot",  # it did not cool down in time, and the trial was not started
     "device_unfit",  # battery low, locked, … after the trial
 )
@@ -169,6 +170,14 @@ class Device(Protocol):
             InvalidTrialError: there is a result, and it does not count.
             TrialError: there is no valid result, whatever the reason.
         """
+
+
+@runtime_checkable
+class ReportsCpuTimes(Protocol):
+    """A device whose load can be seen while nothing is measured on it."""
+
+    def cpu_times(self) -> str:
+        """What its ``/proc/stat`` says now; empty where it has none, or does not let it be read."""
 
 
 def ensure_preflight(device: Device) -> None:

@@ -30,6 +30,7 @@ class Found:
         app: version code of the benchmark app on it.
         power: what energy can be read from on it.
         virtual: it is this project's test equipment.
+        holder: who measures on it at the moment; empty: nobody, or it does not say.
         also: further serials of the same device, such as its network address.
         identity: distinguishes two connections to one device from two devices.
         info: what else it says of itself.
@@ -49,6 +50,7 @@ class Found:
     app: int | None = None
     power: str = ""
     virtual: bool = False
+    holder: str = ""
     also: tuple[str, ...] = ()
     identity: str = ""
     info: Mapping[str, Any] = field(default_factory=dict)

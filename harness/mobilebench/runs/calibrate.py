@@ -28,6 +28,7 @@ from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import Trial
 from mobilebench.runs import pair
 from mobilebench.runs import run as runs
+from mobilebench.runs.leases import Leases, Patience
 from mobilebench.runs.plan import measured_kinds
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import Suite
@@ -53,9 +54,15 @@ class Noise:
 
 
 def calibrate(
-    suite: Suite, results: Path, command: Sequence[str], watcher: runs.Watcher
+    suite: Suite,
+    results: Path,
+    command: Sequence[str],
+    watcher: runs.Watcher,
+    patience: Patience | None = None,
 ) -> tuple[RunFolder, tuple[Noise, ...]]:
     """Measures a suite of two copies of one file, and keeps the noise of each device and runtime.
+
+    ``patience``: how long others are waited for.
 
     Raises:
         BadInputError: the model or a device cannot be had; nothing was written.
@@ -71,7 +78,8 @@ def calibrate(
             device.ensure_timed()
         return run.model_copy(update={"plan": pair.plan(run, BLOCKS, kinds)})
 
-    folder = runs.start(suite, results, command, watcher, shape, whole=True)
+    leases = Leases(patience)
+    folder = runs.start(suite, results, command, watcher, shape, whole=True, leases=leases)
     run, trials = folder.run(), folder.trials()
     failed = [trial for trial in trials if trial.state != "valid"]
     if failed:

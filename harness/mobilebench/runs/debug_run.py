@@ -14,6 +14,7 @@ from mobilebench.records.trial import Trial
 from mobilebench.runs.evaluations import evaluations
 from mobilebench.runs.layer_finding import LayerParity
 from mobilebench.runs.layer_parity import compare
+from mobilebench.runs.leases import leased
 from mobilebench.runs.selection import open_device
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import Suite
@@ -44,17 +45,18 @@ def debug_answers_of(
                 raise BadInputError(f"{key} cannot be asked again: {asked[variant].reason}")
             file = folder.artifact(f"{trial.artifact}.tflite")
             device = open_device(specs[trial.device])
-            device.probe()
-            found = compare(
-                device,
-                file.read_bytes(),
-                str(key),
-                samples,
-                runtime,
-                Path(scratch),
-                report,
-                run.suite.protocol.parity_db,
-            )
+            with leased(device):
+                device.probe()
+                found = compare(
+                    device,
+                    file.read_bytes(),
+                    str(key),
+                    samples,
+                    runtime,
+                    Path(scratch),
+                    report,
+                    run.suite.protocol.parity_db,
+                )
         yield key, found
 
 

@@ -20,6 +20,7 @@ from mobilebench.records.run import Run
 from mobilebench.runs import calibrate, interfaces, pair
 from mobilebench.runs import run as runs
 from mobilebench.runs.descent import of_one_model
+from mobilebench.runs.leases import Leases, Patience
 from mobilebench.runs.plan import measured_kinds
 from mobilebench.runs.summaries import loader
 from mobilebench.runs.verdict import VERDICT, GateResult, document
@@ -29,7 +30,12 @@ from mobilebench.suite.schema import Suite
 
 
 def start(
-    suite: Suite, policy: Policy, results: Path, command: Sequence[str], watcher: runs.Watcher
+    suite: Suite,
+    policy: Policy,
+    results: Path,
+    command: Sequence[str],
+    watcher: runs.Watcher,
+    patience: Patience | None = None,
 ) -> GateResult:
     """Runs each model's baseline and candidates on each device and runtime, and judges.
 
@@ -39,6 +45,7 @@ def start(
         results: where the run gets its folder.
         command: how it was asked for; kept with the run.
         watcher: is given the progress.
+        patience: how long others are waited for.
 
     Returns:
         The result; INVALID with the reason if a candidate has other inputs or outputs than its
@@ -62,7 +69,10 @@ def start(
 
     try:
         interfaces.ensure_ready_files_fit(suite)
-        return _conclude(runs.start(suite, results, command, watcher, shape, whole=True), watcher)
+        # Its devices stay its own until it has looked twice.
+        with Leases(patience) as leases:
+            begun = runs.start(suite, results, command, watcher, shape, whole=True, leases=leases)
+            return _conclude(begun, watcher, leases)
     except interfaces.OtherInterfaceError as error:
         return GateResult(suite.name, results / suite.name, (), (), invalid=str(error))
     except InvalidRunError as error:
@@ -72,8 +82,8 @@ def start(
         raise
 
 
-def resume(path: Path, watcher: runs.Watcher) -> GateResult:
-    """Finishes an earlier gate, or says again what it said.
+def resume(path: Path, watcher: runs.Watcher, patience: Patience | None = None) -> GateResult:
+    """Finishes an earlier gate, or says again what it said; ``patience`` as of ``start``.
 
     Raises:
         BadInputError: there is no gate's run, or its device has changed since.
@@ -81,7 +91,8 @@ def resume(path: Path, watcher: runs.Watcher) -> GateResult:
     if RunFolder.open(path).run().gate is None:
         raise BadInputError(f"{path} is the run of no gate: go on with mobilebench run --resume")
     try:
-        return _conclude(runs.resume(path, watcher, whole=True), watcher)
+        with Leases(patience) as leases:
+            return _conclude(runs.resume(path, watcher, whole=True, leases=leases), watcher, leases)
     except InvalidRunError as error:
         return _invalid(path, error)
     except Exception as error:
@@ -180,7 +191,7 @@ def _policy_of(gate: Gate, path: Path) -> tuple[Policy, tuple[str, ...]]:
     return stored_policy(gate.policy, f"{path / MANIFEST}: gate.policy")
 
 
-def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
+def _conclude(folder: RunFolder, watcher: runs.Watcher, leases: Leases) -> GateResult:
     result = judge(folder)
     run = folder.run()
     blocks = 1 + max((trial.block for trial in run.plan), default=-1)
@@ -191,7 +202,7 @@ def _conclude(folder: RunFolder, watcher: runs.Watcher) -> GateResult:
         with folder.locked():
             folder.write_run(run.model_copy(update={"plan": plan, "state": "running"}))
         try:
-            runs.resume(folder.path, watcher, whole=True)
+            runs.resume(folder.path, watcher, whole=True, leases=leases)
         except BadInputError as error:
             raise InvalidRunError(
                 f"the second look could not begin: {error}; "

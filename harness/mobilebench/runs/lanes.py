@@ -14,6 +14,7 @@ from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError, DeviceError, MobileBenchError
 from mobilebench.records.device import DeviceFacts
 from mobilebench.records.run import MissingDevice
+from mobilebench.runs.leases import Leases, OnWait
 
 #: Refuses a device that is another one than it was: BadInputError.
 Check = Callable[[DeviceFacts], None]
@@ -35,9 +36,11 @@ class Lane:
 def look(
     specs: Sequence[DeviceSpec],
     open_device: Callable[[DeviceSpec], Device],
+    leases: Leases,
+    on_wait: OnWait = lambda _: None,
     check: Check = lambda _: None,
 ) -> tuple[tuple[Lane, ...], dict[str, MobileBenchError]]:
-    """Greets every device and looks whether it is fit, all at the same time.
+    """Takes and greets every device and looks whether it is fit, all at the same time.
 
     Returns:
         The lanes, in the devices' order; and why each other device, by name, has none.
@@ -45,9 +48,14 @@ def look(
 
     def one(spec: DeviceSpec) -> Lane:
         device = open_device(spec)
-        facts = device.probe()
-        check(facts)
-        ensure_preflight(device)
+        leases.take(device, on_wait)
+        try:
+            facts = device.probe()
+            check(facts)
+            ensure_preflight(device)
+        except BaseException:
+            leases.release(device.name)
+            raise
         return Lane(spec, device, facts)
 
     found, errors = side_by_side(

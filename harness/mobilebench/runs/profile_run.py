@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mobilebench.records.key import Key
 from mobilebench.records.operator_times import Profile
+from mobilebench.runs.leases import leased
 from mobilebench.runs.operator_times import operator_times
 from mobilebench.runs.selection import open_device
 from mobilebench.store.folder import RunFolder
@@ -44,14 +45,16 @@ def profile_run(
             runtime = run.runtime(key.runtime)
             if runtime is None:
                 continue
-            times = operator_times(
-                open_device(specs[key.device]),
-                folder.artifact(f"{artifact}.tflite").read_bytes(),
-                str(key),
-                runtime,
-                Path(scratch),
-                progress,
-            )
+            device = open_device(specs[key.device])
+            with leased(device):
+                times = operator_times(
+                    device,
+                    folder.artifact(f"{artifact}.tflite").read_bytes(),
+                    str(key),
+                    runtime,
+                    Path(scratch),
+                    progress,
+                )
             found.append(Profile(key.model, key.recipe, key.device, key.runtime, times))
     profiles = tuple(found)
     folder.write_profiles(profiles)

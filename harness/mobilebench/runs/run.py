@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from mobilebench_agent.contract import Event
 from pydantic import ValidationError
@@ -46,6 +46,7 @@ from mobilebench.runs.answers import NO_EVALUATION, Evaluation
 from mobilebench.runs.evaluations import evaluations
 from mobilebench.runs.lanes import Lane
 from mobilebench.runs.latency_probe import latency_probe_on
+from mobilebench.runs.leases import Leases
 from mobilebench.runs.new_run import binary_name, new_run
 from mobilebench.runs.plan import PlannedVariant, make_plan, on_emulated
 from mobilebench.runs.selection import open_device
@@ -121,6 +122,7 @@ def start(
     watcher: Watcher,
     shape: Shape = lambda run: run,
     whole: bool = False,
+    leases: Leases | None = None,
 ) -> RunFolder:
     """Runs a suite into a new folder below ``results``.
 
@@ -131,6 +133,8 @@ def start(
         watcher: is given the progress.
         shape: what a gate makes of the run, its plan above all.
         whole: whether one device that cannot be measured ends the run; else it is missing.
+        leases: how devices are had; entered by the caller, they are kept until it is left. None:
+            nobody is waited for.
 
     Raises:
         BadInputError: something of the suite cannot be had; nothing was written.
@@ -138,11 +142,24 @@ def start(
         InterruptedRunError: by Ctrl-C; what was finished is kept, and the run can be resumed.
         KeyboardInterrupt: before anything was measured; what was compressed is kept.
     """
+    with leases or Leases() as held:
+        return _start(suite, results, command, watcher, shape, whole, held)
+
+
+def _start(
+    suite: Suite,
+    results: Path,
+    command: Sequence[str],
+    watcher: Watcher,
+    shape: Shape,
+    whole: bool,
+    leases: Leases,
+) -> RunFolder:
     created = clock.moment()
     _ensure_writable(results)
     hooks = {model.name: read_hooks(model.data) for model in suite.models}
     # Before anything is made, which may take hours.
-    found, problems = lanes.look(suite.devices, open_device)
+    found, problems = lanes.look(suite.devices, open_device, leases, _waiting(suite, watcher))
     if problems and (whole or not found):
         raise lanes.refusal(problems)
     device_facts = [_recorded(lane.spec, lane.facts) for lane in found]
@@ -183,7 +200,7 @@ def start(
         run = new_run(name, created, suite, command, device_facts, outcome, plan, hooks)
         warned = run.model_copy(
             update={
-                "warnings": (*run.warnings, *warnings),
+                "warnings": (*run.warnings, *warnings, *leases.warnings()),
                 "refusals": refusals,
                 "missing": lanes.missing(problems),
             }
@@ -193,12 +210,16 @@ def start(
     folder = _first_free(make, f"{created:%Y%m%dT%H%M%SZ}-{suite.name}")
     own_code.note(folder.path, hooks, _suite_of(folder.run(), folder.path / MANIFEST).devices)
     with folder.locked():
-        _measure(folder, suite, found, problems, watcher, hooks, whole)
+        _measure(folder, suite, found, problems, watcher, hooks, whole, leases)
     return folder
 
 
 def resume(
-    path: Path, watcher: Watcher, retry_failed: bool = False, whole: bool = False
+    path: Path,
+    watcher: Watcher,
+    retry_failed: bool = False,
+    whole: bool = False,
+    leases: Leases | None = None,
 ) -> RunFolder:
     """Runs what an earlier run left undone; its finished trials stay as they are.
 
@@ -210,6 +231,7 @@ def resume(
         watcher: is given the progress.
         retry_failed: whether trials that failed are repeated.
         whole: whether one device that cannot be measured ends the run; else it is missing.
+        leases: as of ``start``.
 
     Raises:
         BadInputError: there is no run to resume, or no device to go on with.
@@ -223,7 +245,7 @@ def resume(
         return folder
     suite = _suite_of(run, path / MANIFEST)
     own_code.ensure_trusted(path, suite.devices)
-    with folder.locked():
+    with folder.locked(), leases or Leases() as held:
         _ensure_whole(folder, run)
         folder.drop_torn_line()
         finished = {record.trial for record in folder.trials() if record.is_final} - again
@@ -234,14 +256,14 @@ def resume(
             if before := run.device(facts.name):
                 _ensure_same_device(facts, before, path)
 
-        found, problems = lanes.look(specs, open_device, check)
+        found, problems = lanes.look(specs, open_device, held, _waiting(suite, watcher), check)
         if problems and (whole or not found):
             raise lanes.refusal(problems)
         new = [_recorded(lane.spec, lane.facts) for lane in found if not run.device(lane.spec.name)]
         if new:
             # They were missing when the run began.
             folder.write_run(run.model_copy(update={"devices": (*run.devices, *new)}))
-        _measure(folder, suite, found, problems, watcher, own_code.noted(path), whole, again)
+        _measure(folder, suite, found, problems, watcher, own_code.noted(path), whole, held, again)
     return folder
 
 
@@ -281,15 +303,17 @@ def trust(path: Path) -> None:
     own_code.trust(path, _suite_of(run, path / MANIFEST).devices)
 
 
+def _waiting(suite: Suite, watcher: Watcher) -> Callable[[str], None]:
+    """Reports what is waited for before anything is made."""
+    count = len(suite.variants())
+    return lambda text: watcher.compressing(Progress(0, count, "", "", text))
+
+
 def _refusals(suite: Suite, found: Sequence[Lane], watcher: Watcher) -> tuple[Refusal, ...]:
     """What is found of each runtime before anything is made; the user is told at once."""
-
-    def on_question(text: str) -> None:
-        watcher.compressing(Progress(0, len(suite.variants()), "", "", text))
-
     there = suite.model_copy(update={"devices": tuple(lane.spec for lane in found)})
     devices, facts = [lane.device for lane in found], [lane.facts for lane in found]
-    refusals = runnable.refusals(there, devices, facts, cache_folder(), on_question)
+    refusals = runnable.refusals(there, devices, facts, cache_folder(), _waiting(suite, watcher))
     for refusal in refusals:
         watcher.refused(refusal)
     return refusals
@@ -386,6 +410,7 @@ def _measure(
     watcher: Watcher,
     hooks: Mapping[str, Hooks],
     whole: bool,
+    leases: Leases,
     again: Set[str] = frozenset(),
 ) -> None:
     """Measures in every lane, and keeps which devices are missing.
@@ -407,20 +432,24 @@ def _measure(
     stop = threading.Event()
 
     def measure(lane: Lane) -> None:
-        run_session(
-            folder,
-            lane.device,
-            [trial for trial in plan if trial.device == lane.spec.name],
-            payloads,
-            runtimes,
-            suite.protocol,
-            suite.seed,
-            watcher.on_trial,
-            watcher.on_event,
-            watcher.on_record,
-            stop,
-            again,
-        )
+        try:
+            run_session(
+                folder,
+                lane.device,
+                [trial for trial in plan if trial.device == lane.spec.name],
+                payloads,
+                runtimes,
+                suite.protocol,
+                suite.seed,
+                watcher.on_trial,
+                watcher.on_event,
+                watcher.on_record,
+                stop,
+                again,
+                leases,
+            )
+        finally:
+            leases.release(lane.device.name)
 
     try:
         with tempfile.TemporaryDirectory(prefix="mobilebench-") as scratch:
@@ -442,23 +471,30 @@ def _measure(
         with contextlib.suppress(InvalidRunError):
             folder.fold_samples()
             folder.write_run(run.model_copy(update={"state": "interrupted"}))
-        command = "gate" if run.gate else "run"
-        resume = f"go on with: mobilebench {command} --resume {folder.path}"
-        if isinstance(error, KeyboardInterrupt):
-            done, total = sum(record.is_final for record in folder.trials()), len(plan)
-            raise InterruptedRunError(
-                f"interrupted with {done} of {total} trials finished; {resume}", folder=folder.path
-            ) from error
-        if isinstance(error, InvalidRunError):
-            raise InvalidRunError(f"{error}; {resume}", folder=folder.path) from error
-        error.add_note(resume)
-        raise
+        _raise_resumable(error, folder, run, len(plan))
     folder.fold_samples()
     power_profiles.learn(folder)
     ended: dict[str, Any] = {"state": "finished", "finished": clock.now("seconds")}
     if problems:
         ended = {"state": "interrupted", "missing": lanes.missing(problems)}
     folder.write_run(run.model_copy(update=ended))
+
+
+def _raise_resumable(error: BaseException, folder: RunFolder, run: Run, total: int) -> NoReturn:
+    """Raises what ended a run, with the command that goes on with it."""
+    command = "gate" if run.gate else "run"
+    resume = f"go on with: mobilebench {command} --resume {folder.path}"
+    if isinstance(error, KeyboardInterrupt):
+        done = sum(record.is_final for record in folder.trials())
+        raise InterruptedRunError(
+            f"interrupted with {done} of {total} trials finished; {resume}", folder=folder.path
+        ) from error
+    if isinstance(error, DeviceError):
+        raise DeviceError(f"{error}; {resume}", error.code, folder=folder.path) from error
+    if isinstance(error, InvalidRunError):
+        raise InvalidRunError(f"{error}; {resume}", folder=folder.path) from error
+    error.add_note(resume)
+    raise error
 
 
 def _plan(

@@ -40,6 +40,8 @@ from mobilebench.records.trial import (
     attempt_name,
 )
 from mobilebench.runs.answers import NO_EVALUATION, Evaluation, Found, ask
+from mobilebench.runs.leases import Leases
+from mobilebench.runs.quiet import Quiet
 from mobilebench.store.folder import RunFolder
 
 #: After so many failures of one variant in a row, its other trials are not worth their time.
@@ -53,6 +55,9 @@ _OLDER = (
     "an older version planned it, whose agent compared answers with labels on the device: start a "
     "new run to have quality measured"
 )
+
+#: What other processes on its CPUs make another number of.
+_TIMED = ("latency", "warmup", "energy")
 
 _CLOCK = "host's CLOCK_MONOTONIC"
 
@@ -88,6 +93,7 @@ def run_session(
     on_record: OnRecord,
     stop: threading.Event,
     again: Set[str] = frozenset(),
+    leases: Leases | None = None,
 ) -> None:
     """Runs what of the plan is not in the folder yet, and appends each attempt as it ends.
 
@@ -105,6 +111,7 @@ def run_session(
         stop: set by somebody else, it ends the session within a second; the trial under way is
             dropped.
         again: trials that failed and are repeated, by name.
+        leases: among which is this device's; None: it is nobody else's in any case.
 
     Raises:
         KeyboardInterrupt: ``stop`` was set.
@@ -117,6 +124,8 @@ def run_session(
             raise KeyboardInterrupt
         on_event(replace(event, trial=trial.trial))
 
+    leases = leases or Leases()
+    quiet = Quiet(leases.patience.quiet_seconds)
     finished = {record.trial: record for record in folder.trials()}
     warmups = earlier_warmups(folder, plan, finished.values())
     failures: dict[tuple[str, str, str], list[str]] = defaultdict(list)
@@ -143,6 +152,8 @@ def run_session(
                 record = _attempt(
                     folder,
                     device,
+                    leases,
+                    quiet,
                     trial,
                     attempt,
                     payload,
@@ -193,6 +204,8 @@ def earlier_warmups(
 def _attempt(
     folder: RunFolder,
     device: Device,
+    leases: Leases,
+    quiet: Quiet,
     trial: PlannedTrial,
     attempt: int,
     payload: Payload,
@@ -213,7 +226,14 @@ def _attempt(
     found: Found | None = None
     _ensure_there(payload)
     try:
-        preflight_result = device.preflight(cooldown, lambda text: on_event(Event(name, text)))
+        preflight_result = _begin(
+            device,
+            leases,
+            quiet if trial.kind in _TIMED else None,
+            runtime,
+            cooldown,
+            lambda text: on_event(Event(name, text)),
+        )
         waited = time.monotonic() - begin
         job = _job(device, trial, name, payload, runtime, protocol, seed, place)
         if warmup_runs is not None:
@@ -236,6 +256,8 @@ def _attempt(
             error = invalid
     except TrialError as failed:
         error = failed
+    if not leases.ensure(device):
+        error = InvalidTrialError("taken", "somebody else had the device meanwhile", result)
     seconds = time.monotonic() - begin
     record = _without_result(trial, attempt, payload, error, started, seconds)
     timings = None
@@ -272,6 +294,21 @@ def _attempt(
             folder.write_answers(name, found.arrays)
     folder.append(record, timings)
     return record
+
+
+def _begin(
+    device: Device,
+    leases: Leases,
+    quiet: Quiet | None,
+    runtime: Runtime,
+    cooldown: Cooldown,
+    on_wait: Callable[[str], None],
+) -> PreflightResult:
+    """Sees that a device is fit, this run's, and left alone by others where that is waited for."""
+    found = device.preflight(cooldown, on_wait)
+    leases.ensure(device)
+    warning = quiet.wait(device, runtime, on_wait) if quiet else ""
+    return replace(found, warnings=(*found.warnings, warning)) if warning else found
 
 
 def _ensure_there(payload: Payload) -> None:

@@ -20,7 +20,8 @@ from mobilebench.devices.adb.client import AdbDevice, AdbServer
 from mobilebench.devices.android import device as phone_device
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import AndroidDevice
-from mobilebench.errors import InterruptedRunError, InvalidRunError
+from mobilebench.errors import DeviceError, InterruptedRunError, InvalidRunError
+from mobilebench.runs import leases
 from mobilebench.runs import run as runs
 from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import RunFolder
@@ -451,3 +452,53 @@ def test_the_host_is_killed_then_resumed(phones: list[Android], tmp_path: Path) 
     folder = RunFolder.open(path)
     assert 3 <= len(folder.trials()) < 44
     finish(folder)
+
+
+def test_two_hosts_on_one_phone_lose_no_trial(
+    phones: list[Android], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs, each with an adb server of its own: the second waits for the first to end."""
+    pixel, _ = phones
+    monkeypatch.setattr(leases, "_POLL_SECONDS", 0.3)
+    (tmp_path / "other").mkdir()
+    server = Server(tmp_path / "other")
+    AdbServer("127.0.0.1", server.port).connect(pixel.phone.serial)
+    theirs = f"adb://127.0.0.1:{server.port}/{pixel.phone.serial}"
+    assert AdbDevice(AdbServer("127.0.0.1", server.port), pixel.phone.serial).wait(20)
+    found: dict[str, RunFolder] = {}
+
+    def rival() -> None:
+        waiting = leases.Leases(leases.Patience(device_seconds=300))
+        found["theirs"] = runs.start(
+            suite(theirs, blocks=1),
+            tmp_path / "theirs",
+            ["test"],
+            Watcher(),
+            leases=waiting,
+        )
+
+    thread = threading.Thread(target=rival)
+    refused: list[str] = []
+
+    def come() -> None:
+        with pytest.raises(DeviceError) as caught:
+            runs.start(suite(theirs), tmp_path / "refused", ["test"], Watcher())
+        refused.append(caught.value.code)
+        thread.start()
+
+    try:
+        mine = runs.start(
+            suite(pixel.phone.serial, blocks=1),
+            tmp_path / "mine",
+            ["test"],
+            Watcher(come, 1, "measure"),
+        )
+        thread.join(120)
+    finally:
+        server.close()
+    assert refused == ["taken"]
+    for folder in (mine, found["theirs"]):
+        assert states(folder) == ["valid"] * len(folder.run().plan)
+        assert {record.attempt for record in folder.trials()} == {1}
+    last = max(record.started for record in mine.trials())
+    assert last < min(record.started for record in found["theirs"].trials())

@@ -14,6 +14,7 @@ from mobilebench_agent.contract import Event, Hello, Job, Result
 
 from mobilebench.devices.adb.client import AdbDevice, AdbError, LinkLostError
 from mobilebench.devices.adb.device_lines import DeviceLine
+from mobilebench.devices.adb.lease import AdbPlace
 from mobilebench.devices.adb.link import Link
 from mobilebench.devices.adb.parse import parse_properties, parse_start
 from mobilebench.devices.adb.remote_store import RemoteStore
@@ -91,6 +92,11 @@ class AndroidDevice:
         """How tables call it."""
         return self._name
 
+    @property
+    def place(self) -> AdbPlace:
+        """Where its lease lies; see :class:`mobilebench.devices.lease.Leased`."""
+        return AdbPlace(self._name, self._device)
+
     def probe(self) -> DeviceFacts:
         """Looks at the phone, installs the app, greets it; see ``mobilebench.devices.base.Device``.
 
@@ -156,6 +162,10 @@ class AndroidDevice:
         if cooldown.celsius is not None and state.battery.temperature is None:
             warnings += ("not cooled down: it does not report its battery's temperature",)
         return PreflightResult(warnings=warnings)
+
+    def cpu_times(self) -> str:
+        """See :class:`mobilebench.devices.base.ReportsCpuTimes`."""
+        return self._link.keep(lambda: self._device.shell("cat", "/proc/stat").output)
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`mobilebench.devices.base.Device`.

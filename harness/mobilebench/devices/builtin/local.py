@@ -10,6 +10,7 @@ from mobilebench.cache import cache_folder
 from mobilebench.devices.base import Device
 from mobilebench.devices.found import Found
 from mobilebench.devices.kind import DeviceKind
+from mobilebench.devices.local import lease
 from mobilebench.devices.local.device import LocalDevice
 from mobilebench.devices.spec import DeviceSpec
 
@@ -32,6 +33,7 @@ def _discover() -> Sequence[Found]:
             f"{facts.runtime} {facts.runtime_version}",
             power=", ".join(power.sources(counters)) or "; ".join(("no power counter", *reasons)),
             virtual=facts.virtual,
+            holder=str(lease.holder() or ""),
             info={
                 **facts.info,
                 "agent": facts.agent,

@@ -10,6 +10,7 @@ from pathlib import Path
 from mobilebench_agent.contract import Event, Hello, Job, Result
 
 from mobilebench.devices.adb.client import AdbDevice, AdbError, LinkLostError
+from mobilebench.devices.adb.lease import AdbPlace
 from mobilebench.devices.adb.link import Link
 from mobilebench.devices.adb.remote_store import FOLDER, RemoteStore, sha256_of
 from mobilebench.devices.agent import archive as agent_archive
@@ -61,6 +62,11 @@ class BoardDevice:
         """How tables call it."""
         return self._name
 
+    @property
+    def place(self) -> AdbPlace:
+        """Where its lease lies; see :class:`mobilebench.devices.lease.Leased`."""
+        return AdbPlace(self._name, self._device)
+
     def probe(self) -> DeviceFacts:
         """Greets the agent; see :class:`mobilebench.devices.base.Device`."""
         self._link.require()
@@ -103,6 +109,10 @@ class BoardDevice:
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """Checks its state; see :class:`mobilebench.devices.base.Device`."""
         return self._checks.preflight(cooldown, on_wait)
+
+    def cpu_times(self) -> str:
+        """See :class:`mobilebench.devices.base.ReportsCpuTimes`."""
+        return self._link.keep(lambda: self._device.shell("cat", "/proc/stat").output)
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`mobilebench.devices.base.Device`."""

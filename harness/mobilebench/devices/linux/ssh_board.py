@@ -26,6 +26,7 @@ from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.agent.outputs_file import ensure_plain, receiving
 from mobilebench.devices.agent.process import AgentDiedError
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
+from mobilebench.devices.linux.ssh_lease import SshPlace
 from mobilebench.devices.linux.state import StateChecks, script
 from mobilebench.errors import BadInputError, DeviceError
 from mobilebench.records.device import DeviceFacts
@@ -89,6 +90,11 @@ class SshBoardDevice:
         """How tables call it."""
         return self._name
 
+    @property
+    def place(self) -> SshPlace:
+        """Where its lease lies; see :class:`mobilebench.devices.lease.Leased`."""
+        return SshPlace(self._name, tuple(self._ssh))
+
     def probe(self) -> DeviceFacts:
         """Greets the agent; see :class:`mobilebench.devices.base.Device`."""
         try:
@@ -141,6 +147,13 @@ class SshBoardDevice:
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """Checks its state; see :class:`mobilebench.devices.base.Device`."""
         return self._checks.preflight(cooldown, on_wait)
+
+    def cpu_times(self) -> str:
+        """See :class:`mobilebench.devices.base.ReportsCpuTimes`."""
+        try:
+            return self._shell("cat /proc/stat 2>/dev/null; true")
+        except SshLostError as error:
+            raise self._lost(error) from error
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process, repeated once if the connection broke in the middle.

@@ -17,6 +17,7 @@ from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.agent.outputs_file import OutputsFolder
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
 from mobilebench.devices.linux.state import StateChecks, script
+from mobilebench.devices.local.lease import LocalPlace
 from mobilebench.errors import BadInputError
 from mobilebench.records.device import DeviceFacts
 
@@ -47,6 +48,11 @@ class LocalDevice:
     def name(self) -> str:
         """How tables call it."""
         return self._name
+
+    @property
+    def place(self) -> LocalPlace:
+        """Where its lease lies; see :class:`mobilebench.devices.lease.Leased`."""
+        return LocalPlace(self._name)
 
     def probe(self) -> DeviceFacts:
         """Greets the agent; see :class:`mobilebench.devices.base.Device`."""
@@ -84,6 +90,13 @@ class LocalDevice:
     def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
         """Checks its state; see :class:`mobilebench.devices.base.Device`."""
         return self._checks.preflight(cooldown, on_wait)
+
+    def cpu_times(self) -> str:
+        """This machine's; see :class:`mobilebench.devices.base.ReportsCpuTimes`."""
+        try:
+            return system_files.text(system_files.root() / "proc/stat")
+        except system_files.UnreadableError:
+            return ""
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
         """One trial in a fresh process; see :class:`mobilebench.devices.base.Device`."""
