@@ -25,7 +25,7 @@ def training_data(digits: Digits) -> Any:
 @pytest.fixture
 def state(digits: Digits) -> State:
     """The trained model before any step."""
-    return State(load_keras(find_source(str(digits.model))))
+    return State(load_keras(find_source(str(digits.model))).model)
 
 
 @pytest.fixture

@@ -280,7 +280,7 @@ def test_ready_files_of_other_shapes(digits: Any, tmp_path: Path) -> None:
 def test_saved_models(digits: Any, tmp_path: Path) -> None:
     from mobilebench.models.sources import find_source, load_keras
 
-    model = load_keras(find_source(str(digits.model)))
+    model = load_keras(find_source(str(digits.model))).model
     model.export(str(tmp_path / "saved"), verbose=False)
     spec = spec_of(digits, source=str(tmp_path / "saved"))
     float32, float16 = compress(spec, "float32", "float16", cache=tmp_path / "cache").artifacts

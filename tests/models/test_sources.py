@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_keras_files(tmp_path: Path) -> None:
 
     def load(model: keras.Model) -> keras.Model:
         model.save(tmp_path / "m.keras")
-        return load_keras(find_source(str(tmp_path / "m.keras")))
+        return load_keras(find_source(str(tmp_path / "m.keras"))).model
 
     plain = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     assert load(plain).input_shape == (None, 3)
@@ -95,9 +96,23 @@ def test_keras_files(tmp_path: Path) -> None:
     load(plain)
     assert find_source(str(tmp_path / "m.keras")).ends == (1, 1)
 
-    import zipfile
-
     with zipfile.ZipFile(tmp_path / "empty.keras", "w") as archive:
         archive.writestr("other", "")
     with pytest.raises(BadInputError, match="cannot be loaded by Keras"):
         load_keras(find_source(str(tmp_path / "empty.keras")))
+
+
+def test_a_model_of_a_bundle(tmp_path: Path) -> None:
+    bundle = tmp_path / "face.task"
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr("detector.tflite", b"0000TFL3")
+        archive.writestr("more/marks.tflite", b"1111TFL3")
+        archive.writestr("geometry.binarypb", b"")
+    source = find_source(str(bundle / "more/marks.tflite"))
+    assert source.kind == "tflite"
+    assert source.read() == b"1111TFL3"
+    assert source.name == "marks.tflite"
+    with pytest.raises(BadInputError, match=r"it holds detector\.tflite, more/marks\.tflite; name"):
+        find_source(str(bundle))
+    with pytest.raises(BadInputError, match=r"no model 'marks\.tflite': did you mean more/marks"):
+        find_source(str(bundle / "marks.tflite"))

@@ -64,8 +64,8 @@ def compress(
 ) -> None:
     """Make a smaller .tflite of MODEL for each RECIPE, without measuring it.
 
-    MODEL is zoo:NAME, a .keras file, a SavedModel folder or a .tflite file. A recipe is a chain
-    of steps, joined by → or ->.
+    MODEL is zoo:NAME, a .keras or .h5 file, a SavedModel folder or a .tflite file. A recipe is a
+    chain of steps, joined by → or ->.
 
     \b
     Examples:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mobilebench.errors import BadInputError, first_line
 from mobilebench.models import tensor_file
 from mobilebench.models.array import Array
 from mobilebench.models.gather import Use, gather
-from mobilebench.models.hooks import hooks_of, load_module, user_code
+from mobilebench.models.hooks import hooks_of, load_module, registered, user_code
 from mobilebench.models.inputs import ONLY, SEPARATOR, Part
 from mobilebench.models.labels import described
 from mobilebench.models.mapped import mapped_member
@@ -48,11 +49,16 @@ class Read:
         parts: by ``x_train``, ``x_test`` and ``x_calibration``.
         notes: what to say of how they were understood.
         has_score: whether it defines ``evaluate``.
+        custom_objects: classes and functions of Keras that it defines or imports, by the name that
+            Keras knows them by.
+        code: SHA-256 of the file where it has such, else empty.
     """
 
     parts: Mapping[str, Part]
     notes: tuple[str, ...] = ()
     has_score: bool = False
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
 
 
 def read_npz(path: Path, origin: str) -> Read:
@@ -204,7 +210,12 @@ def _check_samples(x: Array, where: str) -> None:
     if x.ndim < 1 or len(x) == 0 or x.size == 0:
         raise BadInputError(f"{where} is empty: it must hold at least one sample")
     if not (np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_) or np.iscomplexobj(x):
-        raise BadInputError(f"{where} must hold real numbers, not {x.dtype}")
+        way = (
+            ": turn texts into numbers, as the model's first layer or your app does"
+            if x.dtype.kind in "OSU"
+            else ""
+        )
+        raise BadInputError(f"{where} must hold real numbers, not {x.dtype}{way}")
     if np.issubdtype(x.dtype, np.floating) and not _are_finite(x):
         raise BadInputError(f"{where} has NaN or infinite values: every value must be finite")
 
@@ -215,8 +226,11 @@ def read_python(path: Path, origin: str) -> Read:
     Raises:
         BadInputError: it cannot be run, has none of the functions, or one gives something else.
     """
+    known = registered()
     module = load_module(path, origin)
     hooks = hooks_of(module, origin)
+    custom = {name: own for name, own in registered().items() if known.get(name) is not own}
+    custom |= hooks.custom_objects
     parts: dict[str, Part] = {}
     notes: tuple[str, ...] = ()
     for key, function in _FUNCTIONS.items():
@@ -230,9 +244,10 @@ def read_python(path: Path, origin: str) -> Read:
         if hooks.prepare is not None:  # what it gave must be as sound as what it was given
             for name, x in parts[key].inputs.items():
                 _check_samples(x, f"{origin}: prepare() on {parts[key].where(name)}")
-    if not parts:
+    if not parts and not custom:
         raise BadInputError(
             f"{origin} must define get_calibration_data(), get_evaluation_data() "
             "or get_training_data()"
         )
-    return Read(parts, notes, hooks.evaluate is not None)
+    code = hashlib.sha256(path.read_bytes()).hexdigest() if custom else ""
+    return Read(parts, notes, hooks.evaluate is not None, custom, code)

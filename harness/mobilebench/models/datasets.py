@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class Dataset:
         levels: integers are 8-bit levels of gray or sound, which any model takes as 0..1.
         notes: what to say of how the data were understood, a sentence each.
         has_score: whether the data file has its own ``evaluate``.
+        custom_objects: classes and functions of Keras that the data file brings, by name.
+        code: SHA-256 of the data file where it brings such, else empty.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Dataset:
     levels: bool = False
     notes: tuple[str, ...] = ()
     has_score: bool = False
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
 
     def for_model(
         self, input_shape: tuple[int, ...], classes: int | None, *, scale: bool = False
@@ -186,6 +191,8 @@ def _dataset(name: str, origin: str, read: data_files.Read, *, levels: bool = Fa
         levels=levels,
         notes=read.notes,
         has_score=read.has_score,
+        custom_objects=read.custom_objects,
+        code=read.code,
     )
 
 

@@ -4,6 +4,7 @@
     def decode(outputs): …            what is scored, made of the model's outputs
     def evaluate(outputs, labels): …  a value a sample, or one number
     evaluate.unit, evaluate.direction, evaluate.margin = "mm", "lower", 0.5
+    custom_objects = {"Scale": Scale}   layers and functions of a Keras model's own
 
 ``outputs`` is an array (count, …) of a model with one output, and a list of them, in the model's
 order, of a model with several. The file is run: it is the user's own code.
@@ -16,7 +17,7 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
@@ -42,6 +43,7 @@ class Hooks:
         unit: of what ``evaluate`` gives; empty if it has none.
         direction: which values are better.
         margin: how much worse still passes, in that unit; None if the file does not say.
+        custom_objects: classes and functions that Keras needs to read the model, by name.
     """
 
     origin: str = ""
@@ -51,6 +53,7 @@ class Hooks:
     unit: str = ""
     direction: Direction = "higher"
     margin: float | None = None
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
 
     def prepared(self, part: Part) -> Part:
         """The samples of a part, each prepared.
@@ -151,7 +154,27 @@ def hooks_of(module: ModuleType, origin: str) -> Hooks:
     ):
         raise BadInputError(f"{origin}: the margin of evaluate must be a number, 0 or more")
     calls = {name: f and _at_home(f, Path(origin)) for name, f in functions.items()}
-    return Hooks(origin, **calls, unit=unit, direction=direction, margin=margin)
+    custom = getattr(module, "custom_objects", {})
+    if not isinstance(custom, Mapping) or not all(
+        isinstance(name, str) and callable(made) for name, made in custom.items()
+    ):
+        raise BadInputError(
+            f"{origin}: custom_objects must be a dictionary of classes or functions by name"
+        )
+    return Hooks(
+        origin,
+        **calls,
+        unit=unit,
+        direction=direction,
+        margin=margin,
+        custom_objects=custom,
+    )
+
+
+def registered() -> dict[str, Any]:
+    """What is registered with Keras by name; nothing where Keras is not imported."""
+    keras = sys.modules.get("keras")
+    return {} if keras is None else dict(keras.saving.get_custom_objects())
 
 
 def load_module(path: Path, origin: str) -> ModuleType:

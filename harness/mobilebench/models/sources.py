@@ -7,25 +7,29 @@ except for a ready ``.tflite``.
 from __future__ import annotations
 
 import hashlib
-import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from mobilebench.errors import BadInputError, first_line
-from mobilebench.models.keras_file import count_ends, layer_classes
+from mobilebench.errors import BadInputError
+from mobilebench.models.bundle import SUFFIX, bundle_of, read_member, refuse_whole
+from mobilebench.models.keras_file import H5_SUFFIXES, count_ends, layer_classes
 from mobilebench.models.layer_kinds import LayerKind, of_classes
 from mobilebench.models.spec import ModelSpec
 from mobilebench.models.training import TrainingSettings
 from mobilebench.models.zoo import ZOO, ZooModel, zoo_model
 
+if TYPE_CHECKING:
+    from mobilebench.models.keras_source import Loaded
+
 Kind = Literal["zoo", "keras", "saved_model", "tflite"]
 
 #: Bytes 4 to 8 of a .tflite file.
 _TFLITE_IDENTIFIER = b"TFL3"
-#: Keras on a class that was never registered.
-_UNKNOWN_CLASS = re.compile(r"Could not locate class '([^']+)'")
+#: The first bytes of a Keras model in HDF5.
+_HDF5_IDENTIFIER = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,14 @@ class Source:
     def path(self) -> Path:
         """The file or folder, for every kind but ``zoo``."""
         return Path(self.text)
+
+    def read(self) -> bytes:
+        """The content of a ready file, in a bundle or by itself.
+
+        Raises:
+            BadInputError: it cannot be read.
+        """
+        return read_member(self.path) if bundle_of(self.path) else _read(self.path)
 
     @property
     def trainable(self) -> bool:
@@ -95,28 +107,38 @@ def find_source(text: str) -> Source:
         digest = hashlib.sha256(f"zoo {name} {entry.training}".encode()).hexdigest()
         return Source(text, "zoo", digest, entry)
     path = Path(text)
+    if bundle_of(path) is not None:
+        content = read_member(path)
+        check_tflite(content, text)
+        return Source(text, "tflite", hashlib.sha256(content).hexdigest())
     if not path.exists():
         name = path.name.lower().removeprefix("zoo:")
         hint = f"; did you mean zoo:{name}? It" if name in ZOO else "; it"
         raise BadInputError(
-            f"model {text} does not exist{hint} must be zoo:NAME, a .keras file, "
+            f"model {text} does not exist{hint} must be zoo:NAME, a .keras or .h5 file, "
             "a SavedModel folder or a .tflite file"
         )
     if path.is_dir():
         if not (path / "saved_model.pb").is_file():
             raise BadInputError(f"model folder {text} is no SavedModel: it has no saved_model.pb")
         return Source(text, "saved_model", _folder_digest(path))
+    if path.suffix == SUFFIX:
+        raise refuse_whole(path)
     content = _read(path)
     digest = hashlib.sha256(content).hexdigest()
     if path.suffix == ".tflite":
         check_tflite(content, text)
         return Source(text, "tflite", digest)
+    if path.suffix in H5_SUFFIXES:
+        if content[:8] != _HDF5_IDENTIFIER:
+            raise BadInputError(f"model {text} is torn or no HDF5 file, which its name says it is")
+        return Source(text, "keras", digest)
     if path.suffix == ".keras":
         if not zipfile.is_zipfile(path):
             raise BadInputError(f"model {text} is torn or no .keras file: it is no zip archive")
         return Source(text, "keras", digest)
     raise BadInputError(
-        f"model {text} has an unknown format; it must be a .keras file, "
+        f"model {text} has an unknown format; it must be a .keras or .h5 file, "
         "a SavedModel folder or a .tflite file"
     )
 
@@ -167,58 +189,22 @@ def build_fresh(source: Source) -> Any:
 
     if source.zoo is not None:
         return source.zoo.build()
-    return fresh_copy(load_keras(source))
+    return fresh_copy(load_keras(source).model)
 
 
-def load_keras(source: Source) -> Any:
-    """The model of a ``.keras`` file. Code stored inside the file is never run.
+def load_keras(
+    source: Source,
+    shapes: Mapping[str, tuple[int, ...]] = {},
+    samples: Mapping[str, tuple[int, ...]] = {},
+) -> Loaded:
+    """The model of a ``.keras`` or ``.h5`` file; see :func:`mobilebench.models.keras_source.load`.
 
     Raises:
-        BadInputError: the file needs such code or custom classes, or is torn.
+        BadInputError: the file needs code that is not there, or is torn, or a shape stays open.
     """
-    import keras
+    from mobilebench.models import keras_source
 
-    try:
-        model = keras.models.load_model(source.path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever the file's contents provoke
-        text = str(error)
-        if "unsafe" in text or "safe_mode" in text:
-            raise BadInputError(
-                f"model {source.text} stores Python code (a Lambda layer), which is not run for "
-                "safety; replace that layer or give a SavedModel or a .tflite file"
-            ) from error
-        if "register_keras_serializable" in text or "Could not locate" in text:
-            found = _UNKNOWN_CLASS.search(text)
-            what = f"class {found[1]!r}" if found else "a class"
-            raise BadInputError(
-                f"model {source.text} uses {what} of its own, whose code a .keras file does not "
-                "hold; export the model as a SavedModel or a .tflite file"
-            ) from error
-        raise BadInputError(
-            f"model {source.text} cannot be loaded by Keras: {first_line(error)}"
-        ) from error
-    if not getattr(model, "inputs", None):  # a Sequential that was never built has none
-        raise BadInputError(
-            f"model {source.text} has no defined input: begin it with keras.Input and save it again"
-        )
-    for tensor in model.inputs:
-        if None in tensor.shape[1:]:
-            raise BadInputError(
-                f"model {source.text} has an open shape {tuple(tensor.shape)} at input "
-                f"{tensor.name!r}; every dimension but the batch must be fixed"
-            )
-    return _flat(model)
-
-
-def _flat(model: Any) -> Any:
-    """The same layers with a tensor or a list of them at either end, whatever it was built with."""
-    import keras
-
-    structures = [getattr(model, end, None) for end in ("input", "output")]  # Sequential has none
-    if not any(isinstance(end, dict | list | tuple) for end in structures):
-        return model
-    ends = [e[0] if len(e) == 1 else list(e) for e in (model.inputs, model.outputs)]
-    return keras.Model(*ends, name=model.name)
+    return keras_source.load(source.path, source.text, shapes, samples)
 
 
 def check_tflite(content: bytes, where: str) -> None:

@@ -304,6 +304,11 @@ def _last_layer(model: Any) -> Any:
 
     last = model
     while isinstance(last, keras.Model):
+        if not hasattr(last, "outputs"):
+            raise BadInputError(
+                f"model {last.name!r} has a call() of its own: to be trained here it must be a "
+                "graph of layers, made with keras.Input"
+            )
         output = last.outputs[0]
         last = next(
             (layer for layer in reversed(last.layers) if _gives(layer, output)), last.layers[-1]

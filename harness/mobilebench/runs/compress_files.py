@@ -14,6 +14,7 @@ from mobilebench.compress.service import compress_variants
 from mobilebench.devices.local.device import LocalDevice
 from mobilebench.errors import BadInputError
 from mobilebench.files import write_atomically
+from mobilebench.models.sources import find_source
 from mobilebench.runs.latency_probe import latency_probe_on
 from mobilebench.suite.schema import validate
 
@@ -84,12 +85,8 @@ def tflite_of(model: str, on_progress: Callable[[Progress], None]) -> bytes:
     Raises:
         BadInputError: the model cannot be read or converted.
     """
-    path = Path(model)
-    if path.suffix == ".tflite":
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise BadInputError(f"model {model} cannot be read: {error.strerror}") from error
+    if model.endswith(".tflite"):
+        return find_source(model).read()
     with tempfile.TemporaryDirectory() as folder:
         (made,) = make_files(model, ["float32"], {}, 0, Path(folder), on_progress)
         if isinstance(made, Failure):

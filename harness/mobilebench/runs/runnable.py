@@ -116,7 +116,7 @@ def _layer_kinds(model: ModelSpec, recipe: Recipe) -> tuple[LayerKind, ...]:
 def _kinds_of(source: Source) -> tuple[LayerKind, ...]:
     if source.kind != "tflite":
         return source.layer_kinds
-    graph = parse(source.path.read_bytes(), source.text)
+    graph = parse(source.read(), source.text)
     return of_operators(operator.kind for operator in graph.operators)
 
 

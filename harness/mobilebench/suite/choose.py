@@ -131,7 +131,7 @@ def _alike(files: Sequence[Path], given: Mapping[str, Any]) -> list[list[Path]]:
     for file in files:
         source = find_source(str(file))
         content = entry.enter(
-            source.path.read_bytes(),
+            source.read(),
             source.text,
             signature=given.get("signature"),
             shapes=given.get("shapes", {}),

@@ -40,7 +40,7 @@ def test_nan_weights_are_caught(
     from mobilebench.compress.pipeline.convert import convert_keras
     from mobilebench.models.sources import find_source, load_keras
 
-    model = load_keras(find_source(str(digits.model)))
+    model = load_keras(find_source(str(digits.model))).model
     weights = model.get_weights()
     weights[2][3, 4] = broken
     model.set_weights(weights)

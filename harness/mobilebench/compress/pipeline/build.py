@@ -176,7 +176,12 @@ class ModelBuilder:
             from mobilebench.compress.pipeline.convert import SavedModel
 
             spec = self._inputs.spec
-            model = SavedModel(self._inputs.source.path, spec.signature, spec.shapes)
+            model = SavedModel(
+                self._inputs.source.path,
+                spec.signature,
+                spec.shapes,
+                self._inputs.samples.raw.sample_shapes,
+            )
             self._report("convert", 0, 0)
             content = model.convert(self._cache.scratch)
             samples = self._inputs.samples.to_check(content)

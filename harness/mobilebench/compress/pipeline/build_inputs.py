@@ -59,16 +59,17 @@ class BuildInputs:
                 sound, or a ready file has an input of an open shape.
         """
         source = find_source(spec.source)
-        if source.trainable and (spec.shapes or spec.signature):
+        if source.trainable and (spec.signature or (spec.shapes and source.zoo)):
+            given = "signature" if spec.signature else "shapes"
             raise BadInputError(
-                f"model {spec.name!r}: shapes and signature are for .tflite files and SavedModels, "
-                f"and {source.name} is built with its own"
+                f"model {spec.name!r}: {given} is for files that leave it open, and {source.name} "
+                "is built with its own"
             )
         student = find_student(spec, source)
         teachers = tuple(find_teachers(spec))
         for file in teachers:
             if file.kind == "tflite":
-                entry.require_fixed(interface.read(file.path.read_bytes(), file.text), file.text)
+                entry.require_fixed(interface.read(file.read(), file.text), file.text)
         data = spec.data or (None if source.zoo is None else source.zoo.data)
         raw = load_dataset(data or "random", seed=seed)
         content = _content(source, spec, raw)
@@ -83,11 +84,18 @@ class BuildInputs:
         )
         run_as = _chosen(spec)
         if content is not None:
-            run_as = entry.run_as(source.path.read_bytes(), content, source.text)
+            run_as = entry.run_as(source.read(), content, source.text)
         return cls(spec, source, content, run_as, student, teachers, samples, seed, latency_probe)
 
     def key(self, steps: Steps) -> str:
         """The cache's key of the variant after these steps: a hash of all that it depends on."""
+        return self._key(steps, [self.samples.digest, self.samples.have_classes])
+
+    def training_key(self, steps: Steps) -> str:
+        """The key of the Keras model after these steps, of which test samples are no part."""
+        return self._key(steps, [self.samples.raw.making_digest])
+
+    def _key(self, steps: Steps, data: list[object]) -> str:
         student = trains_student(steps)
         taught = any(isinstance(step, TrainingStep) and step.needs_teachers for step in steps)
         return key_of(
@@ -96,7 +104,8 @@ class BuildInputs:
                 "settings": asdict(self.source.settings),
                 "student": self.student.digest if student and self.student else None,
                 "teachers": [t.digest for t in self.teachers] if taught else [],
-                "data": [self.samples.digest, self.samples.given, self.samples.have_classes],
+                "data": [*data, self.samples.given],
+                "code": self.samples.raw.code,
                 "steps": [[step.name, step.model_dump()] for step in steps],
                 "plug_ins": [asdict(plug_in) for plug_in in plug_ins_of(steps)],
                 "chosen": [self.spec.signature, sorted(self.spec.shapes.items())],
@@ -172,7 +181,7 @@ def chosen(source: Source, spec: ModelSpec) -> bytes:
         BadInputError: it does not have them.
     """
     return entry.enter(
-        source.path.read_bytes(),
+        source.read(),
         source.text,
         signature=spec.signature,
         shapes=spec.shapes,

@@ -44,13 +44,22 @@ class KerasModels:
             BadInputError: the data do not fit the model.
             StepError: the last step failed.
         """
+        self._register()
         if steps not in self._states:
             self._states[steps] = self._find(steps) or self._keep(steps, self._make(steps))
         return self._states[steps]
 
+    def _register(self) -> None:
+        """Makes the user's own layers known to Keras, those of this model before all others'."""
+        custom = self._inputs.samples.raw.custom_objects
+        if custom:
+            import keras
+
+            keras.saving.get_custom_objects().update(custom)
+
     def _find(self, steps: Steps) -> State | None:
         """The state that was kept after these steps, if it is there, whole, and can be read."""
-        path = self._cache.find_model(self._inputs.key(steps))
+        path = self._cache.find_model(self._inputs.training_key(steps))
         if path is None:
             return None
         if steps:
@@ -71,7 +80,7 @@ class KerasModels:
         if not steps and self._inputs.source.zoo is None:
             return state  # it is on disk already, as the user's own
         try:
-            key = self._inputs.key(steps)
+            key = self._inputs.training_key(steps)
             kept = self._cache.keep_model(key, lambda path: write_state(state, path))
             found = replace(read_state(kept), loss=state.loss)
         except Exception as error:  # Keras raises whatever it stumbles over
@@ -84,6 +93,10 @@ class KerasModels:
 
     def _make(self, steps: Steps) -> State:
         if not steps:
+            if self._inputs.source.zoo is None:
+                raw, spec = self._inputs.samples.raw, self._inputs.spec
+                loaded = load_keras(self._inputs.source, spec.shapes, raw.sample_shapes)
+                return State(loaded.model, warnings=loaded.notes)
             return State(self._base_model())
         step = steps[-1]
         assert isinstance(step, TrainingStep)
@@ -110,8 +123,7 @@ class KerasModels:
     def _base_model(self) -> Any:
         import keras
 
-        if self._inputs.source.zoo is None:
-            return load_keras(self._inputs.source)
+        assert self._inputs.source.zoo is not None
         keras.utils.set_random_seed(self._inputs.seed)
         model = build_fresh(self._inputs.source)
         settings = self._inputs.source.zoo.training
@@ -149,7 +161,7 @@ class KerasModels:
 
     def _teacher(self, source: Source) -> Teacher:
         if source.kind == "tflite":
-            return tflite_teacher(source.path.read_bytes(), source.name)
+            return tflite_teacher(source.read(), source.name)
         spec = ModelSpec(name=source.name, source=source.text, data=self._inputs.spec.data)
         others = BuildInputs.gather(spec, self._inputs.seed)
         model = KerasModels(others, self._cache, self._report).after(()).model
