@@ -51,6 +51,7 @@ _SOURCES = (
     "tflite/*.py",
     "models/zoo.py",
     "models/copies.py",
+    "models/keras_*.py",
     "models/training.py",
     "models/data_files.py",
     "models/datasets.py",
