@@ -33,6 +33,9 @@ FEWEST_WINDOWS = 10
 #: The most characters of a name that a job has shown.
 MOST_SHOWN = 200
 
+#: The most characters that are said of a line that is no message.
+_LONGEST_REASON = 250
+
 #: How a model may be packed.
 PACKINGS = ("gzip", "xz", "zstd")
 
@@ -58,7 +61,12 @@ ERROR_CODES = (
 
 
 class ContractError(ValueError):
-    """A line that is not a message of this protocol."""
+    """A line that is not a message of this protocol; what it quotes of the line is bounded."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}…"
+        )
 
 
 @dataclass(frozen=True)

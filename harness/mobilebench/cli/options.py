@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mobilebench.api.handle import Run
 
 _INTERRUPTED = 130
+_LONGEST = 5000
 
 
 @contextlib.contextmanager
@@ -42,7 +43,7 @@ def errors_as_sentences(context: click.Context) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
         raise
     except MobileBenchError as error:
-        click.echo(f"mobilebench: {printable(str(error))}", err=True)
+        click.echo(f"mobilebench: {_sentence(error)}", err=True)
         context.exit(error.exit_code)
     except KeyboardInterrupt:
         click.echo("mobilebench: interrupted", err=True)
@@ -53,6 +54,12 @@ def errors_as_sentences(context: click.Context) -> Iterator[None]:
             context.exit(0)
         crash.report(error)
         context.exit(crash.EXIT_CODE)
+
+
+def _sentence(error: MobileBenchError) -> str:
+    """What an error says, for a terminal: of what it quotes from a file not more than a screen."""
+    text = printable(str(error))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class Command(click.Command):
@@ -272,7 +279,7 @@ def trusting(resume: Path | None, trust: bool) -> Iterator[None]:
         except UntrustedRunError as error:
             if not (sys.stdin.isatty() and sys.stderr.isatty()):
                 raise
-            click.echo(f"mobilebench: {printable(str(error))}", err=True)
+            click.echo(f"mobilebench: {_sentence(error)}", err=True)
             trust = click.confirm("Go on with it now?", default=False, err=True)
             if not trust:
                 raise

@@ -223,7 +223,7 @@ def _resolution(metrics: Iterable[Metric], name: str) -> float:
 
 def _clusters(values: Mapping[str, float]) -> list[int]:
     """The first CPU of each cluster that reports its frequency, in order."""
-    matches = (re.match(r"(?:before|after)_cpu(\d+)_frequency_", name) for name in values)
+    matches = (re.match(r"(?:before|after)_cpu([0-9]{1,4})_frequency_", name) for name in values)
     return sorted({int(match.group(1)) for match in matches if match})
 
 

@@ -30,6 +30,9 @@ _NO_NUMBERS = {
     "resource": "a resource",
     "variant": "a list of tensors",
 }
+#: So many of a file's names are listed, and so many characters of each.
+_MOST, _LONGEST = 20, 100
+
 #: Metadata that numbers the subgraphs and operators of the file as it was.
 _NUMBERED = (b"model_control_dependencies",)
 
@@ -233,7 +236,7 @@ def _drop_unused(model: Any) -> None:
     for index, buffer in enumerate(model.buffers):
         if index not in used:
             buffer.data = None
-    operators = [o for graph in model.subgraphs for o in (graph.operators or ())]
+    operators = [o for graph in model.subgraphs for o in graph.operators]
     codes = sorted({operator.opcodeIndex for operator in operators})
     for operator in operators:
         operator.opcodeIndex = codes.index(operator.opcodeIndex)
@@ -308,7 +311,9 @@ def _unknown(what: str, name: str, names: Iterable[str], where: str) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)
+    shown = [repr(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…") for name in names]
+    more = [f"{len(shown) - _MOST} more"] if len(shown) > _MOST else []
+    return ", ".join([*shown[:_MOST], *more])
 
 
 def _text(name: bytes | str | None) -> str:

@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from mobilebench.models.array import Array
 
 _ALIGNMENT = 16
+_ENDS = ("inputs", "outputs")
 
 
 def load(content: bytes) -> Any:
     """The file as the schema's ``ModelT``; the content of each buffer is uint8, or None.
+
+    Each subgraph has lists of tensors, operators, inputs and outputs, and each operator of inputs
+    and outputs, which may be empty.
 
     Raises:
         Exception: of many kinds, where the file is torn.
@@ -36,13 +42,27 @@ def load(content: bytes) -> Any:
             buffer.data = behind(buffer.offset, buffer.size)
             buffer.offset = buffer.size = 0
     for graph in model.subgraphs:
-        for node in graph.operators or ():
+        _fill(graph, ("tensors", "operators"), list)
+        _fill(graph, _ENDS, _no_numbers)
+        for node in graph.operators:
+            _fill(node, _ENDS, _no_numbers)
             if node.largeCustomOptionsOffset > 1:
                 node.customOptions = behind(
                     node.largeCustomOptionsOffset, node.largeCustomOptionsSize
                 )
                 node.largeCustomOptionsOffset = node.largeCustomOptionsSize = 0
     return model
+
+
+def _fill(table: Any, names: Iterable[str], empty: Callable[[], Any]) -> None:
+    """Puts an empty list where a file has none, which means the same."""
+    for name in names:
+        if getattr(table, name) is None:
+            setattr(table, name, empty())
+
+
+def _no_numbers() -> Array:
+    return np.zeros(0, np.int32)
 
 
 def dump(model: Any) -> bytes:

@@ -69,7 +69,7 @@ def _halves(model: Any, graph: Any) -> list[Any]:
     from ai_edge_litert import schema_py_generated as schema
 
     found = []
-    for operator in graph.operators or ():
+    for operator in graph.operators:
         if builtin(model, operator) != schema.BuiltinOperator.DEQUANTIZE:
             continue
         packed = graph.tensors[int(operator.inputs[0])]
@@ -98,7 +98,7 @@ def _unpack_sparse(model: Any, graph: Any) -> int:
     kinds = {schema.TensorType.FLOAT16: "<f2", schema.TensorType.FLOAT32: "<f4"}
     operators = [
         operator
-        for operator in graph.operators or ()
+        for operator in graph.operators
         if builtin(model, operator) == schema.BuiltinOperator.DENSIFY
         and graph.tensors[int(operator.inputs[0])].type in kinds
     ]
@@ -175,7 +175,7 @@ def _replace(model: Any, graph: Any, operator: Any, values: Array) -> None:
 
 
 def _reads(operator: Any, tensor: int) -> bool:
-    return operator.inputs is not None and tensor in [int(i) for i in operator.inputs]
+    return tensor in [int(i) for i in operator.inputs]
 
 
 def _empty(model: Any, packed: Any) -> None:

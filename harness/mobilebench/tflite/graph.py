@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -67,7 +68,7 @@ class Tensor:
     @property
     def count(self) -> int:
         """How many values its shape holds."""
-        return int(np.prod(self.shape, dtype=np.int64)) if self.shape else 1
+        return math.prod(self.shape)
 
     @property
     def bits(self) -> int:
@@ -157,12 +158,12 @@ def _graph(model: Any) -> Graph:
     subgraph = model.subgraphs[0]
     tensors = [_tensor(i, tensor, model.buffers) for i, tensor in enumerate(subgraph.tensors)]
 
-    def chosen(indices: Sequence[int] | None) -> Iterator[Tensor | None]:
-        for index in () if indices is None else indices:
+    def chosen(indices: Sequence[int]) -> Iterator[Tensor | None]:
+        for index in indices:
             yield tensors[index] if index >= 0 else None
 
     operators = []
-    for index, operator in enumerate(() if subgraph.operators is None else subgraph.operators):
+    for index, operator in enumerate(subgraph.operators):
         operators.append(
             Operator(
                 index,
@@ -188,7 +189,7 @@ def _tensor(index: int, tensor: Any, buffers: Sequence[Any]) -> Tensor:
     scale = None if quantization is None else quantization.scale
     blockwise = type(getattr(quantization, "details", None)).__name__.startswith("Blockwise")
     name = tensor.name or b""
-    return Tensor(
+    read = Tensor(
         index=index,
         name=name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name),
         shape=() if tensor.shape is None else tuple(int(n) for n in tensor.shape),
@@ -199,6 +200,16 @@ def _tensor(index: int, tensor: Any, buffers: Sequence[Any]) -> Tensor:
         blockwise=blockwise,
         sparse=tensor.sparsity is not None,
     )
+    if not _fits(read):
+        raise ValueError(f"tensor {index} has another size than its shape")
+    return read
+
+
+def _fits(tensor: Tensor) -> bool:
+    """Whether a constant is as long as its shape says: a runtime loads no other."""
+    if tensor.content is None or tensor.sparse or not tensor.bits:
+        return True
+    return len(tensor.content) == -(-tensor.count * tensor.bits // 8)
 
 
 def _unpack(content: bytes, bits: int, count: int | None) -> Array:

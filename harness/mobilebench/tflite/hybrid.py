@@ -62,7 +62,7 @@ def _misread(content: bytes) -> list[str]:
     return [
         _name(graph, operator)
         for graph in model.subgraphs
-        for operator in graph.operators or ()
+        for operator in graph.operators
         if is_per_channel(model, graph, operator)
         and model.operatorCodes[operator.opcodeIndex].version < _OWN_VERSION
         and not (operator.builtinOptions and operator.builtinOptions.asymmetricQuantizeInputs)

@@ -281,7 +281,7 @@ def foreign_operators(content: bytes) -> str:
     kinds = {
         kind_of(model, operator)
         for graph in model.subgraphs
-        for operator in graph.operators or ()
+        for operator in graph.operators
         if model.operatorCodes[operator.opcodeIndex].customCode
     } - {"TFLite_Detection_PostProcess"}
     flex = sorted(kind.removeprefix("Flex") for kind in kinds if kind.startswith("Flex"))

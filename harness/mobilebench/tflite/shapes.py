@@ -104,7 +104,7 @@ def settled(content: bytes, where: str) -> bytes:
     """
     model = read_whole(content, where, load)
     graph = model.subgraphs[0]
-    ends = {int(i) for i in graph.inputs} if graph.inputs is not None else set()
+    ends = {int(i) for i in graph.inputs}
     open_ = {index for index, tensor in enumerate(graph.tensors) if _is_open(tensor)}
     if not open_ or open_ & ends:
         return content
@@ -140,8 +140,8 @@ def _changing(model: Any) -> set[int]:
     values, shapes = {int(i) for i in graph.inputs}, set[int]()
     for operator in graph.operators if graph.operators is not None else ():
         kind = kind_of(model, operator)
-        taken = [int(i) for i in operator.inputs] if operator.inputs is not None else []
-        given = {int(i) for i in operator.outputs} if operator.outputs is not None else set()
+        taken = [int(i) for i in operator.inputs]
+        given = {int(i) for i in operator.outputs}
         operands = [taken[i] for i in _SHAPE_OPERANDS.get(kind, ()) if i < len(taken)]
         is_custom = bool(model.operatorCodes[operator.opcodeIndex].customCode)
         if is_custom or kind in _ANY_SHAPE or not values.isdisjoint(operands):

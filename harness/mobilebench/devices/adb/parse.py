@@ -192,7 +192,7 @@ def parse_start(text: str) -> Start:
     """Reads an activity's start. Exit codes say nothing: a missing activity exits with 0."""
     error = re.search(r"^Error: (.*)$", text, re.MULTILINE)
     thrown = re.search(r"^(?:Exception occurred|(?:java|android)\.[\w.$]+)", text, re.MULTILINE)
-    kind = re.search(r"^Error type (\d+)$", text, re.MULTILINE)
+    kind = re.search(r"^Error type (\d{1,6})$", text, re.MULTILINE)
     status = re.search(r"^Status: (ok|timeout)$", text, re.MULTILINE)
     if thrown:
         return Start("error", reason=refusal.sentence(text))

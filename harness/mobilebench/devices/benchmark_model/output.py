@@ -13,10 +13,10 @@ from mobilebench_agent.contract import Job, Metric, Result
 from mobilebench.devices.base import TrialError
 from mobilebench.records.device import BENCHMARK_MODEL
 
-_NUMBER = r"\d+(?:\.\d+)?(?:e\+?\d{1,2})?"
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:e\+?[0-9]{1,2})?"
 # TensorFlow's ``stats_calculator.h``: where all times are the same it prints one, and says so.
 _COUNT = re.compile(
-    rf"^(?:[A-Z]+: |[A-Z] tflite\s*: )?count=(?P<count>\d+) "
+    rf"^(?:[A-Z]+: |[A-Z] tflite\s*: )?count=(?P<count>[0-9]{{1,12}}) "
     rf"(?:first={_NUMBER} curr={_NUMBER} min=(?P<min>{_NUMBER}) max=(?P<max>{_NUMBER}) "
     rf"avg=(?P<avg>{_NUMBER}) std=(?P<std>{_NUMBER})"
     rf"|curr=(?P<all>{_NUMBER})(?P<same> ?\(all same\))?)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -80,6 +81,11 @@ def parse_profile(text: str) -> tuple[NodeProfile, ...]:
             raise TrialError(
                 "protocol_violation", "benchmark_model's profile has a cell that is no number"
             ) from error
+        if not (0 <= mean < math.inf and calls >= 0):
+            raise TrialError(
+                "protocol_violation",
+                f"benchmark_model's profile has a time of {cells[columns[0]]:.40}",
+            )
         rows.append(NodeProfile(cells[0], cells[-1], mean * max(1, calls) * 1e6))
     if not rows:
         raise TrialError("protocol_violation", "benchmark_model's profile has no operators")

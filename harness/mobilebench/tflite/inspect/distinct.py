@@ -7,7 +7,7 @@ from typing import Any
 
 from mobilebench.records.operator_times import DistinctOperator
 from mobilebench.tflite import cut
-from mobilebench.tflite.graph import Operator, Tensor, parse
+from mobilebench.tflite.graph import Operator, Tensor, parse, read_whole
 from mobilebench.tflite.inspect.arithmetic import macs
 
 
@@ -20,7 +20,7 @@ def distinct_operators(content: bytes, where: str) -> tuple[DistinctOperator, ..
     Raises:
         BadInputError: it is no .tflite file, or a torn one.
     """
-    graph, given = parse(content, where), cut.given(content)
+    graph, given = parse(content, where), read_whole(content, where, cut.given)
     groups: dict[str, list[Operator]] = {}
     for operator in graph.operators:
         if given.get(operator.index) and not runs_subgraphs(operator):
