@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import lzma
 import os
 import re
 import signal
@@ -63,8 +62,7 @@ def test_artifacts_are_what_they_say(first: Any) -> None:
         assert artifact.sha256 == hashlib.sha256(content).hexdigest() == artifact.path.stem
         assert artifact.sizes["file"] == len(content)
         assert artifact.sizes["gzip"] == len(gzip.compress(content, 9))
-        assert artifact.sizes["xz"] == len(lzma.compress(content, preset=9))
-        assert 0 < artifact.sizes["zstd"] < artifact.sizes["file"]
+        assert artifact.sizes.keys() == {"file", "gzip"}, "the slow ones were not asked for"
         losses = ("keep their class after this step", "are classified correctly after this")
         assert all(any(loss in text for loss in losses) for text in artifact.warnings)
         assert not artifact.warnings or artifact.recipe.startswith(("prune", "student", "distill"))

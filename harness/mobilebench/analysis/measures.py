@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from mobilebench.analysis.modes import two_modes
 from mobilebench.analysis.summary import Blocks, Delegation, EnergyDetails, LatencyDetails
 from mobilebench.analysis.trial import TrialStatistics, enough_samples
 from mobilebench.metrics import Computed, Counter, Metric, Quantile, Score, StoredSize, registry
+from mobilebench.records.runtime import SlowPacking
 
 if TYPE_CHECKING:
     from mobilebench.models.array import Array
@@ -288,7 +289,9 @@ def _counter(metric: Metric, name: str, evidence: Evidence) -> tuple[Blocks, str
 def _stored_size(read: StoredSize, evidence: Evidence) -> Estimate:
     value = evidence.artifact.sizes.get(read.packing) if evidence.artifact else None
     if value is None:
-        return Estimate.missing(evidence.not_made or "not recorded")
+        asked = f"not computed; downloads = [{read.packing!r}] in the suite asks for it"
+        known = read.packing not in get_args(SlowPacking)
+        return Estimate.missing(evidence.not_made or ("not recorded" if known else asked))
     return Estimate(float(value), n=1)
 
 

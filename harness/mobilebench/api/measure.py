@@ -102,6 +102,7 @@ def run(
     cpus: Sequence[int] | None = None,
     seed: int | None = None,
     energy: bool | None = None,
+    downloads: Sequence[str] = (),
     allow: Sequence[DeviceCheck] = (),
     unplugged: bool = False,
     binary: StrPath | None = None,
@@ -137,6 +138,7 @@ def run(
         cpus: to which every trial is kept.
         seed: of training, calibration, inputs and order.
         energy: whether energy is measured.
+        downloads: packings whose sizes are computed beside that of gzip: ``"zstd"``, ``"xz"``.
         allow: checks that devices may fail; every result says so.
         unplugged: measures energy on phones, which must run on their battery.
         binary: TensorFlow's ``benchmark_model`` for the device, to measure in the agent's place.
@@ -170,6 +172,7 @@ def run(
         cpus=cpus,
         seed=seed,
         energy=True if unplugged else energy,
+        downloads=downloads or None,
     )
     if resume is not None:
         require_alone("run", what=what, devices=devices, recipes=recipes, data=data,

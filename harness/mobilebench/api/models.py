@@ -31,6 +31,7 @@ def compress(
     shapes: InputShapes = (),
     signature: str | None = None,
     seed: int = 0,
+    downloads: Sequence[str] = (),
     into: StrPath = ".",
     progress: OnProgress | Watcher | None = None,
 ) -> list[Artifact | Failure]:
@@ -45,6 +46,7 @@ def compress(
         shapes: of inputs that the model leaves open, with the batch: by name, or of the only one.
         signature: which one of a file's is meant; None: the first.
         seed: of training and calibration.
+        downloads: packings whose sizes are computed beside that of gzip: ``"zstd"``, ``"xz"``.
         into: the folder for the files; it is made if it is not there.
         progress: is given each ``Progress``.
 
@@ -67,7 +69,13 @@ def compress(
         "signature": signature,
     }
     return compress_files.make_files(
-        os.fspath(model), recipes, settings, seed, Path(into), watcher_of(progress).compressing
+        os.fspath(model),
+        recipes,
+        settings,
+        seed,
+        Path(into),
+        watcher_of(progress).compressing,
+        downloads,
     )
 
 

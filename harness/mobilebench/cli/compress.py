@@ -11,6 +11,7 @@ import click
 from mobilebench.cli.options import (
     Command,
     data_option,
+    download_option,
     echo_json,
     seed_option,
     shape_option,
@@ -43,6 +44,7 @@ Exit codes:
 @shape_option
 @signature_option
 @seed_option
+@download_option
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
@@ -59,6 +61,7 @@ def compress(
     shapes: dict[str, tuple[int, ...]],
     signature: str | None,
     seed: int,
+    downloads: tuple[str, ...],
     into: Path,
     as_json: bool,
 ) -> None:
@@ -89,6 +92,7 @@ def compress(
             shapes=shapes,
             signature=signature,
             seed=seed,
+            downloads=downloads,
             into=into,
             progress=display,
         )

@@ -21,6 +21,7 @@ from mobilebench.devices.checks import DeviceCheck
 from mobilebench.errors import BadInputError, MobileBenchError
 from mobilebench.metrics import metric_named, registry
 from mobilebench.models.tasks import TASKS
+from mobilebench.records.runtime import SlowPacking
 from mobilebench.text import printable
 
 if TYPE_CHECKING:
@@ -194,6 +195,14 @@ signature_option = click.option(
 )
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of training and calibration."
+)
+download_option = click.option(
+    "--download",
+    "downloads",
+    multiple=True,
+    type=click.Choice(get_args(SlowPacking)),
+    help="Compute the size of each file packed so, too, beside that of gzip: minutes for 100 MB. "
+    "May be repeated.",
 )
 cpus_option = click.option(
     "--cpus",

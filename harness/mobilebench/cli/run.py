@@ -14,6 +14,7 @@ from mobilebench.cli.options import (
     cpus_option,
     data_option,
     device_option,
+    download_option,
     energy_option,
     reporting_all_the_same,
     results_option,
@@ -82,6 +83,7 @@ Exit codes:
     help="benchmark_model, built for the device; it is pushed there.",
 )
 @energy_option
+@download_option
 @unplugged_option
 @wait_option
 @wait_quiet_option
@@ -128,6 +130,7 @@ def run(
     executor: str,
     binary: Path | None,
     energy: bool | None,
+    downloads: tuple[str, ...],
     unplugged: bool,
     wait: float,
     wait_quiet: float,
@@ -174,7 +177,10 @@ def run(
         raise BadInputError("--executor benchmark_model and --binary PATH go together")
     if binary and (energy or unplugged):
         raise BadInputError("benchmark_model measures no energy: leave --binary out")
-    suites_own = (blocks, seconds, sustained_minutes, threads, cpus, seed, energy)
+    suites_own = (
+        *(blocks, seconds, sustained_minutes, threads, cpus, seed, energy),
+        downloads or None,
+    )
     of_files = (what, data, task, student, teachers, shapes, signature, recipes)
     given = any((*of_files, devices, allow, binary, unplugged))
     if debug_answers and (as_json or binary):
@@ -216,6 +222,7 @@ def run(
             cpus=cpus,
             seed=seed,
             energy=energy,
+            downloads=downloads,
             allow=allow,
             unplugged=unplugged,
             binary=binary,

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from pydantic import TypeAdapter
 from mobilebench.compress.artifact import Artifact, EvaluationSet, Failure, Outcome, Progress
 from mobilebench.compress.pipeline.cache import MAKING, prepare
 from mobilebench.compress.pipeline.latency import LatencyProbe, NotMeasuredError
+from mobilebench.compress.pipeline.pack import USUAL
 from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.step import MOST_COMPARISONS
 from mobilebench.errors import BadInputError, InvalidRunError
@@ -43,6 +44,7 @@ def compress_variants(
     cache: Path,
     on_progress: OnProgress,
     latency_probe: LatencyProbe | None = None,
+    packings: Collection[str] = USUAL,
 ) -> Outcome:
     """Makes every variant, or says why not.
 
@@ -56,13 +58,18 @@ def compress_variants(
         cache: a folder that may be shared and deleted at any time.
         on_progress: called for each change, in order.
         latency_probe: measures latency for recipes that aim at one; others need none.
+        packings: whose sizes are measured, see :mod:`mobilebench.compress.pipeline.pack`.
 
     Raises:
         BadInputError: a model or data that are wrong in themselves, or no recipe can be applied.
         InvalidRunError: the cache cannot be written, or the child process does not start.
     """
     with Compressor(
-        seed=seed, cache=cache, on_progress=on_progress, latency_probe=latency_probe
+        seed=seed,
+        cache=cache,
+        on_progress=on_progress,
+        latency_probe=latency_probe,
+        packings=packings,
     ) as compressor:
         return compressor.make(variants)
 
@@ -78,6 +85,7 @@ class Compressor:
         cache: a folder that may be shared and deleted at any time.
         on_progress: called for each change, in order.
         latency_probe: measures latency for recipes that aim at one; others need none.
+        packings: as of ``compress_variants``.
 
     Raises:
         BadInputError: the seed is none.
@@ -90,6 +98,7 @@ class Compressor:
         cache: Path,
         on_progress: OnProgress,
         latency_probe: LatencyProbe | None = None,
+        packings: Collection[str] = USUAL,
     ) -> None:
         if not 0 <= seed < 2**32:
             raise BadInputError(f"seed must be between 0 and {2**32 - 1}, not {seed}")
@@ -97,6 +106,7 @@ class Compressor:
         self._cache = cache
         self._on_progress = on_progress
         self._latency_probe = latency_probe
+        self._packings = packings
         self._child: _Child | None = None
 
     def __enter__(self) -> Compressor:
@@ -155,6 +165,7 @@ class Compressor:
                 for job in pending
             ],
             "seed": self._seed,
+            "packings": list(self._packings),
             "cache": str(self._cache.resolve()),
             "scratch": str(Path(child.scratch.name).resolve()),
             "device": None if probe is None else probe.device,

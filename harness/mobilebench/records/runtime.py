@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 #: How a model's file may be packed.
 Packing = Literal["gzip", "xz", "zstd"]
+#: Those of which a size is computed only where it is asked for: they take minutes for 100 MB.
+SlowPacking = Literal["xz", "zstd"]
 
 
 class Runtime(BaseModel):

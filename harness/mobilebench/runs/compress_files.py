@@ -29,6 +29,7 @@ def make_files(
     seed: int,
     into: Path,
     on_progress: Callable[[Progress], None],
+    downloads: Sequence[str] = (),
 ) -> list[Artifact | Failure]:
     """Makes one ``.tflite`` a recipe in the folder ``into``.
 
@@ -39,6 +40,7 @@ def make_files(
         seed: of training and calibration.
         into: made if it is not there.
         on_progress: is given each step.
+        downloads: packings whose sizes are computed beside that of gzip.
 
     Returns:
         what was made, and what could not be, in the order of the recipes; the path of what was made
@@ -51,7 +53,8 @@ def make_files(
     name = model.removeprefix("zoo:").rstrip("/").rsplit("/", 1)[-1].rsplit(".", 1)[0] or "model"
     entry: dict[str, object] = {"name": name, "source": model, "recipes": list(recipes)}
     entry |= {key: value for key, value in settings.items() if value}
-    suite = validate({"name": "compress", "seed": seed, "models": [entry]}, model, Path())
+    document = {"name": "compress", "seed": seed, "models": [entry], "downloads": downloads}
+    suite = validate(document, model, Path())
     latency_probe = None
     if any(recipe.needs_device for _, recipe in suite.variants()):
         device = LocalDevice("this-machine", None, cache_folder())
@@ -62,6 +65,7 @@ def make_files(
         cache=cache_folder(),
         on_progress=on_progress,
         latency_probe=latency_probe,
+        packings=suite.packings,
     )
     try:
         into.mkdir(parents=True, exist_ok=True)

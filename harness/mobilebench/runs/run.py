@@ -174,6 +174,7 @@ def _start(
             latency_probe=latency_probe_on(
                 found[0].device, found[0].facts, suite.runtimes[0], suite.seed
             ),
+            packings=suite.packings,
         )
     except KeyboardInterrupt as error:
         raise InterruptedRunError(

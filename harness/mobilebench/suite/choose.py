@@ -36,7 +36,7 @@ def choose_suite(
         data: the data of model files.
         recipes: the recipes of model files.
         overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``energy``, ``threads``,
-            ``cpus``, ``seed`` or ``devices`` (a sequence of
+            ``cpus``, ``seed``, ``downloads`` or ``devices`` (a sequence of
             ``mobilebench.devices.spec.DeviceSpec``) in the suite's place.
         student: the student of the model file.
         teachers: whom its ``distill`` learns from, if not from the model itself.
@@ -165,8 +165,7 @@ def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[st
         changed["runtimes"] = [{**r, "cpus": overrides["cpus"]} for r in runtimes]
     if "devices" in overrides:
         changed["devices"] = [device.model_dump() for device in overrides["devices"]]
-    if "seed" in overrides:
-        changed["seed"] = overrides["seed"]
+    changed |= {key: overrides[key] for key in ("seed", "downloads") if key in overrides}
     return changed
 
 

@@ -24,7 +24,7 @@ from mobilebench.errors import BadInputError
 from mobilebench.explain import explain_document
 from mobilebench.models.spec import NAMED_DATASETS, ModelSpec
 from mobilebench.records.protocol import MeasuringProtocol
-from mobilebench.records.runtime import Runtime
+from mobilebench.records.runtime import Packing, Runtime, SlowPacking
 from mobilebench.text import NAME_PATTERN, file_name
 
 
@@ -50,11 +50,15 @@ class Suite(_Table):
     """What to compare: models × recipes × runtimes × devices.
 
     The first recipe of a model is its baseline.
+
+    Attributes:
+        downloads: packings whose sizes are computed beside that of gzip.
     """
 
     name: str = Field("suite", max_length=60, pattern=NAME_PATTERN)
     seed: int = Field(0, ge=0, lt=2**31)
     protocol: ProtocolTable = ProtocolTable()
+    downloads: tuple[SlowPacking, ...] = ()
     recipes: tuple[str | dict[str, Any], ...] = ()
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     runtimes: tuple[RuntimeTable, ...] = Field((RuntimeTable(name="cpu-1"),), min_length=1)
@@ -87,6 +91,12 @@ class Suite(_Table):
         if self.executor != "agent" and any(runtime.cpus for runtime in self.runtimes):
             raise ValueError(f"runtimes: {self.executor} cannot be kept to cpus, the agent can")
         return self
+
+    @property
+    def packings(self) -> tuple[Packing, ...]:
+        """The packings whose sizes are computed: gzip, those asked for, those that runtimes use."""
+        used = (runtime.packed for runtime in self.runtimes if runtime.packed)
+        return tuple(dict.fromkeys(("gzip", *self.downloads, *used)))
 
     @property
     def executor(self) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow
 from mobilebench.compress.pipeline.cache import Cache
-from mobilebench.compress.pipeline.pack import measure, pack_gzip, pack_xz, pack_zstd
+from mobilebench.compress.pipeline.pack import PACKERS, measure, pack_gzip, pack_xz, pack_zstd
 
 
 def test_packed_files_unpack_to_the_same(model_file: Path) -> None:
@@ -17,8 +17,8 @@ def test_packed_files_unpack_to_the_same(model_file: Path) -> None:
     assert unpacked == content
     assert zst[:4] == b"\x28\xb5\x2f\xfd", "a frame that any zstd reads"
     assert (
-        measure(content)
-        == measure(content)
+        measure(content, PACKERS)
+        == measure(content, PACKERS)
         == {
             "gzip": len(gz),
             "zstd": len(zst),
@@ -47,12 +47,21 @@ def test_sizes_are_measured_once_and_anew_if_damaged(tmp_path: Path, model_file:
     (tmp_path / "scratch").mkdir()
     cache = Cache(tmp_path, tmp_path / "scratch")
     cache.path("a" * 64).write_bytes(model_file.read_bytes())
-    assert cache.find_packed_sizes("a" * 64) is None
+    assert cache.find_packed_sizes("a" * 64) == {}
     seen: list[tuple[int, int]] = []
-    first = cache.measure_packed_sizes("a" * 64, lambda done, total: seen.append((done, total)))
+
+    def report(done: int, total: int) -> None:
+        seen.append((done, total))
+
+    usual = cache.packed_sizes("a" * 64, ["gzip"], report)
+    assert usual == measure(model_file.read_bytes())
+    assert list(usual) == ["gzip"]
+    assert not seen, "nobody asked for xz"
+    first = cache.packed_sizes("a" * 64, ["xz", "gzip", "zstd"], report)
     assert seen[-1][0] == seen[-1][1] == model_file.stat().st_size
-    assert cache.find_packed_sizes("a" * 64) == first == measure(model_file.read_bytes())
+    assert cache.find_packed_sizes("a" * 64) == first == measure(model_file.read_bytes(), PACKERS)
+    assert cache.packed_sizes("a" * 64, ["gzip"]) == usual
     (kept,) = (tmp_path / "downloads").iterdir()
-    for damage in ("", "[]", '{"gzip": 1, "zstd": 2}', '{"gzip": "1", "zstd": 2, "xz": 3}'):
+    for damage in ("", "[]", '{"gzip": "1"}', '{"zstd": null}'):
         kept.write_text(damage)
-        assert cache.find_packed_sizes("a" * 64) is None
+        assert cache.packed_sizes("a" * 64, PACKERS) == first

@@ -8,7 +8,7 @@ the step before, which is kept for this.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps, plug_
 from mobilebench.compress.pipeline.cache import Cache, CachedFile
 from mobilebench.compress.pipeline.keras_models import KerasModels, Report
 from mobilebench.compress.pipeline.latency import LatencyProbe
+from mobilebench.compress.pipeline.pack import USUAL
 from mobilebench.compress.pipeline.requirements import require
 from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.registry import plug_in_of
@@ -65,9 +66,11 @@ class ModelBuilder:
         cache: Cache,
         report: Report,
         latency_probe: LatencyProbe | None = None,
+        packings: Collection[str] = USUAL,
     ) -> None:
         self._inputs = BuildInputs.gather(spec, seed, latency_probe)
         self._cache = cache
+        self._packings = packings
         self._report = report
         self._keras = KerasModels(self._inputs, cache, report)
         self._failures: dict[Steps, StepError] = {}
@@ -93,12 +96,11 @@ class ModelBuilder:
             StepError: a step failed; its ``step`` attribute has the step's text.
         """
         made = self._make(self._inputs.chain(recipe.steps))
-        packed = self._cache.find_packed_sizes(made.sha256)
-        if packed is None:
-            packed = self._cache.measure_packed_sizes(
-                made.sha256,
-                lambda done, total: self._report("measure the download", 100 * done / total, 100),
-            )
+        packed = self._cache.packed_sizes(
+            made.sha256,
+            self._packings,
+            lambda done, total: self._report("measure the download", 100 * done / total, 100),
+        )
         evaluation, unused = self._evaluation(made)
         warnings = [*made.warnings, *self._inputs.samples.raw.notes, *unused]
         if self._inputs.source.zoo is not None and self._inputs.source.zoo.training is None:

@@ -22,7 +22,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -132,22 +132,25 @@ class Cache:
         """Where the .tflite of that hash is."""
         return self.root / "tflite" / f"{sha256}.tflite"
 
-    def find_packed_sizes(self, sha256: str) -> dict[str, int] | None:
-        """The packed sizes of the .tflite of that hash, if all were measured before."""
+    def find_packed_sizes(self, sha256: str) -> dict[str, int]:
+        """Those packed sizes of the .tflite of that hash that were measured before."""
         try:
             known = json.loads(self._packed_sizes(sha256).read_text("utf-8"))
         except (OSError, ValueError):
-            return None
-        if not isinstance(known, dict) or not PACKERS.keys() <= known.keys():
-            return None
-        sizes = {name: known[name] for name in PACKERS}
-        return sizes if all(type(size) is int for size in sizes.values()) else None
+            return {}
+        if not isinstance(known, dict):
+            return {}
+        return {name: known[name] for name in PACKERS if type(known.get(name)) is int}
 
-    def measure_packed_sizes(self, sha256: str, report: Report = unreported) -> dict[str, int]:
-        """The packed sizes of the .tflite of that hash, measured now and kept."""
-        measured = measure(self.path(sha256).read_bytes(), report)
-        self._write(self._packed_sizes(sha256), json.dumps(measured).encode())
-        return measured
+    def packed_sizes(
+        self, sha256: str, packings: Collection[str], report: Report = unreported
+    ) -> dict[str, int]:
+        """The sizes by ``packings`` of the .tflite of that hash; those not known are measured."""
+        known = self.find_packed_sizes(sha256)
+        if missing := [name for name in packings if name not in known]:
+            known |= measure(self.path(sha256).read_bytes(), missing, report)
+            self._write(self._packed_sizes(sha256), json.dumps(known).encode())
+        return {name: known[name] for name in PACKERS if name in packings}
 
     def _packed_sizes(self, sha256: str) -> Path:
         return self.root / "downloads" / f"{sha256}.json"

@@ -3,13 +3,14 @@
 A file on a device is as large as it is, but an app store, an update or a web page sends it packed.
 gzip is what HTTP and app packages do everywhere; zstd unpacks faster and packs better; xz packs
 best. Each at the highest of its usual levels, so that equal files have equal sizes everywhere.
+There zstd and xz take minutes for 100 MB, so they are computed only where somebody asks for them.
 """
 
 from __future__ import annotations
 
 import gzip
 import lzma
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -66,13 +67,23 @@ PACKERS: dict[str, tuple[Callable[[bytes, Report], bytes], str]] = {
 (:mod:`mobilebench.metrics`)."""
 
 
-def measure(content: bytes, report: Report = unreported) -> dict[str, int]:
-    """The bytes by each packer, run side by side, since xz takes seconds for 10 MB.
+#: What is always measured.
+USUAL = ("gzip",)
+
+
+def measure(
+    content: bytes, packings: Collection[str] = USUAL, report: Report = unreported
+) -> dict[str, int]:
+    """The bytes by each of ``packings``, run side by side, since xz takes seconds for 10 MB.
 
     ``report`` is called with the progress of xz, the slowest, as by :func:`pack_xz`.
     """
-    with ThreadPoolExecutor(len(PACKERS)) as threads:
+    if not packings:
+        return {}
+    with ThreadPoolExecutor(len(packings)) as threads:
         packed = {
-            name: threads.submit(pack, content, report) for name, (pack, _) in PACKERS.items()
+            name: threads.submit(PACKERS[name][0], content, report)
+            for name in PACKERS
+            if name in packings
         }
         return {name: len(one.result()) for name, one in packed.items()}

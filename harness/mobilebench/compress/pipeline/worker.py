@@ -87,8 +87,9 @@ class Session:
         """Makes the variants of a request, and sends what comes of each.
 
         Args:
-            request: ``variants`` (number, model, recipe), ``seed``, ``cache``, ``scratch``, and
-                ``device``, the name of what latency can be measured on, or None.
+            request: ``variants`` (number, model, recipe), ``seed``, ``cache``, ``scratch``,
+                ``packings``, whose sizes are measured, and ``device``, the name of what latency
+                can be measured on, or None.
         """
         try:
             variants = [self._variant(entry, request) for entry in request["variants"]]
@@ -112,6 +113,7 @@ class Session:
                 cache=Cache(Path(request["cache"]), Path(request["scratch"])),
                 report=self._reporter,
                 latency_probe=None if device is None else LatencyProbe(device, self._measure),
+                packings=request["packings"],
             )
         return int(entry["number"]), key, recipe
 
