@@ -16,7 +16,7 @@ HOSTILE = "</style><script>alert(1)</script> | `x` \x1b[31m \u202e ${7*7} {{7*7}
 class Page(HTMLParser):
     """Collects what a browser would fetch or run, the text, and whether tags are balanced."""
 
-    VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "input", "wbr"})
 
     def __init__(self, text):
         super().__init__()

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mobilebench.metrics import Unit
 
 TIME_UNITS = (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9))
@@ -22,6 +24,8 @@ MULTIPLES = {
     "dB": (("dB", 1.0),),
     "value": (("", 1.0),),
 }
+#: A number reads in a unit of which it is at least, and less than, so many.
+_READS = (0.01, 10_000)
 #: A plain value's significant digits: of what nears 1, as an AUC does, three tell too little.
 VALUE_DIGITS = 4
 
@@ -31,7 +35,12 @@ def significant(value: float, digits: int = 3) -> str:
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else str(value)
     decimals = decimals_for(value, digits)
-    return true_minus(f"{round(value, decimals):.{max(0, decimals)}f}")
+    return fixed(round(value, decimals), max(0, decimals))
+
+
+def fixed(value: float, decimals: int) -> str:
+    """``value`` with so many decimals, its thousands separated."""
+    return _separated(true_minus(f"{value:,.{decimals}f}"))
 
 
 def decimals_for(value: float, digits: int = 3) -> int:
@@ -126,7 +135,7 @@ def points(difference: float, decimals: int = 1) -> str:
 
 def grouped(number: int) -> str:
     """A count with narrow spaces between its thousands, where no line breaks."""
-    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return _separated(f"{number:,}")
 
 
 def decimals_of_share(n: int) -> int:
@@ -137,6 +146,16 @@ def decimals_of_share(n: int) -> int:
 def true_minus(text: str) -> str:
     """The text with a minus sign in place of each hyphen-minus."""
     return text.replace("-", "−")
+
+
+def reads(values: Iterable[float], factor: float) -> bool:
+    """Whether all ``values`` can be read in one unit: none is tiny, none has many digits."""
+    low, high = _READS
+    return all(low <= abs(value) / factor < high for value in values if value)
+
+
+def _separated(text: str) -> str:
+    return text.replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _with_unit(value: float, units: tuple[tuple[str, float], ...]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mobilebench.analysis import units
 from mobilebench.text import plain
@@ -28,7 +29,12 @@ def page(template: str, **values: object) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"plain": _words, "json": _json, "grouped": units.grouped}
+    environment.filters |= {
+        "plain": _words,
+        "breakable": _breakable,
+        "json": _json,
+        "grouped": units.grouped,
+    }
     return environment.get_template(template).render(
         **values,
         # The stylesheet and script are ours; matplotlib escapes the text of its drawings.
@@ -41,6 +47,21 @@ def page(template: str, **values: object) -> str:
 def _words(text: object) -> str:
     """Text made safe to show, with each number and its percent sign kept on one line."""
     return plain(text).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+#: Where a long name may be continued on the next line: behind a separator, in no number.
+_BREAKS = re.compile(r"(?<=[_/\-,(=])(?!$)|(?<=\.)(?=[^\d\s])")
+#: Characters of a word that fit into any column.
+_SHORT = 12
+
+
+def _breakable(text: object) -> Markup:
+    """A name made safe to show; long ones may be broken behind their separators."""
+    words = (
+        Markup("<wbr>").join(_BREAKS.split(word)) if len(word) > _SHORT else escape(word)
+        for word in _words(text).split(" ")
+    )
+    return Markup(" ").join(words)
 
 
 def _json(value: object) -> str:

@@ -141,7 +141,7 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
     if requirement is not None:
         axes.axhline(requirement / factor_y, color=VERMILLION, lw=1, ls=(0, (1, 2)), zorder=1)
     axes.margins(0.09, 0.12)
-    _number(figure, axes, shown, front, x=(x, factor_x), y=(y, factor_y))
+    unnumbered = _number(figure, axes, shown, front, x=(x, factor_x), y=(y, factor_y))
 
     dropped = len(numbered) - len(shown)
     caption = (
@@ -162,6 +162,8 @@ def _scatter(comparison: Comparison, x: _Axis, y: _Axis) -> Picture | None:
         caption += f" {dropped} variants off the front are not drawn."
     if crowded:
         caption += " So many points have numbers and bars only on the front."
+    if unnumbered:
+        caption += f" {unnumbered} of the numbers have no room."
     return Picture(title, caption, svg(figure, f"{title}: {comparison.model}"))
 
 
@@ -198,11 +200,21 @@ def _prepare(axes: Axes, axis: _Axis, variants: Sequence[Variant], along: str) -
     if not axis.is_quality and values[0] > 0 and values[-1] / values[0] > _LOGARITHMIC:
         (axes.set_xscale if along == "x" else axes.set_yscale)("log")
         _logarithmic(side, values[0], values[-1])
-        name += ", logarithmic"
+        if units.reads(values, factor):
+            name += ", logarithmic"
+        else:
+            name = "logarithmic"
+            side.set_major_formatter(FuncFormatter(lambda value, _: _tick(value * factor, axis)))
     side.set_label_text(f"{axis.name} ({name})" if name else axis.name)
     axes.grid(True, axis="both")
     axes.set_axisbelow(True)
     return factor
+
+
+def _tick(value: float, axis: _Axis) -> str:
+    """A value on an axis that no one unit fits, with its own."""
+    name, factor = units.unit_for(value, axis.units)
+    return f"{value / factor:g} {name}"
 
 
 def _logarithmic(side: mpl.axis.Axis, low: float, high: float) -> None:
@@ -254,10 +266,13 @@ def _number(
     *,
     x: tuple[_Axis, float],
     y: tuple[_Axis, float],
-) -> None:
+) -> int:
     """Writes each point's number beside it, or with a line to it where that was taken.
 
-    Of many points only the front and the baseline are numbered; a number without room is left out.
+    Of many points only the front and the baseline are numbered.
+
+    Returns:
+        How many numbers were left out, because they have no room.
     """
     figure.draw_without_rendering()  # Only a drawn figure knows where its points are.
     data = [tuple((axis.get(v).value or 0) / factor for axis, factor in (x, y)) for _, v in shown]
@@ -293,6 +308,7 @@ def _number(
             if spot.far
             else None,
         )
+    return sum(w and spot is None for w, spot in zip(wanted, spots, strict=True))
 
 
 def _strips(comparison: Comparison) -> Picture | None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Comparisons with pictures; the others have their tables.
 MOST_ILLUSTRATED = 8
+#: Comparisons among which one finds one's way without a list of contents.
+FEW_SECTIONS = 3
 #: Variants whose history is drawn; ``mobilebench history`` has all.
 MOST_HISTORIES = 12
 #: Failed trials that are listed one by one; all of them are in ``trials.jsonl``.
@@ -95,7 +97,8 @@ def render(
         scans=scan_pictures(run),
         operators=operator_pictures(profiles),
         operators_left_out=max(0, len(profiles) - MOST_PROFILES),
-        without_pictures=max(0, len(sections) - MOST_ILLUSTRATED),
+        most_illustrated=MOST_ILLUSTRATED,
+        few_sections=FEW_SECTIONS,
         failed_trials=summary.failed_trials[:MOST_FAILED_TRIALS],
         failed_left_out=max(0, len(summary.failed_trials) - MOST_FAILED_TRIALS),
     )

@@ -1,4 +1,7 @@
-"""The comparison table as text cells, before any format: one unit a column, the best marked."""
+"""The comparison table as text cells, before any format; the best is marked.
+
+A column has one unit where all its numbers read in it; else each cell has its own.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, the unit of all its cells, and one cell a variant.
+    """A column: its title, the unit of all its cells (empty: in the cells), and one cell a variant.
 
     ``paper`` is its heading in LaTeX, empty where it has no place there; ``terminal`` is how long
     a narrow terminal keeps it, as of a ``mobilebench.metrics.Metric``.
@@ -75,6 +78,25 @@ class Grid:
 
 
 _Get = Callable[[Variant], Estimate]
+_Text = Callable[[float], str]
+# How the numbers of one cell are written, by its value, and the unit that follows the value.
+_Write = Callable[[float], tuple[_Text, str]]
+_Units = tuple[tuple[str, float], ...]
+
+
+def _alike(text: _Text) -> _Write:
+    """All cells of a column in its one unit."""
+    return lambda _: (text, "")
+
+
+def _each_its_own(table: _Units) -> _Write:
+    """Each cell in the unit that fits its value."""
+
+    def write(value: float) -> tuple[_Text, str]:
+        name, factor = units.unit_for(value, table)
+        return lambda x: units.significant(x / factor), f"\N{NO-BREAK SPACE}{name}"
+
+    return write
 
 
 def comparison_grid(comparison: Comparison) -> Grid:
@@ -127,12 +149,12 @@ def _metric_column(metric: Metric, comparison: Comparison) -> Column:
     ranked = metric.table == "main" and (metric.is_quality or metric.kind != "outputs")
     mark = best if ranked and _ranks(metric, rows) else None
     if metric.unit == "share":
-        unit, text = "%", _share_text(found)
+        unit, write = "%", _alike(_share_text(found))
     else:
-        unit, text = _scaled_text(metric, rows, found)
+        unit, write = _scaled_text(metric, rows, found)
     if metric.name in OWN:
         unit = plain(comparison.own_unit)
-    cells = _cells(rows, found, text, metric.interval, mark)
+    cells = _cells(rows, found, write, metric.interval, mark)
     return Column(
         metric.title,
         unit,
@@ -148,16 +170,20 @@ def _change_column(metric: Metric, change: Change, rows: Sequence[Variant]) -> C
     found = [v.changes[metric.name] for v in rows]
     if change.kind == "ratio":
         text = _format([e.value for e in found if e.value is not None])
-        cells = _cells(rows, found, text, True, max if _ranks(metric, rows) else None)
+        cells = _cells(rows, found, _alike(text), True, max if _ranks(metric, rows) else None)
         return Column(change.title, "×", cells, change.paper, change.terminal)
     if metric.unit == "share":
         decimals = units.decimals_of_share(max((e.n for e in found), default=0))
-        unit, text = "points", lambda x: units.points(x, decimals)
+        unit, write = "points", _alike(lambda x: units.points(x, decimals))
     else:
-        unit, plain_text = _scaled_text(metric, rows, found)
-        text = lambda x: ("+" if x > 0 else "") + plain_text(x)  # noqa: E731
-    cells = _cells(rows, found, text, True, None)
+        unit, unsigned = _scaled_text(metric, rows, found)
+        write = lambda value: _signed(*unsigned(value))  # noqa: E731
+    cells = _cells(rows, found, write, True, None)
     return Column(change.title, unit, cells, change.paper, change.terminal)
+
+
+def _signed(text: _Text, unit: str) -> tuple[_Text, str]:
+    return lambda x: ("+" if x > 0 else "") + text(x), unit
 
 
 def _ranks(metric: Metric, rows: Sequence[Variant]) -> bool:
@@ -179,28 +205,32 @@ def _share_text(found: Sequence[Estimate]) -> Callable[[float], str]:
 
 def _scaled_text(
     metric: Metric, rows: Sequence[Variant], found: Sequence[Estimate]
-) -> tuple[str, Callable[[float], str]]:
+) -> tuple[str, _Write]:
     """The unit that fits the metric, or the one whose unit it shares; and numbers in it."""
-    name, factor = _unit(
-        rows, lambda v: v[metric.unit_of or metric.name], units.MULTIPLES[metric.unit]
-    )
+    table = units.MULTIPLES[metric.unit]
+    shared = metric.unit_of
+    by = shared if shared and any(v[shared].value is not None for v in rows) else metric.name
+    found_unit = _unit(rows, lambda v: v[by], table)
+    if found_unit is None:
+        return "", _each_its_own(table)
+    name, factor = found_unit
     values = [e.value / factor for e in found if e.value is not None]
     if metric.unit == "dB":
-        text: Callable[[float], str] = lambda x: units.true_minus(f"{x:.1f}")  # noqa: E731
+        text: _Text = lambda x: units.true_minus(f"{x:.1f}")  # noqa: E731
     elif metric.unit == "value":
         text = _value_text([v[metric.name].value for v in rows])
     else:
         text = _format(values)
-    return name, lambda x: text(x / factor)
+    return name, _alike(lambda x: text(x / factor))
 
 
-def _value_text(values: Sequence[float | None]) -> Callable[[float], str]:
+def _value_text(values: Sequence[float | None]) -> _Text:
     """Plain numbers of any size, with the decimals that the middle one needs."""
     sizes = sorted(abs(v) for v in values if v)
     if not sizes or sizes[-1] / sizes[0] > _WIDE:
         return lambda value: units.significant(value, units.VALUE_DIGITS)
     decimals = max(0, units.decimals_for(sizes[len(sizes) // 2], units.VALUE_DIGITS))
-    return lambda value: units.true_minus(f"{value:.{decimals}f}")
+    return lambda value: units.fixed(value, decimals)
 
 
 def sustained_grid(comparison: Comparison) -> Grid | None:
@@ -220,7 +250,7 @@ def sustained_grid(comparison: Comparison) -> Grid | None:
     columns = [
         _scaled(title, rows, get("first"), time, mark=_ranks(latency, rows)),
         _scaled("Steady state", rows, get("steady"), time, mark=_ranks(latency, rows)),
-        Column("Change", "%", _cells(rows, changes, units.points, True, None)),
+        Column("Change", "%", _cells(rows, changes, _alike(units.points), True, None)),
         _scaled("Throttles after", rows, get("throttled_after"), ("min", 60e9), mark=False),
     ]
     return Grid(rows, tuple(columns))
@@ -252,7 +282,7 @@ def _places(comparisons: Sequence[Comparison]) -> Grid:
 
 
 def _place(
-    comparison: Comparison, rows: Sequence[Variant], unit: tuple[str, float], several: bool
+    comparison: Comparison, rows: Sequence[Variant], unit: tuple[str, float] | None, several: bool
 ) -> Column:
     here = {v.recipe: v for v in comparison.variants}
     where = comparison.runtime_label if several else comparison.library
@@ -280,12 +310,16 @@ def _gain(variant: Variant | None) -> str:
     return "" if value is None else f"{units.significant(value)}×"
 
 
-def _unit(
-    rows: Sequence[Variant], get: _Get, table: tuple[tuple[str, float], ...]
-) -> tuple[str, float]:
-    """The unit that fits the middle value; columns to be compared with each other share it."""
-    values = sorted(e.value for e in map(get, rows) if e.value is not None)
-    return units.unit_for(values[len(values) // 2], table) if values else table[0]
+def _unit(rows: Sequence[Variant], get: _Get, table: _Units) -> tuple[str, float] | None:
+    """The unit that fits the middle value; columns to be compared with each other share it.
+
+    None: no unit has numbers that read for all of them.
+    """
+    values = sorted(abs(e.value) for e in map(get, rows) if e.value is not None)
+    if not values:
+        return table[0]
+    unit = units.unit_for(values[len(values) // 2], table)
+    return unit if len(table) == 1 or units.reads(values, unit[1]) else None
 
 
 def _any(column: Column) -> bool:
@@ -296,17 +330,20 @@ def _scaled(
     title: str,
     rows: Sequence[Variant],
     get: _Get,
-    unit: tuple[str, float],
+    unit: tuple[str, float] | None,
     *,
     detail: bool = True,
     mark: bool = True,
 ) -> Column:
-    """Times or sizes in one unit."""
+    """Times in one unit; None: each in its own."""
     found = [get(v) for v in rows]
+    best = min if mark else None
+    if unit is None:
+        cells = _cells(rows, found, _each_its_own(units.TIME_UNITS), detail, best)
+        return Column(title, "", cells)
     name, factor = unit
-    values = [e.value for e in found if e.value is not None]
-    text = _format([v / factor for v in values])
-    cells = _cells(rows, found, lambda x: text(x / factor), detail, min if mark else None)
+    text = _format([e.value / factor for e in found if e.value is not None])
+    cells = _cells(rows, found, _alike(lambda x: text(x / factor)), detail, best)
     return Column(title, name, cells)
 
 
@@ -340,7 +377,7 @@ def _delegated(variant: Variant) -> Cell:
 def _cells(
     rows: Sequence[Variant],
     found: Sequence[Estimate],
-    text: Callable[[float], str],
+    write: _Write,
     detail: bool,
     best: Callable[[list[float]], float] | None,
 ) -> tuple[Cell, ...]:
@@ -355,9 +392,10 @@ def _cells(
             cells.append(Cell(reason=estimate.reason))
             continue
         interval = estimate.interval if detail else None
+        text, unit = write(estimate.value)
         cells.append(
             Cell(
-                text(estimate.value),
+                text(estimate.value) + unit,
                 f"[{text(interval.low)}, {text(interval.high)}]" if interval else "",
                 estimate.reason if detail else "",
                 estimate.value,
@@ -371,10 +409,10 @@ def _may_win(variant: Variant) -> bool:
     return variant.requirement != "missed" and not variant.invalid
 
 
-def _format(values: Sequence[float]) -> Callable[[float], str]:
+def _format(values: Sequence[float]) -> _Text:
     """Three significant digits, with the same decimals all along the column where that reads."""
     sizes = sorted(abs(v) for v in values if v)
     if not sizes or sizes[-1] / sizes[0] > _WIDE:
         return units.significant
     decimals = min(3, max(0, units.decimals_for(sizes[0])))
-    return lambda value: units.true_minus(f"{value:.{decimals}f}")
+    return lambda value: units.fixed(value, decimals)
