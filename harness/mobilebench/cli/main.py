@@ -12,6 +12,7 @@ from mobilebench.cli.devices import devices, doctor
 from mobilebench.cli.gate import gate
 from mobilebench.cli.history import history
 from mobilebench.cli.inspect import inspect
+from mobilebench.cli.lab import lab
 from mobilebench.cli.options import Group
 from mobilebench.cli.report import report
 from mobilebench.cli.run import run
@@ -54,6 +55,7 @@ for _command in (
     calibrate,
     compare,
     history,
+    lab,
     app,
 ):
     main.add_command(_command)

@@ -210,14 +210,45 @@ cpus_option = click.option(
     metavar="LIST",
     help="Keep every trial to these CPUs, as 4,5 or 4-7: to one cluster of a phone or board.",
 )
-device_option = click.option(
-    "--device",
-    "devices",
-    multiple=True,
-    metavar="ID",
-    help="Where to measure: a serial, adb://HOST:PORT/SERIAL, ssh://USER@HOST, all, or local; "
-    "may be repeated.",
-)
+
+
+def _lab_devices(
+    context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """An option's callback: the addresses of devices that are asked for as ``lab:...``."""
+    address = context.params.pop("lab", None)
+    selectors = [value for value in values if value.startswith("lab:")]
+    if not selectors:
+        return values
+    if address is None:
+        raise click.BadParameter(f"{selectors[0]} is of a lab: name it by --lab tls://HOST:PORT")
+    from mobilebench.lab.client import choose, lab_at
+
+    return (*(v for v in values if v not in selectors), *choose(lab_at(address), selectors))
+
+
+def device_option(command: Any) -> Any:
+    """The options ``--device``, and ``--lab`` that it may be of."""
+    lab = click.option(
+        "--lab",
+        envvar="MOBILEBENCH_LAB",
+        is_eager=True,
+        metavar="tls://HOST:PORT",
+        help="The lab that devices named lab:... are of: lab:*, lab:soc=NAME, lab:model=NAME, "
+        "lab:any(NUMBER), lab:HOST/ID.",
+    )
+    device = click.option(
+        "--device",
+        "devices",
+        multiple=True,
+        callback=_lab_devices,
+        metavar="ID",
+        help="Where to measure: a serial, adb://HOST:PORT/SERIAL, ssh://USER@HOST, lab:*, all, or "
+        "local; may be repeated.",
+    )
+    return lab(device(command))
+
+
 allow_option = click.option(
     "--allow",
     multiple=True,

@@ -50,7 +50,7 @@ from mobilebench.runs.leases import Leases
 from mobilebench.runs.new_run import binary_name, new_run
 from mobilebench.runs.plan import PlannedVariant, make_plan, on_emulated
 from mobilebench.runs.selection import open_device
-from mobilebench.runs.session import OnEvent, OnRecord, OnTrial, Payload, run_session
+from mobilebench.runs.session import OnEvent, OnRecord, OnTrial, Payload, RemoteSession, run_session
 from mobilebench.store.folder import MANIFEST, FolderTakenError, RunFolder
 from mobilebench.suite.schema import Suite
 
@@ -432,12 +432,19 @@ def _measure(
     payloads: dict[tuple[str, str], Payload] = {}
     stop = threading.Event()
 
+    elsewhere = {lane.spec.name for lane in found if isinstance(lane.device, RemoteSession)}
+    here = run.model_copy(update={"plan": tuple(t for t in plan if t.device not in elsewhere)})
+
     def measure(lane: Lane) -> None:
+        own = [trial for trial in plan if trial.device == lane.spec.name]
         try:
+            if isinstance(lane.device, RemoteSession):
+                lane.device.carry_out(folder, own, again, watcher.on_trial, watcher.on_record, stop)
+                return
             run_session(
                 folder,
                 lane.device,
-                [trial for trial in plan if trial.device == lane.spec.name],
+                own,
                 payloads,
                 runtimes,
                 suite.protocol,
@@ -454,8 +461,9 @@ def _measure(
 
     try:
         with tempfile.TemporaryDirectory(prefix="mobilebench-") as scratch:
-            asked = _evaluations(folder, run, finished, hooks, Path(scratch), watcher)
-            payloads |= _payloads(folder, run, suite.runtimes, asked, watcher)
+            payloads |= _prepared(
+                folder, here, suite.runtimes, finished, hooks, Path(scratch), watcher
+            )
             watcher.measuring(plan, finished, suite)
             by_name = {lane.spec.name: lane for lane in found}
             _, errors = lanes.side_by_side(measure, by_name, lanes.alone(suite.devices), stop)
@@ -525,6 +533,22 @@ def _plan(
         and (trial.device, trial.runtime, trial.model, trial.recipe) not in refused
     )
     return on_emulated(plan, {device.name for device in facts if device.emulated})
+
+
+def _prepared(
+    folder: RunFolder,
+    run: Run,
+    runtimes: Sequence[Runtime],
+    finished: Set[str],
+    hooks: Mapping[str, Hooks],
+    scratch: Path,
+    watcher: Watcher,
+) -> dict[tuple[str, str], Payload]:
+    """The files that each variant of the plan needs; none where nothing is measured from here."""
+    if not run.plan:
+        return {}
+    asked = _evaluations(folder, run, finished, hooks, scratch, watcher)
+    return _payloads(folder, run, runtimes, asked, watcher)
 
 
 def _evaluations(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from mobilebench_agent import contract
@@ -78,6 +79,22 @@ class Payload:
 OnTrial = Callable[[PlannedTrial], None]
 OnRecord = Callable[[Trial], None]
 OnEvent = Callable[[Event], None]
+
+
+@runtime_checkable
+class RemoteSession(Protocol):
+    """A device whose own host carries a plan out, by itself, and reports."""
+
+    def carry_out(
+        self,
+        folder: RunFolder,
+        plan: Sequence[PlannedTrial],
+        again: Set[str],
+        on_trial: OnTrial,
+        on_record: OnRecord,
+        stop: threading.Event,
+    ) -> None:
+        """As ``run_session``, which it takes the place of."""
 
 
 def run_session(

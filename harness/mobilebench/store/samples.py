@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -46,8 +46,8 @@ def to_part(timings: Timings) -> bytes:
     return content.getvalue()
 
 
-def read_part(path: Path) -> Timings:
-    """One trial from its part file.
+def read_part(path: Path | IO[bytes]) -> Timings:
+    """One trial from its part file, or from the content of one.
 
     Raises:
         BadInputError: it is damaged.

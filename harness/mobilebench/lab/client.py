@@ -1,0 +1,290 @@
+"""A client of a lab: asks hosts to do things, and finds their devices."""
+
+from __future__ import annotations
+
+import functools
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebench.errors import BadInputError, DeviceError, did_you_mean, first_line
+from mobilebench.lab import host, shard
+from mobilebench.lab.certificates import dask_or_sentence, default_folder, security
+from mobilebench.version import __version__
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+#: What an address of a lab begins with.
+SCHEME = "tls://"
+#: What a device of a lab is asked for by.
+PREFIX = "lab:"
+
+#: Dask's resources, of which a worker has one or some: who may run a task.
+DEVICE, HOST = "device:", "host:"
+
+_CONNECT_SECONDS = 10
+#: For so long a scheduler may be away before a lane is given up here.
+_AWAY_SECONDS = 600.0
+#: A host that answers nothing for so long is left out.
+_LOOK_SECONDS = 20.0
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class LabHost:
+    """A host as it describes itself, and its devices; see :func:`mobilebench.lab.host.look`."""
+
+    name: str
+    version: str
+    devices: tuple[Mapping[str, Any], ...]
+
+    def ensure_same_version(self) -> None:
+        """Raises BadInputError where it is of another version than this one."""
+        if self.version != __version__:
+            raise BadInputError(
+                f"lab host {self.name} has MobileBench {self.version}, this is {__version__}: "
+                "bring one of them up to date"
+            )
+
+
+class Lab:
+    """A connection to a lab's scheduler, made anew where it was lost."""
+
+    def __init__(self, address: str, certificates: Path) -> None:
+        self.address = address
+        self._certificates = certificates
+        self._client: Client | None = None
+        self._lock = threading.Lock()
+
+    def client(self) -> Client:
+        """The connection.
+
+        Raises:
+            BadInputError: nothing answers there, or not to these certificates.
+        """
+        dask_or_sentence()
+        import distributed
+
+        with self._lock:
+            if self._client is None or self._client.status != "running":
+                self.close()
+                try:
+                    self._client = distributed.Client(
+                        self.address,
+                        security=security(self._certificates),
+                        timeout=_CONNECT_SECONDS,
+                        set_as_default=False,
+                        name=host.me(),
+                    )
+                except (OSError, TimeoutError, ValueError) as error:
+                    raise BadInputError(
+                        f"there is no way into the lab at {self.address} with the certificates in "
+                        f"{self._certificates}: {first_line(error)}"
+                    ) from error
+            return self._client
+
+    def close(self) -> None:
+        """Leaves the lab; what was asked for goes on there."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            client.close(timeout=2)
+
+    def submit(self, resource: str, function: Callable[..., Any], *arguments: Any) -> Future:
+        """A task for whoever has that resource; it waits until somebody has."""
+        return self.client().submit(function, *arguments, resources={resource: 1}, pure=False)
+
+    def ask(
+        self,
+        resource: str,
+        function: Callable[..., host.Answer],
+        *arguments: Any,
+        seconds: float | None = None,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> Any:
+        """What a function comes to there.
+
+        Args:
+            resource: who is asked.
+            function: of :mod:`mobilebench.lab.host`.
+            arguments: its own.
+            seconds: how long the answer may take; None: for ever.
+            on_wait: is called once if it has not come within three seconds.
+
+        Raises:
+            DeviceError: no answer came, or the lab was lost.
+            TrialError, BadInputError: what the function raised.
+        """
+        from distributed import CancelledError
+
+        future = self.submit(resource, function, *arguments)
+        begin, is_told = time.monotonic(), False
+        try:
+            while True:
+                try:
+                    answer = future.result(timeout=1)
+                    break
+                except TimeoutError as error:
+                    passed = time.monotonic() - begin
+                    if seconds is not None and passed > seconds:
+                        raise DeviceError(
+                            f"{resource} of the lab at {self.address} has not answered within "
+                            f"{seconds:g} s",
+                            "lost",
+                        ) from error
+                    if passed > 3 and not is_told:
+                        is_told = True
+                        on_wait()
+        except (OSError, CancelledError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise DeviceError(
+                f"the lab at {self.address} was lost: {first_line(error)}", "lost"
+            ) from error
+        finally:
+            future.release()
+        assert isinstance(answer, host.Answer)
+        return answer.or_raise()
+
+    def hosts(self) -> tuple[LabHost, ...]:
+        """Every host that answers, by name.
+
+        Raises:
+            BadInputError: there is no such lab.
+        """
+        workers = self.client().scheduler_info(n_workers=-1)["workers"].values()
+        names = sorted(
+            name.removeprefix(HOST)
+            for worker in workers
+            if (name := str(worker["name"])).startswith(HOST)
+        )
+        found = []
+        for name in names:
+            try:
+                seen = self.ask(HOST + name, host.look, seconds=_LOOK_SECONDS)
+            except DeviceError:
+                continue
+            found.append(LabHost(seen["host"], seen["version"], tuple(seen["devices"])))
+        return tuple(found)
+
+    def send(self, host_name: str, files: Mapping[str, Path]) -> None:
+        """Sends a host the files that it has not got, each once."""
+        for name in self.ask(HOST + host_name, host.missing, list(files)):
+            size = files[name].stat().st_size
+            with files[name].open("rb") as file:
+                offset = 0
+                while True:
+                    data = file.read(shard.PART_BYTES)
+                    is_last = offset + len(data) >= size
+                    self.ask(HOST + host_name, host.put, name, offset, data, is_last)
+                    offset += len(data)
+                    if is_last:
+                        break
+
+    def watch_lane(self, lane: str, future: Future, changed: threading.Event) -> Callable[[], None]:
+        """Sets the event when the lane reports progress or ends; the result ends the watching."""
+        client = self.client()
+        topic = f"lane-{lane}"
+        client.subscribe_topic(topic, lambda _: changed.set())
+        future.add_done_callback(lambda _: changed.set())
+
+        def end() -> None:
+            if client.status == "running":
+                client.unsubscribe_topic(topic)
+
+        return end
+
+
+@functools.cache
+def lab_at(address: str) -> Lab:
+    """The lab of that address; this process has one connection to it."""
+    return Lab(address, default_folder())
+
+
+def split(address: str) -> tuple[str, str, str]:
+    """``tls://HOST:PORT/NAME/ID``: the lab, the host's name, and the device's identity.
+
+    Raises:
+        BadInputError: it is no such address.
+    """
+    match = re.fullmatch(r"(tls://[^/\s]+:\d+)/([^/\s]+)/([^/\s]+)", address)
+    if match is None:
+        raise BadInputError(
+            f"{address!r} is no device of a lab, as tls://HOST:PORT/NAME/ID: see "
+            "mobilebench lab status"
+        )
+    return match[1], match[2], match[3]
+
+
+def choose(lab: Lab, selectors: Sequence[str]) -> tuple[str, ...]:
+    """The addresses of the devices that selectors mean.
+
+    ``lab:*`` is every one that is ready; ``lab:soc=SM8550``, ``lab:model=Pixel 9`` and
+    ``lab:host=NAME`` those that are so; ``lab:any(3)`` three, free ones first; ``lab:NAME/ID`` one.
+
+    Raises:
+        BadInputError: one means nothing that is there.
+    """
+    hosts = lab.hosts()
+    ready = []
+    for at in hosts:
+        for device in at.devices:
+            if not device["advice"]:
+                at.ensure_same_version()
+                ready.append((at.name, device))
+    chosen = [
+        f"{lab.address}/{name}/{device['id']}"
+        for selector in selectors
+        for name, device in _chosen(selector.removeprefix(PREFIX), ready, lab.address)
+    ]
+    return tuple(dict.fromkeys(chosen))
+
+
+_Device = tuple[str, Mapping[str, Any]]
+
+
+def _chosen(selector: str, ready: Sequence[_Device], address: str) -> Sequence[_Device]:
+    known = ", ".join(f"{name}/{device['id']}" for name, device in ready) or "none"
+    if match := re.fullmatch(r"any\((\d{1,4})\)", selector):
+        count = int(match[1])
+        free_first = sorted(ready, key=lambda at: at[1]["busy"] is not None)
+        if not 1 <= count <= len(ready):
+            raise BadInputError(
+                f"lab:{selector} asks for {count} devices, and {len(ready)} are ready: {known}"
+            )
+        return free_first[:count]
+    key, _, value = selector.partition("=")
+    if selector == "*":
+        found = list(ready)
+    elif value and key in ("soc", "model", "host", "android"):
+        found = [at for at in ready if _text(at, key).casefold() == value.casefold()]
+    elif "/" in selector:
+        found = [at for at in ready if f"{at[0]}/{at[1]['id']}" == selector]
+    else:
+        hint = did_you_mean(key, ["soc=", "model=", "host=", "android=", "any(1)", "*"])
+        raise BadInputError(
+            f"lab:{selector} means no device: {hint}there are lab:*, lab:soc=NAME, lab:model=NAME, "
+            "lab:host=NAME, lab:any(NUMBER) and lab:HOST/ID"
+        )
+    if not found:
+        raise BadInputError(
+            f"the lab at {address} has no ready device lab:{selector}; it has: {known}"
+        )
+    return found
+
+
+def _text(at: _Device, key: str) -> str:
+    return at[0] if key == "host" else str(at[1].get(key, ""))
+
+
+def lane_name(folder: Path, device: str) -> str:
+    """What distinguishes a lane from all others, and is the same when its run is resumed."""
+    import hashlib
+
+    text = "\0".join((socket.gethostname(), str(folder.resolve()), device))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,342 @@
+"""A device of a lab, as a run sees it; its own host measures, and this one collects."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+import threading
+import time
+from collections.abc import Sequence, Set
+from pathlib import Path
+
+from mobilebench_agent.contract import Job, Result
+
+from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
+from mobilebench.devices.found import Found
+from mobilebench.devices.kind import DeviceKind
+from mobilebench.devices.spec import DeviceSpec
+from mobilebench.errors import BadInputError, DeviceError, InvalidRunError, first_line
+from mobilebench.files import write_atomically
+from mobilebench.lab import host, shard
+from mobilebench.lab.client import DEVICE, HOST, SCHEME, lab_at, lane_name, split
+from mobilebench.models.array import Array
+from mobilebench.records.device import DeviceFacts
+from mobilebench.records.run import Run
+from mobilebench.records.trial import PlannedTrial, read_trial
+from mobilebench.runs.session import OnRecord, OnTrial
+from mobilebench.store import samples
+from mobilebench.store.folder import RunFolder
+
+#: For so long a lane waits for a scheduler or host that has gone.
+_AWAY_SECONDS = 600.0
+_POLL_SECONDS = 1.0
+_STEP_SECONDS = 0.25
+_KIND = "lab"
+
+
+class LabDevice:
+    """Implements :class:`mobilebench.devices.base.Device`; each call is a task on its host."""
+
+    def __init__(self, spec: DeviceSpec) -> None:
+        address, self._host, self._id = split(spec.address)
+        self._name, self._allow = spec.name, tuple(spec.allow)
+        self._lab = lab_at(address)
+        self._resource = f"{DEVICE}{self._host}/{self._id}"
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return self._name
+
+    def probe(self) -> DeviceFacts:
+        """Greets the agent, once nobody else measures there."""
+        at = next((at for at in self._lab.hosts() if at.name == self._host), None)
+        if at is None:
+            raise DeviceError(
+                f"host {self._host} is not in the lab at {self._lab.address}", "unavailable"
+            )
+        at.ensure_same_version()
+        if not any(device["id"] == self._id for device in at.devices):
+            raise DeviceError(f"{self._id} is not plugged into lab host {self._host}", "lost")
+        facts = self._call("probe")
+        assert isinstance(facts, DeviceFacts)
+        return facts
+
+    def push(self, file: Path, sha256: str) -> str:
+        """Sends a file to the host, and from there to the device."""
+        suffix = "".join(c for c in file.suffix if c.isascii() and c.isalnum()) or "bin"
+        name = f"{sha256}.{suffix}"
+        self._lab.send(self._host, {name: file})
+        return str(self._call("push", name, sha256))
+
+    def discard(self, sha256: str) -> None:
+        """Removes a file from the device."""
+        self._call("discard", sha256)
+
+    def outputs_folder(self, job: Job) -> str:
+        """Where the agent writes the outputs file of this job."""
+        return str(self._call("outputs_folder", job))
+
+    def pull(self, path: str, sha256: str, size: int, file: Path) -> None:
+        """Fetches an outputs file through the host."""
+        content = self._call("pull", path, sha256, size)
+        assert isinstance(content, bytes)
+        write_atomically(file, content)
+
+    def preflight(self, cooldown: Cooldown, on_wait: OnWait) -> PreflightResult:
+        """Checks before a trial, made by the host."""
+        on_wait("")
+        result = self._call("preflight", cooldown)
+        assert isinstance(result, PreflightResult)
+        return result
+
+    def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+        """Carries out one trial by the host."""
+        del on_event
+        result = self._call("run", job, timeout_seconds)
+        assert isinstance(result, Result)
+        return result
+
+    def _call(self, method: str, *arguments: object) -> object:
+        return self._lab.ask(
+            self._resource,
+            host.call,
+            self._id,
+            self._name,
+            self._allow,
+            method,
+            *arguments,
+            on_wait=self._say_who_is_there,
+        )
+
+    def _say_who_is_there(self, own: str = "") -> None:
+        with contextlib.suppress(BadInputError, DeviceError):
+            for at in self._lab.hosts():
+                for device in at.devices:
+                    busy = device["busy"]
+                    is_here = (at.name, device["id"]) == (self._host, self._id)
+                    if is_here and busy and busy["lane"] != own:
+                        print(
+                            f"mobilebench: waiting for {self._host}/{self._id}: {busy['who']} "
+                            f"measures {busy['run']} there since {busy['since']} "
+                            f"({busy['done']} of {busy['total']} trials)",
+                            file=sys.stderr,
+                        )
+
+    # A plan as a whole: see mobilebench.runs.session.RemoteSession.
+
+    def carry_out(
+        self,
+        folder: RunFolder,
+        plan: Sequence[PlannedTrial],
+        again: Set[str],
+        on_trial: OnTrial,
+        on_record: OnRecord,
+        stop: threading.Event,
+    ) -> None:
+        """Has the host carry the plan out, and appends each attempt to the folder as it ends.
+
+        The host goes on if this process dies; a resume collects what it has done meanwhile.
+
+        Args:
+            folder: the run, held by the caller for writing.
+            plan: this device's trials in order.
+            again: trials that failed and are repeated.
+            on_trial: is given each trial that is next.
+            on_record: is given each attempt that ended.
+            stop: set by somebody else, it ends the lane on the host, too.
+
+        Raises:
+            KeyboardInterrupt: ``stop`` was set.
+            DeviceError: the device or the lab was lost, or is unfit.
+        """
+        run = folder.run()
+        if scored := [model.name for model in run.models if model.hooks]:
+            raise BadInputError(
+                f"the answers of {', '.join(scored)} are scored by functions of a file that is "
+                "here: such models are measured on this machine's own devices"
+            )
+        lane = lane_name(folder.path, self._name)
+        self._lab.send(self._host, shard.files_of(run, folder))
+        document = _own(run, self._name, plan).document()
+        collector = _Collector(folder, plan, again, on_trial, on_record)
+        deadline = time.monotonic() + _AWAY_SECONDS
+        while True:
+            try:
+                outcome = self._follow(lane, document, bool(again), collector, stop)
+                break
+            except (DeviceError, BadInputError) as error:
+                # The scheduler or the host has gone; the lane's folder has not.
+                if stop.is_set() or time.monotonic() > deadline:
+                    raise DeviceError(str(error), "lost") from error
+                if collector.count:
+                    deadline, collector.count = time.monotonic() + _AWAY_SECONDS, 0
+                time.sleep(_POLL_SECONDS)
+        if outcome["error"]:
+            raise DeviceError(outcome["error"], outcome["code"] or "lost")
+
+    def _follow(
+        self,
+        lane: str,
+        document: dict[str, object],
+        retry_failed: bool,
+        collector: _Collector,
+        stop: threading.Event,
+    ) -> dict[str, str]:
+        from distributed import fire_and_forget
+
+        future = self._lab.submit(
+            self._resource, host.carry_out, lane, document, self._id, host.me(), retry_failed
+        )
+        # It does not end with this process.
+        fire_and_forget(future)
+        changed = threading.Event()
+        end = self._lab.watch_lane(lane, future, changed)
+        begin, is_told = time.monotonic(), False
+        try:
+            collector.collect(self._attempts(lane, collector))
+            while not future.done():
+                if changed.wait(_STEP_SECONDS):
+                    changed.clear()
+                    collector.collect(self._attempts(lane, collector))
+                if stop.is_set():
+                    self._lab.ask(HOST + self._host, host.stop, lane)
+                    raise KeyboardInterrupt
+                if not is_told and not collector.count and time.monotonic() - begin > 5:
+                    is_told = True
+                    self._say_who_is_there(lane)
+            while collector.collect(self._attempts(lane, collector)):
+                pass
+            answer = self._result(future)
+            assert isinstance(answer, host.Answer)
+            outcome = answer.or_raise()
+            return {"error": str(outcome["error"]), "code": str(outcome["code"])}
+        finally:
+            end()
+
+    def _attempts(self, lane: str, collector: _Collector) -> list[shard.Attempt]:
+        known = sorted(collector.known)
+        found = self._lab.ask(HOST + self._host, host.attempts, lane, known)
+        assert isinstance(found, list)
+        return found
+
+    def _result(self, future: object) -> object:
+        try:
+            return future.result(timeout=_POLL_SECONDS)  # type: ignore[attr-defined]
+        except TrialError:
+            raise
+        except Exception as error:  # Dask's own, of many kinds: the scheduler or host has gone
+            raise DeviceError(
+                f"the lab at {self._lab.address} was lost: {first_line(error)}", "lost"
+            ) from error
+
+
+class _Collector:
+    """Puts what a host measured into the client's own folder, each attempt once."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        plan: Sequence[PlannedTrial],
+        again: Set[str],
+        on_trial: OnTrial,
+        on_record: OnRecord,
+    ) -> None:
+        self._folder, self._plan = folder, plan
+        self._on_trial, self._on_record = on_trial, on_record
+        attempts = folder.attempts()
+        self.known = {record.attempt_name for record in attempts}
+        self._done = {record.trial for record in attempts if record.is_final} - set(again)
+        self._names = {trial.trial for trial in plan}
+        self.count = 0
+        self._next()
+
+    def collect(self, found: Sequence[shard.Attempt]) -> int:
+        """Keeps attempts; returns how many there were.
+
+        Raises:
+            InvalidRunError: what came is no attempt at a trial of this plan.
+        """
+        for attempt in found:
+            try:
+                record = read_trial(json.loads(attempt.line))
+                times = samples.read_part(io.BytesIO(attempt.times)) if attempt.times else None
+                arrays = _arrays(attempt.answers) if attempt.answers else {}
+            except (ValueError, BadInputError) as error:
+                raise InvalidRunError(
+                    f"a lab host sent what is no trial: {first_line(error)}"
+                ) from error
+            if record.trial not in self._names or record.attempt_name in self.known:
+                continue
+            if arrays:
+                self._folder.write_answers(record.attempt_name, arrays)
+            self._folder.append(record, times)
+            self.known.add(record.attempt_name)
+            self.count += 1
+            self._on_record(record)
+            if record.is_final:
+                self._done.add(record.trial)
+            self._next()
+        return len(found)
+
+    def _next(self) -> None:
+        trial = next((t for t in self._plan if t.trial not in self._done), None)
+        if trial is not None:
+            self._on_trial(trial)
+
+
+def _arrays(content: bytes) -> dict[str, Array]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(content))
+    except SafetensorError as error:
+        raise ValueError(first_line(error)) from error
+
+
+def _own(run: Run, device: str, plan: Sequence[PlannedTrial]) -> Run:
+    """The part of a run that is one device's lane."""
+    suite = dict(run.suite.document)
+    suite["devices"] = [table for table in suite["devices"] if table["name"] == device]
+    stored = type(run.suite).model_validate(suite)
+    return run.model_copy(
+        update={
+            "suite": stored,
+            "plan": tuple(plan),
+            "devices": tuple(facts for facts in run.devices if facts.name == device),
+            "missing": (),
+            "gate": None,
+            "state": "interrupted",
+        }
+    )
+
+
+def _locate(address: str) -> Found | None:
+    if not address.startswith(SCHEME):
+        return None
+    lab, name, key = split(address)
+    for at in lab_at(lab).hosts():
+        for device in at.devices:
+            if (at.name, device["id"]) == (name, key):
+                at.ensure_same_version()
+                return Found(
+                    f"{name}/{key}",
+                    kind=_KIND,
+                    address=address,
+                    model=str(device["model"]),
+                    advice=str(device["advice"]),
+                    state="device" if not device["advice"] else "unfit",
+                )
+    raise BadInputError(f"the lab at {lab} has no device {name}/{key}: see mobilebench lab status")
+
+
+KIND = DeviceKind(
+    _KIND,
+    "a device of a lab",
+    LabDevice,
+    locate=_locate,
+    takes=frozenset({"address"}),
+)

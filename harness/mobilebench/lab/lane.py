@@ -1,0 +1,41 @@
+"""A lane in a process of its own, on the host of its device: goes on with a folder to its end.
+
+``python -m mobilebench.lab.lane FOLDER [--retry-failed]``. The last line of its output is JSON:
+what went wrong, if anything. It ends with its host, whose death or wish closes standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from mobilebench.errors import DeviceError, MobileBenchError
+from mobilebench.runs.run import Quiet, resume
+
+
+def main(arguments: list[str]) -> None:
+    """Measures what is left; what is finished is in the folder, whatever happens."""
+    threading.Thread(target=_end_with_the_host, daemon=True).start()
+    outcome = {"error": "", "code": ""}
+    try:
+        resume(Path(arguments[0]), Quiet(), retry_failed="--retry-failed" in arguments)
+    except MobileBenchError as error:
+        code = error.code if isinstance(error, DeviceError) else ""
+        outcome = {"error": str(error), "code": code}
+    except KeyboardInterrupt:
+        outcome = {"error": "it was stopped", "code": ""}
+    print(json.dumps(outcome), flush=True)
+
+
+def _end_with_the_host() -> None:
+    sys.stdin.buffer.read()
+    main_thread = threading.main_thread().ident
+    if main_thread is not None:
+        signal.pthread_kill(main_thread, signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,217 @@
+"""The two programs of a lab that stay: its scheduler, and what runs on each of its hosts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebench.devices import discovery
+from mobilebench.devices.found import Found
+from mobilebench.errors import BadInputError, MobileBenchError, first_line
+from mobilebench.lab import host
+from mobilebench.lab.certificates import security
+from mobilebench.lab.client import DEVICE, HOST, SCHEME
+from mobilebench.version import __version__
+
+if TYPE_CHECKING:
+    from distributed import Worker
+
+_POLL_SECONDS = 2.0
+#: So many small things may be asked of a host at once.
+_SIDE_BY_SIDE = 8
+_METADATA = "mobilebench"
+
+#: Dask's own habits that would disturb what is measured on the same machine, or a lab's patience.
+_SETTINGS = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.scheduler.work-stealing": False,
+    # A phone may be unplugged often before its lane has ended; its lane goes on each time.
+    "distributed.scheduler.allowed-failures": 1_000_000,
+    "distributed.comm.timeouts.connect": "20s",
+    "distributed.admin.tick.limit": "1h",
+    # Dask's pages know no certificates.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+
+_NO_PAGES: dict[str, Any] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+
+Say = Callable[[str], None]
+
+
+async def serve(address: str, certificates: Path, say: Say) -> None:
+    """Is a lab's scheduler until it is cancelled.
+
+    Args:
+        address: where it listens: ``HOST:PORT``; port 0 takes a free one.
+        certificates: of the lab.
+        say: is told the address.
+
+    Raises:
+        BadInputError: it cannot listen there.
+    """
+    secure = security(certificates)
+    name, _, port = address.rpartition(":")
+    if not name or not port.isdecimal():
+        raise BadInputError(f"{address!r} is no HOST:PORT to listen at")
+    import dask
+    from distributed import Scheduler
+
+    with dask.config.set(_SETTINGS):
+        try:
+            scheduler = await Scheduler(
+                protocol="tls", host=name, port=int(port), security=secure, **_NO_PAGES
+            )
+        except (OSError, OverflowError) as error:
+            raise BadInputError(f"cannot listen at {address}: {first_line(error)}") from error
+        scheduler.task_metadata[_METADATA] = __version__
+        say(scheduler.address)
+        try:
+            await scheduler.finished()
+        finally:
+            await scheduler.close()
+
+
+async def join(
+    address: str,
+    certificates: Path,
+    name: str,
+    selection: Sequence[str],
+    say: Say,
+) -> None:
+    """Gives a lab the devices of this host, each as it is plugged in, until it is cancelled.
+
+    Args:
+        address: of the scheduler; it is waited for.
+        certificates: of the lab.
+        name: of this host in the lab.
+        selection: which devices; none: every phone and board that is ready.
+        say: is told what comes and goes.
+
+    Raises:
+        BadInputError: the lab is of another version.
+    """
+    secure = security(certificates)
+    if not address.startswith(SCHEME):
+        raise BadInputError(f"{address!r} is no lab, as tls://HOST:PORT")
+    import dask
+
+    here = host.Host(name)
+    host.be(here)
+    is_told = False
+    with dask.config.set(_SETTINGS):
+        try:
+            while True:
+                try:
+                    await _stay(address, secure, here, selection, say)
+                except (OSError, TimeoutError, RuntimeError) as error:
+                    if not is_told:
+                        say(f"the lab at {address} does not answer: {first_line(error)}; trying on")
+                        is_told = True
+                else:
+                    is_told = False
+                    say(f"the lab at {address} has gone; trying on")
+                await asyncio.sleep(_POLL_SECONDS)
+        finally:
+            await asyncio.to_thread(host.end_all, here)
+
+
+async def _stay(
+    address: str, secure: Any, here: host.Host, selection: Sequence[str], say: Say
+) -> None:
+    """Is in the lab until its scheduler goes."""
+    from distributed import Client, Status
+
+    async with contextlib.AsyncExitStack() as stack:
+        client = await stack.enter_async_context(
+            Client(address, security=secure, asynchronous=True, set_as_default=False, timeout=10)
+        )
+        version = await client.get_metadata([_METADATA], default=None)
+        if version != __version__:
+            raise BadInputError(
+                f"the lab at {address} has MobileBench {version or 'of no known version'}, this "
+                f"host {__version__}: bring one of them up to date"
+            )
+        infos = (await client.scheduler.identity())["workers"].values()
+        if any(info["name"] == HOST + here.name for info in infos):
+            raise BadInputError(
+                f"the lab at {address} has a host {here.name!r} already: give another --name"
+            )
+        workers: dict[str, Worker] = {}
+        own = await _worker(address, secure, HOST + here.name, _SIDE_BY_SIDE)
+        try:
+            say(f"{here.name} has joined the lab at {address}")
+            while own.status == Status.running:
+                found = await asyncio.to_thread(_found, selection, say)
+                if found is not None:
+                    await _come_and_go(found, address, secure, here, workers, say)
+                await asyncio.sleep(_POLL_SECONDS)
+        finally:
+            for worker in (own, *workers.values()):
+                await _leave(worker)
+
+
+async def _come_and_go(
+    found: Mapping[str, Found],
+    address: str,
+    secure: Any,
+    here: host.Host,
+    workers: dict[str, Worker],
+    say: Say,
+) -> None:
+    from distributed import Status
+
+    here.found = dict(found)
+    for key in [key for key in workers if key not in found]:
+        say(f"{key} has left")
+        await _leave(workers.pop(key))
+    for key, device in found.items():
+        worker = workers.get(key)
+        if worker is None or worker.status != Status.running:
+            say(f"{key} has come: {device.model}")
+            name = f"{DEVICE}{here.name}/{key}"
+            workers[key] = await _worker(address, secure, name, 1)
+
+
+async def _worker(address: str, secure: Any, name: str, threads: int) -> Worker:
+    from distributed import Worker
+
+    worker: Worker = await Worker(
+        address,
+        security=secure,
+        name=name,
+        nthreads=threads,
+        resources={name: threads},
+        memory_limit=0,
+        **_NO_PAGES,
+    )
+    return worker
+
+
+async def _leave(worker: Worker) -> None:
+    # It would wait for its lane, which goes on without it and waits for its device.
+    with contextlib.suppress(Exception):
+        await worker.close(timeout=1, nanny=False)
+
+
+def _found(selection: Sequence[str], say: Say) -> dict[str, Found] | None:
+    """What is plugged in and ready; None where that cannot be seen just now."""
+    try:
+        if selection:
+            every: list[Found] = []
+            for one in selection:
+                with contextlib.suppress(BadInputError):
+                    every += discovery.locate([one])
+        else:
+            every = [entry for entry in discovery.connected() if entry.ready]
+    except MobileBenchError as error:
+        say(f"no device can be looked for: {first_line(error)}")
+        return None
+    return {host.identity(entry): entry for entry in every}
