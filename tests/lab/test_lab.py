@@ -11,7 +11,7 @@ import pytest
 from mobilebench.lab import certificates
 from mobilebench.store.folder import RunFolder
 
-from tests.lab.conftest import Laboratory, Process, until
+from tests.support.laboratory import Laboratory, Process, until
 from tests.support.models import MODELS
 
 SMALL = str(MODELS / "small.tflite")
@@ -50,7 +50,7 @@ def test_whoever_dies(laboratory: Laboratory, tmp_path: Path) -> None:
     host = laboratory.join("a")
 
     # Two clients want one device: the second waits, and is told for whom.
-    first = started(laboratory, tmp_path / "1", "first", 6)
+    first = started(laboratory, tmp_path / "1", "first", 14)
     until(lambda: some_are_finished(tmp_path / "1"), first.said)
     second = started(laboratory, tmp_path / "2", "second", 2)
     second.waits_for(r"waiting for a/local: \S+ measures \S+-small there since")
@@ -90,7 +90,7 @@ def test_whoever_dies(laboratory: Laboratory, tmp_path: Path) -> None:
     ensure_whole(found, fourth)
 
     # Ctrl-C ends the lane, too; the run can be resumed.
-    fifth = started(laboratory, tmp_path / "5", "fifth", 6)
+    fifth = started(laboratory, tmp_path / "5", "fifth", 8)
     until(lambda: some_are_finished(tmp_path / "5"), fifth.said)
     fifth.end(signal.SIGINT)
     assert fifth.process.returncode == 130, fifth.said()

@@ -7,9 +7,7 @@ client raises again.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +22,7 @@ from typing import IO, Any, ParamSpec
 from mobilebench import clock
 from mobilebench.devices.base import Cooldown, Device, InvalidTrialError, TrialError
 from mobilebench.devices.found import Found
+from mobilebench.devices.lease import Holder
 from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError, DeviceError, MobileBenchError
 from mobilebench.lab import shard
@@ -92,9 +91,8 @@ def be(host: Host) -> None:
 
 def me() -> str:
     """Who asks, for others who wait: ``ann@laptop``."""
-    with contextlib.suppress(OSError, KeyError):
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    return socket.gethostname()
+    holder = Holder.here()
+    return f"{holder.user}@{holder.host}"
 
 
 def identity(found: Found) -> str:

@@ -13,7 +13,10 @@ import threading
 from pathlib import Path
 
 from mobilebench.errors import DeviceError, MobileBenchError
+from mobilebench.runs.leases import Leases, Patience
 from mobilebench.runs.run import Quiet, resume
+
+_PATIENCE_SECONDS = 3600.0
 
 
 def main(arguments: list[str]) -> None:
@@ -21,7 +24,10 @@ def main(arguments: list[str]) -> None:
     threading.Thread(target=_end_with_the_host, daemon=True).start()
     outcome = {"error": "", "code": ""}
     try:
-        resume(Path(arguments[0]), Quiet(), retry_failed="--retry-failed" in arguments)
+        # Somebody with a cable of their own may have the device.
+        leases = Leases(Patience(device_seconds=_PATIENCE_SECONDS))
+        folder, retry_failed = Path(arguments[0]), "--retry-failed" in arguments
+        resume(folder, Quiet(), retry_failed, leases=leases)
     except MobileBenchError as error:
         code = error.code if isinstance(error, DeviceError) else ""
         outcome = {"error": str(error), "code": code}
