@@ -11,7 +11,7 @@ SUITE ?= suites/quickstart.toml
 ALONE := $(addprefix tests/,android_app api cli device_agent devices phone runs)
 ROOMS := $(patsubst %/,%,$(filter-out tests/__pycache__/,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
 
-.PHONY: quickstart test phones lint docs benchmark constraints clean
+.PHONY: quickstart test soak phones lint docs benchmark constraints clean
 
 quickstart: .venv/ready-to-run  ## compress, measure and report on this machine
 	$(BIN)/mobilebench run $(SUITE)
@@ -20,6 +20,10 @@ test: .venv/ready-to-test  ## the whole test suite; installs what phones need wh
 	@bash tests/phone/install.sh || true
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_OPTIONS) $(filter-out $(ALONE),$(ROOMS))
 	$(BIN)/python -m pytest $(TEST_OPTIONS) $(ALONE)
+
+soak: .venv/ready-to-test  ## 200 kills, 1000 power cuts, 100 times as many mutated inputs: an hour
+	MOBILEBENCH_KILLS=200 MOBILEBENCH_POWER_CUTS=1000 MOBILEBENCH_FUZZ=100 \
+		$(BIN)/python -m pytest -n 2 --dist loadfile tests/fuzz tests/store/test_power_cuts.py
 
 phones: .venv/ready-to-test  ## build the app anew, raise virtual phones, run a suite on two at once
 	@bash tests/phone/install.sh || true
