@@ -124,7 +124,7 @@ def test_the_documented_kind_on_the_command_line(path: Path) -> None:
 
 
 def test_every_built_in_kind_is_known() -> None:
-    assert kinds.names()[:4] == ("local", "android", "board", "ssh")
+    assert kinds.names()[:5] == ("local", "android", "board", "ssh", "lab")
     assert [kinds.get(name).name for name in kinds.names()] == list(kinds.names())
     assert [kind.name for kind in kinds.every()[0] if kind.measured_alone] == ["local"]
 
@@ -142,7 +142,7 @@ def test_a_misspelt_kind(path: Path) -> None:
     with pytest.raises(
         BadInputError,
         match=r"^suite\.toml: devices\[1\]: unknown kind of device 'tinny', did you mean 'tiny'\? "
-        r"Known kinds are local, android, board, ssh, tiny\.$",
+        r"Known kinds are local, android, board, ssh, lab, tiny\.$",
     ):
         suite_of("tinny")
 
@@ -176,7 +176,7 @@ def test_a_plug_in_that_is_none_costs_nobody_else(path: Path, make: object, word
         suite_of("tiny")
     assert suite_of("local") == "local"
     known, (problem,) = kinds.every()
-    assert [kind.name for kind in known] == ["local", "android", "board", "ssh"]
+    assert [kind.name for kind in known] == ["local", "android", "board", "ssh", "lab"]
     with pytest.raises(BadInputError, match=words):
         selection.choose_devices(["tiny-1"], [])
     assert selection.choose_devices(["ssh://berry"], [])[0].kind == "ssh"
