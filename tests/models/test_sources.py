@@ -22,7 +22,7 @@ def test_zoo_models_are_told_apart() -> None:
         ("m.tflite", b"", "it is empty"),
         ("m.tflite", b"1234ABCD5678", "lacks the identifier TFL3"),
         ("m.keras", b"text", "no zip archive"),
-        ("m.onnx", b"text", "unknown format"),
+        ("m.pb", b"text", "unknown format"),
     ],
 )
 def test_bad_files(tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:

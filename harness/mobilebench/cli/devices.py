@@ -59,6 +59,7 @@ def doctor(devices: tuple[str, ...], repair: bool, record: Path | None, as_json:
     from dataclasses import asdict
 
     from mobilebench.cli import terminal
+    from mobilebench.compress.foreign import environments
     from mobilebench.runs import selection
 
     healthy = True
@@ -75,5 +76,8 @@ def doctor(devices: tuple[str, ...], repair: bool, record: Path | None, as_json:
                 click.echo(f"recorded {path}", err=as_json)
     if as_json:
         echo_json(documents)
+    else:
+        for line in environments.described(environments.status()):
+            click.echo(line)
     if not healthy:
         raise SystemExit(InvalidRunError.exit_code)

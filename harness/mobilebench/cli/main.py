@@ -8,6 +8,7 @@ from mobilebench.cli.app import app
 from mobilebench.cli.calibrate import calibrate
 from mobilebench.cli.compare import compare
 from mobilebench.cli.compress import compress
+from mobilebench.cli.converters import converters
 from mobilebench.cli.devices import devices, doctor
 from mobilebench.cli.gate import gate
 from mobilebench.cli.history import history
@@ -57,5 +58,6 @@ for _command in (
     history,
     lab,
     app,
+    converters,
 ):
     main.add_command(_command)

@@ -24,7 +24,18 @@ from mobilebench.models.zoo import ZOO, ZooModel, zoo_model
 if TYPE_CHECKING:
     from mobilebench.models.keras_source import Loaded
 
-Kind = Literal["zoo", "keras", "saved_model", "tflite"]
+Kind = Literal["zoo", "keras", "saved_model", "tflite", "torch", "onnx"]
+
+#: By the end of its name.
+_FOREIGN: dict[str, Kind] = {".pt2": "torch", ".py": "torch", ".onnx": "onnx"}
+_CALLED = {
+    "zoo": "a model of the zoo",
+    "keras": "a Keras model",
+    "saved_model": "a SavedModel",
+    "tflite": "a .tflite file",
+    "torch": "a PyTorch model",
+    "onnx": "an ONNX model",
+}
 
 #: Bytes 4 to 8 of a .tflite file.
 _TFLITE_IDENTIFIER = b"TFL3"
@@ -65,6 +76,16 @@ class Source:
             BadInputError: it cannot be read.
         """
         return read_member(self.path) if bundle_of(self.path) else _read(self.path)
+
+    @property
+    def called(self) -> str:
+        """What it is, in words."""
+        return _CALLED[self.kind]
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is of another framework, and so converted in an environment of its own."""
+        return self.kind in ("torch", "onnx")
 
     @property
     def trainable(self) -> bool:
@@ -115,8 +136,8 @@ def find_source(text: str) -> Source:
         name = path.name.lower().removeprefix("zoo:")
         hint = f"; did you mean zoo:{name}? It" if name in ZOO else "; it"
         raise BadInputError(
-            f"model {text} does not exist{hint} must be zoo:NAME, a .keras or .h5 file, "
-            "a SavedModel folder or a .tflite file"
+            f"model {text} does not exist{hint} must be zoo:NAME, a .keras or .h5 file, a "
+            "SavedModel folder, a .tflite, .onnx or .pt2 file, or a Python file with get_model()"
         )
     if path.is_dir():
         if not (path / "saved_model.pb").is_file():
@@ -129,17 +150,28 @@ def find_source(text: str) -> Source:
     if path.suffix == ".tflite":
         check_tflite(content, text)
         return Source(text, "tflite", digest)
+    return Source(text, _kind_of_file(path, content, text), digest)
+
+
+def _kind_of_file(path: Path, content: bytes, text: str) -> Kind:
+    """What a file's name says that it is, if it is that.
+
+    Raises:
+        BadInputError: it is something else.
+    """
     if path.suffix in H5_SUFFIXES:
         if content[:8] != _HDF5_IDENTIFIER:
             raise BadInputError(f"model {text} is torn or no HDF5 file, which its name says it is")
-        return Source(text, "keras", digest)
+        return "keras"
     if path.suffix == ".keras":
         if not zipfile.is_zipfile(path):
             raise BadInputError(f"model {text} is torn or no .keras file: it is no zip archive")
-        return Source(text, "keras", digest)
+        return "keras"
+    if path.suffix in _FOREIGN:
+        return _FOREIGN[path.suffix]
     raise BadInputError(
-        f"model {text} has an unknown format; it must be a .keras or .h5 file, "
-        "a SavedModel folder or a .tflite file"
+        f"model {text} has an unknown format; it must be a .keras or .h5 file, a SavedModel "
+        "folder, a .tflite, .onnx or .pt2 file, or a Python file with get_model()"
     )
 
 
@@ -172,9 +204,9 @@ def find_teachers(spec: ModelSpec) -> tuple[Source, ...]:
     """
     teachers = tuple(find_source(text) for text in spec.teachers)
     for teacher in teachers:
-        if teacher.kind == "saved_model":
+        if teacher.kind == "saved_model" or teacher.is_foreign:
             raise BadInputError(
-                f"model {spec.name!r}: teacher {teacher.text} is a SavedModel; "
+                f"model {spec.name!r}: teacher {teacher.text} is of another kind; "
                 "give zoo:NAME, a .keras or a .tflite file"
             )
     return teachers

@@ -39,7 +39,8 @@ class ModelSpec(BaseModel):
     Attributes:
         name: how tables call it.
         source: ``zoo:NAME``, or the path of a ``.keras`` or ``.h5`` file, a SavedModel folder, a
-            ``.tflite`` file or one within a ``.task`` bundle.
+            ``.tflite`` file or one within a ``.task`` bundle, an ``.onnx`` or ``.pt2`` file, or a
+            Python file with ``get_model()`` that gives a PyTorch module.
         data: one of ``NAMED_DATASETS`` (``random`` is seeded noise: enough to calibrate an
             architecture, no accuracy), the path of an ``.npz`` file, or of a Python file with
             ``get_calibration_data()`` and ``get_evaluation_data()``. Zoo models bring their own.

@@ -44,10 +44,9 @@ def scan_layers(
 
     source = find_source(model)
     if not source.trainable:
-        what = "SavedModel" if source.kind == "saved_model" else ".tflite file"
         raise BadInputError(
-            f"model {model}: a {what} cannot be scanned, since weights are taken away before it is "
-            "made; give the .keras file that it was made of, or zoo:NAME"
+            f"model {model}: {source.called} cannot be scanned, since weights are taken away "
+            "before it is made; give the .keras file that it was made of, or zoo:NAME"
         )
     if data is None and source.zoo is None:
         raise BadInputError(

@@ -17,6 +17,7 @@ from mobilebench.compress.checks import check
 from mobilebench.compress.checks.samples import UnusableError
 from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps, plug_ins_of
 from mobilebench.compress.pipeline.cache import Cache, CachedFile
+from mobilebench.compress.pipeline.converted import converted
 from mobilebench.compress.pipeline.keras_models import KerasModels, Report
 from mobilebench.compress.pipeline.latency import LatencyProbe
 from mobilebench.compress.pipeline.pack import USUAL
@@ -68,7 +69,12 @@ class ModelBuilder:
         latency_probe: LatencyProbe | None = None,
         packings: Collection[str] = USUAL,
     ) -> None:
-        self._inputs = BuildInputs.gather(spec, seed, latency_probe)
+        self._inputs = BuildInputs.gather(
+            spec,
+            seed,
+            latency_probe,
+            lambda source, shapes, samples: converted(source, shapes, samples, cache),
+        )
         self._cache = cache
         self._packings = packings
         self._report = report
@@ -162,9 +168,13 @@ class ModelBuilder:
 
     def _base(self) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
         """The model as a .tflite before any step."""
-        if self._inputs.source.kind == "tflite":
+        if self._inputs.content is not None:
             content, where = self._inputs.content, self._inputs.source.text
-            assert content is not None
+            made = self._inputs.converted
+            if made is not None:
+                examination = self._examine(content, self._inputs.samples.to_check(content))
+                findings = {**made.findings, **examination.findings()}
+                return content, findings, (*made.notes, *check.base_warnings(examination))
             not_chosen = entry.not_chosen(content, where)
             warnings = (not_chosen,) if not_chosen else ()
             try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from mobilebench.compress.checks.samples import Integers, Samples
+from mobilebench.compress.foreign.convert import Converted
 from mobilebench.compress.pipeline.cache import key_of, versions_of
 from mobilebench.compress.pipeline.latency import LatencyProbe
 from mobilebench.compress.registry import PlugIn, plug_in_of
@@ -20,6 +21,8 @@ from mobilebench.tflite import entry, interface
 from mobilebench.tflite.floats import has_halves
 
 Steps = tuple[Step, ...]
+#: From a source, the shapes that were given and those of the data's samples.
+Convert = Callable[[Source, Mapping[str, Sequence[int]], Mapping[str, Sequence[int]]], Converted]
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,9 @@ class BuildInputs:
     Attributes:
         spec: the model, as the suite has it.
         source: where it comes from.
-        content: of a ready file: what of it is run, on which shapes.
+        content: of a ready file: what of it is run, on which shapes; of another framework's model:
+            what it was converted to.
+        converted: how it was converted, or None.
         run_as: which signature and shapes these are, where the file leaves that open.
         student: the smaller network that some recipes train, or None.
         teachers: of distillation; none stands for the model itself.
@@ -47,19 +52,33 @@ class BuildInputs:
     samples: Samples
     seed: int
     latency_probe: LatencyProbe | None
+    converted: Converted | None = None
 
     @classmethod
     def gather(
-        cls, spec: ModelSpec, seed: int, latency_probe: LatencyProbe | None = None
+        cls,
+        spec: ModelSpec,
+        seed: int,
+        latency_probe: LatencyProbe | None = None,
+        convert: Convert | None = None,
     ) -> BuildInputs:
         """Finds them.
+
+        Args:
+            spec: the model, as the suite has it.
+            seed: see the attributes.
+            latency_probe: see the attributes.
+            convert: what converts another framework's model, with the shapes that were given and
+                those of the data's samples.
 
         Raises:
             BadInputError: the model, its student, a teacher or its data do not exist or are not
                 sound, or a ready file has an input of an open shape.
         """
         source = find_source(spec.source)
-        if source.trainable and (spec.signature or (spec.shapes and source.zoo)):
+        if (source.trainable or source.is_foreign) and (
+            spec.signature or (spec.shapes and source.zoo)
+        ):
             given = "signature" if spec.signature else "shapes"
             raise BadInputError(
                 f"model {spec.name!r}: {given} is for files that leave it open, and {source.name} "
@@ -72,7 +91,14 @@ class BuildInputs:
                 entry.require_fixed(interface.read(file.read(), file.text), file.text)
         data = spec.data or (None if source.zoo is None else source.zoo.data)
         raw = load_dataset(data or "random", seed=seed)
-        content = _content(source, spec, raw)
+        converted = None
+        if source.is_foreign and convert is not None:
+            converted = convert(source, spec.shapes, raw.sample_shapes)
+        content = converted.content if converted else _content(source, spec, raw)
+        if content is not None:
+            taken = interface.read(content, source.text)
+            entry.require_fixed(taken, source.text)
+            entry.require_numbers(taken, source.text)
         samples = Samples(
             raw,
             given=data is not None,
@@ -83,9 +109,20 @@ class BuildInputs:
             task=spec.task or "",
         )
         run_as = _chosen(spec)
-        if content is not None:
+        if content is not None and converted is None:
             run_as = entry.run_as(source.read(), content, source.text)
-        return cls(spec, source, content, run_as, student, teachers, samples, seed, latency_probe)
+        return cls(
+            spec,
+            source,
+            content,
+            run_as,
+            student,
+            teachers,
+            samples,
+            seed,
+            latency_probe,
+            converted,
+        )
 
     def key(self, steps: Steps) -> str:
         """The cache's key of the variant after these steps: a hash of all that it depends on."""
@@ -141,7 +178,7 @@ class BuildInputs:
     def versions(self, steps: Steps) -> dict[str, str]:
         """Of the packages that make the variant after these steps."""
         packages = ["ai-edge-litert", "numpy"]
-        if self.source.kind != "tflite":
+        if self.content is None:
             packages += ["tensorflow", "keras"]
         if uses_quantizer(steps):
             packages.append("litert-quantizer")
@@ -169,8 +206,6 @@ def _content(source: Source, spec: ModelSpec, raw: Dataset) -> bytes | None:
     if shapes := entry.of_samples(taken, raw.sample_shapes):
         content = entry.enter(content, source.text, shapes=shapes)
         taken = interface.read(content, source.text)
-    entry.require_fixed(taken, source.text)
-    entry.require_numbers(taken, source.text)
     return content
 
 

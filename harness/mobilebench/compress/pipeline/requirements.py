@@ -34,7 +34,7 @@ def require(recipe: Recipe, inputs: BuildInputs, cache: Cache) -> None:
             are not there.
     """
     where = f"model {inputs.spec.name!r}: recipe {recipe.text!r}"
-    ready = inputs.source.kind == "tflite"
+    ready = inputs.content is not None
     if ready:
         _require_ready(inputs, where)
     if trains_student(recipe.steps) and inputs.student is None:
@@ -43,7 +43,7 @@ def require(recipe: Recipe, inputs: BuildInputs, cache: Cache) -> None:
             "set student (--student) to zoo:NAME or to a .keras file"
         )
     for step in recipe.steps:
-        if isinstance(step, AsIs) and not ready:
+        if isinstance(step, AsIs) and inputs.source.kind != "tflite":
             raise BadInputError(
                 f"{where} is for ready .tflite files; use float32 for {inputs.spec.source}"
             )
@@ -88,9 +88,8 @@ def _is_quantized(inputs: BuildInputs) -> bool:
 
 def _require_training(inputs: BuildInputs, step: TrainingStep, where: str) -> None:
     if not inputs.source.trainable:
-        what = "SavedModel" if inputs.source.kind == "saved_model" else ".tflite file"
         raise BadInputError(
-            f"{where} retrains, and a {what} cannot be retrained; "
+            f"{where} retrains, and {inputs.source.called} cannot be retrained; "
             "give a .keras file, or recipes that only quantize"
         )
     ends = inputs.source.ends
@@ -127,7 +126,7 @@ def _require_packages(recipe: Recipe, inputs: BuildInputs, cache: Cache, where: 
     file_steps = [s for s in recipe.steps if isinstance(s, QuantizingStep | EncodingStep)]
     float_steps = recipe.steps[: len(recipe.steps) - len(file_steps)]
     needs = []
-    if inputs.source.kind != "tflite" and cache.find(inputs.key(inputs.chain(float_steps))) is None:
+    if inputs.content is None and cache.find(inputs.key(inputs.chain(float_steps))) is None:
         needs.append(("tensorflow", "TensorFlow"))
     if uses_quantizer(file_steps):
         needs.append(("litert_quantizer", "litert-quantizer"))

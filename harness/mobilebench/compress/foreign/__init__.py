@@ -1,0 +1,1 @@
+"""PyTorch and ONNX models, converted in environments of their own."""
