@@ -11,7 +11,7 @@ PAGE = Path(__file__).with_name("metrics.md")
 
 _HEAD = """# Metrics
 
-<!-- Written by docs/generate_metrics.py from harness/mobilebench/metrics.py. -->
+<!-- Written by docs/generate_metrics.py from harness/mobilebench/metrics/builtin.py. -->
 
 Every metric has its value, and the reason where there is none, in `summary.csv`, in `--json` and in
 the report; `mobilebench history --metric NAME` follows it over runs, and

@@ -21,7 +21,7 @@ from mobilebench.analysis.trial import QUANTILES
 from mobilebench.cli.main import main
 from mobilebench.compress.pipeline import pack
 from mobilebench.errors import BadInputError
-from mobilebench.metrics import Counter, Judged, Metric, Quantile, StoredSize, registry
+from mobilebench.metrics import Counter, Judged, Metric, Quantile, StoredSize, lookup, registry
 from mobilebench.runs import calibrate as calibration
 from mobilebench.runs import pair
 from mobilebench.runs.run import Quiet
@@ -284,4 +284,4 @@ def test_a_plug_in_that_cannot_be_loaded_is_one_sentence(
 @pytest.fixture(autouse=True)
 def _forget_plug_ins() -> Iterator[None]:
     yield
-    metrics._registry.cache_clear()
+    lookup._registry.cache_clear()
