@@ -26,6 +26,7 @@ sys.path.insert(0, str(HERE))
 
 import binary  # noqa: E402
 import detection  # noqa: E402
+import embedding  # noqa: E402
 import pictures  # noqa: E402
 import reconstruction  # noqa: E402
 import regression  # noqa: E402
@@ -154,6 +155,23 @@ def _reconstruction(epochs: int | None) -> Any:
     return model
 
 
+def _embedding(epochs: int | None) -> Any:
+    x, digits = embedding.split("train")
+    inputs = keras.Input((28, 28, 1), name="digit")
+    y = _convolution(_convolution(inputs, 16, 2, "half"), 32, 2, "quarter")
+    vector = layers.Dense(32, name="vector")(layers.Flatten()(y))
+    # Of the vectors' directions alone is learnt which digit it is: by those they are compared.
+    unit = layers.Rescaling(10.0)(layers.UnitNormalization()(vector))
+    nearest = layers.Dense(
+        embedding.FIRST_UNSEEN, use_bias=False, kernel_constraint="unit_norm", name="nearest"
+    )(unit)
+    taught = keras.Model(inputs, nearest)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    taught.compile(keras.optimizers.Adam(2e-3), loss)
+    taught.fit(x, digits, 64, epochs or 8, verbose=0)
+    return keras.Model(inputs, vector, name="embedding")
+
+
 def _two_inputs(epochs: int | None) -> Any:
     ends = [keras.Input((784,), name=name) for name in ("left", "right")]
     digit = keras.Sequential(
@@ -192,6 +210,7 @@ MODELS: dict[str, Trained] = {
     "segmentation": _segmentation,
     "detection": _detection,
     "reconstruction": _reconstruction,
+    "embedding": _embedding,
     "two_inputs": _two_inputs,
     "two_outputs": _two_outputs,
 }

@@ -26,6 +26,7 @@ METRICS = {
     "segmentation": {"miou", "pixel_accuracy"},
     "detection": {"map", "map50"},
     "reconstruction": {"mse", "psnr"},
+    "embedding": {"recall_at_1", "recall_at_5"},
     "two inputs": {"accuracy", "top5"},
     "two outputs": {"score"},
 }
