@@ -66,6 +66,10 @@ def test_what_gains_nothing_is_not_recommended(worse: Variant) -> None:
     assert advice["Smallest"].startswith("float16")
 
 
+def test_of_a_baseline_alone_nothing_is_compared() -> None:
+    assert said()["Ship"].startswith("The baseline is the only variant")
+
+
 def test_a_smaller_file_that_is_slower_competes_with_the_baseline() -> None:
     advice = said(variant("dynamic_int8", 1_000, 28))
     assert "dynamic_int8 where size counts (4.00× smaller, 2.80× slower)" in advice["Ship"]

@@ -42,3 +42,8 @@ def test_points_have_a_sign_unless_they_round_to_nothing():
 def test_three_digits_are_within_half_a_percent(value):
     text = units.significant(value).replace("\N{NARROW NO-BREAK SPACE}", "")
     assert float(text) == pytest.approx(value, rel=0.0051)
+
+
+def test_decibels_have_three_digits_at_most():
+    shown = [units.decibels(value) for value in (150.0, 99.96, 99.94, 8.26, -3.04)]
+    assert shown == ["150 dB", "100 dB", "99.9 dB", "8.3 dB", "−3.0 dB"]

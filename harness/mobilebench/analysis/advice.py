@@ -122,6 +122,8 @@ def _chosen(comparison: Comparison, measured: Sequence[Variant]) -> str:
     others = [v for v in keeping if not v.is_baseline]
     baseline_keeps = len(others) < len(keeping)
     if not others:
+        if len(comparison.variants) == 1 and baseline_keeps:
+            return "The baseline is the only variant: there is nothing to compare it with."
         keep = ": keep the baseline" if baseline_keeps else ", the baseline included"
         open_ = any(comparison.requirement.status(v) == "open" for v in measured)
         more = " More evaluation samples make the intervals narrower." if open_ else ""

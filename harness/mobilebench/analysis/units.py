@@ -28,6 +28,8 @@ MULTIPLES = {
 _READS = (0.01, 10_000)
 #: A plain value's significant digits: of what nears 1, as an AUC does, three tell too little.
 VALUE_DIGITS = 4
+#: From here on tenths of a decibel are more digits than anybody reads.
+_WHOLE_DB = 99.95
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -97,8 +99,8 @@ def shown(unit: Unit, value: float, decimals: int = 1) -> str:
 
 
 def decibels(value: float) -> str:
-    """A ratio of powers: ``32.1 dB``."""
-    return true_minus(f"{value:.1f} dB")
+    """A ratio of powers, in three digits at most: ``32.1 dB``, ``129 dB``."""
+    return true_minus(f"{value:.{0 if abs(value) >= _WHOLE_DB else 1}f} dB")
 
 
 def change(unit: Unit, difference: float, decimals: int = 1) -> str:
