@@ -1,4 +1,4 @@
-"""Digits whose vectors lie near each other where they are the same digit: found by their neighbours.
+"""Vectors that lie near each other where digits are alike: each is found by its neighbours.
 
 Half of the digits, 5 to 9, are kept from the training, so that what is measured is whether writing
 that the model never saw a name for is told apart, too.
