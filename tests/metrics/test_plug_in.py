@@ -221,7 +221,7 @@ def test_another_packing_is_one_entry_beside_its_packer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(pack.PACKERS, "half", (lambda content, _: content[::2], ".half"))
-    assert pack.measure(b"abcd")["half"] == 2
+    assert pack.measure(b"abcd", ["half"])["half"] == 2
     module = (
         "from mobilebench.metrics import Change, Metric, StoredSize\n"
         "HALF = Metric('half', 'Half', 'half_bytes', 'half of it', 'B', 'lower', 'artifact', "

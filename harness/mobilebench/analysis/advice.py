@@ -262,7 +262,8 @@ def _tradeoffs(comparison: Comparison) -> Iterator[Advice]:
         yield Advice(
             "Best trade-offs",
             f"{_names(tradeoffs)}: {requirement.shown()}, and by point estimates no variant beats "
-            f"them in latency, size and {quality.words} at once.",
+            f"{'it' if len(tradeoffs) == 1 else 'them'} in latency, size and {quality.words} at "
+            "once.",
         )
     # Those whose loss is small by the point estimate, but not by the interval.
     open_ = [v for v in compared if requirement.status(v) == "open" and requirement.measured(v)]
@@ -271,7 +272,8 @@ def _tradeoffs(comparison: Comparison) -> Iterator[Advice]:
         yield Advice(
             "Undecided",
             f"{_names([v.recipe for v in open_])}: measured within "
-            f"{requirement.margin()}, but {samples} samples do not rule out a larger loss.",
+            f"{requirement.margin()}, but {units.grouped(samples)} samples do not rule out a "
+            "larger loss.",
         )
 
 

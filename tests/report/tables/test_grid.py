@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+from mobilebench.analysis.estimates import Estimate, Interval
 from mobilebench.report import table
+from mobilebench.report.tables import grid
 from mobilebench.report.tables.grid import overviews
 from mobilebench.runs.summaries import summary_of
 
@@ -46,3 +49,17 @@ def test_text_tables_begin_with_the_overview(finished_run):
     both = replace(summary, comparisons=(digits, replace(digits, device="phone")))
     assert "across devices" in table(both, "md").splitlines()[0]
     assert "across devices" in table(both, "latex").splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "change", "high", "written"),
+    [
+        ([0.01884, 0.01885], -9.8e-6, -1.1e-6, 8.1e-6, ("−0.0000098", "−0.0000011", "+0.0000081")),
+        ([45.35, 45.37], -0.0524, 0.0221, 0.0974, ("−0.052", "+0.022", "+0.097")),
+        ([45.35, 43.1], -4.1, -2.25, 0.0, ("−4.10", "−2.25", "0.00")),
+    ],
+)
+def test_a_change_has_the_digits_that_its_interval_needs(values, low, change, high, written):
+    estimate = Estimate(change, Interval(low, high), 500)
+    write, _ = grid._signed(grid._small_change_text(values, [estimate]), "")
+    assert tuple(map(write, (low, change, high))) == written

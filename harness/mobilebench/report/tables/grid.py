@@ -177,13 +177,21 @@ def _change_column(metric: Metric, change: Change, rows: Sequence[Variant]) -> C
         unit, write = "points", _alike(lambda x: units.points(x, decimals))
     else:
         unit, unsigned = _scaled_text(metric, rows, found)
+        if metric.unit == "value":
+            unsigned = _alike(_small_change_text([v[metric.name].value for v in rows], found))
         write = lambda value: _signed(*unsigned(value))  # noqa: E731
     cells = _cells(rows, found, write, True, None)
     return Column(change.title, unit, cells, change.paper, change.terminal)
 
 
 def _signed(text: _Text, unit: str) -> tuple[_Text, str]:
-    return lambda x: ("+" if x > 0 else "") + text(x), unit
+    def signed(value: float) -> str:
+        written = text(value)
+        if not any(digit in written for digit in "123456789"):
+            return written.lstrip("−")
+        return f"+{written}" if value > 0 else written
+
+    return signed, unit
 
 
 def _ranks(metric: Metric, rows: Sequence[Variant]) -> bool:
@@ -226,11 +234,31 @@ def _scaled_text(
 
 def _value_text(values: Sequence[float | None]) -> _Text:
     """Plain numbers of any size, with the decimals that the middle one needs."""
+    decimals = _value_decimals(values)
+    if decimals is None:
+        return lambda value: units.significant(value, units.VALUE_DIGITS)
+    return lambda value: units.fixed(value, decimals)
+
+
+def _value_decimals(values: Sequence[float | None]) -> int | None:
+    """None: their sizes differ too much for that."""
     sizes = sorted(abs(v) for v in values if v)
     if not sizes or sizes[-1] / sizes[0] > _WIDE:
-        return lambda value: units.significant(value, units.VALUE_DIGITS)
-    decimals = max(0, units.decimals_for(sizes[len(sizes) // 2], units.VALUE_DIGITS))
-    return lambda value: units.fixed(value, decimals)
+        return None
+    return max(0, units.decimals_for(sizes[len(sizes) // 2], units.VALUE_DIGITS))
+
+
+def _small_change_text(values: Sequence[float | None], changes: Sequence[Estimate]) -> _Text:
+    """Differences of plain numbers: as their values, but where their intervals would be all 0.
+
+    Then with the decimals that two digits of the middle interval's half need.
+    """
+    halves = sorted((i.high - i.low) / 2 for c in changes if (i := c.interval) and i.high > i.low)
+    decimals = _value_decimals(values)
+    if decimals is None or not halves:
+        return _value_text(values)
+    needed = max(decimals, units.decimals_for(halves[len(halves) // 2], 2))
+    return lambda value: units.fixed(value, needed)
 
 
 def sustained_grid(comparison: Comparison) -> Grid | None:
