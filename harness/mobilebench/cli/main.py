@@ -15,6 +15,7 @@ from mobilebench.cli.history import history
 from mobilebench.cli.inspect import inspect
 from mobilebench.cli.lab import lab
 from mobilebench.cli.options import Group
+from mobilebench.cli.query import query
 from mobilebench.cli.report import report
 from mobilebench.cli.run import run
 from mobilebench.cli.sensitivity import sensitivity
@@ -56,6 +57,7 @@ for _command in (
     calibrate,
     compare,
     history,
+    query,
     lab,
     app,
     converters,

@@ -1,0 +1,254 @@
+"""Many runs as tables for SQL, by DuckDB: ``results`` and ``samples``.
+
+Nothing is taken in beforehand. ``results`` is read from each run's ``summary.csv``; ``samples`` is
+read from ``samples.parquet`` while a query runs, and only if it is asked for. A query sees these
+tables and nothing else: no other file, no network, no change to a run.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebench.analysis.rows import frame
+from mobilebench.errors import BadInputError, MobileBenchError, first_line
+from mobilebench.metrics import registry
+from mobilebench.runs.stored import is_current, run_folders
+from mobilebench.runs.summaries import summary_of
+from mobilebench.store.folder import MANIFEST, SAMPLES, TABLE, TRIALS, RunFolder
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: What each row of ``results`` says, and in which form.
+RESULTS = {
+    "run": "its name",
+    "created": "when it began (UTC)",
+    "folder": "where it is",
+    "suite": "its name",
+    "model": "its name in the suite",
+    "recipe": "how the variant was made",
+    "device": "its name in the suite",
+    "runtime": "its name in the suite",
+    "is_baseline": "whether the variant is its model's baseline",
+    "virtual_device": "whether times there are no phone's",
+    "artifact_sha256": "of the variant's file",
+    "metric": "its name in the registry",
+    "unit": "of value, low and high: a base unit",
+    "value": "NULL where it is unavailable",
+    "low": "the interval's lower end, where there is one",
+    "high": "its upper end",
+    "confidence": "of the interval, a share",
+    "reason": "why there is no value or interval",
+}
+
+#: What each row of ``samples`` says: one timed inference of a latency trial's latest attempt.
+SAMPLE = {
+    "run": "its name",
+    "model": "as in results",
+    "recipe": "as in results",
+    "device": "as in results",
+    "runtime": "as in results",
+    "trial": "its name",
+    "block": "which block of the plan it was in",
+    "index": "which inference of the trial, from 0; warm-ups stand before it at −m … −1",
+    "ns": "how long it took",
+}
+
+_IDENTITY = ("run", "suite", "model", "recipe", "device", "runtime")
+_FLAGS = ("is_baseline", "virtual_device")
+_CREATED = re.compile(rb'"created":\s*"([0-9T:.+Z-]{10,40})"')
+_HEAD_BYTES = 4096
+_MOST_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a query came to: columns by name, and rows; ``cut`` where there were more."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    cut: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+
+def query(paths: Sequence[Path], sql: str, most_rows: int = _MOST_ROWS) -> Table:
+    """What a query over stored runs comes to.
+
+    Args:
+        paths: run folders, and folders that hold run folders.
+        sql: one statement that reads, in DuckDB's dialect.
+        most_rows: further ones are left out.
+
+    Raises:
+        BadInputError: there is no run, the statement is wrong or does more than read, or DuckDB is
+            missing.
+    """
+    duck = _duckdb()
+    folders = run_folders(paths)
+    with tempfile.TemporaryDirectory(prefix="mobilebench-") as scratch, duck.connect() as database:
+        notes = _results(database, folders, Path(scratch))
+        _samples(database, folders)
+        # Whatever the statement says, it reaches the runs' own files alone, and sets nothing.
+        places = sorted({str(folder.resolve()) for folder in folders})
+        database.execute("SET allowed_directories = ?", [places])
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
+        try:
+            statements = database.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duck.StatementType.SELECT:
+                raise BadInputError("a query is one statement that reads: SELECT …")
+            done = database.execute(statements[0])
+            columns = tuple(str(column[0]) for column in done.description or ())
+            rows = done.fetchmany(most_rows + 1)
+        except duck.Error as error:
+            raise BadInputError(
+                f"the query cannot be run: {first_line(error)}; there are the tables results "
+                f"({', '.join(RESULTS)}) and samples ({', '.join(SAMPLE)})"
+            ) from error
+    return Table(columns, tuple(rows[:most_rows]), len(rows) > most_rows, tuple(notes))
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise BadInputError("a query needs DuckDB: pip install 'mobilebench[store]'") from error
+    return duckdb
+
+
+def _results(
+    database: duckdb.DuckDBPyConnection, folders: Iterable[Path], scratch: Path
+) -> list[str]:
+    """Makes the table; returns a sentence for each run that cannot be read."""
+    notes = []
+    # Runs of one version have the same columns, and are read as one file.
+    files: dict[tuple[str, ...], Path] = {}
+    for folder in folders:
+        try:
+            header, rows = _rows(folder)
+            created = _created(folder)
+        except (MobileBenchError, OSError, ValueError) as error:
+            notes.append(f"{folder.name} is left out: {first_line(error)}")
+            continue
+        path = files.setdefault(header, scratch / f"{len(files)}.csv")
+        with path.open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows((created, str(folder), *row) for row in rows)
+    selects: list[str] = []
+    for number, (header, path) in enumerate(files.items()):
+        columns = ", ".join(f"{_text(c)}: 'VARCHAR'" for c in ("created", "folder", *header))
+        database.execute(
+            f"CREATE TABLE raw{number} AS SELECT * FROM read_csv(?, header = false, "
+            f"columns = {{{columns}}}, auto_detect = false, quote = '\"', escape = '\"', "
+            "delim = ',', strict_mode = false)",
+            [str(path)],
+        )
+        selects += _selects(f"raw{number}", set(header))
+    if not selects:
+        raise BadInputError(f"no run can be read: {notes[0]}" if notes else "no run has a summary")
+    database.execute("CREATE TABLE results AS " + " UNION ALL ".join(selects))
+    for number in range(len(files)):
+        database.execute(f"DROP TABLE raw{number}")
+    return notes
+
+
+def _rows(folder: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    if is_current(folder):
+        with (folder / TABLE).open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        if set(_IDENTITY) <= set(header) and all(len(row) == len(header) for row in rows):
+            return tuple(header), rows
+    table = frame(summary_of(RunFolder.open(folder))).to_csv(index=False)
+    header, *rows = csv.reader(io.StringIO(table))
+    return tuple(header), rows
+
+
+def _created(folder: Path) -> str:
+    with (folder / MANIFEST).open("rb") as file:
+        found = _CREATED.search(file.read(_HEAD_BYTES))
+    return found[1].decode() if found else ""
+
+
+def _selects(table: str, header: set[str]) -> Iterable[str]:
+    """A statement for each metric of a table: its rows where it has a value or a reason."""
+    for name, metric in registry().items():
+        if metric.column not in header:
+            continue
+        value, low, high, confidence, reason = (
+            _quoted(f"{metric.column}{part}") if f"{metric.column}{part}" in header else "NULL"
+            for part in ("", "_low", "_high", "_confidence", "_reason")
+        )
+        identity = ", ".join(
+            # A name that a spreadsheet would take for a formula has a guard before it.
+            f"regexp_replace({_quoted(c)}, '^''([=+@-])', '\\1') AS {_quoted(c)}"
+            for c in _IDENTITY
+        )
+        flags = ", ".join(
+            f"{_quoted(c) if c in header else 'NULL'} = 'True' AS {_quoted(c)}" for c in _FLAGS
+        )
+        sha256 = '"artifact_sha256"' if "artifact_sha256" in header else "NULL"
+        yield (
+            f"SELECT {identity}, TRY_CAST(nullif(created, '') AS TIMESTAMPTZ) AS created, folder, "
+            f"{flags}, {sha256} AS artifact_sha256, {_text(name)} AS metric, "
+            f"{_text(metric.unit)} AS unit, {_number(value)} AS value, {_number(low)} AS low, "
+            f"{_number(high)} AS high, {_number(confidence)} AS confidence, "
+            f"nullif({reason}, '') AS reason FROM {table} "
+            f"WHERE nullif({value}, '') IS NOT NULL OR nullif({reason}, '') IS NOT NULL"
+        )
+
+
+def _number(column: str) -> str:
+    # What counts nodes or right answers may be written as true and false by older versions.
+    return f"TRY_CAST(nullif({column}, '') AS DOUBLE)"
+
+
+def _samples(database: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
+    """Makes the view; nothing is read before it is used."""
+    with_times = [
+        folder.resolve()
+        for folder in folders
+        if (folder / SAMPLES).is_file() and (folder / TRIALS).is_file()
+    ]
+    if not with_times:
+        columns = ", ".join(f"NULL AS {_quoted(name)}" for name in SAMPLE)
+        database.execute(f"CREATE VIEW samples AS SELECT {columns} WHERE false")
+        return
+    tables = ", ".join(_text(str(folder / SAMPLES)) for folder in with_times)
+    lines = ", ".join(_text(str(folder / TRIALS)) for folder in with_times)
+    database.execute(
+        f"""CREATE VIEW samples AS
+        WITH lines AS (
+            SELECT *, parse_path(filename)[-2] AS run, row_number() OVER () AS line
+            FROM read_json([{lines}], format = 'newline_delimited', filename = true,
+                columns = {{trial: 'VARCHAR', attempt: 'INTEGER', model: 'VARCHAR',
+                    recipe: 'VARCHAR', device: 'VARCHAR', runtime: 'VARCHAR', kind: 'VARCHAR',
+                    block: 'INTEGER', state: 'VARCHAR'}}, ignore_errors = true)
+        ), latest AS (
+            SELECT * FROM lines
+            QUALIFY row_number() OVER (PARTITION BY filename, trial ORDER BY line DESC) = 1
+        ), times AS (
+            SELECT *, parse_path(filename)[-2] AS run
+            FROM read_parquet([{tables}], filename = true, union_by_name = true)
+        )
+        SELECT times.run, model, recipe, device, runtime, latest.trial, block, times.index,
+            times.nanoseconds AS ns
+        FROM times JOIN latest ON times.run = latest.run
+            AND parse_dirpath(times.filename) = parse_dirpath(latest.filename)
+            AND times.trial = latest.trial || CASE WHEN coalesce(attempt, 1) = 1 THEN ''
+                ELSE '~' || attempt END
+        WHERE kind = 'latency' AND state = 'valid'"""
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
