@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
+
+from mobilebench.errors import BadInputError
 
 #: A name of a suite's that can be part of a file's name.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -50,3 +53,31 @@ def file_name(text: str) -> str:
     """The text as a suite's name: what a file's name may not have is a hyphen."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in text)
     return plain.strip("-._")[:60].rstrip("-._") or "suite"
+
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def size_of(text: str) -> int:
+    """Bytes of ``20GB``, ``500M`` or ``0``.
+
+    Raises:
+        BadInputError: it is no size.
+    """
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]?)b?", text.strip().lower(), re.ASCII)
+    if not found:
+        raise BadInputError(f"{text[:40]!r} is no size, as 20GB, 500MB or 0")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+def size_in(variable: str) -> int | None:
+    """The size that a variable of the environment gives; None where it gives none.
+
+    Raises:
+        BadInputError: it is no size.
+    """
+    text = os.environ.get(variable)
+    try:
+        return size_of(text) if text else None
+    except BadInputError as error:
+        raise BadInputError(f"{variable}: {error}") from error

@@ -12,10 +12,13 @@ import pytest
 from mobilebench.devices import lease_script
 from mobilebench.devices.adb.client import AdbDevice, AdbServer
 from mobilebench.devices.adb.lease import AdbPlace, holder_of
+from mobilebench.devices.android.device import AndroidDevice
 from mobilebench.devices.lease import Holder, Lease, NoLeaseError, TakenError, UnreachableError
 from mobilebench.devices.linux.ssh_lease import SshPlace
 from mobilebench.devices.local import lease as local_lease
 from mobilebench.devices.local.lease import LocalPlace
+from mobilebench.devices.sent_files import Removed
+from mobilebench.runs.leases import Leases
 
 from tests.phone import needs
 from tests.phone.android import Android
@@ -24,6 +27,7 @@ from tests.phone.phone import Phone
 from tests.phone.server import Server
 from tests.phone.ssh import HOST, ssh_program
 from tests.phone.system import System
+from tests.support.models import sha256
 
 ANN = Holder("ann", "laptop", "12", "2026-02-03T04:05:06+00:00", "a1")
 BOB = Holder("bob o'neill $(reboot) \\n", "ci;", "13", "2026-02-03T04:05:07+00:00", "b2")
@@ -247,3 +251,31 @@ def test_the_lock_is_no_way_into_other_files(
     with pytest.raises(NoLeaseError, match="cannot be used"):
         LocalPlace("local").take(ANN)
     assert secret.read_text() == "mine"
+
+
+@pytest.mark.parametrize("keep", [0, 1000])
+def test_files_that_were_sent_are_removed(
+    pixel: Android, connect: Connect, model_file: Path, keep: int
+) -> None:
+    """A quota keeps those that were used last."""
+    device = AndroidDevice("phone", connect(pixel.phone), None)
+    folder = pixel.phone.data / "local/tmp/mobilebench"
+    device.push(model_file, digest := sha256(model_file))
+    (small := folder / f"{'b' * 64}.safetensors").write_bytes(bytes(900))
+    os.utime(folder / f"{digest}.tflite", (1, 1))
+    with Leases(leaves_files=True) as leases:
+        leases.take(device)
+        removed = device.clean(keep)
+    left = {path.name for path in folder.iterdir()}
+    if keep:
+        assert removed == Removed(1, model_file.stat().st_size, 900)
+        assert left == {"lease", small.name}
+    else:
+        assert removed == Removed(2, model_file.stat().st_size + 900, 0)
+        assert left == {"lease"}
+    # It is looked for anew, and what a run leaves is removed as the device is given back.
+    device.push(model_file, digest)
+    with Leases() as leases:
+        leases.take(device)
+        assert (folder / f"{digest}.tflite").exists()
+    assert {path.name for path in folder.iterdir()} == {"lease"}

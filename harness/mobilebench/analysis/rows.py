@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from mobilebench.analysis.requirement import ACCURACY
 from mobilebench.errors import BadInputError
 from mobilebench.metrics import registry, with_changes
@@ -14,6 +12,8 @@ from mobilebench.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
+
+    import pandas as pd
 
     from mobilebench.analysis.disturbance import Load
     from mobilebench.analysis.estimates import Estimate
@@ -25,6 +25,8 @@ def frame(summary: Summary) -> pd.DataFrame:
 
     Where a cell is empty, the column ``…_reason`` beside it says why.
     """
+    import pandas as pd  # not for those who read numbers of stored tables: it is large
+
     left_out = _without_values(summary)
     rows = [
         _row(_tidy(summary, comparison, variant, left_out))

@@ -6,6 +6,7 @@ import click
 
 from mobilebench.cli.app import app
 from mobilebench.cli.calibrate import calibrate
+from mobilebench.cli.clean import clean
 from mobilebench.cli.compare import compare
 from mobilebench.cli.compress import compress
 from mobilebench.cli.converters import converters
@@ -52,6 +53,7 @@ for _command in (
     report,
     devices,
     doctor,
+    clean,
     watch,
     gate,
     calibrate,

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from mobilebench.devices import interrupt
-from mobilebench.devices.base import Device
+from mobilebench.devices.base import Device, TrialError
 from mobilebench.devices.lease import (
     Holder,
     Lease,
@@ -21,7 +21,12 @@ from mobilebench.devices.lease import (
     TakenError,
     UnreachableError,
 )
+from mobilebench.devices.sent_files import KeepsFiles
 from mobilebench.errors import DeviceError
+from mobilebench.text import size_in
+
+#: The variable that lets files stay on devices, for runs that use the same ones again.
+LIMIT = "MOBILEBENCH_DEVICE_LIMIT"
 
 #: How often a device that somebody else has is asked for: each time a process starts there, beside
 #: what the other measures.
@@ -54,13 +59,18 @@ class Leases:
 
     Args:
         patience: how long a device is waited for that somebody else has.
+        leaves_files: whether what was sent to a device stays there; else it is removed when the
+            device is given back, but for the size that ``MOBILEBENCH_DEVICE_LIMIT`` names.
     """
 
-    def __init__(self, patience: Patience | None = None) -> None:
+    def __init__(self, patience: Patience | None = None, leaves_files: bool = False) -> None:
         self.patience = patience or Patience()
+        self._leaves_files = leaves_files
+        self._keep_bytes = size_in(LIMIT) or 0
         self._lock = threading.Lock()
         self._taking: dict[str, threading.Lock] = {}
         self._held: dict[str, Lease] = {}
+        self._devices: dict[str, Device] = {}
         self._names: dict[str, set[str]] = {}
         self._without: dict[str, str] = {}
         self._depth = 0
@@ -106,6 +116,7 @@ class Leases:
                     return
                 with self._lock:
                     self._held[place.key] = lease
+                    self._devices[place.key] = device
             with self._lock:
                 self._names.setdefault(place.key, set()).add(device.name)
 
@@ -145,9 +156,13 @@ class Leases:
             for key, names in self._names.items():
                 names.discard(name)
                 if not names and key in self._held:
-                    leases.append(self._held.pop(key))
-        for lease in leases:
-            lease.release()
+                    leases.append((self._held.pop(key), self._devices.pop(key)))
+        for lease, device in leases:
+            try:
+                if not self._leaves_files:
+                    _clean(device, self._keep_bytes)
+            finally:
+                lease.release()
 
     def _taken(self, device: Device, place: Place, on_wait: OnWait) -> Lease:
         holder = Holder.here()
@@ -178,6 +193,13 @@ def leased(device: Device, patience: Patience | None = None) -> Iterator[None]:
     with Leases(patience) as leases:
         leases.take(device)
         yield
+
+
+def _clean(device: Device, keep_bytes: int) -> None:
+    """Leaves nobody's model on a device that others will have; one that is gone keeps it."""
+    if isinstance(device, KeepsFiles):
+        with contextlib.suppress(DeviceError, TrialError):
+            device.clean(keep_bytes)
 
 
 def _lost(device: Device, error: UnreachableError) -> DeviceError:

@@ -41,7 +41,7 @@ from mobilebench.records.key import Key
 from mobilebench.records.run import Refusal, Run
 from mobilebench.records.runtime import Packing, Runtime
 from mobilebench.records.trial import PlannedTrial, Trial
-from mobilebench.runs import interfaces, lanes, own_code, power_profiles, runnable
+from mobilebench.runs import cleaning, interfaces, lanes, own_code, power_profiles, runnable
 from mobilebench.runs.answers import NO_EVALUATION, Evaluation
 from mobilebench.runs.evaluations import evaluations
 from mobilebench.runs.lanes import Lane
@@ -143,7 +143,9 @@ def start(
         KeyboardInterrupt: before anything was measured; what was compressed is kept.
     """
     with leases or Leases() as held:
-        return _start(suite, results, command, watcher, shape, whole, held)
+        folder = _start(suite, results, command, watcher, shape, whole, held)
+    cleaning.keep_to_limit()
+    return folder
 
 
 def _start(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import functools
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,10 @@ from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import MANIFEST, TABLE, TRIALS, RunFolder
 from mobilebench.text import plain
 
+#: What of a row is kept: thousands of runs are looked at together.
+_OF_EVERY = ("artifact_sha256", "virtual_device", "disturbed_by_load")
+_OF_METRIC = ("low", "high", "confidence", "reason")
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -25,7 +31,8 @@ class StoredRun:
     Attributes:
         name: of the run.
         created: its UTC time.
-        rows: what ``summary.csv`` has of each variant in each place, as text or as numbers.
+        rows: what ``summary.csv`` has of one metric of each variant in each place, as text or as
+            numbers.
         settings: what must agree before two runs are compared, by device and runtime.
     """
 
@@ -70,7 +77,7 @@ def read_stored(
     if run.state != "finished":
         raise BadInputError(f"it is not finished (state: {run.state})")
     settings = {
-        (plain(device.name), plain(runtime.name)): setting(device, runtime, run.suite.protocol)
+        _place(device.name, runtime.name): _shared(setting(device, runtime, run.suite.protocol))
         for device in run.devices
         for runtime in run.runtimes
     }
@@ -78,14 +85,42 @@ def read_stored(
         rows = _table(folder.path / TABLE, column)
     if rows is None:
         rows = frame(summary_of(folder)).to_dict("records")
-    return StoredRun(run.name, run.created, {_key(row): row for row in rows}, settings)
+    kept = (*_OF_EVERY, column, *(f"{column}_{part}" for part in _OF_METRIC))
+    return StoredRun(
+        run.name,
+        run.created,
+        {_key(row): {name: _once(row[name]) for name in kept if name in row} for row in rows},
+        settings,
+    )
 
 
 def _key(row: Mapping[Any, Any]) -> Key:
     model, recipe, device, runtime = (
-        _name(row[part]) for part in ("model", "recipe", "device", "runtime")
+        sys.intern(_name(row[part])) for part in ("model", "recipe", "device", "runtime")
     )
     return Key(model, recipe, device, runtime)
+
+
+def _place(device: str, runtime: str) -> tuple[str, str]:
+    return sys.intern(plain(device)), sys.intern(plain(runtime))
+
+
+def _once(value: Any) -> Any:
+    """The value; a text that thousands of runs have is in memory once."""
+    return sys.intern(value) if type(value) is str else value
+
+
+def _shared(agreed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The setting; one that thousands of runs have is in memory once."""
+    try:
+        return _setting(tuple(agreed.items()))
+    except TypeError:  # a fact that is a list
+        return agreed
+
+
+@functools.lru_cache(maxsize=1024)
+def _setting(items: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
+    return dict(items)
 
 
 def is_current(path: Path) -> bool:

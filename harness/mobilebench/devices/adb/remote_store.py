@@ -15,6 +15,7 @@ from pathlib import Path
 from mobilebench.devices.adb.client import AdbDevice, AdbError, LinkLostError
 from mobilebench.devices.agent.outputs_file import ensure_plain, receiving
 from mobilebench.devices.base import TrialError
+from mobilebench.devices.sent_files import Removed, clean
 
 #: The shell may write here and apps may read, on every Android since 5.
 FOLDER = "/data/local/tmp/mobilebench"
@@ -64,6 +65,15 @@ class RemoteStore:
         whole = f"{FOLDER}/{sha256}"
         with contextlib.suppress(AdbError):
             self._device.script(f"rm -f {shlex.quote(whole)} {shlex.quote(whole)}.*")
+
+    def clean(self, keep_bytes: int) -> Removed:
+        """Removes what was sent; see :class:`mobilebench.devices.sent_files.KeepsFiles`.
+
+        Raises:
+            LinkLostError, DeadlineError: the device is gone, or too slow.
+        """
+        self.forget()
+        return clean(lambda text: self._device.script(text).output, FOLDER, keep_bytes)
 
     def pull(self, path: str, sha256: str, size: int, file: Path, folder: str = "") -> None:
         """Fetches an outputs file, and removes it from the device.
@@ -134,6 +144,8 @@ class RemoteStore:
     def _hash(self, path: str, limit: float, prepare: bool = False) -> str:
         script = f"sha256sum -b {shlex.quote(path)} 2>/dev/null"
         if prepare:
+            # Of files over a quota the longest unused are removed.
+            script = f"touch -c {shlex.quote(path)} 2>/dev/null; {script}"
             # Leftovers of a host that was killed; a younger one may still be under way.
             names = "'(' -name '*.part-*' -o -name 'outputs-*' ')'"
             old = f"find {FOLDER} {names} -mmin +60 -exec rm -f {{}} +"

@@ -33,6 +33,7 @@ from mobilebench.devices.base import (
     TrialError,
 )
 from mobilebench.devices.cooldown import pause, report
+from mobilebench.devices.sent_files import Removed
 from mobilebench.devices.validity import allowed_warnings, ensure_valid, problems_during
 from mobilebench.errors import BadInputError, DeviceError
 from mobilebench.records.device import AGENT, DeviceFacts
@@ -142,6 +143,13 @@ class AndroidDevice:
     def discard(self, sha256: str) -> None:
         """Removes the file there; see :class:`mobilebench.devices.base.Device`."""
         self._store.discard(sha256)
+
+    def clean(self, keep_bytes: int) -> Removed:
+        """See :class:`mobilebench.devices.sent_files.KeepsFiles`."""
+        try:
+            return self._store.clean(keep_bytes)
+        except AdbError as error:
+            raise DeviceError(f"device {self._name!r} was lost: {error}", "lost") from error
 
     def outputs_folder(self, job: Job) -> str:  # noqa: ARG002 (the same for each)
         """The app's own choice: it may not write where the shell does."""

@@ -18,7 +18,8 @@ from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.agent.process import AgentDiedError
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
 from mobilebench.devices.linux.state import StateChecks, script
-from mobilebench.errors import BadInputError
+from mobilebench.devices.sent_files import Removed
+from mobilebench.errors import BadInputError, DeviceError
 from mobilebench.records.device import AGENT, DeviceFacts
 
 _GREETING_SECONDS = 60.0
@@ -95,6 +96,13 @@ class BoardDevice:
     def discard(self, sha256: str) -> None:
         """Removes the file there; see :class:`mobilebench.devices.base.Device`."""
         self._store.discard(sha256)
+
+    def clean(self, keep_bytes: int) -> Removed:
+        """See :class:`mobilebench.devices.sent_files.KeepsFiles`."""
+        try:
+            return self._store.clean(keep_bytes)
+        except AdbError as error:
+            raise DeviceError(f"device {self._name!r} was lost: {error}", "lost") from error
 
     def outputs_folder(self, job: Job) -> str:  # noqa: ARG002 (the same for each)
         """The store's folder; see :class:`mobilebench.devices.base.Device`."""

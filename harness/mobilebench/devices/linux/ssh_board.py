@@ -28,6 +28,7 @@ from mobilebench.devices.agent.process import AgentDiedError
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
 from mobilebench.devices.linux.ssh_lease import SshPlace
 from mobilebench.devices.linux.state import StateChecks, script
+from mobilebench.devices.sent_files import Removed, clean
 from mobilebench.errors import BadInputError, DeviceError
 from mobilebench.records.device import DeviceFacts
 
@@ -125,6 +126,15 @@ class SshBoardDevice:
         if path:
             self._remove(path)
 
+    def clean(self, keep_bytes: int) -> Removed:
+        """See :class:`mobilebench.devices.sent_files.KeepsFiles`."""
+        self._seen.clear()
+        try:
+            # A connection begins at the user's home.
+            return clean(self._shell, _FOLDER, keep_bytes)
+        except SshLostError as error:
+            raise self._lost(error) from error
+
     def outputs_folder(self, job: Job) -> str:  # noqa: ARG002 (the same for each)
         """The folder for files there; see :class:`mobilebench.devices.base.Device`."""
         return self._folder
@@ -215,6 +225,7 @@ class SshBoardDevice:
         old = "find . -name 'outputs-*' -mmin +60 -exec rm -f {} + 2>/dev/null"
         found = self._shell(
             f"mkdir -p {_FOLDER} && cd {_FOLDER} && pwd && {{ {old}; "
+            f"touch -c {sha256}{suffix} 2>/dev/null; "
             f"sha256sum -b {sha256}{suffix} 2>/dev/null || true; }}"
         ).split("\n")
         folder, digest = found[0], found[1].partition(" ")[0] if len(found) > 1 else ""

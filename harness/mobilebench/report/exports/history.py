@@ -11,7 +11,6 @@ from rich.text import Text
 
 from mobilebench.analysis import units
 from mobilebench.analysis.steps import ALPHA, ENOUGH_RUNS
-from mobilebench.report.figures.history import picture
 from mobilebench.report.template import page
 from mobilebench.text import plain
 
@@ -65,6 +64,8 @@ def html(history: History) -> str:
 
 def section(series: Series) -> dict[str, object]:
     """What a page shows of a series."""
+    from mobilebench.report.figures.history import picture  # for pages alone: it is large
+
     return {
         "series": series,
         "picture": picture(series),
