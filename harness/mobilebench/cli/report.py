@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from mobilebench.cli.options import Command, echo_json
+from mobilebench.errors import BadInputError
 
 #: The table formats, as the command line calls them.
 _TABLES: dict[str, Literal["md", "csv", "latex"]] = {
@@ -27,7 +28,14 @@ _TABLES: dict[str, Literal["md", "csv", "latex"]] = {
     show_default=True,
     help="html writes all report files anew; the others print the table.",
 )
-def report(folder: Path, form: str) -> None:
+@click.option("--to", type=click.Choice(["mlflow"]), help="Write the run into a tracking store.")
+@click.option(
+    "--tracking-uri", metavar="URI", help="Of that store, instead of MLFLOW_TRACKING_URI."
+)
+@click.option("--experiment", help="Its name there; else the suite's.")
+def report(
+    folder: Path, form: str, to: str | None, tracking_uri: str | None, experiment: str | None
+) -> None:
     """Build the report of a run anew, from its folder alone.
 
     \b
@@ -35,12 +43,24 @@ def report(folder: Path, form: str) -> None:
       mobilebench report results/20260131T120000Z-quickstart
       mobilebench report results/20260131T120000Z-quickstart --format markdown | pbcopy
       mobilebench report results/20260131T120000Z-quickstart --format latex > table.tex
+      mobilebench report results/20260131T120000Z-quickstart --to mlflow
     """
     from mobilebench import api
     from mobilebench import report as reports
     from mobilebench.cli.terminal import output
 
+    if to is None and (tracking_uri or experiment):
+        raise BadInputError("--tracking-uri and --experiment are of --to mlflow")
     run = api.open_run(folder)
+    if to is not None:
+        from mobilebench.report.exports.mlflow import send
+        from mobilebench.store.folder import RunFolder
+
+        stored = RunFolder.open(run.path).run()
+        name = experiment or stored.suite.name
+        run.report()
+        click.echo(send(run.summarise(), run.path, stored.created, tracking_uri, name))
+        return
     if form == "html":
         click.echo(run.report())
         return
