@@ -7,16 +7,17 @@ a ``MobileBenchError`` that says in one sentence what was wrong, where, and what
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-# Two functions have the name of a sub-package, and importing a sub-package for the first time binds
-# its name here. So both sub-packages, which are empty, are imported first, and the functions are
-# bound over them for good: ``from mobilebench.compress.recipe import …`` finds the sub-package
+# Some functions have the name of a sub-package, and importing a sub-package for the first time
+# binds its name here. So those sub-packages, which are empty, are imported first, and the functions
+# are bound over them for good: ``from mobilebench.compress.recipe import …`` finds the sub-package
 # whenever it is imported. (``import mobilebench.compress.recipe as …`` would find the function.)
-for _name in ("mobilebench.compress", "mobilebench.devices"):
+for _name in ("mobilebench.compress", "mobilebench.devices", "mobilebench.search"):
     _import_module(_name)
 
 # ruff: noqa: E402
 from mobilebench.api import (
     Calibration,
+    Compressor,
     Progress,
     Run,
     calibrate,
@@ -27,8 +28,10 @@ from mobilebench.api import (
     history,
     inspect,
     load_suite,
+    measure,
     open_run,
     run,
+    search,
 )
 from mobilebench.errors import (
     BadInputError,
@@ -46,6 +49,7 @@ if _TYPE_CHECKING:
     from mobilebench.runs.calibrate import Noise
     from mobilebench.runs.compare import StoredComparison
     from mobilebench.runs.history import History
+    from mobilebench.runs.measure_many import Measured
     from mobilebench.runs.selection import FoundDevices
     from mobilebench.runs.verdict import GateResult
     from mobilebench.suite.policy import Policy
@@ -56,6 +60,7 @@ __all__ = [
     "Artifact",
     "BadInputError",
     "Calibration",
+    "Compressor",
     "DeviceSpec",
     "Failure",
     "FoundDevices",
@@ -63,6 +68,7 @@ __all__ = [
     "History",
     "InterruptedRunError",
     "InvalidRunError",
+    "Measured",
     "MobileBenchError",
     "ModelFacts",
     "Noise",
@@ -82,8 +88,10 @@ __all__ = [
     "history",
     "inspect",
     "load_suite",
+    "measure",
     "open_run",
     "run",
+    "search",
 ]
 
 #: Types of results, and the modules that have them: these import NumPy and more.
@@ -94,6 +102,7 @@ _TYPES = {
     "FoundDevices": "mobilebench.runs.selection",
     "GateResult": "mobilebench.runs.verdict",
     "History": "mobilebench.runs.history",
+    "Measured": "mobilebench.runs.measure_many",
     "ModelFacts": "mobilebench.tflite.inspect.layers",
     "Noise": "mobilebench.runs.calibrate",
     "Policy": "mobilebench.suite.policy",

@@ -16,10 +16,12 @@ from mobilebench.api.measure import (
 )
 from mobilebench.api.models import compress, inspect
 from mobilebench.api.progress import Progress
+from mobilebench.api.searching import Compressor, measure, search
 from mobilebench.api.stored import compare, history
 
 __all__ = [
     "Calibration",
+    "Compressor",
     "Progress",
     "Run",
     "calibrate",
@@ -30,6 +32,8 @@ __all__ = [
     "history",
     "inspect",
     "load_suite",
+    "measure",
     "open_run",
     "run",
+    "search",
 ]

@@ -19,6 +19,7 @@ from mobilebench.cli.options import Group
 from mobilebench.cli.query import query
 from mobilebench.cli.report import report
 from mobilebench.cli.run import run
+from mobilebench.cli.search import search
 from mobilebench.cli.sensitivity import sensitivity
 from mobilebench.cli.watch import watch
 from mobilebench.version import __version__
@@ -48,6 +49,7 @@ def main() -> None:
 for _command in (
     run,
     compress,
+    search,
     inspect,
     sensitivity,
     report,

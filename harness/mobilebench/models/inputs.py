@@ -10,11 +10,14 @@ import numpy as np
 
 from mobilebench.errors import BadInputError
 from mobilebench.models.array import Array, Sample
+from mobilebench.models.spec import Split
 
 #: What stands between ``x_test`` and an input's name, as a key of an .npz file.
 SEPARATOR = "/"
 #: The only input, where the data do not name it.
 ONLY = ""
+#: Of the halves of evaluation data; the run's own seed would make others in each run.
+_SPLIT_SEED = 20260131
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,15 @@ class Part:
     def drawn(self, count: int, seed: int) -> Part:
         """Up to so many of the samples, drawn by the seed, in their own order."""
         return self.chosen(np.sort(np.random.default_rng(seed).permutation(self.count)[:count]))
+
+    def half(self, split: Split) -> Part:
+        """One of two halves that share no sample, in the samples' own order.
+
+        They are drawn by a seed of their own, and so the same in every run.
+        """
+        order = np.random.default_rng(_SPLIT_SEED).permutation(self.count)
+        middle = self.count // 2
+        return self.chosen(np.sort(order[:middle] if split == "validation" else order[middle:]))
 
     def samples(self) -> list[Sample]:
         """One by one."""

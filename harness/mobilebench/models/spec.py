@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,9 @@ OF_ACCURACY = ("min_accuracy", "max_accuracy_loss")
 OF_QUALITY = ("min_quality", "max_quality_loss")
 REQUIREMENTS = (*OF_ACCURACY, *OF_QUALITY)
 
+#: A half of the evaluation data: to choose a variant on, or to confirm the choice on.
+Split = Literal["validation", "test"]
+
 
 class ModelSpec(BaseModel):
     """One model of a suite.
@@ -56,6 +59,9 @@ class ModelSpec(BaseModel):
         shapes: of inputs with open dimensions, with the batch: by name, as
             ``{ image = [1, 224, 224, 3] }``, or of the only one, as ``[1, 224, 224, 3]``.
         signature: which one of a file's signatures is run; None: the first.
+        split: which half of the evaluation data variants are evaluated on; None: all of them. The
+            halves are always the same ones: what was chosen on ``validation`` is confirmed on
+            ``test``, whatever the seed.
         min_accuracy: the share of right answers that every variant must at least have, as 0.97.
         data_for: the source that the data were made for, where that is another one; a suite sets
             it for its ready files.
@@ -77,6 +83,7 @@ class ModelSpec(BaseModel):
     ready: dict[str, str] = Field(default_factory=dict)
     shapes: dict[str, tuple[PositiveInt, ...]] = Field(default_factory=dict)
     signature: str | None = Field(None, min_length=1)
+    split: Split | None = None
     data_for: str | None = None
     min_accuracy: float | None = Field(None, strict=True)
     max_accuracy_loss: float | None = Field(None, strict=True)

@@ -16,6 +16,7 @@ from mobilebench.models.array import Array, Sample
 from mobilebench.models.datasets import Dataset, digest_of
 from mobilebench.models.inputs import Part, Taken, fit_part, match_part
 from mobilebench.models.labels import are_classes
+from mobilebench.models.spec import Split
 from mobilebench.models.tensor_file import Streamed
 from mobilebench.tflite import interface
 from mobilebench.tflite.interpreter import Runner, Tensor
@@ -30,6 +31,8 @@ _MOST_CLIPPED = 0.01
 _AMPLE = 512
 #: So many labelled samples show what a step loses, or as many as a large file's bytes allow.
 _MOST_LABELLED = 128
+#: Fewer evaluation samples than that are not split.
+_FEWEST_TO_SPLIT = 20
 _LABELLED_BYTES = 1 << 30
 #: The argmax of one score says nothing.
 _FEWEST_CLASSES = 2
@@ -94,6 +97,7 @@ class Samples:
         seed: of noise, and of which samples are chosen.
         integers: what the integers of the user's data are.
         task: what the suite says that the model is for; empty if it says nothing.
+        split: which half of the evaluation data is evaluated on; None: all of them.
     """
 
     def __init__(
@@ -106,6 +110,7 @@ class Samples:
         seed: int,
         integers: Integers = "real",
         task: str = "",
+        split: Split | None = None,
     ) -> None:
         self.raw = raw
         self.given = given
@@ -114,6 +119,7 @@ class Samples:
         self._seed = seed
         self._integers = integers
         self._task = task
+        self.split = split
         self._training: tuple[tuple[Any, ...], Part] | None = None
         labels = [p.labels for p in (raw.train, raw.evaluation) if p and p.labels is not None]
         self.have_classes = any(are_classes(y) for y in labels)
@@ -228,6 +234,13 @@ class Samples:
         raw = self.raw.evaluation
         if raw is None or self.are_noise:
             return None
+        if self.split is not None:
+            if raw.count < _FEWEST_TO_SPLIT:
+                raise BadInputError(
+                    f"data {self.raw.origin}: {raw.count} evaluation samples cannot be split into "
+                    f"halves to choose and to confirm on; {_FEWEST_TO_SPLIT} are the least"
+                )
+            raw = raw.half(self.split)
         runner = Runner(content)
         if runner.batch != 1:
             raise UnusableError(

@@ -327,14 +327,14 @@ class ModelBuilder:
                 "inputs": [repr(taken) for taken in found.wanted.values()],
                 "names": list(found.wanted),
                 "task": found.task,
+                "split": samples.split,
             },
             make,
             texts=texts,
         )
+        name = samples.raw.name if samples.split is None else f"{samples.raw.name}, {samples.split}"
         return (
-            EvaluationSet(
-                samples.raw.name, path, sha256, found.part.count, found.task, found.reason
-            ),
+            EvaluationSet(name, path, sha256, found.part.count, found.task, found.reason),
             (),
         )
 

@@ -107,6 +107,7 @@ class BuildInputs:
             seed=seed,
             integers=_integers(content, spec),
             task=spec.task or "",
+            split=spec.split,
         )
         run_as = _chosen(spec)
         if content is not None and converted is None:

@@ -1,0 +1,181 @@
+"""Files measured in turn on one device that stays at hand: latency, memory and answers.
+
+For what looks at many files, one after the other, and keeps no run: a search, a notebook. A run is
+what shows differences to others: it has a plan, replicates and a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobilebench_agent import contract
+from mobilebench_agent.contract import Job, Result
+
+from mobilebench.compress.artifact import EvaluationSet
+from mobilebench.compress.step import unreported
+from mobilebench.devices.base import (
+    Cooldown,
+    Device,
+    InvalidTrialError,
+    TrialError,
+    ensure_preflight,
+)
+from mobilebench.devices.spec import DeviceSpec
+from mobilebench.models.hooks import Hooks
+from mobilebench.records.device import DeviceFacts
+from mobilebench.records.interface import Interface
+from mobilebench.records.runtime import Runtime
+from mobilebench.records.trial import ATTEMPTS
+from mobilebench.runs.answers import Evaluation, Found, ask
+from mobilebench.runs.samples import Samples
+from mobilebench.runs.selection import open_device
+
+if TYPE_CHECKING:
+    from mobilebench.compress.step import Report
+
+_TIMEOUT_SECONDS = 300.0
+_COOLDOWN = Cooldown(None, 600.0)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long each process is timed.
+
+    Attributes:
+        seconds: at least so long, after the warm-up.
+        warmup_seconds: that long.
+        runs: at least so many inferences.
+        max_seconds: a slow model stops here.
+    """
+
+    seconds: float = 0.3
+    warmup_seconds: float = 0.2
+    runs: int = 20
+    max_seconds: float = 30.0
+
+
+class FileMeasurer:
+    """One device with one runtime.
+
+    Args:
+        device: where.
+        facts: what it said of itself.
+        runtime: accelerator, threads, delegate.
+        seed: of the inputs.
+        pace: how long each process is timed.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        facts: DeviceFacts,
+        runtime: Runtime,
+        seed: int,
+        pace: Pace = Pace(),
+    ) -> None:
+        self.facts = facts
+        self.device = device
+        self._runtime = runtime
+        self._seed = seed
+        self._pace = pace
+        self._count = 0
+
+    @classmethod
+    def on(
+        cls,
+        spec: DeviceSpec,
+        runtime: Runtime,
+        seed: int,
+        pace: Pace = Pace(),
+    ) -> FileMeasurer:
+        """Opens a device and looks whether it is fit.
+
+        Raises:
+            BadInputError: there is no such device.
+            InvalidRunError: it is unfit.
+        """
+        device = open_device(spec)
+        facts = device.probe()
+        ensure_preflight(device)
+        return cls(device, facts, runtime, seed, pace)
+
+    def latency(
+        self, files: Sequence[Path], rounds: int, report: Report = unreported
+    ) -> list[list[float]]:
+        """The median inference of each process: for each file, one a round (nanoseconds).
+
+        In each round every file runs once, in a fresh process, so that whatever drifts meets all
+        alike: their ratios within a round can be compared.
+
+        Raises:
+            TrialError: one gave none, or the device's processor is emulated.
+        """
+        if self.facts.emulated:
+            raise TrialError("emulated", f"the processor of {self.facts.name} is emulated")
+        found: list[list[float]] = [[] for _ in files]
+        for _ in range(rounds):
+            for file, medians in zip(files, found, strict=True):
+                result = self._run(self._job("latency", file))
+                medians.append(float(statistics.median(result.samples_ns)))
+                report(sum(map(len, found)), rounds * len(files))
+        return found
+
+    def memory(self, file: Path) -> float:
+        """The highest resident set over that of the empty runtime, of one process (bytes).
+
+        Raises:
+            TrialError: there is none.
+        """
+        result = self._run(self._job("memory", file))
+        peak = next((m.value for m in result.metrics if m.name == "memory_peak"), None)
+        if peak is None:
+            raise TrialError("unavailable", f"{self.facts.name} reports no peak of memory")
+        return float(peak)
+
+    def answers(self, file: Path, interface: Interface, data: EvaluationSet, hooks: Hooks) -> Found:
+        """The file's answers to evaluation data, scored where these have labels.
+
+        Raises:
+            TrialError: the device gave none.
+        """
+        samples = Samples(data.path, data.sha256, data.count, "data", data.task, data.reason)
+        evaluation = Evaluation(interface, samples, hooks=hooks)
+        job = self._job("latency", file)
+        return ask(self.device, job, evaluation, lambda _: None, _TIMEOUT_SECONDS, self._seed)
+
+    def _job(self, kind: str, file: Path) -> Job:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        self._count += 1
+        return Job(
+            protocol=contract.PROTOCOL_VERSION,
+            trial=f"file-{self._count}",
+            kind=kind,
+            model=self.device.push(file, digest),
+            model_sha256=digest,
+            accelerator=self._runtime.accelerator,
+            threads=self._runtime.threads,
+            xnnpack=self._runtime.xnnpack,
+            cpus=self._runtime.cpus,
+            warmup_seconds=self._pace.warmup_seconds,
+            runs=self._pace.runs,
+            seconds=self._pace.seconds,
+            max_seconds=self._pace.max_seconds,
+            seed=self._seed,
+        )
+
+    def _run(self, job: Job) -> Result:
+        """What a job gives; where the device's state disturbed it, it is repeated."""
+        for attempt in range(1, ATTEMPTS + 1):
+            self.device.preflight(_COOLDOWN, lambda _: None)
+            try:
+                named = replace(job, trial=f"{job.trial}-{attempt}")
+                return self.device.run(named, lambda _: None, _TIMEOUT_SECONDS)
+            except InvalidTrialError:
+                if attempt == ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt raises")

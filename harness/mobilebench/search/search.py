@@ -1,0 +1,318 @@
+"""A whole search: explore within a budget, confirm on unseen data, hand the files over."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+
+from mobilebench import clock
+from mobilebench.cache import cache_folder
+from mobilebench.compress.artifact import Progress
+from mobilebench.compress.recipe import Recipe, parse_recipe
+from mobilebench.compress.service import Compressor
+from mobilebench.errors import BadInputError, InterruptedRunError, InvalidRunError
+from mobilebench.files import disk_errors
+from mobilebench.metrics import registry
+from mobilebench.models.hooks import read_hooks
+from mobilebench.records.runtime import Runtime
+from mobilebench.runs.latency_probe import latency_probe_on
+from mobilebench.runs.measure_files import FileMeasurer
+from mobilebench.runs.run import Quiet, Watcher
+from mobilebench.search import confirm
+from mobilebench.search.bench import DeviceBench
+from mobilebench.search.candidate import Candidate, candidate_of
+from mobilebench.search.front import to_confirm
+from mobilebench.search.ladder import Ladder
+from mobilebench.search.loop import explore, spent_by
+from mobilebench.search.settings import JOURNAL, Settings, read_settings
+from mobilebench.search.study import Study
+from mobilebench.search.traits import traits_of
+from mobilebench.search.view import SearchState, SearchView
+
+#: What the journal keeps of the whole search.
+_BASELINE, _METRIC, _SAMPLES, _RUN = "baseline", "metric", "samples", "run"
+
+
+class SearchWatcher(Protocol):
+    """Is given a search's progress."""
+
+    def step(self, text: str) -> None:
+        """Something is under way."""
+
+    def view(self, view: SearchView) -> None:
+        """The search stands so."""
+
+    @property
+    def run(self) -> Watcher:
+        """Is given the progress of the run that confirms."""
+
+
+class QuietSearch:
+    """A watcher that says nothing."""
+
+    run: Watcher = Quiet()
+
+    def step(self, text: str) -> None:
+        """Says nothing."""
+
+    def view(self, view: SearchView) -> None:
+        """Says nothing."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a search.
+
+    ``files`` are those of the confirmed candidates, the chosen one first.
+    """
+
+    view: SearchView
+    files: tuple[Path, ...]
+
+
+def begin(settings: Settings, results: Path, watcher: SearchWatcher) -> Found:
+    """Searches into a new folder below ``results``.
+
+    Args:
+        settings: what is searched for; of its space only what the model allows is tried.
+        results: where the search, and the run that confirms it, get their folders.
+        watcher: is given the progress.
+
+    Raises:
+        BadInputError: the model, its data, the device or the space cannot be used.
+        InvalidRunError: the search cannot go on; ``folder`` of the error can be resumed.
+        InterruptedRunError: by Ctrl-C, likewise.
+    """
+    traits = traits_of(settings.model, settings.aim, settings.seed)
+    settings = settings.model_copy(update={"space": settings.space.within(traits)})
+    folder = _new_folder(results, settings.name)
+    settings.write(folder)
+    return _search(settings, folder, watcher)
+
+
+def resume(
+    folder: Path, watcher: SearchWatcher, budget: float | None = None, most: int | None = None
+) -> Found:
+    """Goes on with a search; what was finished is not tried again.
+
+    Args:
+        folder: of the search.
+        watcher: is given the progress.
+        budget: seconds in all, in the place of what it was given before.
+        most: candidates in all, likewise.
+
+    Raises:
+        As ``begin``.
+    """
+    settings = read_settings(folder)
+    given = {"budget": budget, "most": most}
+    update = {name: value for name, value in given.items() if value is not None}
+    if update:
+        settings = Settings.model_validate({**settings.model_dump(), **update})
+        settings.write(folder)
+    return _search(settings, folder, watcher)
+
+
+def _new_folder(results: Path, name: str) -> Path:
+    begun = f"{clock.moment():%Y%m%dT%H%M%SZ}-search-{name}"
+    with disk_errors(results):
+        results.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 1000):
+        folder = results / (begun if number == 1 else f"{begun}-{number}")
+        with disk_errors(folder), contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise BadInputError(f"{results} has too many searches of this second")
+
+
+def _search(settings: Settings, folder: Path, watcher: SearchWatcher) -> Found:
+    with _locked(folder):
+        study = Study(
+            folder / JOURNAL, settings.space, settings.aim, settings.sampler, settings.seed
+        )
+        try:
+            return _Search(settings, folder, study, watcher).go()
+        except KeyboardInterrupt as error:
+            raise InterruptedRunError(
+                f"interrupted with {len(study.candidates())} candidates tried; {_again(folder)}",
+                folder=folder,
+            ) from error
+        except InterruptedRunError as error:
+            raise InterruptedRunError(
+                f"interrupted while the front was confirmed; {_again(folder)}", folder=folder
+            ) from error
+        except InvalidRunError as error:
+            raise InvalidRunError(
+                f"{str(error).partition('; go on with')[0]}; {_again(folder)}", folder=folder
+            ) from error
+
+
+def _again(folder: Path) -> str:
+    return f"go on with: mobilebench search --resume {folder}"
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time: two would measure at once."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout as error:
+        raise BadInputError(f"{folder}: another process is at this search") from error
+
+
+class _Search:
+    """One session of a search."""
+
+    def __init__(
+        self, settings: Settings, folder: Path, study: Study, watcher: SearchWatcher
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._study = study
+        self._watcher = watcher
+
+    def go(self) -> Found:
+        if not self._study.kept(_BASELINE) or not self._is_explored():
+            self._explore()
+        return self._confirm()
+
+    def _is_explored(self) -> bool:
+        most = self._settings.most
+        enough = most is not None and len(self._study.candidates()) >= most
+        return enough or spent_by(self._study) >= self._settings.budget
+
+    def _explore(self) -> None:
+        settings, study = self._settings, self._study
+        known = study.kept(_BASELINE)
+        nanoseconds = candidate_of(known).values.get("latency") if known else None
+        self._watcher.step("look at the model and the device")
+        # By value, not by name: what a search file says of a runtime is a suite's.
+        runtime = Runtime(**settings.runtime.model_dump())
+        measurer = FileMeasurer.on(settings.device, runtime, settings.seed)
+        spec = settings.model.model_copy(update={"split": "validation", "recipes": ()})
+
+        def on_progress(progress: Progress) -> None:
+            if progress.recipe and progress.step not in ("done", "failed", "start"):
+                self._watcher.step(f"make {progress.recipe}: {progress.step}")
+
+        def on_candidate(_candidate: Candidate, _all: Sequence[Candidate]) -> None:
+            self._show("searching")
+
+        with Compressor(
+            seed=settings.seed,
+            cache=cache_folder(),
+            on_progress=on_progress,
+            latency_probe=latency_probe_on(measurer.device, measurer.facts, runtime, settings.seed),
+        ) as compressor:
+            bench = DeviceBench(
+                spec,
+                compressor,
+                measurer,
+                read_hooks(spec.data),
+                settings.seed,
+                nanoseconds,
+                self._watcher.step,
+            )
+            if known is None:
+                baseline = bench.baseline(settings.aim)
+                study.keep(_BASELINE, baseline.as_json())
+                study.keep(_METRIC, bench.metric.name)
+                study.keep(_SAMPLES, bench.samples)
+            baseline = self._baseline()
+            self._show("searching")
+            explore(
+                study,
+                Ladder(settings.aim, bench),
+                baseline,
+                self._start(),
+                budget=settings.budget,
+                most=settings.most,
+                on_start=lambda recipe: self._watcher.step(f"try {recipe}"),
+                on_candidate=on_candidate,
+            )
+
+    def _start(self) -> list[Recipe]:
+        recipes = [parse_recipe(start.recipe) for start in self._settings.space.start]
+        return list({recipe.text: recipe for recipe in recipes}.values())
+
+    def _baseline(self) -> Candidate:
+        return candidate_of(self._study.kept(_BASELINE))
+
+    def _confirm(self) -> Found:
+        settings = self._settings
+        view = self._show("confirming")
+        candidates = to_confirm(settings.aim, view.all)
+        if not candidates and view.nearest is not None:
+            candidates = [view.nearest]
+        recipes = [candidate.recipe for candidate in candidates]
+        kept = self._study.kept(_RUN)
+        # Whoever searched on may have found others.
+        unfinished = kept["folder"] if kept and kept["recipes"] == recipes else None
+        results = self._folder.parent
+        try:
+            folder = confirm.confirm(
+                settings,
+                view.baseline.recipe,
+                candidates,
+                _found_by(view),
+                results,
+                self._watcher.run,
+                results / unfinished if unfinished else None,
+            )
+        except (InterruptedRunError, InvalidRunError) as error:
+            if error.folder is not None:
+                self._study.keep(_RUN, {"folder": error.folder.name, "recipes": recipes})
+            raise
+        self._study.keep(_RUN, {"folder": folder.path.name, "recipes": recipes})
+        confirmed = confirm.read_confirmed(folder, settings.aim, view.metric, candidates)
+        view = replace(view, state="finished", confirmed=confirmed, run=folder.path)
+        confirm.note(folder, optimism(view))
+        files = confirm.deliver(settings, self._folder, folder, recipes)
+        self._watcher.view(view)
+        return Found(view, tuple(files))
+
+    def _show(self, state: SearchState) -> SearchView:
+        settings, study = self._settings, self._study
+        view = SearchView(
+            self._folder,
+            settings.name,
+            settings.model.name,
+            settings.device.name,
+            state,
+            settings.aim,
+            registry()[study.kept(_METRIC)],
+            int(study.kept(_SAMPLES)),
+            self._baseline(),
+            tuple(study.candidates()),
+            spent_by(study),
+            settings.budget,
+        )
+        self._watcher.view(view)
+        return view
+
+
+def _found_by(view: SearchView) -> str:
+    count = len(view.candidates)
+    return (
+        f"these recipes were found by a search of {count} candidates, and chosen on "
+        f"{view.samples} samples; none of those is among the ones that they are evaluated on here"
+    )
+
+
+def optimism(view: SearchView) -> str:
+    """How far the choice was too hopeful, in a sentence."""
+    more = view.optimism
+    if more is None:
+        return "how optimistic the choice was is not known: nothing that was chosen was measured"
+    worse = "more" if more >= 0 else "less"
+    return (
+        f"on these samples they lose {abs(more):.2f} {view.unit} {worse}, in the mean, than on "
+        "those that they were chosen on"
+    )
