@@ -23,7 +23,6 @@ from mobilebench.devices.base import (
     Device,
     InvalidTrialError,
     TrialError,
-    ensure_preflight,
 )
 from mobilebench.devices.spec import DeviceSpec
 from mobilebench.models.hooks import Hooks
@@ -32,6 +31,8 @@ from mobilebench.records.interface import Interface
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import ATTEMPTS
 from mobilebench.runs.answers import Evaluation, Found, ask
+from mobilebench.runs.lanes import look, refusal
+from mobilebench.runs.leases import Leases
 from mobilebench.runs.samples import Samples
 from mobilebench.runs.selection import open_device
 
@@ -91,18 +92,19 @@ class FileMeasurer:
         spec: DeviceSpec,
         runtime: Runtime,
         seed: int,
+        leases: Leases,
         pace: Pace = Pace(),
     ) -> FileMeasurer:
-        """Opens a device and looks whether it is fit.
+        """Opens a device, takes its lease, and looks whether it is fit.
 
         Raises:
             BadInputError: there is no such device.
-            InvalidRunError: it is unfit.
+            InvalidRunError: it is unfit, or somebody else measures on it.
         """
-        device = open_device(spec)
-        facts = device.probe()
-        ensure_preflight(device)
-        return cls(device, facts, runtime, seed, pace)
+        lanes, problems = look([spec], open_device, leases)
+        if problems:
+            raise refusal(problems)
+        return cls(lanes[0].device, lanes[0].facts, runtime, seed, pace)
 
     def latency(
         self, files: Sequence[Path], rounds: int, report: Report = unreported

@@ -13,6 +13,7 @@ from mobilebench.devices.base import TrialError
 from mobilebench.errors import BadInputError
 from mobilebench.models.hooks import Hooks, read_hooks
 from mobilebench.records.answers import Score
+from mobilebench.runs.leases import Leases
 from mobilebench.runs.measure_files import FileMeasurer, Pace
 from mobilebench.suite.schema import Suite
 
@@ -55,15 +56,21 @@ def measure_many(
             different inputs or outputs.
         InvalidRunError: the device is unfit.
     """
-    variants = suite.variants()
     if len(suite.models) > 1:
         raise BadInputError(
             "files with different inputs or outputs cannot be measured beside each other"
         )
-    hooks = read_hooks(suite.models[0].data)
-    measurer = FileMeasurer.on(
-        suite.devices[0], suite.runtimes[0], suite.seed, Pace(seconds=seconds)
-    )
+    with Leases() as leases:
+        measurer = FileMeasurer.on(
+            suite.devices[0], suite.runtimes[0], suite.seed, leases, Pace(seconds=seconds)
+        )
+        return _measure(suite, measurer, files, rounds)
+
+
+def _measure(
+    suite: Suite, measurer: FileMeasurer, files: Sequence[Path], rounds: int
+) -> list[Measured]:
+    variants, hooks = suite.variants(), read_hooks(suite.models[0].data)
     outcome = compress_variants(
         variants, seed=suite.seed, cache=cache_folder(), on_progress=lambda _: None
     )

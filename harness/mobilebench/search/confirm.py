@@ -12,6 +12,7 @@ from mobilebench.files import disk_errors, write_atomically
 from mobilebench.metrics import Metric
 from mobilebench.records.run import Run
 from mobilebench.runs import run as runs
+from mobilebench.runs.leases import Leases
 from mobilebench.runs.run import Watcher
 from mobilebench.runs.summaries import summary_of
 from mobilebench.search.aim import MEASURES, Aim
@@ -31,6 +32,7 @@ def confirm(
     found_by: str,
     results: Path,
     watcher: Watcher,
+    leases: Leases,
     unfinished: Path | None,
 ) -> RunFolder:
     """Measures candidates beside the baseline, on the half of the data that no choice has seen.
@@ -42,19 +44,20 @@ def confirm(
         found_by: what the run's report says of where they come from.
         results: where the run gets its folder.
         watcher: is given the progress.
+        leases: of the search, which has the device already.
         unfinished: a run of these candidates to go on with.
 
     Raises:
         InterruptedRunError, InvalidRunError: it can be resumed: ``folder`` of the error.
     """
     if unfinished is not None:
-        return runs.resume(unfinished, watcher)
+        return runs.resume(unfinished, watcher, leases=leases)
     suite = suite_of(settings, [baseline, *(c.recipe for c in candidates if c.recipe != baseline)])
 
     def shape(run: Run) -> Run:
         return run.model_copy(update={"warnings": (found_by, *run.warnings)})
 
-    return runs.start(suite, results, settings.command, watcher, shape)
+    return runs.start(suite, results, settings.command, watcher, shape, leases=leases)
 
 
 def note(folder: RunFolder, sentence: str) -> None:
@@ -130,8 +133,10 @@ def _judge(
     return "estimated", "the limit of the loss is within its interval"
 
 
-def deliver(settings: Settings, folder: Path, run: RunFolder, recipes: Sequence[str]) -> list[Path]:
-    """Puts the files and a suite of them into the search's folder.
+def deliver(
+    settings: Settings, folder: Path, run: RunFolder, baseline: str, recipes: Sequence[str]
+) -> list[Path]:
+    """Puts the files and a suite of them, beside the baseline, into the search's folder.
 
     Returns:
         the files, in the order of the recipes.
@@ -151,7 +156,10 @@ def deliver(settings: Settings, folder: Path, run: RunFolder, recipes: Sequence[
             path.parent.mkdir(exist_ok=True)
         write_atomically(path, content)
         paths.append(path)
-    write_atomically(folder / SUITE, suite_text(settings, recipes).encode())
+    write_atomically(
+        folder / SUITE,
+        suite_text(settings, [baseline, *(r for r in recipes if r != baseline)]).encode(),
+    )
     return paths
 
 

@@ -21,6 +21,7 @@ from mobilebench.metrics import registry
 from mobilebench.models.hooks import read_hooks
 from mobilebench.records.runtime import Runtime
 from mobilebench.runs.latency_probe import latency_probe_on
+from mobilebench.runs.leases import Leases
 from mobilebench.runs.measure_files import FileMeasurer
 from mobilebench.runs.run import Quiet, Watcher
 from mobilebench.search import confirm
@@ -136,7 +137,8 @@ def _search(settings: Settings, folder: Path, watcher: SearchWatcher) -> Found:
             folder / JOURNAL, settings.space, settings.aim, settings.sampler, settings.seed
         )
         try:
-            return _Search(settings, folder, study, watcher).go()
+            with Leases() as leases:  # the search's, and its run's
+                return _Search(settings, folder, study, watcher, leases).go()
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
                 f"interrupted with {len(study.candidates())} candidates tried; {_again(folder)}",
@@ -171,12 +173,18 @@ class _Search:
     """One session of a search."""
 
     def __init__(
-        self, settings: Settings, folder: Path, study: Study, watcher: SearchWatcher
+        self,
+        settings: Settings,
+        folder: Path,
+        study: Study,
+        watcher: SearchWatcher,
+        leases: Leases,
     ) -> None:
         self._settings = settings
         self._folder = folder
         self._study = study
         self._watcher = watcher
+        self._leases = leases
 
     def go(self) -> Found:
         if not self._study.kept(_BASELINE) or not self._is_explored():
@@ -195,7 +203,7 @@ class _Search:
         self._watcher.step("look at the model and the device")
         # By value, not by name: what a search file says of a runtime is a suite's.
         runtime = Runtime(**settings.runtime.model_dump())
-        measurer = FileMeasurer.on(settings.device, runtime, settings.seed)
+        measurer = FileMeasurer.on(settings.device, runtime, settings.seed, self._leases)
         spec = settings.model.model_copy(update={"split": "validation", "recipes": ()})
 
         def on_progress(progress: Progress) -> None:
@@ -264,6 +272,7 @@ class _Search:
                 _found_by(view),
                 results,
                 self._watcher.run,
+                self._leases,
                 results / unfinished if unfinished else None,
             )
         except (InterruptedRunError, InvalidRunError) as error:
@@ -274,7 +283,7 @@ class _Search:
         confirmed = confirm.read_confirmed(folder, settings.aim, view.metric, candidates)
         view = replace(view, state="finished", confirmed=confirmed, run=folder.path)
         confirm.note(folder, optimism(view))
-        files = confirm.deliver(settings, self._folder, folder, recipes)
+        files = confirm.deliver(settings, self._folder, folder, view.baseline.recipe, recipes)
         self._watcher.view(view)
         return Found(view, tuple(files))
 
@@ -313,6 +322,6 @@ def optimism(view: SearchView) -> str:
         return "how optimistic the choice was is not known: nothing that was chosen was measured"
     worse = "more" if more >= 0 else "less"
     return (
-        f"on these samples they lose {abs(more):.2f} {view.unit} {worse}, in the mean, than on "
-        "those that they were chosen on"
+        f"on average they lose {abs(more):.2f} {view.unit} {worse} on these samples than on those "
+        "that they were chosen on"
     )

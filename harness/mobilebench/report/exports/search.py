@@ -68,7 +68,7 @@ def sentences(view: SearchView) -> list[str]:
         if first.loss is not None:
             interval = "" if first.low is None else f" {_interval(first)}"
             said.append(
-                f"On data that no choice has seen it loses {units.significant(first.loss)}"
+                f"On data that no choice has seen it loses {_number(first.loss)}"
                 f"{interval} {view.unit}: "
                 + {
                     "shown": "the limits are kept.",
@@ -189,7 +189,7 @@ def _confirmed_row(view: SearchView, confirmed: Confirmed) -> list[str]:
     return [
         confirmed.candidate.recipe,
         *(_value(confirmed.values.get(name), name) for name in view.aim.measures),
-        "–" if confirmed.loss is None else units.true_minus(f"{confirmed.loss:.2f}"),
+        "–" if confirmed.loss is None else _number(confirmed.loss),
         "–" if confirmed.low is None else _interval(confirmed),
         _loss(confirmed.candidate),
         _HOLDS[confirmed.holds],
@@ -231,13 +231,18 @@ def _loss(candidate: Candidate) -> str:
     if candidate.loss is None:
         return "–"
     error = "" if candidate.error is None else f" ± {candidate.error:.2f}"
-    return units.true_minus(f"{candidate.loss:.2f}") + error
+    return _number(candidate.loss) + error
 
 
 def _interval(confirmed: Confirmed) -> str:
     assert confirmed.low is not None
     assert confirmed.high is not None
-    return units.true_minus(f"[{confirmed.low:.2f}, {confirmed.high:.2f}]")
+    return f"[{_number(confirmed.low)}, {_number(confirmed.high)}]"
+
+
+def _number(loss: float) -> str:
+    """With two decimals; what rounds to nothing has no sign."""
+    return units.true_minus(f"{round(loss, 2) + 0.0:.2f}")
 
 
 def _minutes(seconds: float) -> str:
