@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Iterable
@@ -12,6 +13,8 @@ from mobilebench.errors import BadInputError
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 _LONGEST = 1000
+#: What Python does not call printable, and is harmless: ends of lines, spaces that do not break.
+_ALLOWED = "\n\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 
 
 def plain(text: object) -> str:
@@ -25,7 +28,9 @@ def printable(text: str) -> str:
     """The text, of any length, without control or direction characters but its ends of lines."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c.isprintable() or c in _ALLOWED else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def markdown(text: object) -> str:
@@ -47,6 +52,28 @@ def joined(sentences: Iterable[object]) -> str:
     """Sentences one after the other; one that lacks its full stop gets it."""
     texts = [text for text in (str(sentence).strip() for sentence in sentences) if text]
     return " ".join(text if text.endswith((".", "!", "?", "…")) else f"{text}." for text in texts)
+
+
+#: What stands for our own signs where a stream's encoding lacks them, as ASCII and latin-1 do.
+_PLAINER = {
+    "µ": "u", "−": "-", "×": "x", "→": "->", "…": "...", "—": "-", "–": "-", "·": "-", "Δ": "d",
+    "°": " deg ", "≤": "<=", "≥": ">=", "’": "'", "“": '"', "”": '"', "✓": "+", "✗": "x",
+    "▲": "^", "▼": "v", "━": "-", "╸": "-", "╺": "-", "\N{NO-BREAK SPACE}": " ",
+    "\N{NARROW NO-BREAK SPACE}": " ",
+}  # fmt: skip
+
+#: An encoding's errors handler: see ``_PLAINER``; what else it lacks is a question mark.
+PLAINER = "mobilebench.plainer"
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_PLAINER.get(character, "?") for character in lacking), error.end
+
+
+codecs.register_error(PLAINER, _plainer)
 
 
 def file_name(text: str) -> str:

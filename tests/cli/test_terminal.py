@@ -20,8 +20,10 @@ from mobilebench.records.trial import PlannedTrial, Trial
 from mobilebench.report.exports import gate as outputs
 from mobilebench.runs.verdict import GateResult
 from mobilebench.suite.schema import Suite
+from mobilebench.text import PLAINER
 from mobilebench_agent.contract import Event
 from rich.console import Console
+from rich.table import Table
 
 
 def shown(*told: Progress) -> str:
@@ -137,3 +139,75 @@ def test_a_verdict_is_whole_where_there_is_little_room_or_no_terminal(
         console.print(outputs.terminal(result))
         assert "…" not in stream.getvalue()
         assert "INCONCLUSIVE" in stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_no_word_of_any_table_is_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    word, number = "convolution_2d_with_a_long_name", "123456789012345"
+    table = Table(box=None)
+    table.add_column("operator", no_wrap=True)
+    table.add_column("output", no_wrap=True, overflow="ellipsis")
+    table.add_column("milliseconds", justify="right", no_wrap=True)
+    table.add_row(word, word, number)
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setenv("COLUMNS", str(width))
+    terminal._Console(width=width).print(table)
+    said = stream.getvalue()
+    assert "…" not in said
+    assert max(map(len, said.splitlines())) <= width
+    for letter in set(word + number):
+        assert said.count(letter) >= 2 * word.count(letter) + number.count(letter)
+
+
+def test_where_no_terminal_is_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(box=None)
+    table.add_column("layer", overflow="ellipsis", no_wrap=True, max_width=16)
+    table.add_row(100 * "layer/")
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stdout", stream)
+    terminal.output().print(table)
+    terminal.output().print("1\N{NARROW NO-BREAK SPACE}000\N{NO-BREAK SPACE}ms")
+    assert 100 * "layer/" in stream.getvalue()
+    assert stream.getvalue().endswith("1\N{NARROW NO-BREAK SPACE}000\N{NO-BREAK SPACE}ms\n")
+
+
+@pytest.mark.parametrize(("encoding", "micro"), [("ascii", "u"), ("latin-1", "µ")])
+def test_what_an_encoding_lacks_is_put_plainer(encoding: str, micro: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=PLAINER, newline="\n")
+    thousand = "1\N{NARROW NO-BREAK SPACE}000"
+    stream.write(f"prune(0.8) → int8: {thousand} µs, −1.5 points 漢")
+    stream.flush()
+    assert stream.buffer.getvalue().decode(encoding) == (  # type: ignore[attr-defined]
+        f"prune(0.8) -> int8: 1 000 {micro}s, -1.5 points ?"
+    )
+
+
+def test_where_no_bar_moves_lines_say_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 10_000, 4))
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: float(next(now)))
+    piped = io.StringIO()
+    planned = [
+        PlannedTrial(f"r.{n}", "memory", 0, "d", "m", f"file {n}", "cpu-1") for n in range(40)
+    ]
+    suite = Suite.model_validate({"name": "s", "models": [{"name": "m", "source": "m.tflite"}]})
+    with RunDisplay(Console(file=piped)) as display:
+        for n in range(60):
+            display.compressing(Progress(n, 60, "m", f"file {n}", "convert"))
+        display.compressing(Progress(60, 60, "m", "file 59", "done"))
+        display.measuring(planned, set(), suite)
+        for trial in planned:
+            display.on_trial(trial)
+            display.on_record(
+                Trial(**vars(trial), artifact="", state="valid", started="", seconds=0)
+            )
+    lines = piped.getvalue().splitlines()
+    made = [line for line in lines if line.startswith("compress")]
+    measured = [line for line in lines if line.startswith("measure")]
+    assert lines == [*made, *measured]
+    assert made[0] == "compress 0 of 60, 0:00:00 so far: m · file 0, convert"
+    assert made[-1].startswith("compress 60 of 60 in 0:")
+    assert measured[0] == "measure 0 of 40, 0:00:00 so far"
+    assert measured[-1].startswith("measure 40 of 40 in 0:")
+    assert 5 < len(made) < 30, "now and then, not for each"
+    assert 3 < len(measured) < 30

@@ -22,7 +22,7 @@ from mobilebench.errors import BadInputError, MobileBenchError
 from mobilebench.metrics import metric_named, registry
 from mobilebench.models.tasks import TASKS
 from mobilebench.records.runtime import SlowPacking
-from mobilebench.text import printable
+from mobilebench.text import PLAINER, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -76,10 +76,10 @@ class Group(click.Group):
     """The group of all commands: their options are read with the same care as they are run."""
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
-        """Runs the command line; what a stream's encoding lacks is replaced, and ends nothing."""
+        """Runs the command line; what a stream's encoding lacks is put plainer."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")
+                stream.reconfigure(errors=PLAINER)
         return super().main(*arguments, **settings)
 
     def invoke(self, context: click.Context) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mobilebench_agent.contract import Event
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     Progress,
@@ -25,7 +26,7 @@ from rich.progress import (
     TextColumn,
 )
 from rich.segment import Segment
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mobilebench.compress.artifact import Failure
@@ -34,7 +35,7 @@ from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.run import Refusal
 from mobilebench.records.trial import ATTEMPTS, PlannedTrial, Trial
 from mobilebench.suite.schema import Suite
-from mobilebench.text import plain, printable
+from mobilebench.text import PLAINER, plain, printable
 
 if TYPE_CHECKING:
     from mobilebench.devices.found import Found
@@ -46,6 +47,8 @@ _AROUND_A_TRIAL = 0.2
 _SPEED_OVER = 300.0
 
 
+#: Columns that are left of one whose words may be broken.
+_FOLDED = 8
 #: As wide as any table: where no terminal is, nothing is cut or broken into lines.
 _UNBOUNDED = 10_000
 
@@ -68,7 +71,7 @@ def quiet_libraries() -> Iterator[Console]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         with os.fdopen(
-            os.dup(kept), "w", encoding=sys.stderr.encoding or "utf-8", errors="replace"
+            os.dup(kept), "w", encoding=sys.stderr.encoding or "utf-8", errors=PLAINER
         ) as file:
             sys.stderr.flush()
             os.dup2(nowhere, 2)
@@ -92,6 +95,8 @@ class _Console(Console):
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterator[Segment]:
         """See ``rich.console.Console``."""
+        if isinstance(renderable, Table):
+            renderable = _whole(renderable, self, options or self.options)
         for segment in super().render(renderable, options):
             if segment.control or segment.text.isprintable():
                 yield segment
@@ -103,6 +108,30 @@ class _Console(Console):
         raise BrokenPipeError
 
 
+def _whole(table: Table, console: Console, options: ConsoleOptions) -> Table:
+    """The table with room for every word: Rich would cut what may not be broken into lines."""
+    if not console.is_terminal:
+        for column in table.columns:
+            column.max_width = None
+    columns = [(column, _widest(column, console, options)) for column in table.columns]
+    _, right, _, left = table.padding
+    between = right + left + (table.box is not None)
+    needed = sum(
+        between + (width if column.no_wrap else min(width, _FOLDED)) for column, width in columns
+    )
+    if needed > options.max_width:
+        for column, _ in columns:
+            column.no_wrap, column.overflow = False, "fold"
+    return table
+
+
+def _widest(column: Column, console: Console, options: ConsoleOptions) -> int:
+    unbounded = options.update(width=_UNBOUNDED)
+    cells = (column.header, *column.cells)
+    widest = max(Measurement.get(console, unbounded, cell).maximum for cell in cells)
+    return widest if column.max_width is None else min(widest, column.max_width)
+
+
 @dataclass
 class _Lane:
     """One device's bar: how long its trials take in all, how many are left, what it does."""
@@ -110,6 +139,7 @@ class _Lane:
     task: TaskID
     total: float
     left: int
+    trials: int
     done: float = 0.0
     current: str = ""
     cooling: bool = False
@@ -135,19 +165,30 @@ def _clock(seconds: float | None) -> str:
     return str(timedelta(seconds=int(seconds or 0)))
 
 
+#: Seconds between two lines that say how far something is, where no bar can move.
+_BETWEEN_LINES = 15.0
+
+
 class RunDisplay:
-    """Progress with the time left, on the error stream: the output stream is for results."""
+    """Progress with the time left, on the error stream: the output stream is for results.
+
+    Where no bar can move, in a file or a pipe, there is a line now and then.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._moves = console.is_interactive
+        self._began: dict[str, float] = {}
+        self._said: dict[str, float] = {}
         self._progress = Progress(
-            SpinnerColumn(),
+            SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"),
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
             _Time(),
             console=console,
             expand=True,
+            disable=not self._moves,
             speed_estimate_period=_SPEED_OVER,
         )
         self._preparing: TaskID | None = None
@@ -175,7 +216,7 @@ class RunDisplay:
 
     def prepare(self, what: str = "prepare") -> None:
         """Shows that something goes on until there is more to say; it leaves no trace."""
-        if self._console.is_terminal:
+        if self._moves:
             self._preparing = self._begin(None)
             text = f"[bold]{what:9}[/] {_fit('')}"
             self._progress.update(self._preparing, description=text)
@@ -194,6 +235,9 @@ class RunDisplay:
         self._progress.update(
             self._compressing, description=text, completed=progress.done, total=progress.total
         )
+        ended = progress.done >= progress.total
+        step = "" if progress.step in ("done", "failed") else f", {progress.step}"
+        self._say("compress", progress.done, progress.total, "" if ended else f"{what}{step}")
         if progress.step in ("done", "failed"):
             self._end_step()
         else:
@@ -220,6 +264,7 @@ class RunDisplay:
         """Shows how many operators are timed."""
         if self._compressing is None:
             self._compressing = self._begin(total)
+        self._say("time", done, total)
         text = f"[bold]time[/]      {_fit(_counted(total, 'operator'))}"
         self._progress.update(self._compressing, description=text, completed=done, total=total)
 
@@ -227,6 +272,7 @@ class RunDisplay:
         """Shows how far the operators of a run's variants are timed."""
         if self._compressing is None:
             self._compressing = self._begin(total)
+        self._say("profile", done, total)
         self._progress.update(
             self._compressing,
             description="[bold]profile[/]   each operator alone",
@@ -238,6 +284,7 @@ class RunDisplay:
         """Shows how many of the comparisons with this machine are made."""
         if self._compressing is None:
             self._compressing = self._begin(total)
+        self._say("compare", done, total)
         text = f"[bold]compare[/]   {_fit(_counted(total, 'run'))}"
         self._progress.update(self._compressing, description=text, completed=done, total=total)
 
@@ -258,9 +305,11 @@ class RunDisplay:
             left = [trial for trial in trials if trial.trial not in finished]
             total = sum(self._seconds(trial.kind) for trial in trials)
             done = total - sum(self._seconds(trial.kind) for trial in left)
-            self._lanes[device] = _Lane(self._begin(total), total, len(left), done)
+            self._lanes[device] = _Lane(self._begin(total), total, len(left), len(trials), done)
             self._device_of.update({trial.trial: device for trial in trials})
             self._progress.update(self._lanes[device].task, completed=done)
+        for device in self._lanes:
+            self._say_lane(device)
 
     def on_trial(self, trial: PlannedTrial) -> None:
         """Shows the trial that starts."""
@@ -273,7 +322,7 @@ class RunDisplay:
         device = self._device_of[event.trial]
         lane = self._lanes[device]
         if event.phase.startswith("cooling: "):
-            if not lane.cooling and not self._console.is_terminal:
+            if not lane.cooling and not self._moves:
                 # Where no bar moves, one line says why nothing else does.
                 self._console.print(
                     f"{device} · {plain(event.phase)}",
@@ -303,14 +352,15 @@ class RunDisplay:
     def on_record(self, record: Trial) -> None:
         """Counts a trial, and says at once if it failed or has to be repeated."""
         lane = self._lanes[record.device]
-        what = f"{record.kind} · {record.model} · {record.recipe}"
+        what = trial = f"{record.kind} · {record.model} · {record.recipe}"
         if len(self._lanes) > 1:
-            what = f"{record.device} · {what}"
+            what = f"{record.device} · {trial}"
         if record.state == "invalid":
             self._complain(f"invalid, attempt {record.attempt} of {ATTEMPTS}", what, record.reason)
         if not record.is_final:
             return
         lane.left -= 1
+        self._say_lane(record.device, trial if lane.left else "")
         lane.done += self._seconds(record.kind)
         self._progress.update(lane.task, completed=lane.done)
         if not lane.left:
@@ -326,6 +376,28 @@ class RunDisplay:
             self._progress.remove_task(self._preparing)
             self._preparing = None
         return self._progress.add_task("", total=total, uneven=uneven)
+
+    def _say_lane(self, device: str, what: str = "") -> None:
+        lane = self._lanes[device]
+        where = device if len(self._lanes) > 1 else ""
+        self._say("measure", lane.trials - lane.left, lane.trials, what, where)
+
+    def _say(self, phase: str, done: int, total: int, what: str = "", where: str = "") -> None:
+        """One line where no bar moves: at the beginning, now and then, and at the end."""
+        if self._moves:
+            return
+        now, of = time.monotonic(), f"{phase} {where}"
+        took = now - self._began.setdefault(of, now)
+        ended = done >= total
+        if not ended and of in self._said and now - self._said[of] < _BETWEEN_LINES:
+            return
+        self._said[of] = now
+        what = " · ".join(filter(None, (where, what)))
+        text = f"{phase} {done} of {total}"
+        text += f" in {_clock(took)}" if ended else f", {_clock(took)} so far"
+        self._console.print(
+            plain(f"{text}: {what}" if what else text), highlight=False, soft_wrap=True
+        )
 
     def _complain(self, word: str, what: str, reason: str) -> None:
         text = Text.assemble((word, "bold red"), f" {plain(what)}: {plain(reason)}")
