@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from mobilebench_agent import system_files
+from mobilebench_agent import other_systems, system_files
 from mobilebench_agent.contract import Metric
 from mobilebench_agent.system_files import UnreadableError
 
@@ -27,7 +27,10 @@ _LENIENT_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Reading:
-    """Ticks so far by column, at one time; ``reason`` says why there are none."""
+    """Ticks so far by column, at one time; ``reason`` says why there are none.
+
+    ``processor`` is -1, and ``ticks`` has no ``steal``, where the system does not report it.
+    """
 
     time_ns: int
     ticks: Dict[str, int] = field(default_factory=dict)
@@ -46,6 +49,9 @@ def read(root: Path, cpus: Sequence[int]) -> Reading:
     """
     now = time.monotonic_ns()
     try:
+        if other_systems.is_meant(root):
+            every, mine, count = other_systems.cpu_ticks()
+            return Reading(now, every, mine, -1, count)
         own, processor = _own(root / "proc/self/stat")
         ticks, count = _all(root / "proc/stat", cpus)
         return Reading(now, ticks, own, processor, count)
@@ -55,8 +61,11 @@ def read(root: Path, cpus: Sequence[int]) -> Reading:
 
 def between(root: Path, before: Reading, after: Reading) -> List[Metric]:
     """How many of this process's CPUs others, and other guests of the host, kept busy: means."""
-    source = f"{root / 'proc/stat'} less {root / 'proc/self/stat'}"
-    stolen_source = f"{root / 'proc/stat'} steal"
+    if other_systems.is_meant(root):
+        source, stolen_source = "psutil's cpu_times, less this process's", "psutil's cpu_times"
+    else:
+        source = f"{root / 'proc/stat'} less {root / 'proc/self/stat'}"
+        stolen_source = f"{root / 'proc/stat'} steal"
     reason = before.reason or after.reason or _contradiction(before, after)
     if reason:
         return [
@@ -66,8 +75,12 @@ def between(root: Path, before: Reading, after: Reading) -> List[Metric]:
     grown = _grown(before, after)
     other = max(0, sum(grown[name] for name in _BUSY) - (after.own - before.own))
     ticks = _ticks(before, after)
+    load = Metric("cpu_load_other", "CPUs", source, other / ticks, 1 / ticks, n=2)
+    if "steal" not in after.ticks:
+        reason = "this system does not count it"
+        return [load, Metric.unavailable("cpu_load_stolen", "CPUs", stolen_source, reason)]
     return [
-        Metric("cpu_load_other", "CPUs", source, other / ticks, 1 / ticks, n=2),
+        load,
         Metric("cpu_load_stolen", "CPUs", stolen_source, grown["steal"] / ticks, 1 / ticks, n=2),
     ]
 
@@ -75,6 +88,9 @@ def between(root: Path, before: Reading, after: Reading) -> List[Metric]:
 def last_cpu(root: Path, reading: Reading) -> Metric:
     """The CPU that this process's first thread ran on."""
     source = f"{root / 'proc/self/stat'} processor"
+    if other_systems.is_meant(root):
+        reason = reading.reason or "this system does not report it"
+        return Metric.unavailable("last_cpu", "1", "psutil", reason)
     if reading.reason:
         return Metric.unavailable("last_cpu", "1", source, reading.reason)
     return Metric("last_cpu", "1", source, reading.processor, 1, n=1)
@@ -102,11 +118,12 @@ def _contradiction(before: Reading, after: Reading) -> str:
 
 
 def _grown(before: Reading, after: Reading) -> Dict[str, int]:
-    return {name: after.ticks[name] - before.ticks[name] for name in _COLUMNS}
+    return {name: after.ticks.get(name, 0) - before.ticks.get(name, 0) for name in _COLUMNS}
 
 
 def _ticks(before: Reading, after: Reading) -> float:
-    return os.sysconf("SC_CLK_TCK") * (after.time_ns - before.time_ns) / 1e9
+    rate = os.sysconf("SC_CLK_TCK") if "steal" in after.ticks else other_systems.TICKS
+    return rate * (after.time_ns - before.time_ns) / 1e9
 
 
 def _all(path: Path, cpus: Sequence[int]) -> Tuple[Dict[str, int], int]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import mmap
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, Optional
 
+from mobilebench_agent import other_systems, system_files, tensors
 from mobilebench_agent import runtime as runtimes
-from mobilebench_agent import system_files, tensors
 from mobilebench_agent.contract import Job, Metric, Result
 from mobilebench_agent.system_files import UnreadableError
 
 #: Enough for every lazily allocated buffer to be there.
 _RUNS = 3
+
+_SELF = Path("/proc/self")
 
 _FIELD = re.compile(r"^(\w+):\s+([0-9]{1,15}) kB$", re.MULTILINE)
 
@@ -38,14 +40,18 @@ class Fields:
 
     def why_not(self, file: str, key: str) -> str:
         """Why a field is not there."""
-        return self.reasons.get(file) or f"/proc/self/{file} has no {key} in kB"
+        if file in self.reasons:
+            return self.reasons[file]
+        if other_systems.is_meant(system_files.root()):
+            return "this system does not count it"
+        return f"/proc/self/{file} has no {key} in kB"
 
 
 def measure(
     runtime: runtimes.Runtime,
     job: Job,
     phase: Callable[[str], None],
-    process: Path = Path("/proc/self"),
+    process: Path = _SELF,
 ) -> Result:
     """Reads the process's memory before the model is loaded and after a few inferences.
 
@@ -70,7 +76,7 @@ def measure(
 
 
 def _growth(name: str, file: str, key: str, before: Fields, after: Fields) -> Metric:
-    source = f"/proc/self/{file} {key}, less the empty runtime"
+    source = f"{_source(file, key)}, less the empty runtime"
     for side in (before, after):
         if key not in side.bytes:
             return _metric(name, source, None, side.why_not(file, key))
@@ -78,8 +84,14 @@ def _growth(name: str, file: str, key: str, before: Fields, after: Fields) -> Me
     return _metric(name, source, max(0, after.bytes[key] - before.bytes[key]))
 
 
+def _source(file: str, key: str) -> str:
+    if other_systems.is_meant(system_files.root()):
+        return f"the system's {key}, as psutil reports it"
+    return f"/proc/self/{file} {key}"
+
+
 def _peak(before: Fields, after: Fields, from_here: bool) -> Metric:
-    source = "/proc/self/status VmHWM, less VmRSS of the empty runtime"
+    source = f"{_source('status', 'VmHWM')}, less VmRSS of the empty runtime"
     if not from_here:
         # Start-up may have peaked above anything the model did: the difference bounds it.
         source += " (peak not reset: includes start-up)"
@@ -92,7 +104,7 @@ def _peak(before: Fields, after: Fields, from_here: bool) -> Metric:
 def _metric(name: str, source: str, value: Optional[int], reason: str = "") -> Metric:
     if value is None:
         return Metric.unavailable(name, "B", source, reason)
-    return Metric(name, "B", source, value, os.sysconf("SC_PAGE_SIZE"), n=1)
+    return Metric(name, "B", source, value, mmap.PAGESIZE, n=1)
 
 
 def _reset_peak(process: Path) -> bool:
@@ -104,8 +116,15 @@ def _reset_peak(process: Path) -> bool:
 
 
 def read(process: Path) -> Fields:
-    """What status and smaps_rollup say of a process."""
+    """What status and smaps_rollup say of a process; psutil where there is no /proc."""
     found = Fields()
+    if process == _SELF and other_systems.is_meant(system_files.root()):
+        found.reasons["smaps_rollup"] = "this system does not count it"
+        try:
+            found.bytes.update(other_systems.memory())
+        except UnreadableError as error:
+            found.reasons["status"] = str(error)
+        return found
     for name in ("status", "smaps_rollup"):
         try:
             text = system_files.text(process / name)

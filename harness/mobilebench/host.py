@@ -34,6 +34,8 @@ def versions() -> dict[str, str]:
 
 def facts() -> dict[str, Any]:
     """The host: operating system, processor, cores, memory."""
+    import psutil
+
     return {
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
@@ -41,7 +43,7 @@ def facts() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "memory_bytes": psutil.virtual_memory().total,
     }
 
 

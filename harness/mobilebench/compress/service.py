@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from mobilebench import processes
 from mobilebench.compress.artifact import Artifact, EvaluationSet, Failure, Outcome, Progress
 from mobilebench.compress.pipeline.cache import MAKING, prepare
 from mobilebench.compress.pipeline.latency import LatencyProbe, NotMeasuredError
@@ -242,8 +243,7 @@ class _Child:
     def end(self) -> None:
         """Kills it with all that it started: TensorFlow's own shutdown takes a second."""
         if self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+            processes.kill_tree(self.process)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
@@ -290,7 +290,7 @@ def _begin(cache: Path) -> _Child:
             env=environment,
             text=True,
             encoding="utf-8",
-            start_new_session=True,  # Ctrl-C is ours to handle
+            **processes.apart(),  # Ctrl-C is ours to handle
         )
     return _Child(process, log, scratch)
 

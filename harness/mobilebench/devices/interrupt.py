@@ -7,14 +7,14 @@ that a run ends within a second, whatever its phones are doing or not doing.
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import IO
+
+from mobilebench import processes
 
 #: How often those who wait should look.
 STEP_SECONDS = 0.25
@@ -76,7 +76,7 @@ def communicate(
         stdout=stdout,
         stderr=subprocess.PIPE,
         env=env,
-        start_new_session=True,
+        **processes.apart(),
     )
     try:
         while True:
@@ -91,7 +91,6 @@ def communicate(
             else:
                 return subprocess.CompletedProcess(command, process.returncode, output, errors)
     except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        processes.kill_tree(process)
         process.communicate()
         raise

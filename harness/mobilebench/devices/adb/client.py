@@ -16,6 +16,7 @@ import secrets
 import shlex
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -442,13 +443,35 @@ def adb_program() -> str:
         BadInputError: there is none.
     """
     chosen = os.environ.get("ADBUTILS_ADB_PATH")
-    bundled = Path(adbutils.__file__).with_name("binaries") / "adb"
+    name = "adb.exe" if sys.platform == "win32" else "adb"
+    bundled = Path(adbutils.__file__).with_name("binaries") / name
     if not chosen and os.access(bundled, os.X_OK):
         return str(bundled)
     try:
         return str(adbutils.adb_path())
     except adbutils.AdbError as error:
-        raise BadInputError("there is no adb program: install Android's platform tools") from error
+        usual = [place / name for place in _usual_places()]
+        if found := next((path for path in usual if os.access(path, os.X_OK)), None):
+            return str(found)
+        raise BadInputError(
+            f"there is no adb program, neither in PATH nor in {' or '.join(map(str, usual))}: "
+            "install Android's platform tools, or name theirs in ADBUTILS_ADB_PATH"
+        ) from error
+
+
+def _usual_places() -> list[Path]:
+    """Where Android Studio and package managers put adb, whether PATH says so or not."""
+    home = Path.home()
+    named = (os.environ.get(key) for key in ("ANDROID_HOME", "ANDROID_SDK_ROOT"))
+    tools = [Path(sdk) / "platform-tools" for sdk in named if sdk]
+    if sys.platform == "darwin":
+        # Homebrew's on Apple Silicon, then on Intel.
+        brewed = [Path("/opt/homebrew/bin"), Path("/usr/local/bin")]
+        return [*tools, *brewed, home / "Library/Android/sdk/platform-tools"]
+    if sys.platform == "win32":
+        local = Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local")
+        return [*tools, local / "Android/Sdk/platform-tools"]
+    return [*tools, home / "Android/Sdk/platform-tools"]
 
 
 def _is_port(text: str) -> bool:

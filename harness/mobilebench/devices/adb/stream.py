@@ -125,9 +125,16 @@ class AdbStream:
         """Ends the stream; adbd then ends what it ran for it."""
         self._socket.close()
 
-    def fileno(self) -> int:
-        """The socket's descriptor, for a selector."""
-        return self._socket.fileno()
+    def within(self, seconds: float) -> bytes | None:
+        """What comes next; None if nothing does within that time, empty at the end."""
+        try:
+            self._socket.settimeout(seconds)
+            return self._socket.recv(_READ_BYTES)
+        except TimeoutError:
+            return None
+        except OSError:
+            # A connection that is reset has no more to say than one that is closed.
+            return b""
 
     def request(self, service: str, deadline: Deadline) -> None:
         """Asks for a service and waits until it is granted.

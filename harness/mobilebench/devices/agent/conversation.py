@@ -7,8 +7,6 @@ differs. The agent is not trusted to answer, to answer in time, or to answer our
 from __future__ import annotations
 
 import contextlib
-import os
-import selectors
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +23,6 @@ from mobilebench.text import plain
 
 #: A line longer than this is no message: a result of ten million samples has about 100 MB.
 _MAX_LINE_BYTES = 256 << 20
-_READ_BYTES = 1 << 20
 
 #: How long nothing may happen before the caller is asked whether it still waits.
 _PATIENCE_SECONDS = 0.5
@@ -34,8 +31,8 @@ _PATIENCE_SECONDS = 0.5
 class Wire(Protocol):
     """The two directions to an agent, and how to find out why they ended."""
 
-    def fileno(self) -> int:
-        """The descriptor that its messages are read from."""
+    def receive(self, seconds: float) -> bytes | None:
+        """What comes next; None if nothing does within that time, empty at the end."""
 
     def send(self, line: bytes) -> None:
         """Sends a line; it is the last.
@@ -58,8 +55,6 @@ class Conversation:
         self._buffer = bytearray()
         self._scanned = 0
         self._shows_trial = False
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(wire.fileno(), selectors.EVENT_READ)
 
     def greet(self) -> Hello:
         """The agent's greeting.
@@ -131,15 +126,11 @@ class Conversation:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 raise TrialError("timeout", f"no answer within {self._limit:g} s")
-            if not self._selector.select(min(left, _PATIENCE_SECONDS)):
+            block = self._wire.receive(min(left, _PATIENCE_SECONDS))
+            if block is None:
                 idle()
                 interrupt.check()
                 continue
-            try:
-                block = os.read(self._wire.fileno(), _READ_BYTES)
-            except OSError:
-                # A connection that is reset has no more to say than one that is closed.
-                block = b""
             if not block:
                 raise self._wire.died()
             self._buffer += block

@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
 from mobilebench_agent.contract import Hello, Job, Result
 
+from mobilebench import processes
 from mobilebench.devices.agent.conversation import Conversation
 from mobilebench.devices.base import OnEvent, TrialError
 from mobilebench.errors import InvalidRunError
+
+_READ_BYTES = 1 << 20
+#: What is read before the host asks for it.
+_MOST_BLOCKS = 64
+_STEP_SECONDS = 0.25
 
 
 def greet(command: Sequence[str], timeout_seconds: float, env: Mapping[str, str]) -> Hello:
@@ -71,10 +79,50 @@ class _Agent:
     def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
         self._process = process
         self._errors = errors
+        # A thread reads: no selector takes pipes on Windows.
+        self._blocks: queue.Queue[bytes] = queue.Queue(_MOST_BLOCKS)
+        self._over = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-    def fileno(self) -> int:
+    def _read(self) -> None:
         assert self._process.stdout is not None
-        return self._process.stdout.fileno()
+        descriptor = self._process.stdout.fileno()
+        while True:
+            try:
+                block = os.read(descriptor, _READ_BYTES)
+            except OSError:
+                block = b""
+            while not self._over.is_set():
+                with contextlib.suppress(queue.Full):
+                    self._blocks.put(block, timeout=_STEP_SECONDS)
+                    break
+            if not block:
+                return
+
+    def receive(self, seconds: float) -> bytes | None:
+        with contextlib.suppress(queue.Empty):
+            return self._blocks.get(timeout=seconds)
+        return None
+
+    def end(self) -> None:
+        """Ends the process, with all that it started, unless it ends by itself at once."""
+        self._over.set()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            # Its last message has come, or its time is over: a moment to leave by itself.
+            self._process.wait(timeout=0.5)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            processes.kill_tree(self._process)
+            self._process.wait()
+        self._reader.join(timeout=_STEP_SECONDS)
+        # Somebody else may hold the other end: then the thread still reads, and whose descriptor
+        # that number would be next is not known.
+        if not self._reader.is_alive():
+            self._process.stdout.close()
 
     def send(self, line: bytes) -> None:
         assert self._process.stdin is not None
@@ -89,7 +137,7 @@ class _Agent:
         code = self._process.returncode
         if code is not None and code < 0:
             how = f"was killed by {_signal_name(-code)}"
-            if -code == signal.SIGKILL:
+            if _signal_name(-code) == "SIGKILL":
                 how += " (out of memory?)"
         else:
             how = f"ended with exit code {code}"
@@ -121,27 +169,14 @@ def _agent(command: Sequence[str], env: Mapping[str, str]) -> Iterator[_Agent]:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=dict(env),
-                start_new_session=True,
+                **processes.apart(),
             )
         except OSError as error:
             raise CannotStartError(
                 f"cannot start the agent with {command[0]}: {error.strerror}"
             ) from error
+        agent = _Agent(process, errors)
         try:
-            yield _Agent(process, errors)
+            yield agent
         finally:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
-    try:
-        # Its last message has come, or its time is over: a moment to leave by itself.
-        process.wait(timeout=0.5)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            agent.end()

@@ -348,8 +348,8 @@ class _Wire:
         self._stream = stream
         self.pids: frozenset[int] = frozenset()
 
-    def fileno(self) -> int:
-        return self._stream.fileno()
+    def receive(self, seconds: float) -> bytes | None:
+        return self._stream.within(seconds)
 
     def send(self, line: bytes) -> None:
         # While it lives: later Android is asked how these very processes ended.

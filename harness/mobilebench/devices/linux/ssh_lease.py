@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mobilebench import processes
 from mobilebench.devices.lease import Holder, Lease, UnreachableError
 from mobilebench.devices.lease_script import ScriptedLease, hold_script
 
@@ -52,7 +53,7 @@ class _Channel:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,
+                **processes.apart(),
             )
         except OSError as error:
             raise UnreachableError(f"cannot start {ssh[0]}: {error.strerror}") from error

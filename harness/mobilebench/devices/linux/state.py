@@ -1,6 +1,6 @@
 """The state of a Linux machine before a trial: heat, frequency limits, governor, firmware.
 
-Read from sysfs by one small shell script, here and on a board alike. What a machine does
+Read from sysfs, on a board by one small shell script. What a machine does
 not report, as virtual ones do not, is no problem. What happened *during* a trial is reported by
 the agent, see :mod:`mobilebench.devices.validity`; only in the place of a program that reports
 nothing is the machine read here a second time, and its state reported under the agent's names.
@@ -8,14 +8,18 @@ nothing is the machine read here a second time, and its state reported under the
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
+from mobilebench_agent import system_files
 from mobilebench_agent.contract import Metric, Result
+from mobilebench_agent.system_files import UnreadableError
 
 from mobilebench.devices.base import (
     Cooldown,
@@ -51,6 +55,20 @@ def script(root: str = "/") -> str:
     base = shlex.quote(root.rstrip("/"))
     files = " ".join(f"{base}/sys/{file}" for file in _FILES)
     return f'for f in {files}; do [ -r "$f" ] && echo "$f=$(cat "$f" 2>/dev/null)"; done; true'
+
+
+def read_here(root: Path) -> str:
+    """What the script prints, without a shell: the state of this machine, empty where no sysfs is.
+
+    Args:
+        root: where /sys is.
+    """
+    lines = []
+    for pattern in _FILES:
+        for path in sorted((root / "sys").glob(pattern)):
+            with contextlib.suppress(UnreadableError):
+                lines.append(f"{path.as_posix()}={system_files.text(path)}\n")
+    return "".join(lines)
 
 
 @dataclass(frozen=True)

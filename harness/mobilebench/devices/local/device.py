@@ -11,12 +11,11 @@ from pathlib import Path
 from mobilebench_agent import system_files
 from mobilebench_agent.contract import Job, Metric, Result
 
-from mobilebench.devices import interrupt
 from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.agent.outputs_file import OutputsFolder
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
-from mobilebench.devices.linux.state import StateChecks, script
+from mobilebench.devices.linux.state import StateChecks, read_here
 from mobilebench.devices.local.lease import LocalPlace
 from mobilebench.errors import BadInputError
 from mobilebench.records.device import DeviceFacts
@@ -114,6 +113,4 @@ class LocalDevice:
 
 
 def _state() -> str:
-    # Where the agent looks, too.
-    command = ["/bin/sh", "-c", script(str(system_files.root()))]
-    return interrupt.communicate(command, 30).stdout.decode("utf-8", "replace")
+    return read_here(system_files.root())  # where the agent looks, too
