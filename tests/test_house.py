@@ -65,7 +65,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_the_agent_imports_python_and_numpy_alone() -> None:
-    """A runtime, and zstandard for packed models, it imports by name, if they are there."""
+    """A runtime, zstandard and, without /proc, psutil it imports by name, if they are there."""
     assert packages(AGENT) - sys.stdlib_module_names == {"numpy", "mobilebench_agent"}
 
 

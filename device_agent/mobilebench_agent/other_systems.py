@@ -5,6 +5,7 @@ Nobody asks this of a Linux device, which has no psutil and needs none.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any, Dict, Tuple
@@ -67,9 +68,8 @@ def _ticks(seconds: float) -> int:
 
 def _psutil() -> Any:
     try:
-        import psutil
+        return importlib.import_module("psutil")
     except ImportError as error:
         raise UnreadableError(
             "this system has no /proc, and psutil is not installed: pip install psutil"
         ) from error
-    return psutil

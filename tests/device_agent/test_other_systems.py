@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import importlib
 import os
 import resource
 import sys
@@ -78,14 +78,10 @@ def test_all_around_a_trial_is_a_number_or_has_a_reason() -> None:
 
 @pytest.mark.usefixtures("system")
 def test_without_psutil_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
+    def none(name: str) -> Any:
+        raise ImportError(name)
 
-    def none(name: str, *arguments: Any) -> Any:
-        if name == "psutil":
-            raise ImportError(name)
-        return real(name, *arguments)
-
-    monkeypatch.setattr(builtins, "__import__", none)
+    monkeypatch.setattr(importlib, "import_module", none)
     assert "pip install psutil" in load.read(ROOT, []).reason
     found = memory.read(Path("/proc/self"))
     assert not found.bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -389,9 +390,10 @@ class RunDisplay:
         now, of = time.monotonic(), f"{phase} {where}"
         took = now - self._began.setdefault(of, now)
         ended = done >= total
-        if not ended and of in self._said and now - self._said[of] < _BETWEEN_LINES:
+        before = self._said.get(of, -math.inf)
+        if before == math.inf or (not ended and now - before < _BETWEEN_LINES):
             return
-        self._said[of] = now
+        self._said[of] = math.inf if ended else now
         what = " · ".join(filter(None, (where, what)))
         text = f"{phase} {done} of {total}"
         text += f" in {_clock(took)}" if ended else f", {_clock(took)} so far"
