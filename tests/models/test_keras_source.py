@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,29 @@ def test_layers_of_ones_own(tmp_path: Path, own: Any) -> None:
     keras.saving.get_custom_objects().update(own.custom_objects)  # as a recipe does
     loaded = load_keras(find_source(str(tmp_path / "gain.keras")))
     np.testing.assert_allclose(answers(loaded.model, X), answers(graph, X), atol=1e-5)
+
+
+def test_layers_are_known_to_the_model_whose_data_bring_them(own: Any) -> None:
+    """One process makes the variants of several models, and each may have a class of one name."""
+    import keras
+    from mobilebench.compress.pipeline.keras_models import KerasModels
+
+    def known_to(custom: dict[str, Any]) -> Any:
+        raw = SimpleNamespace(custom_objects=custom)
+        inputs: Any = SimpleNamespace(samples=SimpleNamespace(raw=raw))
+        return KerasModels(inputs, SimpleNamespace(), lambda *_: None)  # type: ignore[arg-type]
+
+    models = [known_to(own.custom_objects), known_to({}), known_to({"Gain": print})]
+    found = []
+    for model in models:
+        model._register()
+        known = keras.saving.get_custom_objects()
+        found.append((known.get("mine>Net"), known.get("Gain")))
+    assert found == [
+        (own.custom_objects["mine>Net"], own.custom_objects["Gain"]),
+        (None, None),
+        (None, print),
+    ]
 
 
 @pytest.mark.parametrize("wrong", ["[1]", "{'a': 1}", "{1: print}"])

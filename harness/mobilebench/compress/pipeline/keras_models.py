@@ -22,6 +22,10 @@ from mobilebench.models.training import TrainingData, fit
 Report = Callable[[str, float, int], None]
 
 
+#: The names of all layers that data files have brought into this process.
+_brought: set[str] = set()
+
+
 class KerasModels:
     """The model before any step, and after each chain of training steps.
 
@@ -36,6 +40,7 @@ class KerasModels:
         self._cache = cache
         self._report = report
         self._states: dict[Steps, State] = {}
+        _brought.update(inputs.samples.raw.custom_objects)
 
     def after(self, steps: Steps) -> State:
         """The Keras model after these steps.
@@ -50,12 +55,15 @@ class KerasModels:
         return self._states[steps]
 
     def _register(self) -> None:
-        """Makes the user's own layers known to Keras, those of this model before all others'."""
+        """Makes the layers of this model's data file known to Keras, and those of others not."""
         custom = self._inputs.samples.raw.custom_objects
-        if custom:
+        if _brought:
             import keras
 
-            keras.saving.get_custom_objects().update(custom)
+            known = keras.saving.get_custom_objects()
+            for name in _brought:
+                known.pop(name, None)
+            known.update(custom)
 
     def _find(self, steps: Steps) -> State | None:
         """The state that was kept after these steps, if it is there, whole, and can be read."""
