@@ -64,9 +64,12 @@ benchmark: .venv/ready-to-test  ## the project's own benchmarks: minutes
 		echo "install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
 
+COMPILE := uv pip compile --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url
+
 constraints:  ## pin anew what pyproject.toml asks for (needs uv)
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-		--no-annotate --no-header --no-emit-index-url --upgrade --output-file constraints.txt
+	$(COMPILE) pyproject.toml --all-extras --upgrade --output-file constraints.txt
+	$(COMPILE) pyproject.toml --all-extras -c constraints.txt --generate-hashes --output-file requirements.lock
+	$(COMPILE) pyproject.toml .ci/release.in -c constraints.txt --generate-hashes --output-file .ci/release.lock
 
 clean:
 	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
