@@ -42,6 +42,7 @@ benchmark: .venv/ready-to-test  ## the project's own benchmarks: minutes
 	$(BIN)/python benchmarks/fidelity.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/scale.py --models 200 800
 	$(BIN)/python benchmarks/article.py
 	$(BIN)/python benchmarks/adb_overhead.py
 	$(BIN)/python benchmarks/answers.py
