@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, TextIO
 
-from mobilebench_agent import __version__, affinity, contract, environment, system_files
+from mobilebench_agent import __version__, affinity, clocks, contract, environment, system_files
 from mobilebench_agent.contract import Error, Event, Hello, Job, Result
 
 #: The argument with which the agent ends when its input does, as a host asks for.
@@ -99,6 +99,8 @@ def _run(runtimes: Any, runtime: Any, job: Job, say: Any) -> Result:
 
     if job.cpus:
         affinity.keep_to(job.cpus)
+    elif job.cluster:
+        affinity.keep_to(clocks.biggest(system_files.root()))
     runtimes.verify(job.model, job.model_sha256, "model_missing", "model_corrupt")
     around = environment.Environment(system_files.root())
     # A process measures one thing: the others' modules stay out of it.

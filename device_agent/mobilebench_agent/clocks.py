@@ -11,6 +11,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from mobilebench_agent import system_files
 from mobilebench_agent.contract import Metric
+from mobilebench_agent.runtime import AgentError
 from mobilebench_agent.system_files import UnreadableError
 
 _CPUS = Path("sys/devices/system/cpu")
@@ -46,6 +47,26 @@ def governors(root: Path) -> Dict[str, str]:
         except UnreadableError:
             continue
     return found
+
+
+def biggest(root: Path) -> Tuple[int, ...]:
+    """The CPUs of the highest capacity, as the kernel's scheduler counts it; else of the clock.
+
+    Raises:
+        AgentError: ``cpus_unavailable``: the device reports neither of every CPU.
+    """
+    for name in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
+        try:
+            folders = system_files.numbered(root / _CPUS, "cpu")
+            sizes = {int(f.name[3:]): system_files.whole(f / name) for f in folders}
+        except UnreadableError:
+            continue
+        if sizes:
+            return tuple(cpu for cpu, size in sizes.items() if size == max(sizes.values()))
+    raise AgentError(
+        "cpus_unavailable",
+        "this device reports neither capacity nor highest clock of its CPUs: name them instead",
+    )
 
 
 def _read(root: Path, files: Sequence[Tuple[str, str]]) -> List[Metric]:

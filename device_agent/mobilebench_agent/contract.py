@@ -38,6 +38,10 @@ _LONGEST_REASON = 250
 
 #: How a model may be packed.
 PACKINGS = ("gzip", "xz", "zstd")
+#: What an accelerator may compute float32 in.
+PRECISIONS = ("float32", "float16")
+#: What a delegate may prepare for.
+PREFERENCES = ("fast", "sustained")
 
 #: Why an agent could not deliver a result.
 ERROR_CODES = (
@@ -195,9 +199,13 @@ class Hello:
 class Job:
     """One trial. Paths are on the device; ``model_sha256`` and ``inputs_sha256`` are checked.
 
+    ``precision``, ``preference``, ``serialization``: what is asked of an accelerator; empty: its
+    delegate's own choice. Only agents whose ``hello.device`` has ``accelerator_options`` are sent
+    them.
     ``inputs``: the samples of an outputs trial, a tensor file; ``outputs_folder``: where the agent
     writes its own, none: a folder that the agent chooses.
-    ``cpus``: the process is kept to these; none: it runs where the system lets it.
+    ``cpus``: the process is kept to these; none: it runs where the system lets it. ``cluster``
+    ``big``: it is kept to the CPUs of the highest capacity.
     ``trace_seconds``: in a latency trial counters are read so often, between inferences; 0: never.
     ``packing``: the model's file is packed so; ``unpacked_sha256`` is the hash of what is in it,
     ``unpacked_bytes`` its length, beyond which nothing is unpacked; empty: it is a plain .tflite.
@@ -213,6 +221,9 @@ class Job:
     model: str
     model_sha256: str
     accelerator: str = "cpu"
+    precision: str = ""
+    preference: str = ""
+    serialization: bool = False
     threads: int = 1
     xnnpack: bool = True
     warmup_runs: int = 1
@@ -225,6 +236,7 @@ class Job:
     inputs_sha256: str = ""
     outputs_folder: str = ""
     cpus: Tuple[int, ...] = ()
+    cluster: str = ""
     trace_seconds: float = 0.0
     windows: int = FEWEST_WINDOWS
     window_seconds: float = 2.0
@@ -261,7 +273,19 @@ class Job:
             raise ContractError("job: an outputs trial needs inputs")
         if bool(self.inputs) != bool(self.inputs_sha256):
             raise ContractError("job: inputs_sha256 exactly when there are inputs")
+        self._check_options()
         self._check_shown()
+
+    def _check_options(self) -> None:
+        if self.precision not in ("", *PRECISIONS):
+            known = ", ".join(PRECISIONS)
+            raise ContractError(f"job: unknown precision {self.precision!r}, known are {known}")
+        if self.preference not in ("", *PREFERENCES):
+            known = ", ".join(PREFERENCES)
+            raise ContractError(f"job: unknown preference {self.preference!r}, known are {known}")
+
+        if self.cluster not in ("", "big") or (self.cluster and self.cpus):
+            raise ContractError("job: cluster is 'big', or empty where there are cpus")
 
     def _check_shown(self) -> None:
         if max(len(self.shown_model), len(self.shown_recipe)) > MOST_SHOWN:
@@ -355,6 +379,9 @@ class Error:
             raise ContractError(f"error: unknown code {self.code!r}")
 
 
+#: How the names of fields begin that older agents do not know: left out where they are empty.
+_NEWER = ("shown_", "precision", "preference", "serialization", "cluster")
+
 Message = Union[Hello, Job, Event, Result, Error]
 _TYPES: Dict[str, Type[Any]] = {cls.type: cls for cls in (Hello, Job, Event, Result, Error)}
 
@@ -364,7 +391,7 @@ def encode(message: Message) -> str:
     document = {"type": message.type, **vars(message)}
     if isinstance(message, Job):
         # An agent that does not know these fields would refuse the job for them.
-        document = {k: v for k, v in document.items() if v or not k.startswith("shown_")}
+        document = {k: v for k, v in document.items() if v or not k.startswith(_NEWER)}
     if isinstance(message, Result):
         # `dataclasses.asdict` would copy a hundred thousand samples one by one.
         document.update({name: [vars(item) for item in document[name]] for name in _NESTED})

@@ -57,9 +57,12 @@ def junit(desktop: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[
     try:
         launcher = parts.fetch([parts.JUNIT])[parts.JUNIT]
         runtime = library_jars(tmp_path_factory.mktemp("runtime"))
+        # Options alone are looked at: what they are given to has no library here.
+        (gpu,) = parts.fetch([parts.TFLITE_GPU_API]).items()
+        runtime.append(parts.classes(*gpu, tmp_path_factory.mktemp("gpu")))
     except BuildError as error:
         needs.judge(error)
-    modules = ("core", "tflite", "desktop")
+    modules = ("core", "tflite", "litert", "desktop")
     classes = tmp_path_factory.mktemp("junit") / "classes"
     # Of the Android layer, what needs no Android.
     plain = [path for path in java_sources(("app",)) if path.stem in ("Foreground", "History")]

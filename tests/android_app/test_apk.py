@@ -14,6 +14,7 @@ from mobilebench_agent import contract
 from mobilebench_agent.contract import Job
 
 from app_build import archive, binaries, build, parts, places, programs, toolchain
+from app_build.desktop import compile_java, java_sources
 from app_build.errors import BuildError
 from tests.phone import needs
 from tests.support.models import sha256
@@ -235,6 +236,11 @@ def test_another_runtime_can_be_built_in(tmp_path: Path) -> None:
         archives = [tmp_path / "my runtime-9.aar", tmp_path / "api.aar"]
         for source, target in zip(found.values(), archives, strict=True):
             shutil.copy(source, target)
+        # As LiteRT 2 has it beside its Interpreter.
+        stubs = [p for p in java_sources(("litert",), "test") if "google" in p.parts]
+        compile_java(stubs, [], tmp_path / "stubs")
+        jar = Path(shutil.make_archive(str(tmp_path / "stubs"), "zip", tmp_path / "stubs"))
+        archives.append(jar.rename(jar.with_suffix(".jar")))
         build.build(tmp_path / "other.apk", archives)
     except BuildError as error:
         needs.judge(error)
@@ -245,6 +251,11 @@ def test_another_runtime_can_be_built_in(tmp_path: Path) -> None:
     assert '"my-runtime-9"' in strings
     names = {entry.name for entry in archive.entries(tmp_path / "other.apk")}
     assert not any("gpu" in name for name in names)
+    for apk, has in ((tmp_path / "other.apk", True), (places.SHIPPED, False)):
+        with zipfile.ZipFile(apk) as packed:
+            assert (
+                b"Lio/mobilebench/litert/CompiledModelEngine;" in packed.read("classes.dex")
+            ) is has
 
 
 def test_an_archive_without_the_runtimes_classes_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from mobilebench_agent import clocks, contract, heat, load, memory, system_files
 from mobilebench_agent.contract import Metric
 from mobilebench_agent.environment import Environment
+from mobilebench_agent.runtime import AgentError
 
 from tests.support.system_trees import plant
 
@@ -42,6 +43,26 @@ def test_a_phone_has_three_clusters_of_which_one_is_capped(phone: Path) -> None:
 def test_cpus_that_share_a_clock_are_one_cluster_on_old_kernels_too(board: Path) -> None:
     assert values(clocks.current(board)) == {"cpu0_frequency_current": 600e6}
     assert clocks.governors(board) == {"cpu0": "ondemand"}
+
+
+def test_the_biggest_cpus_are_those_of_the_highest_capacity(tmp_path: Path) -> None:
+    for cpu, hertz in enumerate((3_000_000, 1_800_000, 1_800_000, 1_800_000)):
+        folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/cpufreq"
+        folder.mkdir(parents=True)
+        (folder / "cpuinfo_max_freq").write_text(f"{hertz}\n")
+    assert clocks.biggest(tmp_path) == (0,)
+    for cpu, capacity in enumerate((325, 325, 1024, 1024)):
+        path = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/cpu_capacity"
+        path.write_text(f"{capacity}\n")
+    assert clocks.biggest(tmp_path) == (2, 3)
+    path.unlink()
+    assert clocks.biggest(tmp_path) == (0,)
+
+
+def test_cpus_of_no_known_capacity_must_be_named(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match="name them instead") as caught:
+        clocks.biggest(tmp_path)
+    assert caught.value.code == "cpus_unavailable"
 
 
 def test_clocks_that_cannot_be_believed_have_a_reason(hostile: Path) -> None:

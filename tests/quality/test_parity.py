@@ -142,6 +142,8 @@ def test_a_run_that_kept_no_errors_is_judged_by_the_ratio() -> None:
 def test_an_accelerator_may_halve_real_numbers() -> None:
     assert tolerance("float32", "gpu") is tolerance("hybrid", "nnapi") is TOLERANCES["float16"]
     assert tolerance("integer", "nnapi") is TOLERANCES["integer"]
+    assert tolerance("float32", "gpu", "float16") is TOLERANCES["float16"]
+    assert tolerance("float32", "gpu", "float32") is TOLERANCES["float32"]
     assert tolerance(None, "cpu") is TOLERANCES["integer"]
 
 

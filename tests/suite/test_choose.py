@@ -77,3 +77,11 @@ def test_a_suite_file_stands_alone(tmp_path: Path) -> None:
 def test_only_tflite_files_can_be_compared_as_they_are() -> None:
     with pytest.raises(BadInputError, match=r"only \.tflite files can"):
         choose_suite([Path("a.tflite"), Path("b.keras")], None, [], {})
+
+
+def test_an_accelerator_takes_the_place_of_the_suites_runtimes(tmp_path: Path) -> None:
+    (file,) = copies(tmp_path, "m.tflite")
+    (runtime,) = choose_suite([file], overrides={"accelerator": "gpu"}).runtimes
+    assert (runtime.name, runtime.accelerator, runtime.threads) == ("gpu", "gpu", 1)
+    (runtime,) = choose_suite([file], overrides={"accelerator": "cpu", "threads": 2}).runtimes
+    assert (runtime.name, runtime.accelerator, runtime.threads) == ("cpu-2", "cpu", 2)

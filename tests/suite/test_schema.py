@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mobilebench.errors import BadInputError
 from mobilebench.records.protocol import MeasuringProtocol
-from mobilebench.suite.choose import choose_suite, quickstart
+from mobilebench.suite.choose import change_suite, choose_suite, quickstart
 from mobilebench.suite.schema import Suite, validate
 
 
@@ -57,7 +57,7 @@ def test_cpus_of_a_runtime(tmp_path: Path) -> None:
     over = load(tmp_path, MODEL, cpus=(1,), threads=2).runtimes
     assert [(r.name, r.threads, r.cpus) for r in over] == [("cpu-2", 2, (1,))]
     for wrong in ("[0, 0]", "[-1]", '"4-5"', "[9999]"):
-        with pytest.raises(BadInputError, match=r"runtimes.1..cpus|a CPU is there twice"):
+        with pytest.raises(BadInputError, match=r"runtimes.1.*cpus|a CPU is there twice"):
             load(tmp_path, MODEL + f'[[runtimes]]\nname = "big"\ncpus = {wrong}\n')
 
 
@@ -133,6 +133,18 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
             "which has no 'python'; these kinds have it: local, board, ssh",
         ),
         (MODEL + '[[runtimes]]\nname="a"\naccelerator="abacus"', "'cpu'"),
+        (
+            MODEL + '[[runtimes]]\nname="a"\nprecision="float16"',
+            "precision is an option of gpu and nnapi, not of cpu",
+        ),
+        (
+            MODEL + '[[runtimes]]\nname="a"\naccelerator="npu"\nserialization=true',
+            "serialization is an option of gpu and nnapi, not of npu",
+        ),
+        (
+            MODEL + '[[runtimes]]\nname="a"\naccelerator="gpu"\npreference="cool"',
+            "runtimes[1].preference: ",
+        ),
         (MODEL + '[[runtimes]]\nname="a"\nthreads=0', "runtimes[1].threads: "),
         (MODEL + '[[runtimes]]\nname="../a"', "runtimes[1].name: may have letters"),
         (MODEL + f'[[runtimes]]\nname="{"a" * 300}"', "…"),
@@ -171,3 +183,32 @@ def test_a_sustained_suite_has_one_block_unless_it_says_otherwise() -> None:
 def test_the_shape_of_the_only_input(tmp_path: Path, shapes: str) -> None:
     (model,) = load(tmp_path, f"{MODEL}shapes = {shapes}\n").models
     assert model.shapes == {"": (1, 8, 8, 3)}
+
+
+def test_what_is_asked_of_an_accelerator(tmp_path: Path) -> None:
+    text = 'name="a"\naccelerator="gpu"\nprecision="float32"\nserialization=true'
+    (runtime,) = load(tmp_path, MODEL + f"[[runtimes]]\n{text}").runtimes
+    assert runtime.options == {"precision": "float32", "serialization": True}
+    assert runtime.label == "gpu (float32, serialized)"
+    assert runtime.caution == ""
+
+
+def test_nnapi_is_said_to_be_deprecated(tmp_path: Path) -> None:
+    (runtime,) = load(tmp_path, MODEL + '[[runtimes]]\nname="a"\naccelerator="nnapi"').runtimes
+    assert "Android 15 deprecated" in runtime.caution
+
+
+def test_a_runtime_without_options_is_stored_as_before_there_were_any(tmp_path: Path) -> None:
+    (runtime,) = load(tmp_path, MODEL + '[[runtimes]]\nname="a"\naccelerator="gpu"').runtimes
+    assert not {"precision", "preference", "serialization"} & set(runtime.model_dump())
+
+
+def test_the_cpus_of_the_highest_capacity(tmp_path: Path) -> None:
+    suite = load(tmp_path, MODEL + '[[runtimes]]\nname="a"\ncpus="big"')
+    assert suite.runtimes[0].placement == {"cluster": "big"}
+    again = validate(suite.model_dump(), "the run", tmp_path)
+    assert again.runtimes[0].placement == {"cluster": "big"}
+    changed = change_suite(suite, {"cpus": (0, 1)})
+    assert changed.runtimes[0].placement == {"cpus": (0, 1)}
+    with pytest.raises(BadInputError, match="numbers or 'big'"):
+        load(tmp_path, MODEL + '[[runtimes]]\nname="a"\ncpus="huge"')

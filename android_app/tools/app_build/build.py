@@ -34,6 +34,7 @@ ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64")
 _KEY_PASSWORD = "android"  # noqa: S105 (a debug key: it is public, and says so)
 _KEY_ALIAS = "mobilebench"
 _INTERPRETER = "org/tensorflow/lite/Interpreter.class"
+_COMPILED_MODEL = "com/google/ai/edge/litert/CompiledModel.class"
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,9 @@ def _class_names(aar: Path) -> list[str]:
 @contextlib.contextmanager
 def _classes(aar: Path) -> Iterator[zipfile.ZipFile | None]:
     with zipfile.ZipFile(aar) as outer:
+        if aar.suffix == ".jar":  # of a library that the runtime needs
+            yield outer
+            return
         if "classes.jar" not in outer.namelist():
             yield None
             return
@@ -209,12 +213,17 @@ def _compile(
     jars = [parts.classes(part, path, folder) for part, path in libraries.items()]
     for index, path in enumerate(runtime.archives):
         with zipfile.ZipFile(path) as aar:
-            if "classes.jar" in aar.namelist():
+            if path.suffix == ".jar":
+                jars.append(path)
+            elif "classes.jar" in aar.namelist():
                 jars.append(folder / f"runtime{index}.jar")
                 jars[-1].write_bytes(aar.read("classes.jar"))
     generated = sorted((folder / "generated").rglob("*.java"))
+    modules = ["core", "tflite", "app"]
+    if any(_COMPILED_MODEL in names for names in map(_class_names, runtime.archives)):
+        modules.append("litert")
     compile_java(
-        [*java_sources(("core", "tflite", "app")), *generated],
+        [*java_sources(modules), *generated],
         [chain.android, *jars],
         folder / "classes",
     )

@@ -228,6 +228,7 @@ def _compare(
         run_as=stored.run_as if stored else "",
         interface=stored.interface if stored else None,
         library=device.library if device else "",
+        cluster=(runtime.cluster or "") if runtime else "",
     )
     return replace(comparison, advice=advise(comparison))
 
@@ -385,7 +386,7 @@ def _warnings(summary: Summary, run: Run, without_samples: int) -> tuple[str, ..
         warnings.append(
             f"{without_samples} latency trials have no raw samples in the folder and are left out."
         )
-    warnings += [device.caution for device in run.devices if device.caution]
+    warnings += run.cautions
     warnings += [
         f"{device.name} was measured by {device.executor}, which keeps no samples: its latency is "
         "the mean of each trial, and cannot be compared with the app's."

@@ -182,6 +182,7 @@ class Comparison:
     run_as: str = ""
     interface: Interface | None = None
     library: str = ""
+    cluster: str = ""
 
     @property
     def batch(self) -> int:
@@ -233,6 +234,8 @@ class Comparison:
     def runtime_label(self) -> str:
         """The runtime's name, its CPUs if it was kept to some, and the library behind it."""
         label = self.runtime
+        if self.cluster:
+            label += f" on the {self.cluster} CPUs"
         if self.cpus:
             word = "CPU" if len(self.cpus) == 1 else "CPUs"
             label += f" on {word} {', '.join(map(str, self.cpus))}"

@@ -28,7 +28,8 @@ def answers_differ(run: Run, key: Key, answers: Answers | None, least: float | N
     artifact = run.artifacts_of(key.model).get(key.recipe)
     precision = artifact.precision if artifact else None
     arithmetic = precision.arithmetic if precision else None
-    allowed = tolerance(arithmetic, runtime.accelerator if runtime else "cpu")
+    accelerator, asked_for = (runtime.accelerator, runtime.precision) if runtime else ("cpu", None)
+    allowed = tolerance(arithmetic, accelerator, asked_for)
     if least is not None:
         allowed = asked(least)
     steps = (*(precision.steps if precision else ()), *[0.0] * len(answers.parity))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mobilebench.api.arguments import (
     InputShapes,
@@ -28,6 +28,7 @@ from mobilebench.errors import BadInputError
 if TYPE_CHECKING:
     from mobilebench.devices.checks import DeviceCheck
     from mobilebench.devices.spec import DeviceSpec
+    from mobilebench.records.runtime import Accelerator
     from mobilebench.runs.calibrate import Noise
     from mobilebench.runs.run import Watcher
     from mobilebench.runs.selection import FoundDevices
@@ -44,7 +45,7 @@ def load_suite(
     seconds: float | None = None,
     sustained_minutes: float | None = None,
     threads: int | None = None,
-    cpus: Sequence[int] | None = None,
+    cpus: Sequence[int] | Literal["big"] | None = None,
     seed: int | None = None,
     energy: bool | None = None,
 ) -> Suite:
@@ -57,7 +58,7 @@ def load_suite(
         seconds: measured in each trial.
         sustained_minutes: length of each sustained trial.
         threads: of the one runtime that then takes the place of the suite's.
-        cpus: to which every trial is kept.
+        cpus: to which every trial is kept; ``"big"``: to those of the highest capacity.
         seed: of training, calibration, inputs and order.
         energy: whether energy is measured.
 
@@ -99,7 +100,8 @@ def run(
     seconds: float | None = None,
     sustained_minutes: float | None = None,
     threads: int | None = None,
-    cpus: Sequence[int] | None = None,
+    accelerator: Accelerator | None = None,
+    cpus: Sequence[int] | Literal["big"] | None = None,
     seed: int | None = None,
     energy: bool | None = None,
     downloads: Sequence[str] = (),
@@ -135,7 +137,8 @@ def run(
         seconds: measured in each trial.
         sustained_minutes: length of each sustained trial.
         threads: of the one runtime that then takes the place of the suite's.
-        cpus: to which every trial is kept.
+        accelerator: likewise.
+        cpus: to which every trial is kept; ``"big"``: to those of the highest capacity.
         seed: of training, calibration, inputs and order.
         energy: whether energy is measured.
         downloads: packings whose sizes are computed beside that of gzip: ``"zstd"``, ``"xz"``.
@@ -169,6 +172,7 @@ def run(
         seconds=seconds,
         sustained_minutes=sustained_minutes,
         threads=threads,
+        accelerator=accelerator,
         cpus=cpus,
         seed=seed,
         energy=True if unplugged else energy,
@@ -249,7 +253,7 @@ def gate(
     devices: str | DeviceSpec | Sequence[str | DeviceSpec] = (),
     seconds: float | None = None,
     threads: int | None = None,
-    cpus: Sequence[int] | None = None,
+    cpus: Sequence[int] | Literal["big"] | None = None,
     seed: int | None = None,
     energy: bool | None = None,
     allow: Sequence[DeviceCheck] = (),
@@ -280,7 +284,7 @@ def gate(
         devices: where to measure, as for ``run``.
         seconds: measured in each trial.
         threads: of the runtime.
-        cpus: to which every trial is kept.
+        cpus: to which every trial is kept; ``"big"``: to those of the highest capacity.
         seed: of inputs and order.
         energy: whether energy is measured and judged.
         allow: checks that devices may fail; every result says so.
@@ -366,7 +370,7 @@ def _settings(
     specs: Sequence[DeviceSpec],
     seconds: float | None = None,
     threads: int | None = None,
-    cpus: Sequence[int] | None = None,
+    cpus: Sequence[int] | Literal["big"] | None = None,
     seed: int | None = None,
     energy: bool | None = None,
 ) -> dict[str, Any]:
@@ -397,7 +401,7 @@ def calibrate(
     signature: str | None = None,
     seconds: float | None = None,
     threads: int | None = None,
-    cpus: Sequence[int] | None = None,
+    cpus: Sequence[int] | Literal["big"] | None = None,
     energy: bool | None = None,
     allow: Sequence[DeviceCheck] = (),
     unplugged: bool = False,
@@ -421,7 +425,7 @@ def calibrate(
         signature: which one is run; None: the first.
         seconds: measured in each trial.
         threads: of the runtime.
-        cpus: to which every trial is kept.
+        cpus: to which every trial is kept; ``"big"``: to those of the highest capacity.
         energy: whether energy is measured, too.
         allow: checks that devices may fail.
         unplugged: measures energy on phones, which must run on their battery.

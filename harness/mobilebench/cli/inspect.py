@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -16,6 +16,7 @@ from mobilebench.cli.options import (
     signature_option,
 )
 from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.records.runtime import Accelerator
 
 if TYPE_CHECKING:
     from mobilebench.records.runtime import Runtime
@@ -60,7 +61,7 @@ Exit codes:
 @device_option
 @click.option(
     "--accelerator",
-    type=click.Choice(["cpu", "gpu", "nnapi"]),
+    type=click.Choice(get_args(Accelerator)),
     help="What runs the model with --debug-answers or --time; else the CPU.",
 )
 @data_option

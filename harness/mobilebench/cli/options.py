@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
@@ -108,19 +108,21 @@ def echo_json(document: object) -> None:
 
 def cpu_list(
     _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> tuple[int, ...] | None:
-    """An option's callback: the CPUs of ``4,5`` or ``4-7``, as the kernel lists them.
+) -> tuple[int, ...] | Literal["big"] | None:
+    """An option's callback: the CPUs of ``4,5`` or ``4-7``, as the kernel lists them, or ``big``.
 
     Raises:
         click.BadParameter: it is no such list.
     """
     if value is None:
         return None
+    if value == "big":
+        return "big"
     cpus: list[int] = []
     for part in value.split(","):
         first, _, last = part.strip().partition("-")
         if not (first.isdecimal() and (last or first).isdecimal()) or len(first + last) > 8:
-            raise click.BadParameter(f"{value!r} is no list of CPUs, as 4,5 or 4-7")
+            raise click.BadParameter(f"{value!r} is no list of CPUs, as 4,5 or 4-7, and not big")
         cpus += range(int(first), int(last or first) + 1)
     return tuple(cpus)
 
@@ -208,7 +210,7 @@ cpus_option = click.option(
     "--cpus",
     callback=cpu_list,
     metavar="LIST",
-    help="Keep every trial to these CPUs, as 4,5 or 4-7: to one cluster of a phone or board.",
+    help="Keep every trial to these CPUs, as 4,5 or 4-7, or to those of the highest capacity: big.",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -32,6 +33,7 @@ from mobilebench.cli.options import (
 )
 from mobilebench.devices.checks import DeviceCheck
 from mobilebench.errors import BadInputError
+from mobilebench.records.runtime import Accelerator
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -64,6 +66,13 @@ Exit codes:
     "says otherwise; reports each minute's median and when the device throttles.",
 )
 @click.option("--threads", type=int, help="Threads, instead of the suite's runtimes.")
+@click.option(
+    "--accelerator",
+    type=click.Choice(get_args(Accelerator)),
+    help="What runs the models, instead of the suite's runtimes: gpu and nnapi on phones (Android "
+    "15 deprecated NNAPI), npu by LiteRT's CompiledModel. A suite's [[runtimes]] may say more: "
+    'precision = "float16", preference = "sustained", serialization = true.',
+)
 @cpus_option
 @click.option("--seed", type=int, help="Seed, instead of the suite's.")
 @device_option
@@ -123,6 +132,7 @@ def run(
     seconds: float | None,
     sustained_minutes: float | None,
     threads: int | None,
+    accelerator: Accelerator | None,
     cpus: tuple[int, ...] | None,
     seed: int | None,
     devices: tuple[str, ...],
@@ -165,6 +175,7 @@ def run(
       mobilebench run suite.toml --executor benchmark_model --binary benchmark_model_arm64
       mobilebench run suite.toml --device 192.168.1.7:5555 --unplugged
       mobilebench run suite.toml --threads 2 --cpus 4,5
+      mobilebench run suite.toml --device R5CT1234ABC --accelerator gpu
       mobilebench run suite.toml --device R5CT1234ABC --debug-answers
       mobilebench run suite.toml --device R5CT1234ABC --profile
       mobilebench run --resume results/20260131T120000Z-quickstart
@@ -178,7 +189,7 @@ def run(
     if binary and (energy or unplugged):
         raise BadInputError("benchmark_model measures no energy: leave --binary out")
     suites_own = (
-        *(blocks, seconds, sustained_minutes, threads, cpus, seed, energy),
+        *(blocks, seconds, sustained_minutes, threads, accelerator, cpus, seed, energy),
         downloads or None,
     )
     of_files = (what, data, task, student, teachers, shapes, signature, recipes)
@@ -219,6 +230,7 @@ def run(
             seconds=seconds,
             sustained_minutes=sustained_minutes,
             threads=threads,
+            accelerator=accelerator,
             cpus=cpus,
             seed=seed,
             energy=energy,

@@ -67,16 +67,19 @@ def asked(least_db: float) -> Tolerance:
     return Tolerance(least_db, 0.0, 0.0, least_db, "", is_asked=True)
 
 
-def tolerance(arithmetic: Arithmetic | None, accelerator: str) -> Tolerance:
+def tolerance(
+    arithmetic: Arithmetic | None, accelerator: str, precision: str | None = None
+) -> Tolerance:
     """What a file's answers may differ by on an accelerator.
 
     Args:
         arithmetic: of the file on a CPU; None where it is not known: then the widest counts.
-        accelerator: ``cpu``, ``gpu`` or ``nnapi``.
+        accelerator: ``cpu``, ``gpu``, ``nnapi`` or ``npu``.
+        precision: what the accelerator was asked to compute in: by ``float32`` it is held to that.
     """
     if arithmetic is None:
         return TOLERANCES["integer"]
-    if accelerator != "cpu" and arithmetic != "integer":
+    if accelerator != "cpu" and arithmetic != "integer" and precision != "float32":
         return TOLERANCES["float16"]
     return TOLERANCES[arithmetic]
 

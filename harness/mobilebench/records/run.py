@@ -232,6 +232,13 @@ class Run(_Part):
     gate: Gate | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What must be known of its devices and runtimes: a sentence each."""
+        said = [device.caution for device in self.devices]
+        said += [runtime.caution for runtime in self.runtimes]
+        return tuple(filter(None, said))
+
     def device(self, name: str) -> DeviceFacts | None:
         """The device of that name."""
         return next((device for device in self.devices if device.name == name), None)

@@ -282,7 +282,7 @@ def _noise(run: Run, compared: Pair, artifact: str) -> calibrate.Noise | None:
 
 
 def _warnings(run: Run, comparisons: Sequence[Comparison]) -> list[str]:
-    warnings = [device.caution for device in run.devices if device.caution]
+    warnings = list(run.cautions)
     bare = {
         (c.model, c.device, c.runtime): None
         for c in comparisons

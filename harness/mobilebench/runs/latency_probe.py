@@ -48,7 +48,7 @@ def latency_probe_on(
     """
     known = [str(facts.info[key]) for key in _IDENTITY if facts.info.get(key)]
     threads = "1 thread" if runtime.threads == 1 else f"{runtime.threads} threads"
-    how = f"{runtime.accelerator}, {threads}" + ("" if runtime.xnnpack else ", no XNNPACK")
+    how = f"{runtime.label}, {threads}" + ("" if runtime.xnnpack else ", no XNNPACK")
     name = f"{' '.join([facts.kind, *known])} ({facts.library}, {how})"
 
     def once(number: int, file: Path) -> float:
@@ -60,6 +60,7 @@ def latency_probe_on(
             model=device.push(file, digest),
             model_sha256=digest,
             accelerator=runtime.accelerator,
+            **runtime.options,
             threads=runtime.threads,
             xnnpack=runtime.xnnpack,
             warmup_seconds=_WARMUP_SECONDS,

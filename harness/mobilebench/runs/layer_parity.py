@@ -93,7 +93,7 @@ def compare(
     inputs = first_rows(samples, max(1, min(references.COUNT, _MOST_BYTES // max(each, 1))))
     asked = stored(scratch, inputs, samples.source)
     arithmetic = precision.read(content, where).arithmetic
-    allowed = tolerance(arithmetic, runtime.accelerator)
+    allowed = tolerance(arithmetic, runtime.accelerator, runtime.precision)
     if least_db is not None:
         allowed = asked_ratio(least_db)
     bench = _Bench(device, runtime, allowed, scratch)
@@ -206,9 +206,10 @@ class _Bench:
                 model=self.device.push(file, sha256),
                 model_sha256=sha256,
                 accelerator=self.runtime.accelerator,
+                **self.runtime.options,
                 threads=self.runtime.threads,
                 xnnpack=self.runtime.xnnpack,
-                cpus=self.runtime.cpus,
+                **self.runtime.placement,
             )
             evaluation = Evaluation(taken, samples, reference)
             found = ask(self.device, job, evaluation, lambda _: None, _TIMEOUT_SECONDS, 0)

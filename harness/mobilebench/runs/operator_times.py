@@ -81,7 +81,7 @@ def operator_times(
     facts = device.probe()
     facts.ensure_timed()
     bench = _Bench(device, runtime, scratch)
-    library = f"{facts.library}, {runtime.accelerator}"
+    library = f"{facts.library}, {runtime.label}"
     if runtime.accelerator == "cpu" and not runtime.xnnpack:
         library += " without XNNPACK"
     if isinstance(device, Profiler):
@@ -233,10 +233,11 @@ class _Bench:
                 model=self.device.push(file, sha256),
                 model_sha256=sha256,
                 accelerator=accelerator,
+                **(self.runtime.options if accelerator == self._accelerator else {}),
                 threads=self.runtime.threads,
                 # Beside an accelerator XNNPACK takes no part in the whole model.
                 xnnpack=self.runtime.xnnpack and self._accelerator == "cpu",
-                cpus=self.runtime.cpus,
+                **self.runtime.placement,
                 warmup_seconds=0.0 if brief else _WARMUP_SECONDS,
                 runs=runs,
                 seconds=0.0 if brief else _SECONDS,

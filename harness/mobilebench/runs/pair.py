@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mobilebench.errors import BadInputError
 from mobilebench.records.run import Run
@@ -98,7 +98,7 @@ def settings(
     seed: int | None,
     devices: Sequence[Any],
     energy: bool | None = None,
-    cpus: Sequence[int] | None = None,
+    cpus: Sequence[int] | Literal["big"] | None = None,
 ) -> dict[str, Any]:
     """A suite's keys for what a command line gives (``seconds`` measured per trial).
 

@@ -148,7 +148,7 @@ class _Place:
     @property
     def name(self) -> str:
         """As a sentence has it."""
-        where = [] if self.runtime.accelerator == "cpu" else [f"on {self.runtime.accelerator}"]
+        where = [] if self.runtime.accelerator == "cpu" else [f"on {self.runtime.label}"]
         where += [] if self.runtime.xnnpack else ["without XNNPACK"]
         return " ".join([self.facts.library, *where])
 
@@ -195,7 +195,7 @@ class _Place:
                 hashlib.sha256(file.content).hexdigest(),
                 self.facts.runtime,
                 self.facts.runtime_version,
-                self.runtime.accelerator,
+                self.runtime.label,
                 self.runtime.xnnpack,
                 known,
             ]
@@ -263,6 +263,7 @@ class _Place:
                 model=self.device.push(path, sha256),
                 model_sha256=sha256,
                 accelerator=self.runtime.accelerator,
+                **self.runtime.options,
                 threads=self.runtime.threads,
                 xnnpack=self.runtime.xnnpack,
             )
@@ -280,7 +281,7 @@ class _Place:
         if not found.answers.parity:
             raise TrialError("outputs_unsupported", found.answers.parity_reason)
         read = precision.read(content, "the tiny file")
-        allowed = tolerance(read.arithmetic, self.runtime.accelerator)
+        allowed = tolerance(read.arithmetic, self.runtime.accelerator, self.runtime.precision)
         for kind, parity, step in zip(file.kinds, found.answers.parity, read.steps, strict=True):
             if differs(parity, allowed, step=step):
                 near = f"parity {parity.snr_db:.0f} dB of at least {allowed.snr_db:g}"

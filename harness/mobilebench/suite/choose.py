@@ -35,8 +35,8 @@ def choose_suite(
         what: one ``.toml`` file, or model files or ``zoo:NAME``, or nothing: the quickstart suite.
         data: the data of model files.
         recipes: the recipes of model files.
-        overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``energy``, ``threads``,
-            ``cpus``, ``seed``, ``downloads`` or ``devices`` (a sequence of
+        overrides: ``blocks``, ``seconds``, ``sustained_minutes``, ``energy``, ``accelerator``,
+            ``threads``, ``cpus``, ``seed``, ``downloads`` or ``devices`` (a sequence of
             ``mobilebench.devices.spec.DeviceSpec``) in the suite's place.
         student: the student of the model file.
         teachers: whom its ``distill`` learns from, if not from the model itself.
@@ -156,10 +156,9 @@ def _override(document: dict[str, Any], overrides: Mapping[str, Any]) -> dict[st
         protocol = {"blocks": 1, **protocol}
     if protocol and isinstance(changed.get("protocol", {}), dict):
         changed["protocol"] = {**changed.get("protocol", {}), **protocol}
-    if "threads" in overrides:
-        changed["runtimes"] = [
-            {"name": f"cpu-{overrides['threads']}", "threads": overrides["threads"]}
-        ]
+    if asked := {key: overrides[key] for key in ("accelerator", "threads") if key in overrides}:
+        name = "-".join(str(part) for part in ({"accelerator": "cpu"} | asked).values())
+        changed["runtimes"] = [{"name": name, **asked}]
     if "cpus" in overrides:
         runtimes = changed.get("runtimes") or [{"name": "cpu-1"}]
         changed["runtimes"] = [{**r, "cpus": overrides["cpus"]} for r in runtimes]

@@ -88,7 +88,13 @@ class Suite(_Table):
             )
         if self.executor != "agent" and any(runtime.packed for runtime in self.runtimes):
             raise ValueError(f"runtimes: {self.executor} unpacks nothing; leave packed out")
-        if self.executor != "agent" and any(runtime.cpus for runtime in self.runtimes):
+        if self.executor != "agent" and any(
+            runtime.serialization or runtime.accelerator == "npu" for runtime in self.runtimes
+        ):
+            raise ValueError(f"runtimes: {self.executor} has no npu, and serializes nothing here")
+        if self.executor != "agent" and any(
+            runtime.cpus or runtime.cluster for runtime in self.runtimes
+        ):
             raise ValueError(f"runtimes: {self.executor} cannot be kept to cpus, the agent can")
         return self
 

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mobilebench.devices.agent import process as agent_process
@@ -58,6 +59,18 @@ def test_what_is_to_be_shown_goes_to_those_that_show_it(tmp_path: Path, shows: b
     every = ("shown_model=net", "shown_recipe=int8", "shown_trial=3", "shown_trials=40")
     assert result.warnings == (every if shows else ())
     assert converse(tmp_path, say(hello) + ECHO)[0].warnings == ()
+
+
+@pytest.mark.parametrize("option", [{"precision": "float16"}, {"serialization": True}])
+def test_options_of_accelerators_go_to_those_that_take_them(
+    tmp_path: Path, option: dict[str, Any]
+) -> None:
+    job = replace(JOB, accelerator="gpu", **option)
+    with pytest.raises(TrialError, match=f"takes no {next(iter(option))}") as caught:
+        converse(tmp_path, say(HELLO) + ECHO, job=job)
+    assert caught.value.code == "accelerator_unavailable"
+    hello = HELLO.replace('"device":{}', '"device":{"accelerator_options":true}')
+    assert converse(tmp_path, say(hello) + ECHO, job=job)[0].trial == JOB.trial
 
 
 def say(*lines: str) -> str:

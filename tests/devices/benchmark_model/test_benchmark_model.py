@@ -338,6 +338,33 @@ def test_an_accelerator_that_took_nothing() -> None:
     assert result_of(job(accelerator="gpu"), f"{took} the delegate.\n{without}").metrics
 
 
+@pytest.mark.parametrize(
+    ("asked", "option"),
+    [
+        ({"accelerator": "gpu", "precision": "float32"}, "--gpu_precision_loss_allowed=false"),
+        ({"accelerator": "nnapi", "precision": "float16"}, "--nnapi_allow_fp16=true"),
+        (
+            {"accelerator": "gpu", "preference": "sustained"},
+            "--gpu_inference_for_sustained_speed=true",
+        ),
+        (
+            {"accelerator": "nnapi", "preference": "fast"},
+            "--nnapi_execution_preference=fast_single_answer",
+        ),
+    ],
+)
+def test_what_is_asked_of_an_accelerator(asked: dict[str, Any], option: str) -> None:
+    assert option in arguments(job(**asked))
+    assert len(arguments(job(**asked))) == len(arguments(job(accelerator=asked["accelerator"]))) + 1
+
+
+@pytest.mark.parametrize("asked", [{"accelerator": "npu"}, {"serialization": True}])
+def test_what_the_program_does_not_have_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(TrialError) as caught:
+        arguments(job(**{"accelerator": "gpu", **asked}))
+    assert caught.value.code == "accelerator_unavailable"
+
+
 def test_it_measures_latency_alone() -> None:
     with pytest.raises(TrialError, match="not memory"):
         arguments(job(kind="memory"))

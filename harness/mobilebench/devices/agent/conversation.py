@@ -45,6 +45,10 @@ class Wire(Protocol):
         """Why the agent's messages ended too early."""
 
 
+#: Of a job: what is asked of an accelerator.
+ACCELERATOR_OPTIONS = ("precision", "preference", "serialization")
+
+
 class Conversation:
     """One agent's messages in order, all of them within one time limit."""
 
@@ -55,6 +59,7 @@ class Conversation:
         self._buffer = bytearray()
         self._scanned = 0
         self._shows_trial = False
+        self._takes_options = False
 
     def greet(self) -> Hello:
         """The agent's greeting.
@@ -76,7 +81,9 @@ class Conversation:
         if not message.runtime:
             raise _failure(self._message())
         self._shows_trial = message.device.get("shows_trial") is True
-        described = {name: value for name, value in message.device.items() if name != "shows_trial"}
+        self._takes_options = message.device.get("accelerator_options") is True
+        known = ("shows_trial", "accelerator_options")
+        described = {name: value for name, value in message.device.items() if name not in known}
         return replace(message, device=described)
 
     def carry_out(self, job: Job, on_event: OnEvent) -> Result:
@@ -87,6 +94,13 @@ class Conversation:
         """
         if not self._shows_trial:
             job = replace(job, shown_model="", shown_recipe="", shown_trial=0, shown_trials=0)
+        options = [name for name in ACCELERATOR_OPTIONS if getattr(job, name)]
+        if options and not self._takes_options:
+            raise TrialError(
+                "accelerator_unavailable",
+                f"the agent takes no {', no '.join(options)}: it has no accelerator with options, "
+                "or is older than this host",
+            )
         # If it no longer reads, its last message, or how it ended, says why.
         with contextlib.suppress(OSError):
             self._wire.send(contract.encode(job).encode())

@@ -78,7 +78,7 @@ def arguments(job: Job) -> tuple[str, ...]:
     """
     if job.kind != "latency":
         raise TrialError("bad_job", f"{BENCHMARK_MODEL} measures latency, not {job.kind}")
-    if job.cpus:
+    if job.cpus or job.cluster:
         raise TrialError("cpus_unavailable", f"{BENCHMARK_MODEL} cannot be kept to some CPUs")
     words = [
         f"--graph={job.model}",
@@ -91,8 +91,20 @@ def arguments(job: Job) -> tuple[str, ...]:
         f"--min_secs={job.seconds:g}",
         f"--max_secs={job.max_seconds:g}",
     ]
+    if job.accelerator == "npu" or job.serialization:
+        what = "serializes nothing" if job.serialization else "has no accelerator 'npu'"
+        raise TrialError("accelerator_unavailable", f"{BENCHMARK_MODEL} here {what}")
     if job.accelerator != "cpu":
         words.append(f"--use_{job.accelerator}=true")
+    half, sustained = job.precision == "float16", job.preference == "sustained"
+    if job.precision:
+        option = "gpu_precision_loss_allowed" if job.accelerator == "gpu" else "nnapi_allow_fp16"
+        words.append(f"--{option}={str(half).lower()}")
+    if job.preference and job.accelerator == "gpu":
+        words.append(f"--gpu_inference_for_sustained_speed={str(sustained).lower()}")
+    elif job.preference:
+        preference = "sustained_speed" if sustained else "fast_single_answer"
+        words.append(f"--nnapi_execution_preference={preference}")
     return tuple(words)
 
 

@@ -8,6 +8,7 @@ import io.mobilebench.core.Conversation;
 import io.mobilebench.core.Engine;
 import io.mobilebench.core.PowerMeter;
 import io.mobilebench.core.PowerMeters;
+import io.mobilebench.core.TwoEngines;
 import io.mobilebench.core.Version;
 import io.mobilebench.tflite.TfLiteEngine;
 import java.util.ArrayList;
@@ -30,12 +31,33 @@ final class Agent {
         return new PowerMeters(clock, meters);
     }
 
+    /** Is built in with a runtime that has LiteRT's CompiledModel; null: this one has not. */
+    private static Engine compiledModel() {
+        try {
+            return (Engine)
+                    Class.forName("io.mobilebench.litert.CompiledModelEngine")
+                            .getDeclaredConstructor()
+                            .newInstance();
+        } catch (ReflectiveOperationException | LinkageError absent) {
+            return null;
+        }
+    }
+
     static Conversation conversation(
             Context context, Foreground foreground, Conversation.Listener listener) {
         Engine engine = null;
         String missing = "";
         try {
-            engine = new TfLiteEngine(context.getString(R.string.runtime_name), new RuntimeLog());
+            // Android empties it when the app is updated, as a delegate's programs may not fit then.
+            engine =
+                    new TfLiteEngine(
+                            context.getString(R.string.runtime_name),
+                            context.getCodeCacheDir(),
+                            new RuntimeLog());
+            Engine accelerated = compiledModel();
+            if (accelerated != null) {
+                engine = new TwoEngines(engine, accelerated, "gpu", "npu");
+            }
         } catch (LinkageError | RuntimeException error) {
             missing = "the runtime cannot be loaded on this device: " + error.getMessage();
         }

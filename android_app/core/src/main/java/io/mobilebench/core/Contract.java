@@ -26,6 +26,14 @@ public final class Contract {
     public static final List<String> PACKINGS =
             Collections.unmodifiableList(Arrays.asList("gzip", "xz", "zstd"));
 
+    /** What an accelerator may compute float32 in. */
+    public static final List<String> PRECISIONS =
+            Collections.unmodifiableList(Arrays.asList("float32", "float16"));
+
+    /** What a delegate may prepare for. */
+    public static final List<String> PREFERENCES =
+            Collections.unmodifiableList(Arrays.asList("fast", "sustained"));
+
     /** Why an agent could not deliver a result; {@code docs/protocol.md} explains each. */
     public static final List<String> ERROR_CODES =
             Collections.unmodifiableList(

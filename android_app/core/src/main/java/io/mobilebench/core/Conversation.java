@@ -55,6 +55,7 @@ public final class Conversation {
         this.device = new LinkedHashMap<>(device);
         // A host sends what is to be shown to those alone that say so: others refuse the fields.
         this.device.put("shows_trial", true);
+        this.device.put("accelerator_options", true);
         this.engine = engine;
         this.engineMissing = engineMissing;
         this.memory = memory;
@@ -145,6 +146,8 @@ public final class Conversation {
         }
         if (job.cpus.length > 0) {
             Affinity.keepTo(job.cpus);
+        } else if (!job.cluster.isEmpty()) {
+            Affinity.keepTo(new CpuFrequencies(new File("/sys/devices/system/cpu")).biggest());
         }
         List<Metric> around = prefixed("before_", state.read());
         Result result;
@@ -156,7 +159,10 @@ public final class Conversation {
                 result = measure(unpacked.job, progress).unpackedIn(unpacked.nanoseconds);
             }
         }
+        // This thread ran the model; what follows may wake it on another CPU.
+        Metric lastCpu = LastCpu.read(new File("/proc/thread-self/stat"));
         around.addAll(prefixed("after_", state.read()));
+        around.add(lastCpu);
         disturbed = state.disturbance();
         if (!disturbed.isEmpty()
                 && (job.kind.equals("latency") || job.kind.equals("energy"))) {

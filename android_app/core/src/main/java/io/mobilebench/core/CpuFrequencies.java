@@ -54,6 +54,44 @@ public final class CpuFrequencies {
         return governors;
     }
 
+    /**
+     * The CPUs of the highest capacity, as the kernel's scheduler counts it; else of the clock.
+     *
+     * @throws AgentException {@code cpus_unavailable}: the device reports neither of every CPU
+     */
+    public long[] biggest() throws AgentException {
+        for (String name : new String[] {"cpu_capacity", "cpufreq/cpuinfo_max_freq"}) {
+            long[] found = biggest(name);
+            if (found.length > 0) {
+                return found;
+            }
+        }
+        throw new AgentException(
+                "cpus_unavailable",
+                "this device reports neither capacity nor highest clock of its CPUs: name them "
+                        + "instead");
+    }
+
+    private long[] biggest(String name) {
+        long largest = 0;
+        List<Integer> found = new ArrayList<>();
+        for (int cpu : numbers()) {
+            String text = firstLine(new File(cpus, "cpu" + cpu + "/" + name));
+            if (text == null || !text.matches("[0-9]{1,12}")) {
+                return new long[0];
+            }
+            long size = Long.parseLong(text);
+            if (size > largest) {
+                found.clear();
+                largest = size;
+            }
+            if (size == largest) {
+                found.add(cpu);
+            }
+        }
+        return found.stream().mapToLong(Integer::longValue).toArray();
+    }
+
     private List<Metric> read(int files) {
         List<Metric> metrics = new ArrayList<>();
         for (int cpu : clusters()) {

@@ -12,6 +12,12 @@ public final class Job extends Message {
     public final String model;
     public final String modelSha256;
     public final String accelerator;
+    /** One of {@link Contract#PRECISIONS}; empty: the delegate's own choice. */
+    public final String precision;
+    /** One of {@link Contract#PREFERENCES}; empty: the delegate's own choice. */
+    public final String preference;
+    /** Whether what the delegate prepares is kept on the device, and read by later trials. */
+    public final boolean serialization;
     public final int threads;
     public final boolean xnnpack;
     public final long warmupRuns;
@@ -28,6 +34,8 @@ public final class Job extends Message {
     public final String outputsFolder;
     /** The CPUs that the process is kept to; none: it runs where the system lets it. */
     public final long[] cpus;
+    /** {@code big}: the process is kept to the CPUs of the highest capacity; or empty. */
+    public final String cluster;
     /** How often a latency trial reads counters, between inferences; 0: never. */
     public final double traceSeconds;
     /** Pairs of an idle and a load window of an energy trial. */
@@ -53,6 +61,9 @@ public final class Job extends Message {
         model = fields.text("model");
         modelSha256 = fields.text("model_sha256");
         accelerator = fields.text("accelerator", "cpu");
+        precision = fields.text("precision", "");
+        preference = fields.text("preference", "");
+        serialization = fields.truth("serialization", false);
         long wantedThreads = fields.whole("threads", 1);
         xnnpack = fields.truth("xnnpack", true);
         warmupRuns = fields.whole("warmup_runs", 1);
@@ -65,6 +76,7 @@ public final class Job extends Message {
         inputsSha256 = fields.text("inputs_sha256", "");
         outputsFolder = fields.text("outputs_folder", "");
         cpus = fields.wholes("cpus");
+        cluster = fields.text("cluster", "");
         traceSeconds = fields.number("trace_seconds", 0);
         windows = fields.whole("windows", Contract.FEWEST_WINDOWS);
         windowSeconds = fields.number("window_seconds", 2.0);
@@ -108,6 +120,9 @@ public final class Job extends Message {
                 throw fields.bad("cpus count from 0");
             }
         }
+        if (!cluster.isEmpty() && (!cluster.equals("big") || cpus.length > 0)) {
+            throw fields.bad("cluster is 'big', or empty where there are cpus");
+        }
         if (!packing.isEmpty() && !Contract.PACKINGS.contains(packing)) {
             throw fields.bad(
                     "unknown packing '" + packing + "', known are "
@@ -118,6 +133,12 @@ public final class Job extends Message {
         }
         if (unpackedBytes < 0 || packing.isEmpty() != (unpackedBytes == 0)) {
             throw fields.bad("unpacked_bytes exactly when there is a packing");
+        }
+        if (!precision.isEmpty() && !Contract.PRECISIONS.contains(precision)) {
+            throw fields.bad("unknown precision '" + precision + "'");
+        }
+        if (!preference.isEmpty() && !Contract.PREFERENCES.contains(preference)) {
+            throw fields.bad("unknown preference '" + preference + "'");
         }
         if (kind.equals("outputs") && inputs.isEmpty()) {
             throw fields.bad("an outputs trial needs inputs");
@@ -145,6 +166,9 @@ public final class Job extends Message {
         this.model = model;
         modelSha256 = packed.unpackedSha256;
         accelerator = packed.accelerator;
+        precision = packed.precision;
+        preference = packed.preference;
+        serialization = packed.serialization;
         threads = packed.threads;
         xnnpack = packed.xnnpack;
         warmupRuns = packed.warmupRuns;
@@ -157,6 +181,7 @@ public final class Job extends Message {
         inputsSha256 = packed.inputsSha256;
         outputsFolder = packed.outputsFolder;
         cpus = packed.cpus;
+        cluster = packed.cluster;
         traceSeconds = packed.traceSeconds;
         windows = packed.windows;
         windowSeconds = packed.windowSeconds;
@@ -178,9 +203,9 @@ public final class Job extends Message {
         return new Job(
                 new Fields(
                         "job", document, "protocol", "trial", "kind", "model", "model_sha256",
-                        "accelerator", "threads", "xnnpack", "warmup_runs", "warmup_seconds",
+                        "accelerator", "precision", "preference", "serialization", "threads", "xnnpack", "warmup_runs", "warmup_seconds",
                         "runs", "seconds", "max_seconds", "seed", "inputs", "inputs_sha256",
-                        "outputs_folder", "cpus", "trace_seconds", "windows", "window_seconds",
+                        "outputs_folder", "cpus", "cluster", "trace_seconds", "windows", "window_seconds",
                         "packing", "unpacked_sha256", "unpacked_bytes", "shown_model",
                         "shown_recipe", "shown_trial", "shown_trials"));
     }
@@ -217,7 +242,19 @@ public final class Job extends Message {
         fields.put("packing", packing);
         fields.put("unpacked_sha256", unpackedSha256);
         fields.put("unpacked_bytes", unpackedBytes);
-        // As the host writes them: only where there is something to show.
+        // As the host writes them: only where something is asked for, or there to be shown.
+        if (!precision.isEmpty()) {
+            fields.put("precision", precision);
+        }
+        if (!preference.isEmpty()) {
+            fields.put("preference", preference);
+        }
+        if (!cluster.isEmpty()) {
+            fields.put("cluster", cluster);
+        }
+        if (serialization) {
+            fields.put("serialization", true);
+        }
         if (!shownModel.isEmpty()) {
             fields.put("shown_model", shownModel);
         }

@@ -164,8 +164,8 @@ class ConversationTest {
         assertEquals(
                 Arrays.asList(
                         "before_battery_level", "before_thermal_status", "after_battery_level",
-                        "after_thermal_status"),
-                names.subList(names.size() - 4, names.size()));
+                        "after_thermal_status", "last_cpu"),
+                names.subList(names.size() - 5, names.size()));
     }
 
     @Test

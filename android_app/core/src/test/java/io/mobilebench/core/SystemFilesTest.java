@@ -1,7 +1,10 @@
 package io.mobilebench.core;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -30,6 +33,37 @@ class SystemFilesTest {
         write(cpufreq + "scaling_cur_freq", current + "\n");
         write(cpufreq + "scaling_max_freq", limit + "\n");
         write(cpufreq + "cpuinfo_max_freq", hardware + "\n");
+    }
+
+    @Test
+    void theLastCpuIsField39WhateverTheProgramIsCalled() throws IOException {
+        StringBuilder stat = new StringBuilder("4711 (a (b) c) R");
+        for (int field = 4; field <= 52; field++) {
+            stat.append(' ').append(field == 39 ? 5 : 1000 + field);
+        }
+        write("stat", stat + "\n");
+        assertEquals(5L, LastCpu.read(folder.resolve("stat").toFile()).value);
+        write("short", "4711 (x) R 1 2\n");
+        assertNull(LastCpu.read(folder.resolve("short").toFile()).value);
+        assertNull(LastCpu.read(folder.resolve("gone").toFile()).value);
+    }
+
+    @Test
+    void theBiggestCpusAreThoseOfTheHighestCapacity() throws Exception {
+        for (int number = 0; number < 4; number++) {
+            cpu(number, "" + number, 300_000, 1_800_000, number == 0 ? 3_000_000 : 1_800_000);
+        }
+        CpuFrequencies cpus = new CpuFrequencies(folder.toFile());
+        assertArrayEquals(new long[] {0}, cpus.biggest());
+        for (int number = 0; number < 4; number++) {
+            write("cpu" + number + "/cpu_capacity", (number < 2 ? 325 : 1024) + "\n");
+        }
+        assertArrayEquals(new long[] {2, 3}, cpus.biggest());
+        AgentException none =
+                assertThrows(
+                        AgentException.class,
+                        () -> new CpuFrequencies(folder.resolve("none").toFile()).biggest());
+        assertEquals("cpus_unavailable", none.code);
     }
 
     @Test

@@ -79,7 +79,7 @@ public final class Main {
             for (String library : LIBRARIES) {
                 System.loadLibrary(library);
             }
-            engine = new TfLiteEngine("tensorflow-lite", RuntimeLog::read);
+            engine = new TfLiteEngine("tensorflow-lite", null, RuntimeLog::read);
         } catch (LinkageError | RuntimeException error) {
             missing = "TensorFlow Lite cannot be loaded on this machine: " + error.getMessage();
         }

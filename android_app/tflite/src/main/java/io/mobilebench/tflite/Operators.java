@@ -22,9 +22,14 @@ final class Operators {
     private static final int MODEL_SUBGRAPHS = 2;
     private static final int SUBGRAPH_TENSORS = 0;
     private static final int SUBGRAPH_INPUTS = 1;
+    private static final int SUBGRAPH_OUTPUTS = 2;
     private static final int SUBGRAPH_OPERATORS = 3;
     private static final int TENSOR_SHAPE = 0;
     private static final int TENSOR_TYPE = 1;
+    private static final int TENSOR_NAME = 3;
+    private static final int TENSOR_QUANTIZATION = 4;
+    private static final int QUANTIZATION_SCALE = 2;
+    private static final int QUANTIZATION_ZERO_POINT = 3;
     private static final int OPERATOR_CODE_INDEX = 0;
     private static final int OPERATOR_INPUTS = 1;
     private static final int OPERATOR_OUTPUTS = 2;
@@ -132,14 +137,47 @@ final class Operators {
         return numbers(field(subgraph, SUBGRAPH_INPUTS));
     }
 
+    /** The tensors that are the model's outputs, in its order. */
+    int[] outputs() {
+        return numbers(field(subgraph, SUBGRAPH_OUTPUTS));
+    }
+
+    /** A tensor's type, by the schema's number. */
+    int type(int tensor) {
+        int type = field(tensor(tensor), TENSOR_TYPE);
+        return type == 0 ? 0 : file.get(type);
+    }
+
+    String tensorName(int tensor) {
+        int name = field(tensor(tensor), TENSOR_NAME);
+        return name == 0 ? "" : text(follow(name));
+    }
+
+    /** The scale of a tensor that has one; 0: it has none, or one a channel. */
+    float scale(int tensor) {
+        int vector = quantization(tensor, QUANTIZATION_SCALE);
+        return vector == 0 || file.getInt(vector) != 1 ? 0 : file.getFloat(vector + 4);
+    }
+
+    /** The zero point that belongs to {@link #scale}. */
+    int zeroPoint(int tensor) {
+        int vector = quantization(tensor, QUANTIZATION_ZERO_POINT);
+        return vector == 0 || file.getInt(vector) != 1 ? 0 : (int) file.getLong(vector + 4);
+    }
+
+    private int quantization(int tensor, int number) {
+        int table = field(tensor(tensor), TENSOR_QUANTIZATION);
+        int field = table == 0 ? 0 : field(follow(table), number);
+        return field == 0 ? 0 : follow(field);
+    }
+
     int[] shape(int tensor) {
         return numbers(field(tensor(tensor), TENSOR_SHAPE));
     }
 
     /** Whether a tensor holds whole numbers. */
     boolean isWhole(int tensor) {
-        int type = field(tensor(tensor), TENSOR_TYPE);
-        return WHOLE.contains(type == 0 ? 0 : (int) file.get(type));
+        return WHOLE.contains(type(tensor));
     }
 
     private int tensor(int number) {

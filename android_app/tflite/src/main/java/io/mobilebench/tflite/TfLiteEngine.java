@@ -14,15 +14,18 @@ import org.tensorflow.lite.TensorFlowLite;
 public final class TfLiteEngine implements Engine {
     private final String name;
     private final String version;
+    private final File kept;
     private final Supplier<String> log;
 
     /**
      * @param name how results call the runtime
+     * @param kept the folder for what a delegate prepares and later trials read; null: there is none
      * @param log what the runtime has logged in this process so far; empty where it is not known
      * @throws LinkageError the native library cannot be loaded here
      */
-    public TfLiteEngine(String name, Supplier<String> log) {
+    public TfLiteEngine(String name, File kept, Supplier<String> log) {
         this.name = name;
+        this.kept = kept;
         this.version = TensorFlowLite.runtimeVersion();
         this.log = log;
     }
@@ -39,7 +42,7 @@ public final class TfLiteEngine implements Engine {
 
     @Override
     public LoadedModel load(Job job) throws AgentException {
-        Delegate delegate = Accelerators.delegate(job.accelerator);
+        Delegate delegate = Accelerators.delegate(job, kept);
         Interpreter interpreter = null;
         try {
             Interpreter.Options options = new Interpreter.Options();
