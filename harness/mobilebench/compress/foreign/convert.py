@@ -7,6 +7,7 @@ it makes keeps the source's names and layout, and must answer as the source fram
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -101,8 +102,8 @@ def _run(
     file.write_text(json.dumps(whole), "utf-8")
     script = Path(__file__).with_name("scripts") / f"{converter.name}_script.py"
     environment = {
-        "PATH": f"{python.parent}:/usr/bin:/bin",
-        "HOME": str(folder),
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        "HOME": str(folder),  # nothing is left in the user's
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
     }

@@ -41,6 +41,12 @@ class Converter:
         return f"MOBILEBENCH_{self.name.upper()}_PYTHON"
 
     @property
+    def python(self) -> Path:
+        """The Python of its environment."""
+        windows = os.name == "nt"
+        return self.folder / ("Scripts/python.exe" if windows else "bin/python")
+
+    @property
     def folder(self) -> Path:
         """Where its environment is kept."""
         return cache_folder() / "environments" / self.name
@@ -79,7 +85,7 @@ def python_of(converter: Converter) -> Path | None:
         if not Path(named).is_file():
             raise BadInputError(f"{converter.variable} names {named}, which does not exist")
         return Path(named)
-    made = converter.folder / "bin" / "python"
+    made = converter.python
     return made if (converter.folder / "whole").is_file() and made.is_file() else None
 
 
@@ -102,7 +108,9 @@ def require(converter: Converter, where: str) -> Path:
 def version_of(python: Path, package: str) -> str:
     """The version of a package that an interpreter has, read from its folder; empty if none."""
     name = package.replace("-", "_")
-    found = sorted(python.parents[1].glob(f"lib/python*/site-packages/{name}-*.dist-info"))
+    places = ("lib/python*/site-packages", "Lib/site-packages")
+    home = python.parents[1]
+    found = sorted(f for place in places for f in home.glob(f"{place}/{name}-*.dist-info"))
     return found[-1].name.removesuffix(".dist-info").split("-")[-1] if found else ""
 
 
@@ -114,7 +122,7 @@ def install(converter: Converter) -> Path:
     """
     folder = converter.folder
     shutil.rmtree(folder, ignore_errors=True)
-    python = folder / "bin" / "python"
+    python = converter.python
     for command in (
         [sys.executable, "-m", "venv", str(folder)],
         [str(python), "-m", "pip", "install", "--quiet", *converter.requires],
