@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import time
 from collections import Counter
@@ -25,7 +26,7 @@ from tests.support import suites
 from tests.support.command import mobilebench, start
 from tests.support.models import MODELS
 from tests.support.suites import start_a_long_run
-from tests.support.watcher import Watcher
+from tests.support.watcher import BEGIN, Watcher
 
 
 def in_mid_trial(action: Callable[[], object]) -> Watcher:
@@ -115,11 +116,18 @@ def test_an_agent_that_is_killed_in_mid_trial(tmp_path: Path) -> None:
     ensure_each_once(folder)
 
 
-def test_a_cache_that_is_cleared_in_mid_run(tmp_path: Path) -> None:
-    cache = Path(os.environ["MOBILEBENCH_CACHE"])
-    watcher = in_mid_trial(lambda: [file.unlink() for file in cache.glob("agent-*.pyz")])
-    folder = runs.start(suite(), tmp_path, ["test"], watcher)
+def test_a_cache_that_is_cleared_in_mid_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it: what a run needs has been copied to its folder, or is made again."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("MOBILEBENCH_CACHE", str(cache))
+    watcher = Watcher(lambda: shutil.rmtree(cache), 0, BEGIN)
+    folder = runs.start(suite(), tmp_path / "results", ["test"], watcher)
     assert {record.state for record in folder.trials()} == {"valid"}
+    answers = [t.answers for t in folder.trials() if t.kind == "outputs"]
+    assert answers
+    assert all(found and found.parity for found in answers)
     ensure_each_once(folder)
 
 

@@ -5,6 +5,7 @@ Where a model has no data, all its variants answer the same noise, so that they 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from mobilebench.cache import cache_folder
 from mobilebench.devices.local.device import LocalDevice
 from mobilebench.errors import BadInputError, StepError
+from mobilebench.files import disk_errors
 from mobilebench.models.array import Array
 from mobilebench.models.hooks import Hooks
 from mobilebench.records.interface import Interface, matched
@@ -47,7 +49,7 @@ def evaluations(
         run: what was made.
         pending: the variants whose answers are still to come.
         hooks: of each model's data, as far as a run that is resumed may run them.
-        scratch: where noise is kept while the run is measured.
+        scratch: where noise and reference answers are kept while the run is measured.
         on_reference: is given the progress.
     """
     found: dict[Variant, Evaluation] = {}
@@ -62,10 +64,26 @@ def evaluations(
         on_reference(number, len(found))
         model_file = folder.artifact(f"{files[variant]}.tflite")
         answers = machine.reference(model_file, files[variant], evaluation)
-        found[variant] = replace(evaluation, reference=answers)
+        kept = _kept(answers, scratch / f"reference-{number}")
+        found[variant] = replace(evaluation, reference=kept)
     if found:
         on_reference(len(found), len(found))
     return found
+
+
+def _kept(reference: Reference, folder: Path) -> Reference:
+    """The reference answers as the run's own: a cache may be cleared before they are needed."""
+    if not reference.files:
+        return reference
+    with disk_errors(folder):
+        folder.mkdir()
+        files = tuple(folder / file.name for file in reference.files)
+        for file, own in zip(reference.files, files, strict=True):
+            try:
+                own.hardlink_to(file)
+            except OSError:  # another disk
+                shutil.copyfile(file, own)
+    return replace(reference, files=files)
 
 
 @dataclass
