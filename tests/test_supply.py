@@ -13,7 +13,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 BASE = PROJECT["dependencies"]
-ALL = [*BASE, *(needed for extra in PROJECT["optional-dependencies"].values() for needed in extra)]
+EXTRAS = PROJECT["optional-dependencies"].values()
+#: An extra may take in others of our own.
+ALL = [*BASE, *(n for extra in EXTRAS for n in extra if Requirement(n).name != PROJECT["name"])]
 RELEASE = (ROOT / ".ci" / "release.in").read_text("utf-8").split()
 
 
