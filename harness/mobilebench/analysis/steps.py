@@ -29,6 +29,7 @@ ENOUGH_RUNS = 10
 
 # The smallest p that so many random orders can give is 1 / 2000.
 _ORDERS = 1999
+_AT_ONCE = 1 << 18
 # The same series gets the same answer.
 _SEED = 1979
 
@@ -94,9 +95,13 @@ def _best_cut(x: npt.NDArray[np.float64]) -> tuple[int, float] | None:
     statistics = _statistics(ranks[np.newaxis])[0]
     best = float(statistics.max())
     rng = np.random.default_rng(_SEED)
-    orders = rng.permuted(np.tile(ranks, (_ORDERS, 1)), axis=1)
-    # Sums of ranks are exact, their quotients are not: equal statistics must count as equal.
-    at_least = int(np.count_nonzero(_statistics(orders).max(axis=1) >= best - 1e-9))
+    at_least = 0
+    # A part at a time, so that memory does not grow with the runs; the orders are the same.
+    part = max(1, _AT_ONCE // x.size)
+    for done in range(0, _ORDERS, part):
+        orders = rng.permuted(np.tile(ranks, (min(part, _ORDERS - done), 1)), axis=1)
+        # Sums of ranks are exact, their quotients are not: equal statistics must count as equal.
+        at_least += int(np.count_nonzero(_statistics(orders).max(axis=1) >= best - 1e-9))
     return LEAST_RUNS + int(statistics.argmax()), (1 + at_least) / (1 + _ORDERS)
 
 
