@@ -46,7 +46,7 @@ def fresh_copy(model: Any) -> Any:
     import keras
 
     copy = keras.models.clone_model(model)
-    for layer, source in zip(_flat(copy), _flat(model), strict=True):
+    for layer, source in zip(flat(copy), flat(model), strict=True):
         if hasattr(source, "adapt"):
             _take_own(layer, source)
     return copy
@@ -59,7 +59,7 @@ def take_state(layer: Any, source: Any) -> None:
         BadInputError: they are not alike.
     """
     try:
-        for one, other in zip(_flat(layer), _flat(source), strict=True):
+        for one, other in zip(flat(layer), flat(source), strict=True):
             _take_own(one, other)
     except (ValueError, KeyError) as error:
         raise BadInputError(
@@ -98,12 +98,12 @@ def noise_for(model: Any, reaches: tuple[int, ...], seed: int = 0) -> Any:
     return samples if len(samples) > 1 else samples[0]
 
 
-def _flat(layer: Any) -> list[Any]:
+def flat(layer: Any) -> list[Any]:
     """A layer with all layers in it, in the order in which they were made."""
     import keras
 
     inner = layer.layers if isinstance(layer, keras.Model) else layer._layers
-    return [layer, *(found for sublayer in inner for found in _flat(sublayer))]
+    return [layer, *(found for sublayer in inner for found in flat(sublayer))]
 
 
 def _take_own(layer: Any, source: Any) -> None:
@@ -154,7 +154,7 @@ def _culprits(copy: Any, model: Any, given: Any) -> str:
         why = first_line(error)
     else:
         why = "each layer alone answers alike"
-    kinds = {type(x) for x in _flat(model)[1:]}
+    kinds = {type(x) for x in flat(model)[1:]}
     own = {kind for kind in kinds if not kind.__module__.startswith("keras.")}
     names = ", ".join(sorted(kind.__name__ for kind in own or kinds))
     return f"which layer it is cannot be seen ({why}), and they are {names}"

@@ -37,7 +37,10 @@ def follows(kernel: Array, pattern: str) -> bool:
 
 
 def leave_out(
-    scores: Sequence[Array], shares: float | Sequence[float], pattern: str | None = None
+    scores: Sequence[Array],
+    shares: float | Sequence[float],
+    pattern: str | None = None,
+    matrices: Sequence[tuple[int, ...]] | None = None,
 ) -> list[Array]:
     """Masks that leave out the given share of weights, those of least score.
 
@@ -46,7 +49,12 @@ def leave_out(
         shares: 0 to 1. One number ranks the weights of all kernels together, one for each
             kernel ranks each by itself. Exactly so much is left out, rounded to whole blocks.
         pattern: None for single weights. With 2:4 a share is at most a half.
+        matrices: the shape in which each kernel is (…, inputs, outputs); its own unless given.
     """
+    if matrices is not None:
+        rows = [score.reshape(shape) for score, shape in zip(scores, matrices, strict=True)]
+        masks = leave_out(rows, shares, pattern)
+        return [mask.reshape(score.shape) for mask, score in zip(masks, scores, strict=True)]
     if not isinstance(shares, float | int):
         pairs = zip(scores, shares, strict=True)
         return [leave_out([score], share, pattern)[0] for score, share in pairs]

@@ -31,12 +31,14 @@ class Masking:
         pattern: str | None,
         *,
         once: bool,
+        matrices: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
         self._kept = list(kept)
         self._scores, self._shares, self._pattern = scores, shares, pattern
         self._before = [zero_share([weights]) for weights in start]
         self._before_all = zero_share(start)
         self._once, self._settled = once, False
+        self._matrices = matrices
 
     def __call__(self, done: float) -> list[Array]:
         """The masks when ``done`` (0 to 1) of the training is over."""
@@ -60,7 +62,7 @@ class Masking:
             np.where(kept, score, -np.finfo(np.float32).tiny)
             for kept, score in zip(self._kept, self._scores(), strict=True)
         ]
-        found = leave_out(scores, now, self._pattern)
+        found = leave_out(scores, now, self._pattern, self._matrices)
         self._kept = [old & new for old, new in zip(self._kept, found, strict=True)]
 
 

@@ -115,6 +115,7 @@ def scan(
     *,
     loss: Loss | None = None,
     pattern: str | None = None,
+    matrices: Sequence[tuple[int, ...]] | None = None,
 ) -> Scan:
     """Prunes each kernel by itself to each level, and leaves the model as it was.
 
@@ -125,28 +126,30 @@ def scan(
         training_data: samples with labels; ``on_epoch`` is called with the kernels done and in all.
         loss: of the logits; cross-entropy unless given.
         pattern: see :mod:`mobilebench.compress.pruning.masks`.
+        matrices: the kernels' shapes as (…, inputs, outputs); their own unless given.
 
     Raises:
         StepError: too few samples to split some off.
     """
+    from mobilebench.models.kernels import name_of
     from mobilebench.models.training import logits_of
 
     x, y = held_out(training_data)
     curves = []
+    shapes = matrices or [tuple(kernel.shape) for kernel in kernels]
     with logits_of(model) as logits:
         judge = _judge(logits, loss, x, y)
         untouched = judge()
-        for done, (kernel, score) in enumerate(zip(kernels, scores, strict=True)):
+        for done, (kernel, score, shape) in enumerate(zip(kernels, scores, shapes, strict=True)):
             training_data.on_epoch(done, len(kernels))
             before = kernel.numpy()
             found = [untouched]
             for level in LEVELS[1:]:
-                kernel.assign(before * leave_out([score], level, pattern)[0])
+                kernel.assign(before * leave_out([score], level, pattern, [shape])[0])
                 found.append(judge())
             kernel.assign(before)
             losses, accuracies = zip(*found, strict=True)
-            name = kernel.path.removesuffix("/kernel")
-            curves.append(LayerCurve(name, int(before.size), losses, accuracies))
+            curves.append(LayerCurve(name_of(kernel), int(before.size), losses, accuracies))
     return Scan(len(x), tuple(curves))
 
 

@@ -25,7 +25,7 @@ _ITERATIONS = 30
 
 
 class Cluster(TrainingStep):
-    """Shares weights within each Dense and convolution kernel, then trains the shared values.
+    """Shares weights within each kernel and embedding, then trains the shared values.
 
     Zeros stay zeros, with a value of their own that is not counted.
     """
@@ -51,13 +51,18 @@ class Cluster(TrainingStep):
         """See :meth:`TrainingStep.train`."""
         import numpy as np
 
+        from mobilebench.compress.reach import require_reach
         from mobilebench.models.copies import copy_of
         from mobilebench.models.kernels import prunable
 
         model = copy_of(state.model)
         kernels = prunable(model)
         if not kernels:
-            raise StepError("cluster found no Dense or convolution kernel in the model")
+            raise StepError(
+                "cluster found no Dense, convolution or recurrent kernel and no embedding in the "
+                "model"
+            )
+        reached = require_reach(self.text(), model, kernels)
         before = [kernel.numpy() for kernel in kernels]
         shared = [share(weights, self.clusters) for weights in before]
         if all(np.array_equal(b, s.values()) for b, s in zip(before, shared, strict=True)):
@@ -78,6 +83,7 @@ class Cluster(TrainingStep):
         )
         findings = {
             "clusters_asked": self.clusters,
+            "shared_of_all_weights": reached,
             "values_by_layer": {
                 kernel.path: int(np.count_nonzero(np.unique(kernel.numpy()))) for kernel in kernels
             },

@@ -18,11 +18,19 @@ from mobilebench.errors import StepError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mobilebench.compress.lowrank.layers import Pair
     from mobilebench.models.array import Array
+
+#: What is saved of all weights at least: less is no step worth its loss.
+_LEAST_SAVED = 0.01
 
 
 class LowRank(TrainingStep):
-    """Splits Dense layers and 1 x 1 convolutions wherever that saves weights, then trains on."""
+    """Splits layers in two thin ones wherever that saves weights, then trains on.
+
+    Dense layers and 1 x 1 convolutions, attention's projections, embeddings, and what recurrent
+    layers multiply their inputs with.
+    """
 
     name: ClassVar[str] = "low_rank"
     leading: ClassVar[str] = "energy"
@@ -48,64 +56,67 @@ class LowRank(TrainingStep):
 
     def train(self, state: State, context: StepContext) -> State:
         """See :meth:`TrainingStep.train`."""
-        model, ranks = self._split(state.model)
+        from mobilebench.compress.reach import others, require_reach
+
+        model, ranks, split = self._split(state.model)
         if not ranks:
             raise StepError(
-                f"{self.text()} split nothing: no Dense layer or 1 x 1 convolution of the model "
-                "would become smaller; keep less of it"
+                f"{self.text()} split nothing: no layer of the model would become smaller; keep "
+                "less of it"
+            )
+        reached = require_reach(self.text(), state.model, split)
+        before, after = state.model.count_params(), model.count_params()
+        if before - after < _LEAST_SAVED * before:
+            raise StepError(
+                f"{self.text()} saves {before - after} of {before} weights, next to nothing: it "
+                f"would split {', '.join(ranks)}, and the others are in "
+                f"{others(state.model, split)}; keep less of it"
             )
         warnings = retrain(self, model, context.training_data, loss=state.loss)
         findings = {
-            "parameters_before": state.model.count_params(),
-            "parameters": model.count_params(),
+            "parameters_before": before,
+            "parameters": after,
+            "split_of_all_weights": reached,
             "ranks": ranks,
         }
         return State(model, None, state.loss, findings, warnings)
 
-    def _split(self, model: Any) -> tuple[Any, dict[str, int]]:
-        """The model with its layers split, and the rank of each that was."""
+    def _split(self, model: Any) -> tuple[Any, dict[str, int], list[Any]]:
+        """The model with its layers split, the rank of each that was, and the old kernels."""
         import keras
 
+        from mobilebench.compress.lowrank.layers import pair_of
         from mobilebench.models.copies import copy_of, require_alike, take_state
 
-        halves: dict[str, tuple[Array, Array]] = {}
+        pairs: dict[str, Pair] = {}
 
         def clone(layer: Any) -> Any:
-            found = self._halves(layer)
+            found = pair_of(layer, self._factors)
             if found is None:
                 return layer.__class__.from_config(layer.get_config())
-            halves[layer.name] = found
-            return _pair(layer, found[0].shape[-1])
+            pairs[layer.name] = found
+            return found.build()
 
         copy = keras.models.clone_model(model, clone_function=clone)
         multiplied = copy_of(model)  # what the split model must compute
+        ranks: dict[str, int] = {}
         for layer in model.layers:
-            if layer.name in halves:
-                narrow, wide = halves[layer.name]
-                first, second = copy.get_layer(layer.name).layers
-                first.set_weights([narrow])
-                second.set_weights([wide, *layer.get_weights()[1:]])
-                kernel = multiplied.get_layer(layer.name).kernel
-                kernel.assign((narrow @ wide).reshape(kernel.shape))
+            if layer.name in pairs:
+                pair = pairs[layer.name]
+                pair.fill(copy.get_layer(layer.name))
+                pair.multiply(multiplied.get_layer(layer.name))
+                ranks |= pair.ranks
             elif not isinstance(layer, keras.layers.InputLayer):
                 take_state(copy.get_layer(layer.name), layer)
         require_alike(copy, multiplied)
-        return copy, {name: int(narrow.shape[-1]) for name, (narrow, _) in halves.items()}
+        return copy, ranks, [kernel for pair in pairs.values() for kernel in pair.kernels]
 
-    def _halves(self, layer: Any) -> tuple[Array, Array] | None:
-        """The two kernels that take the layer's place, or None where it stays."""
-        import keras
+    def _factors(self, matrix: Array) -> tuple[Array, Array] | None:
+        """Two matrices whose product is nearest to one (inputs, outputs); None: no smaller."""
         import numpy as np
 
-        dense = isinstance(layer, keras.layers.Dense)
-        point = isinstance(layer, keras.layers.Conv2D) and set(layer.kernel_size) == {1}
-        if not (dense or (point and layer.groups == 1)):
-            return None
-        kernel = layer.kernel.numpy()
-        inputs, outputs = kernel.shape[-2:]
-        left, values, right = np.linalg.svd(
-            kernel.reshape(inputs, outputs).astype(np.float64), full_matrices=False
-        )
+        inputs, outputs = matrix.shape
+        left, values, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
         rank = self.rank
         if rank is None:
             kept = np.cumsum(values**2) / max(float((values**2).sum()), np.finfo(float).tiny)
@@ -113,22 +124,5 @@ class LowRank(TrainingStep):
         if rank * (inputs + outputs) >= inputs * outputs:
             return None
         root = np.sqrt(values[:rank])  # shared out evenly, so that both halves train alike
-        narrow = (left[:, :rank] * root).reshape(*kernel.shape[:-1], rank)
-        wide = (root[:, None] * right[:rank]).reshape(*kernel.shape[:-2], rank, outputs)
-        return narrow.astype(kernel.dtype), wide.astype(kernel.dtype)
-
-
-def _pair(layer: Any, rank: int) -> Any:
-    """A narrow linear layer and one of the old width, under the old layer's name."""
-    import keras
-
-    wide = layer.get_config()
-    narrow = {**wide, "name": f"{layer.name}_narrow", "use_bias": False, "activation": None}
-    narrow["units" if isinstance(layer, keras.layers.Dense) else "filters"] = rank
-    if "strides" in wide:  # the narrow one has skipped what the wide one would
-        wide = {**wide, "strides": (1, 1)}
-    pair = [
-        layer.__class__.from_config(narrow),
-        layer.__class__.from_config({**wide, "name": f"{layer.name}_wide"}),
-    ]
-    return keras.Sequential(pair, name=layer.name)
+        narrow, wide = left[:, :rank] * root, root[:, None] * right[:rank]
+        return narrow.astype(matrix.dtype), wide.astype(matrix.dtype)

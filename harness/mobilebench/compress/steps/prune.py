@@ -18,20 +18,23 @@ from pydantic import Field, model_validator
 from mobilebench.compress.step import State, Step, StepContext, TrainingStep, epochs_field
 from mobilebench.compress.training.retrain import retrain
 from mobilebench.errors import StepError
-from mobilebench.models.kernels import prunable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mobilebench.compress.pruning.importance import Scores
     from mobilebench.models.array import Array
+    from mobilebench.models.kernels import Kernel
 
+#: How much less than was asked for may be zero of all weights before it is warned of.
+_LEAST_OF_ALL = 0.9
 _TWO_OF_FOUR = "2:4"
 
 
 class Prune(TrainingStep):
-    """Sets the least important weights of Dense and convolution kernels to zero.
+    """Sets the least important weights of kernels to zero.
 
+    Of Dense, convolution and recurrent layers, of attention's projections, and of embeddings.
     Depthwise kernels, biases and normalizations are left alone: they are few, and sensitive.
     """
 
@@ -105,17 +108,23 @@ class Prune(TrainingStep):
         from mobilebench.compress.pruning import masks
         from mobilebench.compress.pruning.importance import zero_share
         from mobilebench.compress.pruning.schedule import Masking
+        from mobilebench.compress.reach import others, require_reach, size_of
         from mobilebench.models.copies import copy_of
+        from mobilebench.models.kernels import kernels_of
 
         model = copy_of(state.model)
-        every = prunable(model)
-        fitting = [masks.fits(kernel.shape, self.pattern) for kernel in every]
+        found = kernels_of(model)
+        every = [kernel.variable for kernel in found]
+        shapes = [self._matrix(kernel) for kernel in found]
+        fitting = [shape is not None and masks.fits(shape, self.pattern) for shape in shapes]
+        matrices = [shape for shape, fit in zip(shapes, fitting, strict=True) if shape and fit]
         kernels = [kernel for kernel, fit in zip(every, fitting, strict=True) if fit]
         if not kernels:
             raise StepError(
-                "prune found no Dense or convolution kernel in the model"
-                + (f" that is made of whole {self.pattern}" if every else "")
+                "prune found no Dense, convolution or recurrent kernel and no embedding in the "
+                "model" + (f" that is made of whole {self.pattern}" if every else "")
             )
+        require_reach(self.text(), model, kernels)
         start = [kernel.numpy() for kernel in kernels]
         before = zero_share(start)
         goal = self._goal(start, before)
@@ -126,7 +135,7 @@ class Prune(TrainingStep):
             shares = [goal] * len(kernels)
         elif self.scope == "sensitivity":
             shares, findings["sensitivity"] = self._scan(
-                model, kernels, scores(), goal, state, context
+                model, kernels, scores(), goal, state, context, matrices
             )
         kept = state.kept or tuple(np.ones(kernel.shape, np.bool_) for kernel in every)
         masking = Masking(
@@ -136,6 +145,7 @@ class Prune(TrainingStep):
             shares,
             self.pattern,
             once=self.schedule == "once",
+            matrices=matrices,
         )
         warnings = retrain(
             self, model, context.training_data, loss=state.loss, kernels=kernels, masking=masking
@@ -145,17 +155,26 @@ class Prune(TrainingStep):
                 kernel.assign(kernel.numpy() * mask)
         self._verify(kernels, masking(1.0))
         after = [kernel.numpy() for kernel in every]
-        names = [kernel.path.removesuffix("/kernel") for kernel in every]
+        names = [kernel.name for kernel in found]
+        zeros = sum(int((w == 0).sum()) for w in after)
         findings |= {
             "zeros_asked": goal,
             "zeros_before": before,
             "zeros": zero_share(after),
+            "zeros_of_all_weights": zeros / size_of(model.weights),
             "zeros_by_layer": {name: zero_share([w]) for name, w in zip(names, after, strict=True)},
         }
         dense = ", ".join(name for name, fit in zip(names, fitting, strict=True) if not fit)
         if dense:
             warnings += (f"left dense, not made of whole {self.pattern}: {dense}",)
+        if findings["zeros_of_all_weights"] < _LEAST_OF_ALL * goal:
+            less = f"{findings['zeros_of_all_weights']:.0%} of all weights are zero, not {goal:.0%}"
+            warnings += (f"{less}: the others are in {others(model, kernels)}",)
         return State(model, tuple(w != 0 for w in after), state.loss, findings, warnings)
+
+    def _matrix(self, kernel: Kernel) -> tuple[int, ...] | None:
+        """The shape in which a kernel's weights are ranked; None where the pattern has none."""
+        return tuple(kernel.variable.shape) if self.pattern is None else kernel.matrix
 
     def _goal(self, start: Sequence[Array], zeros: float) -> float:
         """The share of weights that are to be zero, which is more than are zero now."""
@@ -194,26 +213,34 @@ class Prune(TrainingStep):
         goal: float,
         state: State,
         context: StepContext,
+        matrices: Sequence[tuple[int, ...]],
     ) -> tuple[list[float], dict[str, Any]]:
         from mobilebench.compress.pruning.sensitivity import scan
 
         if context.training_data is None:
             raise StepError("scope=sensitivity needs training data, and there are none")
         found = scan(
-            model, kernels, scores, context.training_data, loss=state.loss, pattern=self.pattern
+            model,
+            kernels,
+            scores,
+            context.training_data,
+            loss=state.loss,
+            pattern=self.pattern,
+            matrices=matrices,
         )
         rates = found.rates(goal)
         return rates, found.document(rates)
 
     def _verify(self, kernels: Sequence[Any], masks: Sequence[Array]) -> None:
+        from mobilebench.models.kernels import name_of
+
         for kernel, mask in zip(kernels, masks, strict=True):
             if not mask.any():
                 less = "a lower sparsity" if self.threshold is None else "a lower threshold"
                 if self.scope == "global" and self.threshold is None:
                     less = f"scope=layer or scope=sensitivity, or {less}"
                 raise StepError(
-                    f"{self.text()} leaves nothing of layer "
-                    f"{kernel.path.removesuffix('/kernel')}; use {less}"
+                    f"{self.text()} leaves nothing of layer {name_of(kernel)}; use {less}"
                 )
             if kernel.numpy()[~mask].any():
                 raise StepError(f"{self.text()}: weights that were set to zero came back")

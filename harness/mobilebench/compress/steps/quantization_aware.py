@@ -23,7 +23,9 @@ from mobilebench.compress.training.retrain import train_on
 from mobilebench.errors import StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+
+    from mobilebench.models.kernels import Kernel
 
 
 #: How much of an activation's range one batch replaces.
@@ -82,17 +84,23 @@ class QuantizationAware(TrainingStep):
     def train(self, state: State, context: StepContext) -> State:
         """See :meth:`TrainingStep.train`."""
         from mobilebench.compress.pruning.importance import zero_share
+        from mobilebench.compress.reach import require_reach
         from mobilebench.models.copies import copy_of
         from mobilebench.models.kernels import prunable
 
         rounded = with_rounded_activations(state.model)
         sharing = set() if state.codes is None else {id(kernel) for kernel in prunable(rounded)}
+        found = _kernels(rounded)
         rounding = {
-            id(kernel): _rounder(layer, self._bits(layer), sharing=id(kernel) in sharing)
-            for layer, kernel in _kernels(rounded)
+            id(k.variable): _rounder(k, self._bits(k.layer), sharing=id(k.variable) in sharing)
+            for k in found
         }
         if not rounding:
-            raise StepError("quantization_aware found no Dense or convolution layer in the model")
+            raise StepError(
+                "quantization_aware found no Dense, convolution or recurrent kernel and no "
+                "embedding in the model"
+            )
+        reached = require_reach(self.text(), rounded, [kernel.variable for kernel in found])
         kernels, warnings = train_on(
             self,
             rounded,
@@ -102,7 +110,10 @@ class QuantizationAware(TrainingStep):
         )
         model = copy_of(state.model)
         _take_weights(model, rounded)
-        findings: dict[str, Any] = {"rounded_kernels": len(rounding)}
+        findings: dict[str, Any] = {
+            "rounded_kernels": len(rounding),
+            "rounded_of_all_weights": reached,
+        }
         if kernels:
             findings["zeros"] = zero_share([kernel.numpy() for kernel in prunable(model)])
         return replace(state, model=model, findings=findings, warnings=warnings)
@@ -112,9 +123,10 @@ class QuantizationAware(TrainingStep):
 
         if isinstance(layer, keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D):
             return 8
-        if isinstance(layer, keras.layers.Dense):
-            return self.weight_bits
-        return self.bits_of_weights[1]
+        convolutions = keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv2DTranspose
+        if isinstance(layer, convolutions) or "Separable" in type(layer).__name__:
+            return self.bits_of_weights[1]
+        return self.weight_bits
 
 
 def round_weights(weights: Any, bits: int, axis: int | None = -1) -> Any:
@@ -158,7 +170,9 @@ def with_rounded_activations(model: Any) -> Any:
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         output = layer(*args, **kwargs)
-        return output if layer.name in left else kind()(output)
+        if layer.name in left or "float" not in str(getattr(output, "dtype", "")):
+            return output  # such as the mask that an embedding makes of its input
+        return kind()(output)
 
     try:
         copy = keras.models.clone_model(plain, call_function=call)
@@ -174,6 +188,8 @@ def _rounding_layer() -> type[Any]:
 
     class Rounded(keras.layers.Layer):  # type: ignore[misc]
         """Rounds to 8 bits within a range that follows those of the batches."""
+
+        supports_masking = True
 
         def build(self, _shape: Any) -> None:
             zero = keras.initializers.Zeros()
@@ -213,37 +229,43 @@ def _is_rounded(model: Any, layer: Any) -> bool:
     return not (len(followers) == 1 and isinstance(followers[0], fused))
 
 
-def _kernels(model: Any) -> Iterator[tuple[Any, Any]]:
-    """The layers with a kernel that will be quantized, with that kernel; nested models too."""
+def _kernels(model: Any) -> list[Kernel]:
+    """The kernels that will be quantized: those that can be pruned, and the depthwise ones."""
     import keras
 
-    kinds = keras.layers
-    known = (
-        kinds.Dense, kinds.Conv1D, kinds.Conv2D, kinds.Conv2DTranspose,
-        kinds.DepthwiseConv1D, kinds.DepthwiseConv2D,
-    )  # fmt: skip
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _kernels(layer)
-        elif isinstance(layer, known):
-            yield layer, layer.kernel
+    from mobilebench.models.copies import flat
+    from mobilebench.models.kernels import Kernel, kernels_of
+
+    kinds = keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D
+    depthwise = [Kernel(x.kernel, x, None) for x in flat(model) if isinstance(x, kinds)]
+    return [*kernels_of(model), *depthwise]
 
 
-def _rounder(layer: Any, bits: int, *, sharing: bool) -> Callable[[Any], Any]:
+def _rounder(kernel: Kernel, bits: int, *, sharing: bool) -> Callable[[Any], Any]:
     import keras
     import tensorflow as tf
 
-    if isinstance(layer, keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D):
+    layer, kinds = kernel.layer, keras.layers
+    if isinstance(layer, kinds.DepthwiseConv1D | kinds.DepthwiseConv2D):
 
-        def depthwise(kernel: Any) -> Any:
-            flat = tf.reshape(kernel, (*kernel.shape[:-2], -1))  # a scale for each pair
-            return tf.reshape(round_weights(flat, bits), kernel.shape)
+        def depthwise(weights: Any) -> Any:
+            flat = tf.reshape(weights, (*weights.shape[:-2], -1))  # a scale for each pair
+            return tf.reshape(round_weights(flat, bits), weights.shape)
 
         return depthwise
     if sharing and bits == 8:
-        return lambda kernel: round_weights(kernel, bits, axis=None)
-    axis = -2 if isinstance(layer, keras.layers.Conv2DTranspose) else -1
-    return lambda kernel: round_weights(kernel, bits, axis)
+        return lambda weights: round_weights(weights, bits, axis=None)
+    if isinstance(layer, kinds.Embedding):  # a scale in all for 8 bits, one a row for 4
+        axis = None if bits == 8 else 0
+        return lambda weights: round_weights(weights, bits, axis)
+    if isinstance(layer, kinds.Conv2DTranspose):
+        return lambda weights: round_weights(weights, bits, -2)
+
+    def outputs(weights: Any) -> Any:
+        rows = tf.reshape(weights, kernel.matrix or weights.shape)
+        return tf.reshape(round_weights(rows, bits), weights.shape)
+
+    return outputs
 
 
 def _forward(model: Any, x: Any, rounding: Mapping[int, Callable[[Any], Any]]) -> Any:

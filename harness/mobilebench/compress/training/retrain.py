@@ -89,10 +89,13 @@ def train_on(
     Returns:
         the constrained kernels, and warnings.
     """
-    from mobilebench.models.kernels import prunable
+    from mobilebench.models.kernels import aligned, kernels_of
 
     masks = state.masks()
-    kernels = [] if masks is None else prunable(model)
+    kernels: list[Any] = []
+    if masks is not None:
+        found = aligned(kernels_of(model), kernels_of(state.model))
+        kernels = [kernel.variable for kernel in found]
     warnings = retrain(
         step,
         model,

@@ -1,0 +1,1 @@
+"""Two thin layers in the place of one."""

@@ -1,0 +1,115 @@
+"""Which weights training steps reach, of layers of every kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.step import State, StepContext, TrainingStep
+from mobilebench.errors import StepError
+from mobilebench.models.kernels import kernels_of
+from mobilebench.models.training import TrainingData, TrainingSettings
+
+pytestmark = pytest.mark.tensorflow
+
+
+PARTS = ("", "/recurrent_kernel")
+
+
+def sequences() -> Any:
+    """An embedding, recurrent layers one way and both ways, attention, and a Dense layer."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    tokens = keras.Input((12,), dtype="int32")
+    x = layers.Embedding(60, 16, mask_zero=True, name="words")(tokens)
+    x = layers.Bidirectional(layers.LSTM(8, return_sequences=True), name="both")(x)
+    x = layers.MultiHeadAttention(2, 8, name="attention")(x, x)
+    x = layers.GRU(16, name="one")(x)
+    return keras.Model(tokens, layers.Dense(3, activation="softmax", name="out")(x))
+
+
+def context() -> StepContext:
+    random = np.random.default_rng(0)
+    x = random.integers(0, 60, (64, 12)).astype(np.float32)
+    data = TrainingData(x, random.integers(0, 3, 64), TrainingSettings(batch=16), 0)
+    return StepContext(data, lambda: None)
+
+
+def trained(text: str, model: Any) -> State:
+    step = parse_recipe(text).steps[0]
+    assert isinstance(step, TrainingStep)
+    return step.train(State(model), context())
+
+
+def test_pruning_and_sharing_reach_every_kind_of_layer() -> None:
+    pruned = trained("prune(0.5, scope=layer, epochs=1)", sequences())
+    zeros = pruned.findings["zeros_by_layer"]
+    assert set(zeros) == {
+        "words/embeddings",
+        *(f"{way}_lstm/lstm_cell{part}" for way in ("forward", "backward") for part in PARTS),
+        *(f"attention/{part}" for part in ("query", "key", "value", "attention_output")),
+        *(f"one/gru_cell{part}" for part in PARTS),
+        "out",
+    }
+    assert all(share == pytest.approx(0.5, abs=0.02) for share in zeros.values())
+    assert pruned.findings["zeros_of_all_weights"] > 0.45
+    shared = trained("cluster(4, epochs=1)", sequences())
+    assert shared.findings["shared_of_all_weights"] > 0.9
+    assert max(shared.findings["values_by_layer"].values()) <= 4
+
+
+def test_training_for_integers_rounds_them_too() -> None:
+    rounded = trained("quantization_aware(1) → int8", sequences())
+    assert rounded.findings["rounded_of_all_weights"] > 0.9
+
+
+def test_blocks_lie_in_the_matrix_that_a_projection_is_in_the_file() -> None:
+    pruned = trained("prune(0.5, pattern='1x4', schedule=once, epochs=0)", sequences())
+    query = next(k for k in kernels_of(pruned.model) if k.name == "attention/query")
+    assert query.matrix == (16, 16)
+    zero = query.variable.numpy().reshape(4, 4, 16) == 0
+    assert set(zero.sum(axis=1).ravel()) == {0, 4}
+    assert any("words/embeddings" in warning for warning in pruned.warnings)
+
+
+def test_low_rank_splits_embeddings_and_recurrent_layers() -> None:
+    model = sequences()
+    split = trained("low_rank(rank=3, epochs=0)", model)
+    assert set(split.findings["ranks"]) == {"words", "both", "one"}
+    assert split.model.count_params() < model.count_params()
+
+
+def test_a_step_that_reaches_next_to_nothing_names_the_layers_that_it_cannot_change() -> None:
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((64, 64, 4)),
+            layers.DepthwiseConv2D(9, depth_multiplier=16, name="wide"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2, name="out"),
+        ]
+    )
+    for text in ("prune(0.5, schedule=once, epochs=0)", "cluster(4, epochs=0)"):
+        with pytest.raises(StepError, match=r"less than a twentieth: .*wide \(DepthwiseConv2D"):
+            trained(text, model)
+
+
+def test_low_rank_that_saves_next_to_nothing_is_an_error() -> None:
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 64)),
+            layers.Conv2D(64, 3, name="wide"),
+            layers.Conv2D(64, 1, name="point"),
+        ]
+    )
+    with pytest.raises(StepError, match=r"next to nothing.*point.*wide \(Conv2D"):
+        trained("low_rank(rank=31, epochs=0)", model)
