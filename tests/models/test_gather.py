@@ -14,6 +14,7 @@ from mobilebench.models.inputs import ONLY
 X = np.arange(48, dtype=np.float32).reshape(6, 2, 4)
 Y = np.array([0, 1, 2, 0, 1, 2])
 EVALUATION = Use("allowed", most=100)
+TRAINING = Use("needed", most=100)
 
 
 class Batches:
@@ -93,6 +94,9 @@ def test_sample_weights_are_noted(value: Any) -> None:
     np.testing.assert_array_equal(given.inputs[ONLY], X)
     np.testing.assert_array_equal(given.labels, Y)
     assert given.notes == ("f() has sample weights, which are not used",)
+    to_train = gather(value, "f()", TRAINING)
+    np.testing.assert_array_equal(to_train.weights, np.ones(6))
+    assert to_train.notes == ()
 
 
 @pytest.mark.parametrize("value", [X, list(X), (X, None), iter(X), [(x, None) for x in X]])

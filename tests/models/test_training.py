@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from mobilebench.errors import BadInputError
 from mobilebench.models.copies import copy_of
+from mobilebench.models.objective import logits_of
 from mobilebench.models.training import (
     TrainingData,
     TrainingSettings,
     doubts,
     fit,
-    logits_of,
     shifted,
 )
 

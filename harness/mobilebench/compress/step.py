@@ -9,9 +9,9 @@ from __future__ import annotations
 import enum
 import keyword
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from mobilebench.compress.teachers import Teacher
     from mobilebench.models.array import Array, Sample
-    from mobilebench.models.training import Loss, TrainingData
+    from mobilebench.models.objective import Loss
+    from mobilebench.models.training import Options, TrainingData
 
 #: How a quantizing step chooses its scales.
 Algorithm = Literal["min_max", "octav", "mse", "gptq"]
@@ -113,6 +114,41 @@ class TrainingStep(Step):
     learning_rate: float | None = Field(
         None, gt=0, le=1, description="the first learning rate, above 0 and at most 1"
     )
+
+    batch: int | None = Field(
+        None, ge=1, le=65_536, description="samples in one step of training, 1 to 65536"
+    )
+    optimizer: (
+        Literal["adam", "adamw", "nadam", "adamax", "adagrad", "rmsprop", "sgd", "lion"] | None
+    ) = Field(None, description="Keras' optimizer of that name, instead of the model's own or adam")
+    validation: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="the share of the training data that is not learned from, between 0 and 1",
+    )
+    early_stopping: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="epochs without a smaller loss on the samples of validation after which "
+        "training ends, with the best weights",
+    )
+
+    @model_validator(mode="after")
+    def _judged_by_some(self) -> Self:
+        if self.early_stopping is not None and self.validation is None:
+            raise ValueError("takes early_stopping with samples to judge by: add validation=0.1")
+        return self
+
+    @property
+    def options(self) -> Options:
+        """What it says of its training."""
+        from mobilebench.models.training import Options
+
+        return Options(
+            self.batch, self.optimizer, self.learning_rate, self.validation, self.early_stopping
+        )
 
     def train(self, state: State, context: StepContext) -> State:
         """The model after this step; the one before stays as it is.

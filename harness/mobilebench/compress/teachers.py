@@ -35,7 +35,7 @@ def keras_teacher(model: Any, name: str) -> Teacher:
     Raises:
         BadInputError: it has no logits.
     """
-    from mobilebench.models.training import logits_of
+    from mobilebench.models.objective import logits_of
 
     with logits_of(model):  # is there a softmax to soften?
         pass

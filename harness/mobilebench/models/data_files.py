@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ import numpy as np
 from mobilebench.errors import BadInputError, first_line
 from mobilebench.models import tensor_file
 from mobilebench.models.array import Array
-from mobilebench.models.gather import Use, gather
-from mobilebench.models.hooks import hooks_of, load_module, registered, user_code
+from mobilebench.models.gather import Use, checked_weights, gather
+from mobilebench.models.hooks import Hooks, hooks_of, load_module, registered, user_code
 from mobilebench.models.inputs import ONLY, SEPARATOR, Part
 from mobilebench.models.labels import described
 from mobilebench.models.mapped import mapped_member
@@ -25,7 +25,7 @@ _LARGEST_ARCHIVE = 8 * 2**30
 
 #: The samples that an .npz may have, with the keys of their labels.
 PARTS = {"x_train": "y_train", "x_test": "y_test", "x_calibration": None}
-KEYS = ("x_train", "y_train", "x_test", "y_test", "x_calibration")
+KEYS = ("x_train", "y_train", "w_train", "x_test", "y_test", "x_calibration")
 
 _FUNCTIONS = {
     "x_calibration": "get_calibration_data",
@@ -51,7 +51,8 @@ class Read:
         has_score: whether it defines ``evaluate``.
         custom_objects: classes and functions of Keras that it defines or imports, by the name that
             Keras knows them by.
-        code: SHA-256 of the file where it has such, else empty.
+        code: SHA-256 of the file where it has such, or says how models are trained, else empty.
+        hooks: its functions.
     """
 
     parts: Mapping[str, Part]
@@ -59,6 +60,7 @@ class Read:
     has_score: bool = False
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
     code: str = ""
+    hooks: Hooks = field(default_factory=Hooks)
 
 
 def read_npz(path: Path, origin: str) -> Read:
@@ -127,7 +129,10 @@ def parts_of(arrays: Mapping[str, Array], origin: str) -> dict[str, Part]:
             continue
         if key == "x_train" and not y:
             raise BadInputError(f"{origin} has x_train but no y_train")
-        parts[key] = part_of(key, inputs, y.get(ONLY, y or None), origin)
+        weights = arrays.get("w_train") if key == "x_train" else None
+        if weights is not None:
+            weights = checked_weights(weights, f"{origin}: w_train")
+        parts[key] = part_of(key, inputs, y.get(ONLY, y or None), origin, weights)
     return parts
 
 
@@ -140,7 +145,13 @@ def _labels_of(arrays: Mapping[str, Array], key: str) -> dict[str, Array]:
     }
 
 
-def part_of(key: str, inputs: Mapping[str, Array], labels: Any, origin: str) -> Part:
+def part_of(
+    key: str,
+    inputs: Mapping[str, Array],
+    labels: Any,
+    origin: str,
+    weights: Array | None = None,
+) -> Part:
     """Samples and labels that were checked; labels of no use are left out with their reason.
 
     Raises:
@@ -157,13 +168,14 @@ def part_of(key: str, inputs: Mapping[str, Array], labels: Any, origin: str) -> 
                 f"{origin} has {count} samples for input {first!r} and {other} for {name!r}; "
                 "every sample needs a value for each"
             )
+    if weights is not None and weights.shape != (count,):
+        raise BadInputError(
+            f"{origin}: {key} has sample weights of shape {weights.shape} for {count} samples; "
+            "give one number each"
+        )
     if labels is None:
-        return bare
+        return replace(bare, weights=weights)
     several = isinstance(labels, Mapping)
-    if several and len(labels) > 1 and key == "x_train":
-        names = ", ".join(map(repr, labels))
-        reason = f"there are labels for each of several outputs ({names}): give those of one"
-        return Part(key, inputs, reason=reason)
     found = {}
     for name, given in (labels if several else {ONLY: labels}).items():
         y, reason = _checked_labels(np.asarray(given))
@@ -178,9 +190,9 @@ def part_of(key: str, inputs: Mapping[str, Array], labels: Any, origin: str) -> 
             )
         found[name] = y
     if len(found) > 1:
-        return Part(key, inputs, named=found)
+        return Part(key, inputs, named=found, weights=weights)
     (only,) = found.values()
-    return Part(key, inputs, only)
+    return Part(key, inputs, only, weights=weights)
 
 
 def _checked_labels(y: Array) -> tuple[Array | None, str]:
@@ -240,7 +252,7 @@ def read_python(path: Path, origin: str) -> Read:
         with user_code(path, origin):
             given = gather(getattr(module, function)(), where, _USES[key])
         notes += tuple(note.replace(origin, path.name) for note in given.notes)  # for reports
-        parts[key] = hooks.prepared(part_of(key, given.inputs, given.labels, origin))
+        parts[key] = hooks.prepared(part_of(key, given.inputs, given.labels, origin, given.weights))
         if hooks.prepare is not None:  # what it gave must be as sound as what it was given
             for name, x in parts[key].inputs.items():
                 _check_samples(x, f"{origin}: prepare() on {parts[key].where(name)}")
@@ -249,5 +261,6 @@ def read_python(path: Path, origin: str) -> Read:
             f"{origin} must define get_calibration_data(), get_evaluation_data() "
             "or get_training_data()"
         )
-    code = hashlib.sha256(path.read_bytes()).hexdigest() if custom else ""
-    return Read(parts, notes, hooks.evaluate is not None, custom, code)
+    own = custom or hooks.train is not None or hooks.class_weights
+    code = hashlib.sha256(path.read_bytes()).hexdigest() if own else ""
+    return Read(parts, notes, hooks.evaluate is not None, custom, code, hooks)

@@ -17,6 +17,7 @@ import numpy as np
 from mobilebench.errors import BadInputError, did_you_mean
 from mobilebench.models import data_files, images, tensor_file
 from mobilebench.models.array import Array
+from mobilebench.models.hooks import Hooks
 from mobilebench.models.inputs import ONLY, Part, Taken, fit_part
 from mobilebench.models.labels import class_numbers
 from mobilebench.models.spec import NAMED_DATASETS
@@ -47,6 +48,7 @@ class Dataset:
         has_score: whether the data file has its own ``evaluate``.
         custom_objects: classes and functions of Keras that the data file brings, by name.
         code: SHA-256 of the data file where it brings such, else empty.
+        hooks: the functions of the data file.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Dataset:
     has_score: bool = False
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
     code: str = ""
+    hooks: Hooks = field(default_factory=Hooks)
 
     def for_model(
         self, input_shape: tuple[int, ...], classes: int | None, *, scale: bool = False
@@ -193,6 +196,7 @@ def _dataset(name: str, origin: str, read: data_files.Read, *, levels: bool = Fa
         has_score=read.has_score,
         custom_objects=read.custom_objects,
         code=read.code,
+        hooks=read.hooks,
     )
 
 
@@ -203,6 +207,7 @@ def digest_of(*parts: Part) -> str:
         arrays |= {part.where(name): x for name, x in part.inputs.items()}
         arrays |= {f"labels of {part.key}": part.labels} if part.labels is not None else {}
         arrays |= {f"labels {name!r} of {part.key}": y for name, y in part.named.items()}
+        arrays |= {f"weights of {part.key}": part.weights} if part.weights is not None else {}
     return _digest(arrays)
 
 

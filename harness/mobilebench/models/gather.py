@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -38,12 +38,14 @@ class Given:
     Attributes:
         inputs: samples by input, (count, …) each; under ``ONLY`` for a model with one.
         labels: an array (count, …), or one for each output by name, or None.
+        weights: (count,) float32, how much each sample counts, or None.
         notes: what to say of how it was understood.
     """
 
     inputs: dict[str, Array]
     labels: Any = None
     notes: tuple[str, ...] = ()
+    weights: Array | None = None
 
 
 def gather(value: Any, where: str, use: Use) -> Given:
@@ -63,6 +65,9 @@ def gather(value: Any, where: str, use: Use) -> Given:
         given = Given(_inputs(value, where))
     if given is None:
         given = _one_by_one(value, where, use)
+    if use.labels != "needed" and given.weights is not None:
+        note = f"{where} has sample weights, which are not used"
+        given = replace(given, weights=None, notes=(*given.notes, note))
     if use.labels == "needed" and given.labels is None:
         raise BadInputError(
             f"{where} must return samples and labels: two arrays, or (sample, label) pairs"
@@ -80,8 +85,8 @@ def _at_once(value: Any, where: str) -> Given | None:
         return None
     if weights is not None and np.shape(weights) not in ((_count(x),), (_count(x), 1)):
         return None
-    notes = () if weights is None else (_weighted(where),)
-    return Given(_inputs(x, where), _labels(y, where, _count(x)), notes)
+    counted = None if weights is None else _weights([weights], where, batched=True)
+    return Given(_inputs(x, where), _labels(y, where, _count(x)), weights=counted)
 
 
 def _is_pair_of_all(value: tuple[Any, ...]) -> bool:
@@ -117,19 +122,41 @@ def _one_by_one(value: Any, where: str, use: Use) -> Given:
     paired = all(isinstance(item, tuple | list) and len(item) in (2, 3) for item in items)
     if use.labels == "none" or not paired:
         return Given(_joined(items, where, batched=_are_batches(items, None)), None, notes)
-    if any(len(item) == 3 and item[2] is not None for item in items):
-        notes = (*notes, _weighted(where))
+    weights = [item[2] if len(item) == 3 else None for item in items]
     samples, labels = [item[0] for item in items], _by_output([item[1] for item in items])
     if all(label is None for label in labels):
         batched = _are_batches(samples, None)
         return Given(_joined(samples, where, batched=batched), None, notes)
     batched = _leads_open(value) or _are_batches(samples, labels)
     y = _joined_labels(labels, where, batched=batched)
-    return Given(_joined(samples, where, batched=batched), y, notes)
+    counted = _weights(weights, where, batched=batched)
+    return Given(_joined(samples, where, batched=batched), y, notes, counted)
 
 
-def _weighted(where: str) -> str:
-    return f"{where} has sample weights, which are not used"
+def _weights(weights: Sequence[Any], where: str, *, batched: bool) -> Array | None:
+    """How much each sample counts, from a number each, or an array a batch."""
+    if all(weight is None for weight in weights):
+        return None
+    try:
+        arrays = [np.asarray(weight, np.float32) for weight in weights]
+        found = np.concatenate(arrays) if batched else np.stack(arrays)
+    except (TypeError, ValueError) as error:
+        raise BadInputError(
+            f"{where} must give every sample a weight, a number, or none"
+        ) from error
+    return checked_weights(found, where)
+
+
+def checked_weights(weights: Array, where: str) -> Array:
+    """How much each sample counts, as float32 (count,).
+
+    Raises:
+        BadInputError: they are no numbers of 0 or more.
+    """
+    if weights.dtype.kind not in "biuf" or not np.isfinite(weights).all() or (weights < 0).any():
+        raise BadInputError(f"{where} has sample weights that are not numbers of 0 or more")
+    flat = weights[:, 0] if weights.ndim == 2 and weights.shape[1] == 1 else weights
+    return flat.astype(np.float32)
 
 
 def _inputs(value: Any, where: str) -> dict[str, Array]:

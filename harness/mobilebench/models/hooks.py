@@ -5,6 +5,8 @@
     def evaluate(outputs, labels): …  a value a sample, or one number
     evaluate.unit, evaluate.direction, evaluate.margin = "mm", "lower", 0.5
     custom_objects = {"Scale": Scale}   layers and functions of a Keras model's own
+    def train(model, data, callbacks): …   trains the model, in place of MobileBench's own loop
+    class_weights = {0: 1.0, 1: 5.0}       how much a sample of each class counts in training
 
 ``outputs`` is an array (count, …) of a model with one output, and a list of them, in the model's
 order, of a model with several. The file is run: it is the user's own code.
@@ -30,6 +32,8 @@ from mobilebench.models.inputs import ONLY, Part
 
 Direction = Literal["higher", "lower"]
 
+_FUNCTIONS = ("prepare", "decode", "evaluate", "train")
+
 
 @dataclass(frozen=True)
 class Hooks:
@@ -44,6 +48,8 @@ class Hooks:
         direction: which values are better.
         margin: how much worse still passes, in that unit; None if the file does not say.
         custom_objects: classes and functions that Keras needs to read the model, by name.
+        train: trains a Keras model with data and callbacks.
+        class_weights: how much a sample of each class counts in training; 1 where it says nothing.
     """
 
     origin: str = ""
@@ -54,6 +60,8 @@ class Hooks:
     direction: Direction = "higher"
     margin: float | None = None
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    train: Callable[[Any, Any, Any], Any] | None = None
+    class_weights: Mapping[int, float] = field(default_factory=dict)
 
     def prepared(self, part: Part) -> Part:
         """The samples of a part, each prepared.
@@ -132,7 +140,7 @@ def hooks_of(module: ModuleType, origin: str) -> Hooks:
     Raises:
         BadInputError: one is no function, or what belongs to ``evaluate`` is wrong.
     """
-    functions = {name: getattr(module, name, None) for name in ("prepare", "decode", "evaluate")}
+    functions = {name: getattr(module, name, None) for name in _FUNCTIONS}
     for name, function in functions.items():
         if function is not None and not callable(function):
             raise BadInputError(f"{origin}: {name} must be a function")
@@ -168,6 +176,7 @@ def hooks_of(module: ModuleType, origin: str) -> Hooks:
         direction=direction,
         margin=margin,
         custom_objects=custom,
+        class_weights=_class_weights(getattr(module, "class_weights", {}), origin),
     )
 
 
@@ -175,6 +184,19 @@ def registered() -> dict[str, Any]:
     """What is registered with Keras by name; nothing where Keras is not imported."""
     keras = sys.modules.get("keras")
     return {} if keras is None else dict(keras.saving.get_custom_objects())
+
+
+def _class_weights(given: Any, origin: str) -> dict[int, float]:
+    items = given.items() if isinstance(given, Mapping) else enumerate(given)
+    try:
+        found = {int(number): float(weight) for number, weight in items}
+    except (TypeError, ValueError) as error:
+        raise BadInputError(
+            f"{origin}: class_weights must be a number for each class, as {{0: 1.0, 1: 5.0}}"
+        ) from error
+    if not all(np.isfinite(weight) and weight >= 0 for weight in found.values()):
+        raise BadInputError(f"{origin}: class_weights must be numbers, 0 or more")
+    return found
 
 
 def load_module(path: Path, origin: str) -> ModuleType:

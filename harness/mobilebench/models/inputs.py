@@ -30,6 +30,7 @@ class Part:
         labels: (count, …), in any shape, or None.
         reason: why the labels that were given cannot be used, if they cannot.
         named: labels (count, …) of each of several outputs, by its name, or its number from 0.
+        weights: (count,) float32, how much each sample counts in training; None for all alike.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Part:
     labels: Array | None = None
     reason: str = ""
     named: Mapping[str, Array] = field(default_factory=dict)
+    weights: Array | None = None
 
     @property
     def count(self) -> int:
@@ -60,7 +62,8 @@ class Part:
         labels = None if self.labels is None else self.labels[numbers]
         inputs = {name: values[numbers] for name, values in self.inputs.items()}
         named = {name: values[numbers] for name, values in self.named.items()}
-        return replace(self, inputs=inputs, labels=labels, named=named)
+        weights = None if self.weights is None else self.weights[numbers]
+        return replace(self, inputs=inputs, labels=labels, named=named, weights=weights)
 
     def drawn(self, count: int, seed: int) -> Part:
         """Up to so many of the samples, drawn by the seed, in their own order."""
@@ -130,13 +133,14 @@ def match_part(part: Part, wanted: Mapping[str, tuple[int, ...]], origin: str) -
             raise BadInputError(
                 f"{origin}: {part.key} has {lack} input {name!r}; the model's inputs are {known}"
             )
-    labels, named = part.labels, part.named
+    labels, named, weights = part.labels, part.named, part.weights
     if _are_batches(inputs, labels, wanted):
         inputs = {name: _unbatched(x) for name, x in inputs.items()}
         labels = None if labels is None else _unbatched(labels)
         named = {name: _unbatched(y) for name, y in named.items()}
+        weights = None if weights is None or weights.ndim < 2 else weights.reshape(-1)
     inputs = {name: inputs[name] for name in wanted}
-    return replace(part, inputs=inputs, labels=labels, named=named)
+    return replace(part, inputs=inputs, labels=labels, named=named, weights=weights)
 
 
 def fit_part(part: Part, wanted: Mapping[str, Taken], origin: str) -> Part:

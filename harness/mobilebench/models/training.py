@@ -1,8 +1,8 @@
 """One training loop for everything that learns: base models, students, pruned models.
 
-It is written out rather than left to ``model.fit`` so that the loss sees logits, pruned weights
-stay exactly zero after every step, and a small model is not slowed down by Python: a few steps
-at a time run as one graph.
+It is written out rather than left to ``model.fit`` so that a classifier's loss sees logits, pruned
+weights stay exactly zero after every step, and a small model is not slowed down by Python: a few
+steps at a time run as one graph.
 
 Everything random follows from the seed, so that two trainings of one process or of two give the
 same weights on one machine.
@@ -10,15 +10,16 @@ same weights on one machine.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from mobilebench.errors import BadInputError
+from mobilebench.errors import BadInputError, first_line
 from mobilebench.models.array import Array
+from mobilebench.models.compiled import Compiled
+from mobilebench.models.objective import Loss, Objective, objective_of
 
 #: Steps in one graph call at most: masks are updated and progress is reported in between.
 _STEPS_A_CALL = 16
@@ -46,37 +47,117 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class Options:
+    """What a training step may say of its training; None leaves a thing as it is otherwise.
+
+    Attributes:
+        batch: samples in one step.
+        optimizer: one of ``OPTIMIZERS``, instead of the model's own, or of Adam.
+        learning_rate: the first one; it falls to zero along a cosine.
+        validation: the share of the training data that is held out and not learned from.
+        early_stopping: after so many epochs without a smaller loss on the held-out samples
+            training ends, with the weights of the best.
+    """
+
+    batch: int | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    validation: float | None = None
+    early_stopping: int | None = None
+
+
+#: Keras' names of the optimizers that a step can ask for, and their classes.
+OPTIMIZERS = {
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "nadam": "Nadam",
+    "adamax": "Adamax",
+    "adagrad": "Adagrad",
+    "rmsprop": "RMSprop",
+    "sgd": "SGD",
+    "lion": "Lion",
+}
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """What a training step works with.
 
-    ``x`` (count, *input shape*) float32 and ``y`` (count,) class indices; ``on_epoch`` is given
-    the epochs done, also when one is done in part, and the epochs in all.
+    Attributes:
+        x: samples (count, *input shape*) float32, or a tuple of them for several inputs, in the
+            model's order.
+        y: labels (count, …) as they were given, or by output's name or number; None without any.
+        settings: how the model is trained.
+        seed: of everything random.
+        on_epoch: is given the epochs done, also when one is done in part, and the epochs in all.
+        weights: (count,) float32, how much each sample counts; None for all alike.
+        compiled: the loss and the optimizer that the model was compiled with, if it was.
+        task: what the suite says that the model is for; empty if it says nothing.
+        by_hand: the user's own loop, called with a model, data and callbacks; None for ours.
     """
 
-    x: Array
-    y: Array
+    x: Array | tuple[Array, ...]
+    y: Array | Mapping[str, Array] | None
     settings: TrainingSettings
     seed: int
     on_epoch: Callable[[float, int], None] = field(default=lambda _done, _all: None)
+    weights: Array | None = None
+    compiled: Compiled | None = None
+    task: str = ""
+    by_hand: Callable[[Any, Any, Any], Any] | None = None
+
+    @property
+    def inputs(self) -> tuple[Array, ...]:
+        """The samples of each input."""
+        return self.x if isinstance(self.x, tuple) else (self.x,)
+
+    @property
+    def count(self) -> int:
+        """How many samples there are."""
+        return len(self.inputs[0])
+
+    @property
+    def bytes_a_sample(self) -> int:
+        """Of all inputs together."""
+        return max(1, sum(int(x[0].nbytes) for x in self.inputs))
 
     @property
     def batch(self) -> int:
         """How many samples a step of training takes: fewer where they are large."""
-        fitting = max(1, _BYTES_A_BATCH // max(1, int(self.x[0].nbytes)))
-        return min(self.settings.batch, len(self.x), fitting)
+        fitting = max(1, _BYTES_A_BATCH // self.bytes_a_sample)
+        return min(self.settings.batch, self.count, fitting)
 
-    def some(self, count: int) -> tuple[Array, Array]:
-        """So many samples and their labels, chosen by the seed: to judge a network by."""
-        chosen = np.sort(np.random.default_rng(self.seed).permutation(len(self.x))[:count])
-        return self.x[chosen], self.y[chosen]
+    def samples(self, numbers: Any) -> Any:
+        """Some of the samples, as a model takes them: an array, or a list of them."""
+        found = [x[numbers] for x in self.inputs]
+        return found if len(found) > 1 else found[0]
+
+    def some(self, count: int) -> Array:
+        """The numbers of so many samples, chosen by the seed: to judge a network by."""
+        return np.sort(np.random.default_rng(self.seed).permutation(self.count)[:count])
+
+    def objective(self, model: Any, loss: Loss | None = None) -> Objective:
+        """What a model is trained by on these data; a classifier's loss may be another.
+
+        Raises:
+            BadInputError: the labels are none for its outputs.
+        """
+        return objective_of(model, self.y, loss=loss, compiled=self.compiled, task=self.task)
 
 
-#: From the logits (batch, classes), the labels (batch,) and the samples: the mean loss.
-Loss = Callable[[Any, Any, Any], Any]
 #: From the share of training that is done (0 to 1): which weights to keep, a mask a kernel.
 Masking = Callable[[float], Sequence[Array]]
-#: From the model and the samples of a step: the logits, where they are not simply its output.
+#: From the model and the samples of a step: the outputs, where they are not simply the model's.
 Forward = Callable[[Any, Any], Any]
+
+
+def chosen(values: tuple[Array, ...], numbers: Any) -> Any:
+    """Rows of each output's labels, zeros where it has none: a tuple of several outputs'."""
+    found = tuple(
+        value[numbers] if len(value) else np.zeros(np.shape(numbers), np.float32)
+        for value in values
+    )
+    return found if len(found) > 1 else found[0]
 
 
 def fit(
@@ -90,62 +171,119 @@ def fit(
     masking: Masking | None = None,
     codes: Sequence[Array] | None = None,
     forward: Forward | None = None,
+    options: Options | None = None,
 ) -> bool:
-    """Trains a Keras classifier in place.
+    """Trains a Keras model in place.
 
     Args:
-        model: ends in a softmax, or gives logits.
+        model: the Keras model.
         training_data: data, settings and seed.
         epochs: passes over the data, at least 1; the last incomplete batch of a pass is left out.
-        learning_rate: the first one, instead of the settings'.
-        loss: of the logits; cross-entropy with the labels unless given.
+        learning_rate: the first one, instead of the settings' or the options'.
+        loss: of a classifier's logits; unless given what the model was compiled with, or what its
+            task and labels say.
         kernels: the variables that ``masking`` speaks of, in order.
         masking: asked before every few steps and after the last. Weights that it does not keep
             are set to zero at once and after each step, whatever the optimizer's momentum.
         codes: which weights share a value, a number a weight, in the shape of each kernel: those
             with the same number begin alike and stay so, moved by the mean of their gradients.
-        forward: how the logits are computed; the model in training mode unless given.
+        forward: how the outputs are computed; the model in training mode unless given.
+        options: batch, optimizer, validation and early stopping.
 
     Returns:
         whether it learned anything: some weight changed, and not only because of a mask.
 
     Raises:
-        BadInputError: there are too few samples, or training diverged: the loss or a weight is
-            infinite or no number.
+        BadInputError: there are too few samples, the labels are none for the model, or training
+            diverged: the loss or a weight is infinite or no number.
     """
-    import keras
     import tensorflow as tf
 
-    classes = int(model.output_shape[-1])
-    if len(training_data.x) < classes:
-        there = (
-            "is 1 training sample"
-            if len(training_data.x) == 1
-            else f"are {len(training_data.x)} training samples"
-        )
-        raise BadInputError(
-            f"there {there} for {classes} classes, which is too few to learn from: give at least "
-            "one of each class, and better hundreds"
-        )
-    random = _seed(model, training_data.seed)
-    batch = training_data.batch
-    steps = len(training_data.x) // batch
-    rate = learning_rate or training_data.settings.learning_rate
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps * epochs))
+    options = options or Options()
+    if options.batch is not None:
+        settings = replace(training_data.settings, batch=options.batch)
+        training_data = replace(training_data, settings=settings)
+    objective = training_data.objective(model, loss)
+    _require_enough(training_data.count, objective.classes)
+    random = seed_all(model, training_data.seed)
+    learned, held = _held_out(training_data, options)
+    batch = min(training_data.batch, len(learned))
+    steps = len(learned) // batch
+    rate = learning_rate or options.learning_rate
+    optimizer = _optimizer(training_data, options, rate, steps * epochs)
+    rate = rate or training_data.settings.learning_rate
     variables = model.trainable_variables
     optimizer.build(variables)
     before = [variable.numpy() for variable in variables]
-    loss = loss or cross_entropy
     masks = [tf.Variable(tf.ones(k.shape, tf.bool), trainable=False) for k in kernels]
     tied = {id(k): c for k, c in zip(kernels, codes, strict=True)} if codes is not None else {}
 
+    steps_a_call = _steps_a_call(batch * training_data.bytes_a_sample)
+    stopping = _Stopping(options.early_stopping) if held.size else None
+    done = 0
+    with objective.outputs_of(model) as call:
+        run = _runner(model, call, objective, optimizer, kernels, masks, tied, forward)
+        judge = _judge(call, model, objective, training_data, held) if held.size else None
+        for epoch in range(1, epochs + 1):
+            order = random.permutation(len(learned))[: steps * batch].reshape(steps, batch)
+            for start in range(0, steps, steps_a_call):
+                keep = None if masking is None else masking(done / (steps * epochs))
+                if keep is not None:
+                    apply_masks(kernels, keep)
+                    for mask, value in zip(masks, keep, strict=True):
+                        mask.assign(value)
+                part = learned[order[start : start + steps_a_call]]
+                value = _called(run, training_data, objective, part, random)
+                if not np.isfinite(value):
+                    raise _diverged(epoch, epochs, rate, training_data.inputs[0])
+                done += len(part)
+                training_data.on_epoch(done / steps, epochs)
+            if stopping is not None and judge is not None:
+                settled = masking is None or getattr(masking, "settled", True)
+                if stopping.after(judge(), model, counts=settled):
+                    break
+    if stopping is not None:
+        stopping.restore(model)
+    if masking is not None:
+        apply_masks(kernels, masking(1.0))
+    for kernel in kernels if tied else ():  # the last bit may differ: vectors have ends
+        kernel.assign(mean_by_code(kernel.value, tied[id(kernel)]))
+    if not all(np.isfinite(variable.numpy()).all() for variable in variables):
+        raise _diverged(epochs, epochs, rate, training_data.inputs[0])
+    return differ(before, variables)
+
+
+def differ(before: Sequence[Array], variables: Sequence[Any]) -> bool:
+    """Whether some weight changed, and not only because a mask set it to zero."""
+    pairs = zip(before, (variable.numpy() for variable in variables), strict=True)
+    return any(bool(((old != new) & (new != 0)).any()) for old, new in pairs)
+
+
+def _runner(
+    model: Any,
+    call: Callable[..., Any],
+    objective: Objective,
+    optimizer: Any,
+    kernels: Sequence[Any],
+    masks: Sequence[Any],
+    tied: Mapping[int, Array],
+    forward: Forward | None,
+) -> Callable[..., Any]:
+    """A graph that takes a few steps on (steps, batch, …) samples; it gives the last loss."""
+    import tensorflow as tf
+
+    variables = model.trainable_variables
+
     @tf.function  # type: ignore[untyped-decorator]
-    def run(x: Any, y: Any) -> Any:
+    def run(x: Any, y: Any, weights: Any) -> Any:
         value = tf.constant(0.0)
-        for i in tf.range(tf.shape(x)[0]):
+        first = x if tf.is_tensor(x) else x[0]
+        for i in tf.range(tf.shape(first)[0]):
+            sample, label = (tf.nest.map_structure(lambda a, i=i: a[i], part) for part in (x, y))
+            weight = None if weights is None else weights[i]
             with tf.GradientTape() as tape:
-                given = forward(logits, x[i]) if forward else logits(x[i], training=True)
-                value = loss(given, y[i], x[i])
+                found = forward(call, sample) if forward else call(sample, training=True)
+                value = objective.batch_loss(model, found, label, sample, weight)
             gradients = tape.gradient(value, variables)
             for number, variable in enumerate(variables):
                 if id(variable) in tied:
@@ -155,42 +293,133 @@ def fit(
                 kernel.assign(tf.where(mask, kernel, tf.zeros_like(kernel)))
         return value
 
-    steps_a_call = _steps_a_call(training_data.x[:batch].nbytes)
-    done = 0
-    with logits_of(model) as logits:
-        for epoch in range(1, epochs + 1):
-            order = random.permutation(len(training_data.x))[: steps * batch].reshape(steps, batch)
-            for start in range(0, steps, steps_a_call):
-                if masking is not None:
-                    keep = masking(done / (steps * epochs))
-                    _apply(kernels, keep)
-                    for mask, value in zip(masks, keep, strict=True):
-                        mask.assign(value)
-                chosen = order[start : start + steps_a_call]
-                x = shifted(
-                    training_data.x[chosen.ravel()], training_data.settings.largest_shift, random
-                )
-                value = run(
-                    tf.constant(x.reshape(*chosen.shape, *x.shape[1:])),
-                    tf.constant(training_data.y[chosen].astype(np.int32)),
-                )
-                if not np.isfinite(value):
-                    raise _diverged(epoch, epochs, rate, training_data.x)
-                done += len(chosen)
-                training_data.on_epoch(done / steps, epochs)
-    if masking is not None:
-        _apply(kernels, masking(1.0))
-    for kernel in kernels if tied else ():  # the last bit may differ: vectors have ends
-        kernel.assign(mean_by_code(kernel.value, tied[id(kernel)]))
-    after = [variable.numpy() for variable in variables]
-    if not all(np.isfinite(weights).all() for weights in after):
-        raise _diverged(epochs, epochs, rate, training_data.x)
-    return any(
-        bool(((old != new) & (new != 0)).any()) for old, new in zip(before, after, strict=True)
+    run_: Callable[..., Any] = run
+    return run_
+
+
+def _called(
+    run: Callable[..., Any],
+    training_data: TrainingData,
+    objective: Objective,
+    numbers: Array,
+    random: np.random.Generator,
+) -> Any:
+    """The last loss of a few steps on the samples of these numbers (steps, batch)."""
+    import tensorflow as tf
+
+    shift, weights = training_data.settings.largest_shift, training_data.weights
+    flat = training_data.samples(numbers.ravel())
+    if shift:
+        flat = shifted(flat, shift, random)
+    parts = flat if isinstance(flat, list) else [flat]
+    shaped = [tf.constant(x.reshape(*numbers.shape, *x.shape[1:])) for x in parts]
+    labels = chosen(objective.labels, numbers)
+    try:
+        return run(
+            shaped if isinstance(flat, list) else shaped[0],
+            tf.nest.map_structure(tf.constant, labels),
+            None if weights is None else tf.constant(weights[numbers]),
+        )
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        raise BadInputError(
+            f"the loss cannot be computed of the model's outputs and these labels: "
+            f"{first_line(error)}"
+        ) from error
+
+
+def _require_enough(count: int, classes: int | None) -> None:
+    if classes is not None and count < classes:
+        there = "is 1 training sample" if count == 1 else f"are {count} training samples"
+        raise BadInputError(
+            f"there {there} for {classes} classes, which is too few to learn from: give at least "
+            "one of each class, and better hundreds"
+        )
+
+
+def _optimizer(
+    training_data: TrainingData, options: Options, rate: float | None, steps: int
+) -> Any:
+    """The one that was asked for, or the model's own, or Adam; it has learned nothing."""
+    import keras
+
+    own = None
+    if training_data.compiled is not None and options.optimizer is None:
+        own = training_data.compiled.fresh_optimizer()
+    falling = keras.optimizers.schedules.CosineDecay(
+        rate or training_data.settings.learning_rate, steps
     )
+    if own is None:
+        return getattr(keras.optimizers, OPTIMIZERS[options.optimizer or "adam"])(falling)
+    if rate is not None:
+        own = type(own).from_config({**own.get_config(), "learning_rate": falling})
+    return own
 
 
-def _seed(model: Any, seed: int) -> np.random.Generator:
+def _held_out(training_data: TrainingData, options: Options) -> tuple[Array, Array]:
+    """The numbers of the samples to learn from, and of those to judge by."""
+    numbers = np.arange(training_data.count)
+    held = round((options.validation or 0.0) * len(numbers))
+    if options.validation is not None and (not held or held == len(numbers)):
+        raise BadInputError(
+            f"validation={options.validation:g} of {len(numbers)} training samples holds out "
+            f"{held}: give more samples, or another share"
+        )
+    if not held:
+        return numbers, numbers[:0]
+    order = np.random.default_rng(training_data.seed).permutation(len(numbers))
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def _judge(
+    call: Callable[..., Any],
+    model: Any,
+    objective: Objective,
+    training_data: TrainingData,
+    held: Array,
+) -> Callable[[], float]:
+    """A function that gives the mean loss on the held-out samples."""
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def one(x: Any, y: Any) -> Any:
+        return objective.batch_loss(model, call(x, training=False), y, x, None)
+
+    def judge() -> float:
+        total = 0.0
+        for start in range(0, len(held), training_data.batch):
+            part = held[start : start + training_data.batch]
+            x, y = training_data.samples(part), chosen(objective.labels, part)
+            total += len(part) * float(one(*tf.nest.map_structure(tf.constant, (x, y))))
+        return total / len(held)
+
+    return judge
+
+
+class _Stopping:
+    """The best weights so far, by the loss on held-out samples."""
+
+    def __init__(self, patience: int | None) -> None:
+        self._patience = patience
+        self._best, self._since = np.inf, 0
+        self._weights: list[Array] | None = None
+
+    def after(self, loss: float, model: Any, *, counts: bool) -> bool:
+        """Whether to stop after an epoch; one that does not count is forgotten."""
+        if self._patience is None or not counts:
+            return False
+        if loss < self._best:
+            self._best, self._weights, self._since = loss, model.get_weights(), 0
+        else:
+            self._since += 1
+        return self._since >= self._patience
+
+    def restore(self, model: Any) -> None:
+        """Gives the model its best weights."""
+        if self._weights is not None:
+            model.set_weights(self._weights)
+
+
+def seed_all(model: Any, seed: int) -> np.random.Generator:
     """Seeds everything random: what dropout draws, too, must not depend on what came before."""
     import keras
 
@@ -213,16 +442,25 @@ def _diverged(epoch: int, epochs: int, rate: float, x: Array) -> BadInputError:
     )
 
 
-def doubts(training_data: TrainingData, classes: int) -> tuple[str, ...]:
-    """What makes one doubt that these samples teach a classifier much: a sentence each."""
+def doubts(training_data: TrainingData, classes: int | None, labels: Any = None) -> tuple[str, ...]:
+    """What makes one doubt that these samples teach a model much: a sentence each.
+
+    Args:
+        training_data: the data.
+        classes: how many a classifier distinguishes; None of another model.
+        labels: class numbers (count,), where the data have them in another form.
+    """
     found = []
-    count = len(training_data.x)
+    count = training_data.count
     if count < training_data.settings.batch:
         found.append(
             f"trained on {count} samples only, less than a batch of "
             f"{training_data.settings.batch}: it may learn them by heart and forget the rest"
         )
-    absent = np.flatnonzero(np.bincount(training_data.y, minlength=classes) == 0)
+    if classes is None:
+        return tuple(found)
+    y = training_data.y if labels is None else labels
+    absent = np.flatnonzero(np.bincount(np.asarray(y).ravel(), minlength=classes) == 0)
     if absent.size:
         which = f"class {absent[0]}" if absent.size == 1 else f"{absent.size} of {classes} classes"
         found.append(f"the training data have no sample of {which}, which it may unlearn")
@@ -239,54 +477,6 @@ def mean_by_code(values: Any, codes: Array) -> Any:
     return tf.reshape(tf.gather(means, numbers), codes.shape)
 
 
-def cross_entropy(logits: Any, labels: Any, _samples: Any = None) -> Any:
-    """Mean cross-entropy of logits (batch, classes) with class indices (batch,)."""
-    import tensorflow as tf
-
-    return tf.reduce_mean(
-        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-    )
-
-
-@contextlib.contextmanager
-def logits_of(model: Any) -> Iterator[Callable[..., Any]]:
-    """A function that gives the model's logits, on the model's own weights.
-
-    A softmax at the end is taken off for as long as the context lasts: the logarithm of its
-    output would do in theory, but loses what underflows. Contexts may lie within each other.
-
-    Raises:
-        BadInputError: the model ends in another non-linearity, so it has no logits.
-    """
-    import keras
-
-    last = _last_layer(model)
-    activation = getattr(last, "activation", None)
-    if isinstance(last, keras.layers.Softmax):
-        if "call" in vars(last):  # it is off already
-            yield model
-            return
-        last.call = lambda inputs, mask=None: inputs  # noqa: ARG005
-        try:
-            yield model
-        finally:
-            del last.call  # the class's own shows again
-        return
-    if activation not in (None, keras.activations.linear, keras.activations.softmax):
-        raise BadInputError(
-            f"model {model.name!r} ends in {getattr(activation, '__name__', activation)}: to be "
-            "trained here it must be a classifier that ends in softmax or in logits"
-        )
-    if activation is not keras.activations.softmax:
-        yield model
-        return
-    last.activation = keras.activations.linear
-    try:
-        yield model
-    finally:
-        last.activation = activation
-
-
 def shifted(x: Array, largest: int, random: np.random.Generator) -> Array:
     """Images moved by up to ``largest`` pixels each way; flat square images are understood."""
     if largest == 0:
@@ -299,34 +489,11 @@ def shifted(x: Array, largest: int, random: np.random.Generator) -> Array:
     return moved.reshape(x.shape)
 
 
-def _last_layer(model: Any) -> Any:
-    import keras
-
-    last = model
-    while isinstance(last, keras.Model):
-        if not hasattr(last, "outputs"):
-            raise BadInputError(
-                f"model {last.name!r} has a call() of its own: to be trained here it must be a "
-                "graph of layers, made with keras.Input"
-            )
-        output = last.outputs[0]
-        last = next(
-            (layer for layer in reversed(last.layers) if _gives(layer, output)), last.layers[-1]
-        )
-    return last
-
-
-def _gives(layer: Any, output: Any) -> bool:
-    try:
-        return layer.output is output
-    except (AttributeError, ValueError):  # a layer that is called more than once
-        return False
-
-
 def _steps_a_call(bytes_a_step: int) -> int:
     return max(1, min(_STEPS_A_CALL, _BYTES_A_CALL // max(1, bytes_a_step)))
 
 
-def _apply(kernels: Sequence[Any], masks: Sequence[Array]) -> None:
+def apply_masks(kernels: Sequence[Any], masks: Sequence[Array]) -> None:
+    """Sets to zero what masks do not keep."""
     for kernel, mask in zip(kernels, masks, strict=True):
         kernel.assign(np.where(mask, kernel.numpy(), np.float32(0)))

@@ -175,22 +175,39 @@ def test_saved_models_and_files(outcome: Outcome, folder: Path) -> None:
     assert int8.warnings[0].startswith("calibrated with random data")
 
 
+def test_they_learn_from_labels_of_each_output(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    tokens = random.integers(0, ROWS, (64, 4))
+    image = random.random((64, 8, 8, 1)).astype(np.float32)
+    np.savez(
+        folder / "train.npz",
+        **{"x_train/tokens": tokens, "x_train/image": image},
+        **{"y_train/kind": tokens[:, 0] % 3, "y_train/box": random.random((64, 4)) * 100},
+        w_train=np.ones(64),
+    )
+    recipes = ("prune(0.5, epochs=1)", "quantization_aware(1) -> int8(samples=16)")
+    made = compress(folder, "model.keras", "train.npz", *recipes)
+    assert made.failures == ()
+    pruned, _ = made.artifacts
+    assert pruned.provenance["steps"][-1]["zeros_of_all_weights"] > 0.45
+
+
 @pytest.mark.parametrize(
     ("source", "data", "recipe", "sentence"),
     [
         ("model.keras", "data.npz", "prune(0.5)", r"prune\(…, schedule=once, epochs=0\) needs"),
-        ("model.keras", "data.npz", "prune_channels(0.5)", r"step prune_channels\(0.5\) learns"),
+        ("model.keras", "data.npz", "prune_channels(0.5)", r"prune_channels\(…, epochs=0\) needs"),
         ("model.keras", "data.npz", "cluster", r"cluster\(…, epochs=0\) needs none"),
         ("model.keras", "data.npz", "low_rank(0.9)", r"low_rank\(…, epochs=0\) needs none"),
-        ("model.keras", None, "fine_tune", "2 inputs and 2 outputs"),
-        ("model.keras", None, "prune(0.5, importance=taylor, schedule=once, epochs=0)", "outputs$"),
-        ("model.keras", None, "quantization_aware -> int8", "step quantization_aware learns from"),
+        ("model.keras", None, "cluster(epochs=0) -> distill", "2 inputs and 2 outputs"),
+        ("model.keras", None, "prune(0.5, importance=taylor, schedule=once, epochs=0)", "samples$"),
+        ("model.keras", None, "quantization_aware -> int8", "has no training samples"),
         ("model.keras", "one.npz", "int8", "samples for one input, and the model has 2: give"),
         ("saved", "one.npz", "int8", "give x_calibration/NAME for each of tokens, image"),
         ("saved", None, "prune(0.5)", "a SavedModel cannot be retrained"),
     ],
 )
-def test_what_needs_labels_is_refused(
+def test_what_they_lack_is_refused(
     folder: Path, source: str, data: str | None, recipe: str, sentence: str
 ) -> None:
     given = None if data is None else str(folder / data)

@@ -65,7 +65,8 @@ def test_a_scan_leaves_the_model_as_it_was(state: State, training_data: Any) -> 
     assert reported == [(0, 2), (1, 2)]
     assert [layer.weights for layer in found.layers] == [784 * 32, 320]
     assert found.samples == 200
-    x, y = held_out(training_data)
+    held = held_out(training_data)
+    x, y = training_data.x[held], training_data.y[held]
     right = np.asarray(state.model(x)).argmax(axis=1) == y
     for layer in found.layers:
         assert layer.accuracies[0] == pytest.approx(right.mean())

@@ -107,7 +107,7 @@ def test_taylor_sees_what_a_channel_is_used_for(state: State, training_data: Any
     """The derivative is that of the loss; a channel without consumers has none."""
     from mobilebench.compress.channels.rewrite import run_masked
     from mobilebench.models.copies import copy_of
-    from mobilebench.models.training import cross_entropy, logits_of
+    from mobilebench.models.objective import cross_entropy, logits_of
 
     model = copy_of(state.model)
     kernel = model.get_layer("digit").kernel

@@ -165,7 +165,7 @@ def test_what_cannot_be_trained_so(state: State, context: StepContext) -> None:
     with pytest.raises(StepError, match="training changed nothing"):
         QuantizationAware(epochs=1, learning_rate=1e-50).train(state, context)
     plain = keras.Sequential([keras.Input((784,)), keras.layers.Softmax()])
-    with pytest.raises(StepError, match="no Dense or convolution layer"):
+    with pytest.raises(StepError, match="no Dense, convolution or recurrent kernel"):
         QuantizationAware(epochs=1).train(State(plain), context)
 
 

@@ -11,7 +11,8 @@ from mobilebench.compress.channels.graph import ChannelGraph
 from mobilebench.compress.channels.walk import call, walk
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array
-from mobilebench.models.training import Loss, TrainingData, cross_entropy, logits_of
+from mobilebench.models.objective import Loss
+from mobilebench.models.training import TrainingData, chosen
 
 #: Batches that the Taylor importance is averaged over, at most.
 _BATCHES = 16
@@ -58,7 +59,7 @@ def taylor_importance(
         model: the model that ``graph`` was read from: a classifier.
         graph: its channels.
         training_data: training data; the first batches of a seeded order are used.
-        loss: cross-entropy with the labels unless given.
+        loss: of a classifier's logits, instead of the model's own.
 
     Returns:
         (channels,) float64.
@@ -69,21 +70,22 @@ def taylor_importance(
     import tensorflow as tf
 
     batch = training_data.batch
-    order = np.random.default_rng(training_data.seed).permutation(len(training_data.x))
-    order = order[: batch * min(_BATCHES, len(training_data.x) // batch)].reshape(-1, batch)
+    objective = training_data.objective(model, loss)
+    order = np.random.default_rng(training_data.seed).permutation(training_data.count)
+    order = order[: batch * min(_BATCHES, training_data.count // batch)].reshape(-1, batch)
     gates = tf.Variable(tf.ones(graph.count))
     total = np.zeros(graph.count)
-    with logits_of(model):
-        for number, chosen in enumerate(order):
+    with objective.outputs_of(model):
+        for number, taken in enumerate(order):
             mean = np.zeros(graph.count)
-            for part in in_parts(training_data.x[chosen]):
-                x = tf.constant(training_data.x[chosen[part]])
-                labels = tf.constant(training_data.y[chosen[part]].astype(np.int32))
+            for part in in_parts(len(taken), training_data.bytes_a_sample):
+                given = training_data.samples(taken[part]), chosen(objective.labels, taken[part])
+                x, labels = tf.nest.map_structure(tf.constant, given)
                 with tf.GradientTape() as tape:
-                    logits = _run_gated(model, graph, gates, x)
-                    value = (loss or cross_entropy)(logits, labels, x)
+                    found = _run_gated(model, graph, gates, x if isinstance(x, list) else [x])
+                    value = objective.loss(found, labels, x, None)
                 gradient = tf.convert_to_tensor(tape.gradient(value, gates))
-                mean += len(x) / len(chosen) * np.asarray(gradient, np.float64)
+                mean += len(taken[part]) / len(taken) * np.asarray(gradient, np.float64)
             total += np.square(mean)
             training_data.on_epoch(number + 1, len(order))
     if not np.isfinite(total).all():
@@ -91,18 +93,18 @@ def taylor_importance(
     return total / len(order)
 
 
-def in_parts(samples: Array) -> Iterator[slice]:
-    """Slices of the samples that are few enough to run at once.
+def in_parts(samples: int, bytes_a_sample: int) -> Iterator[slice]:
+    """Slices of so many samples that are few enough to run at once.
 
     Run layer by layer, all activations of a network are in memory together: in MobileNetV2 they
     take fifty times the room of its input, and their gradients once more.
     """
-    count = max(1, _BYTES_AT_ONCE // max(1, samples[0].nbytes))
-    for start in range(0, len(samples), count):
+    count = max(1, _BYTES_AT_ONCE // bytes_a_sample)
+    for start in range(0, samples, count):
         yield slice(start, start + count)
 
 
-def _run_gated(model: Any, graph: ChannelGraph, gates: Any, x: Any) -> Any:
+def _run_gated(model: Any, graph: ChannelGraph, gates: Any, inputs: list[Any]) -> Any:
     import tensorflow as tf
 
     calls = iter(graph.calls)
@@ -116,4 +118,5 @@ def _run_gated(model: Any, graph: ChannelGraph, gates: Any, x: Any) -> Any:
             ]
         return call(operation, node, values)
 
-    return walk(model, [x], visit)[0]
+    found = walk(model, inputs, visit)
+    return found if len(model.outputs) > 1 else found[0]

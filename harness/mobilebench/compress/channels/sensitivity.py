@@ -12,7 +12,8 @@ from mobilebench.compress.channels.importance import in_parts
 from mobilebench.compress.channels.rewrite import run_masked
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array
-from mobilebench.models.training import Loss, TrainingData, cross_entropy, logits_of
+from mobilebench.models.objective import Loss
+from mobilebench.models.training import TrainingData, chosen
 
 #: Shares of a pool that are removed, one after the other.
 SHARES = (0.25, 0.5, 0.75, 0.9)
@@ -27,33 +28,36 @@ def scan(
     """A curve for each pool, in their order.
 
     Args:
-        model: the model that ``graph`` was read from: a classifier.
+        model: the model that ``graph`` was read from.
         graph: its channels.
         scores: (channels,) importance: which of a pool go first.
         training_data: training data, of which a seeded few hundred samples are used.
-        loss: cross-entropy with the labels unless given.
+        loss: of a classifier's logits, instead of the model's own.
 
     Raises:
         StepError: the loss is not finite.
     """
     import tensorflow as tf
 
-    count = max(1, min(_SAMPLES, len(training_data.x), _BYTES // max(1, training_data.x[0].nbytes)))
-    samples, classes = training_data.some(count)
-    parts = [
-        (tf.constant(samples[part]), tf.constant(classes[part].astype(np.int32)))
-        for part in in_parts(samples)
-    ]
+    size = training_data.bytes_a_sample
+    count = max(1, min(_SAMPLES, training_data.count, _BYTES // size))
+    numbers = training_data.some(count)
+    objective = training_data.objective(model, loss)
+    parts = []
+    for part in in_parts(count, size):
+        given = training_data.samples(numbers[part]), chosen(objective.labels, numbers[part])
+        parts.append((len(numbers[part]), *tf.nest.map_structure(tf.constant, given)))
 
     def measured(keep: Array) -> float:
         total = 0.0
-        for x, labels in parts:
-            logits = run_masked(model, graph, keep, [x])[0]
-            total += len(x) * float((loss or cross_entropy)(logits, labels, x))
+        for some, x, labels in parts:
+            found = run_masked(model, graph, keep, x if isinstance(x, list) else [x])
+            outputs = found if len(model.outputs) > 1 else found[0]
+            total += some * float(objective.loss(outputs, labels, x, None))
         return float(total / count)
 
     curves = []
-    with logits_of(model):
+    with objective.outputs_of(model):
         whole = measured(np.ones(graph.count, np.bool_))
         for number, pool in enumerate(graph.pools):
             losses = [measured(one_pool(graph, scores, pool, share)) - whole for share in SHARES]

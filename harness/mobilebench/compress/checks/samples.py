@@ -142,21 +142,26 @@ class Samples:
             used += digest_of(replace(evaluation, labels=None))
         return used
 
-    def training(self, input_shape: tuple[int, ...], classes: int | None) -> tuple[Array, Array]:
-        """Samples and class numbers to train with, in a Keras model's format.
+    def training(self, shapes: Mapping[str, tuple[int, ...]]) -> Part:
+        """Samples to train with, in a Keras model's format, and their labels as they were given.
 
         Student and model have the same, so one is kept.
+
+        Args:
+            shapes: of a sample of each of the model's inputs, in its order.
 
         Raises:
             BadInputError: they do not fit the model.
         """
-        if self._training is None or self._training[0] != (input_shape, classes):
-            only = replace(self.raw, calibration=None, evaluation=None)
-            data = only.for_model(input_shape, classes, scale=self._levels)
-            assert data.train is not None
-            self._training = ((input_shape, classes), data.train)
-        part = self._training[1]
-        return part.x, part.y
+        key = tuple(shapes.items())
+        if self._training is None or self._training[0] != key:
+            assert self.raw.train is not None
+            scale = self._levels or self.raw.levels
+            wanted = {
+                name: Taken(shape, np.dtype(np.float32), scale) for name, shape in shapes.items()
+            }
+            self._training = (key, fit_part(self.raw.train, wanted, self.raw.origin))
+        return self._training[1]
 
     def to_check(self, content: bytes) -> list[Sample]:
         """What checks run a file on: data if there are any, else noise.

@@ -150,6 +150,7 @@ class BuildInputs:
                 "content": None
                 if self.content is None
                 else hashlib.sha256(self.content).hexdigest(),
+                "task": self.spec.task if any(isinstance(s, TrainingStep) for s in steps) else None,
                 "seed": self.seed,
                 "versions": self.versions(steps),
                 **self._measured_on(steps),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from mobilebench.compress.pipeline.build_inputs import BuildInputs, Steps
 from mobilebench.compress.pipeline.cache import Cache
@@ -14,6 +16,10 @@ from mobilebench.compress.pipeline.state_file import read_state, write_state
 from mobilebench.compress.step import DeviceLatency, State, StepContext, TrainingStep
 from mobilebench.compress.teachers import Teacher, keras_teacher, tflite_teacher
 from mobilebench.errors import BadInputError, StepError, first_line
+from mobilebench.models.array import Array
+from mobilebench.models.compiled import read_compiled
+from mobilebench.models.inputs import Part
+from mobilebench.models.labels import class_numbers, is_one_hot
 from mobilebench.models.sources import Source, build_fresh, load_keras
 from mobilebench.models.spec import ModelSpec
 from mobilebench.models.training import TrainingData, fit
@@ -185,18 +191,38 @@ class KerasModels:
     def _training_data(self, model: Any, step: TrainingStep | None = None) -> TrainingData:
         label = "train" if step is None else step.text()
         ends = len(model.inputs), len(model.outputs)
-        if step is not None and ends != (1, 1):
+        if step is not None and step.needs_teachers and ends != (1, 1):
             raise StepError(one_of_each(step, self._inputs.source.name, ends))
-        x, y = self._inputs.samples.training(tuple(model.input_shape[1:]), _classes(model))
+        samples, source = self._inputs.samples, self._inputs.source
+        part = samples.training({one.name: tuple(one.shape[1:]) for one in model.inputs})
+        labels: Any = dict(part.named) if part.named else part.labels
+        if part.reason:
+            raise BadInputError(
+                f"{samples.raw.origin}: y_train cannot be trained by: {part.reason}"
+            )
+        if labels is None and self._inputs.spec.task == "reconstruction" and ends == (1, 1):
+            labels = part.x
+        inputs = tuple(part.inputs.values())
         return TrainingData(
-            x,
-            y,
-            self._inputs.source.settings,
+            inputs if len(inputs) > 1 else inputs[0],
+            labels,
+            source.settings,
             self._inputs.seed,
             lambda done, total: self._report(label, done, total),
+            weights=_weights(part, samples.raw.hooks.class_weights, samples.raw.origin),
+            compiled=read_compiled(source.path) if source.kind == "keras" else None,
+            task=self._inputs.spec.task or "",
+            by_hand=samples.raw.hooks.train,
         )
 
 
-def _classes(model: Any) -> int | None:
-    shape = model.output_shape
-    return int(shape[-1]) if len(shape) == 2 and shape[-1] is not None else None
+def _weights(part: Part, by_class: Mapping[int, float], origin: str) -> Array | None:
+    """How much each sample counts: by its own weight, and by its class's."""
+    if not by_class:
+        return part.weights
+    if part.labels is None:
+        raise BadInputError(f"{origin}: class_weights need the class of each sample, in y_train")
+    y = part.labels.argmax(axis=1) if is_one_hot(part.labels) else part.labels
+    y = class_numbers(y, f"{origin}: y_train, with class_weights,")
+    found = np.array([by_class.get(int(number), 1.0) for number in y], np.float32)
+    return found if part.weights is None else found * part.weights

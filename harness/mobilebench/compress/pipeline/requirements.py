@@ -14,6 +14,7 @@ from mobilebench.compress.recipe import Recipe
 from mobilebench.compress.step import EncodingStep, QuantizingStep, TrainingStep
 from mobilebench.compress.steps.baseline import AsIs, Float32
 from mobilebench.errors import BadInputError, StepError, UnsupportedModelError
+from mobilebench.models.labels import are_classes
 from mobilebench.tflite.graph import parse
 from mobilebench.tflite.interpreter import Runner
 
@@ -93,7 +94,7 @@ def _require_training(inputs: BuildInputs, step: TrainingStep, where: str) -> No
             "give a .keras file, or recipes that only quantize"
         )
     ends = inputs.source.ends
-    if step.needs_training_data and ends != (1, 1):
+    if step.needs_teachers and ends != (1, 1):
         raise BadInputError(f"{where}: {one_of_each(step, inputs.source.text, ends)}")
     if step.needs_training_data and inputs.samples.raw.train is None:
         does, hint = "ranks by training data", ""
@@ -102,10 +103,17 @@ def _require_training(inputs: BuildInputs, step: TrainingStep, where: str) -> No
         raise BadInputError(
             f"{where} {does}, and data {inputs.samples.raw.origin} has no training samples{hint}"
         )
-    if step.needs_training_data:
-        inputs.samples.raw.class_numbers()
+    if step.needs_teachers:
+        _require_classes(inputs)
     if step.needs_device and inputs.latency_probe is None:
         raise BadInputError(f"{where} measures latency, and there is no device to measure on")
+
+
+def _require_classes(inputs: BuildInputs) -> None:
+    """Who learns from a teacher's probabilities is a classifier."""
+    part = inputs.samples.raw.train
+    if part is None or part.labels is None or not (are_classes(part.labels)):
+        inputs.samples.raw.class_numbers()
 
 
 def _require_calibration(inputs: BuildInputs, where: str) -> None:
@@ -141,11 +149,10 @@ def _require_runtime(where: str) -> None:
 
 
 def one_of_each(step: TrainingStep, model: str, ends: tuple[int, int]) -> str:
-    """Why a step that learns is not for a model with several inputs or outputs."""
+    """Why a step that learns from a teacher is not for a model with several inputs or outputs."""
     return (
-        f"step {step.text()} learns from labels, which takes one input and one output, and "
-        f"{model} has {_counted(ends[0], 'input')} and {_counted(ends[1], 'output')}"
-        + (_WITHOUT_DATA.get(step.name, "") if step.epochs else "")
+        f"step {step.text()} learns from a teacher's classes, which takes one input and one "
+        f"output, and {model} has {_counted(ends[0], 'input')} and {_counted(ends[1], 'output')}"
     )
 
 

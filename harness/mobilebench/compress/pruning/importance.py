@@ -9,7 +9,8 @@ import numpy as np
 
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array
-from mobilebench.models.training import Loss, TrainingData
+from mobilebench.models.objective import Loss
+from mobilebench.models.training import TrainingData
 
 #: Batches over which gradients are gathered, each time that weights are ranked.
 _BATCHES = 16
@@ -35,40 +36,40 @@ def taylor(
     large it is.
 
     Args:
-        model: the Keras classifier.
+        model: the Keras model.
         kernels: its variables to rank.
         training_data: data; the same batches each time, chosen by the seed.
-        loss: of the logits; cross-entropy unless given.
+        loss: of a classifier's logits, instead of the model's own.
 
     Raises:
         StepError: too few samples.
     """
     import tensorflow as tf
 
-    from mobilebench.models.training import cross_entropy, logits_of
+    from mobilebench.models.training import chosen
 
     require_samples(training_data, "importance=taylor")
-    loss = loss or cross_entropy
+    objective = training_data.objective(model, loss)
     batch = training_data.batch
-    count = min(_BATCHES, len(training_data.x) // batch)
-    chosen = np.random.default_rng(training_data.seed).permutation(len(training_data.x))[
-        : count * batch
-    ]
+    count = min(_BATCHES, training_data.count // batch)
+    order = np.random.default_rng(training_data.seed).permutation(training_data.count)
+    order = order[: count * batch].reshape(count, batch)
 
     @tf.function  # type: ignore[untyped-decorator]
     def worth(x: Any, y: Any) -> Any:
-        with tf.GradientTape() as tape, logits_of(model) as logits:
-            value = loss(logits(x, training=False), y, x)
+        with tf.GradientTape() as tape, objective.outputs_of(model) as call:
+            value = objective.loss(call(x, training=False), y, x, None)
         gradients = tape.gradient(value, [kernel.value for kernel in kernels])
         return [tf.abs(k * g) for k, g in zip(kernels, gradients, strict=True)]
 
     def scores() -> list[Array]:
         batches = [
             worth(
-                tf.constant(training_data.x[part]),
-                tf.constant(training_data.y[part].astype(np.int32)),
+                *tf.nest.map_structure(
+                    tf.constant, (training_data.samples(part), chosen(objective.labels, part))
+                )
             )
-            for part in chosen.reshape(count, batch)
+            for part in order
         ]
         return [
             np.sum([found.numpy() for found in of], axis=0) for of in zip(*batches, strict=True)
@@ -83,10 +84,10 @@ def require_samples(training_data: TrainingData, what: str) -> None:
     Raises:
         StepError: there are fewer than ``LEAST_SAMPLES``.
     """
-    if len(training_data.x) < LEAST_SAMPLES:
+    if training_data.count < LEAST_SAMPLES:
         raise StepError(
             f"{what} needs at least {LEAST_SAMPLES} training samples, and there are "
-            f"{len(training_data.x)}"
+            f"{training_data.count}"
         )
 
 

@@ -40,6 +40,11 @@ class Masking:
         self._once, self._settled = once, False
         self._matrices = matrices
 
+    @property
+    def settled(self) -> bool:
+        """Whether what is pruned will stay as it is."""
+        return self._settled
+
     def __call__(self, done: float) -> list[Array]:
         """The masks when ``done`` (0 to 1) of the training is over."""
         if not self._settled:

@@ -22,7 +22,8 @@ from mobilebench.errors import StepError
 
 if TYPE_CHECKING:
     from mobilebench.models.array import Array
-    from mobilebench.models.training import Loss, TrainingData
+    from mobilebench.models.objective import Loss, Objective
+    from mobilebench.models.training import TrainingData
 
 #: The sparsities at which each layer is looked at.
 LEVELS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -36,7 +37,10 @@ _BISECTIONS = 100
 
 @dataclass(frozen=True)
 class LayerCurve:
-    """One layer's losses and accuracies at each level of :data:`LEVELS`, the others untouched."""
+    """One layer's losses and accuracies at each level of :data:`LEVELS`, the others untouched.
+
+    There are no accuracies where the model is no classifier.
+    """
 
     name: str
     weights: int
@@ -120,11 +124,11 @@ def scan(
     """Prunes each kernel by itself to each level, and leaves the model as it was.
 
     Args:
-        model: the Keras classifier.
+        model: the Keras model.
         kernels: its variables to prune.
         scores: how important each weight is; see :mod:`mobilebench.compress.pruning.importance`.
         training_data: samples with labels; ``on_epoch`` is called with the kernels done and in all.
-        loss: of the logits; cross-entropy unless given.
+        loss: of a classifier's logits, instead of the model's own.
         pattern: see :mod:`mobilebench.compress.pruning.masks`.
         matrices: the kernels' shapes as (…, inputs, outputs); their own unless given.
 
@@ -132,13 +136,13 @@ def scan(
         StepError: too few samples to split some off.
     """
     from mobilebench.models.kernels import name_of
-    from mobilebench.models.training import logits_of
 
-    x, y = held_out(training_data)
+    held = held_out(training_data)
+    objective = training_data.objective(model, loss)
     curves = []
     shapes = matrices or [tuple(kernel.shape) for kernel in kernels]
-    with logits_of(model) as logits:
-        judge = _judge(logits, loss, x, y)
+    with objective.outputs_of(model) as call:
+        judge = _judge(call, objective, training_data, held)
         untouched = judge()
         for done, (kernel, score, shape) in enumerate(zip(kernels, scores, shapes, strict=True)):
             training_data.on_epoch(done, len(kernels))
@@ -148,48 +152,53 @@ def scan(
                 kernel.assign(before * leave_out([score], level, pattern, [shape])[0])
                 found.append(judge())
             kernel.assign(before)
-            losses, accuracies = zip(*found, strict=True)
+            losses, right = zip(*found, strict=True)
+            accuracies = right if objective.classes is not None else ()
             curves.append(LayerCurve(name_of(kernel), int(before.size), losses, accuracies))
-    return Scan(len(x), tuple(curves))
+    return Scan(len(held), tuple(curves))
 
 
-def held_out(training_data: TrainingData) -> tuple[Array, Array]:
-    """A tenth of the training samples, chosen by the seed.
+def held_out(training_data: TrainingData) -> Array:
+    """The numbers of a tenth of the training samples, chosen by the seed.
 
     Raises:
         StepError: too few samples.
     """
-    count = min(int(_SHARE * len(training_data.x)), MOST_SAMPLES)
+    count = min(int(_SHARE * training_data.count), MOST_SAMPLES)
     if count < _FEWEST:
         raise StepError(
             f"scope=sensitivity judges on a tenth of the training data, which must be at least "
-            f"{_FEWEST} samples; {_counted(len(training_data.x))} too few"
+            f"{_FEWEST} samples; {_counted(training_data.count)} too few"
         )
     return training_data.some(count)
 
 
-def _judge(logits: Any, loss: Loss | None, x: Array, y: Array) -> Callable[[], tuple[float, float]]:
-    """A function that gives the mean loss and the accuracy on the samples."""
+def _judge(
+    call: Any, objective: Objective, training_data: TrainingData, held: Array
+) -> Callable[[], tuple[float, float]]:
+    """A function that gives the mean loss, and a classifier's accuracy, on the samples."""
     import tensorflow as tf
 
-    from mobilebench.models.training import cross_entropy
-
-    loss = loss or cross_entropy
+    from mobilebench.models.training import chosen
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def batch(x: Any, y: Any) -> Any:
-        found = logits(x, training=False)
-        right = tf.equal(tf.argmax(found, axis=-1, output_type=tf.int32), y)
-        return loss(found, y, x), tf.reduce_sum(tf.cast(right, tf.float32))
+        found = call(x, training=False)
+        value = objective.loss(found, y, x, None)
+        if objective.classes is None:
+            return value, tf.constant(0.0)
+        right = tf.equal(tf.argmax(found, axis=-1, output_type=tf.int32), tf.cast(y, tf.int32))
+        return value, tf.reduce_sum(tf.cast(right, tf.float32))
 
     def judge() -> tuple[float, float]:
         total = right = 0.0
-        for start in range(0, len(x), _BATCH):
-            part = x[start : start + _BATCH]
-            value, hits = batch(part, y[start : start + _BATCH].astype(np.int32))
+        for start in range(0, len(held), _BATCH):
+            part = held[start : start + _BATCH]
+            given = training_data.samples(part), chosen(objective.labels, part)
+            value, hits = batch(*tf.nest.map_structure(tf.constant, given))
             total += float(value) * len(part)
             right += float(hits)
-        return total / len(x), right / len(x)
+        return total / len(held), right / len(held)
 
     return judge
 

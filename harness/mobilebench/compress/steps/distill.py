@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mobilebench.compress.teachers import Teacher
-    from mobilebench.models.training import Loss
+    from mobilebench.models.objective import Loss
 
 _EPOCHS = epochs_field(30, least=1)
 
@@ -150,7 +150,7 @@ def distillation_loss(
     """
     import tensorflow as tf
 
-    from mobilebench.models.training import cross_entropy
+    from mobilebench.models.objective import cross_entropy
 
     student_log = tf.nn.log_softmax(student / temperature)
     divergence = tf.reduce_sum(tf.math.xlogy(soft, soft) - soft * student_log, axis=-1)

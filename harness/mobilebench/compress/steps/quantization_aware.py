@@ -12,7 +12,7 @@ models share.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -106,7 +106,7 @@ class QuantizationAware(TrainingStep):
             rounded,
             state,
             context.training_data,
-            forward=lambda model, x: _forward(model, x, rounding),
+            forward=_Rounding(rounding),
         )
         model = copy_of(state.model)
         _take_weights(model, rounded)
@@ -266,6 +266,16 @@ def _rounder(kernel: Kernel, bits: int, *, sharing: bool) -> Callable[[Any], Any
         return tf.reshape(round_weights(rows, bits), weights.shape)
 
     return outputs
+
+
+@dataclass(frozen=True)
+class _Rounding:
+    """How outputs are computed; ``rounding`` rounds the kernels of these identities."""
+
+    rounding: Mapping[int, Callable[[Any], Any]]
+
+    def __call__(self, model: Any, x: Any) -> Any:
+        return _forward(model, x, self.rounding)
 
 
 def _forward(model: Any, x: Any, rounding: Mapping[int, Callable[[Any], Any]]) -> Any:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from mobilebench.compress.step import State, TrainingStep
     from mobilebench.models.array import Array
-    from mobilebench.models.training import Forward, Loss, Masking, TrainingData
+    from mobilebench.models.objective import Loss
+    from mobilebench.models.training import Forward, Masking, TrainingData
 
 
 def retrain(
@@ -33,27 +34,30 @@ def retrain(
         warnings about the training data.
 
     Raises:
-        StepError: there are no data or too few, the model is no classifier, training diverged, or
-            every weight is what it was before.
+        StepError: there are no data or too few, they are none for the model, training diverged,
+            or every weight is what it was before.
     """
+    from mobilebench.compress.training.by_hand import fit_by_hand
     from mobilebench.models.training import doubts, fit
 
     if not step.epochs:
         return ()
     if training_data is None:
         raise StepError("there is no training data")
+    how = fit if training_data.by_hand is None else fit_by_hand
     try:
-        learned = fit(
+        learned = how(
             model,
             training_data,
             epochs=step.epochs,
-            learning_rate=step.learning_rate,
             loss=loss,
             kernels=kernels,
             masking=masking,
             codes=codes,
             forward=forward,
+            options=step.options,
         )
+        objective = training_data.objective(model, loss)
     except BadInputError as error:  # it does not suit this step; others it may
         raise StepError(str(error)) from error
     if not learned:
@@ -61,7 +65,7 @@ def retrain(
             "training changed nothing: every weight is what it was before; "
             "raise learning_rate, or see whether all layers are frozen"
         )
-    return doubts(training_data, int(model.output_shape[-1]))
+    return doubts(training_data, objective.classes, objective.labels[0])
 
 
 def train_on(
