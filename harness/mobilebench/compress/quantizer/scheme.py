@@ -43,6 +43,8 @@ _ONE_SCALE = (_EMBEDDING, _MATRICES)
 #: The layers whose weights ``cluster`` shares, and the most values it leaves them.
 _CLUSTERED = (_DENSE, _CONVOLUTION, "TRANSPOSE_CONV")
 _MOST_SHARED = 256
+#: What stays float32 unless integers are wanted throughout.
+_LEFT_FLOAT = ("INPUT", "OUTPUT", "SOFTMAX")
 #: Which operators an algorithm knows; the others get min_max.
 _KNOWN_TO: dict[str, tuple[str, ...]] = {
     "min_max": (),
@@ -69,6 +71,8 @@ class Scheme:
         sharing: the 8-bit weights of a layer have one scale, instead of one an output channel,
             so that what shares a value in float32 shares one afterwards.
         keep_float: layers whose name contains one of these stay float32.
+        slow: the names of operators that stay float32 because they are slower on integers.
+        integers_throughout: inputs, outputs and a softmax are integers, too.
     """
 
     activations: Literal["float", "dynamic", "int8", "int16"]
@@ -78,6 +82,8 @@ class Scheme:
     algorithm: Algorithm = "min_max"
     sharing: bool = False
     keep_float: tuple[str, ...] = ()
+    slow: tuple[str, ...] = ()
+    integers_throughout: bool = False
 
     @property
     def is_static(self) -> bool:
@@ -90,8 +96,8 @@ class Scheme:
         return self.is_static or self.algorithm == "gptq"
 
     def keeps_float(self, layer: Layer) -> bool:
-        """Whether a layer was named as one that is to stay float32."""
-        return any(part in layer.name for part in self.keep_float)
+        """Whether a layer is to stay float32, by its name or for speed."""
+        return layer.name in self.slow or any(part in layer.name for part in self.keep_float)
 
     def fitting(self, layer: Layer) -> Scheme | None:
         """What a layer gets; None for float32.
@@ -219,8 +225,8 @@ def configure(job: Any, scheme: Scheme | None, where: str = EVERYWHERE) -> None:
             _add(job, float_scheme, where, operation(name), 8, known=known)
         elif known or bits != 8 or (name in _ONE_SCALE and scheme.activations == "dynamic"):
             _add(job, scheme, where, operation(name), bits, known=known)
-    for kept_float in (operation.INPUT, operation.OUTPUT, operation.SOFTMAX):
-        job.update_quantization_recipe(where, kept_float, algorithm_key=keep)
+    for kept_float in _LEFT_FLOAT if not scheme.integers_throughout else ():
+        job.update_quantization_recipe(where, operation(kept_float), algorithm_key=keep)
 
 
 def _add(

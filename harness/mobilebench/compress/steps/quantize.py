@@ -108,6 +108,11 @@ class IntegerStep(QuantizingStep):
         return tuple(part for part in parts if part)
 
     @property
+    def is_fast(self) -> bool:
+        """Whether operators that are slower on integers stay float."""
+        return False
+
+    @property
     def observed(self) -> Ranges:
         """How the ranges of all samples become one."""
         return "extremes"
@@ -121,7 +126,7 @@ class IntegerStep(QuantizingStep):
         self, content: bytes, samples: Sequence[Sample] = (), report: Report = unreported
     ) -> Quantized:
         """See :meth:`QuantizingStep.quantize`."""
-        from mobilebench.compress.quantizer import embedding, mixed, observe, scheme
+        from mobilebench.compress.quantizer import embedding, mixed, observe, scheme, slow
 
         scheme.require_float(content)
         if not self.scheme.is_static:  # there GATHER itself has a scheme
@@ -137,7 +142,9 @@ class IntegerStep(QuantizingStep):
         looped = scheme.looped_of(content)
         if self.scheme.is_static and any(looped.values()):
             warnings += (_LOOPED,)
-        scheme.configure_all(job, self.scheme, layers, looped)
+        left = slow.slow_on_integers(content) if self.is_fast else ()
+        own = replace(self.scheme, slow=left)
+        scheme.configure_all(job, own, layers, looped)
         asked = tuple(layer.name for layer in layers if self.scheme.keeps_float(layer))
         statistics = None
         if self.scheme.needs_samples:
@@ -151,11 +158,12 @@ class IntegerStep(QuantizingStep):
             )
         report(0, 0)  # the rest reports no progress
         if self.min_snr is None:
-            return _checked(scheme.run(job, statistics), warnings=warnings, asked=asked)
+            plain = _checked(scheme.run(job, statistics), warnings=warnings, asked=asked)
+            return _with_findings(plain, left)
         found = mixed.quantize_within(
-            content, self.scheme, statistics, samples, min_snr=self.min_snr, report=report
+            content, own, statistics, samples, min_snr=self.min_snr, report=report
         )
-        made = _checked(found.content, found, warnings, asked)
+        made = _with_findings(_checked(found.content, found, warnings, asked), left)
         if self.scheme.weight_bits == 4 and "INT4" not in made.findings["layers_by_type"]:
             idle = f"min_snr={self.min_snr:g} leaves no layer with 4-bit weights"
             return replace(made, warnings=(*made.warnings, idle))
@@ -277,14 +285,32 @@ class _StaticStep(IntegerStep):
 
 
 class Int8(_StaticStep):
-    """Weights and activations as 8-bit integers: the one with the fastest kernels."""
+    """Weights and activations as 8-bit integers.
+
+    Operators that the CPU runtime computes slower on integers stay float, as do inputs and
+    outputs; NPUs and microcontrollers want integers throughout (``io=int8``).
+    """
 
     name: ClassVar[str] = "int8"
+
+    arithmetic: Literal["fast", "integer"] = Field(
+        "fast",
+        description="fast (what a CPU computes slower on integers stays float) or integer "
+        "(everything but a softmax is on integers)",
+    )
+    io: Literal["float", "int8"] = Field(
+        "float", description="the type of inputs and outputs: float, or int8 (then all is integer)"
+    )
 
     @property
     def scheme(self) -> Scheme:
         """8-bit activations."""
-        return self._scheme("int8")
+        return replace(self._scheme("int8"), integers_throughout=self.io == "int8")
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether operators that are slower on integers stay float."""
+        return self.arithmetic == "fast" and self.io == "float"
 
 
 class Int16x8(_StaticStep):
@@ -313,6 +339,11 @@ def _require_gptq(content: bytes) -> None:
             f"algorithm=gptq would need {8 * widest**2 / 2**30:.0f} GiB for the model's Dense "
             f"layer of {widest} inputs; {_WIDEST_GPTQ} are the most; use octav"
         )
+
+
+def _with_findings(made: Quantized, left: Sequence[str]) -> Quantized:
+    """What was made, with how many operators stayed float because they are faster so."""
+    return replace(made, findings=made.findings | {"float_for_speed": len(left)}) if left else made
 
 
 def _checked(
