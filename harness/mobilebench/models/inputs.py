@@ -105,6 +105,38 @@ class Taken:
     scale: bool = False
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """Samples of one input, made what a model takes whenever some are asked for.
+
+    So samples that are mapped from a file are never in memory all at once. It stands for an array
+    (count, *shape*) wherever only rows are looked at.
+
+    Attributes:
+        read: the samples as they were read, in the model's shape or another order of it.
+        taken: what the input takes.
+        where: what error messages call them.
+    """
+
+    read: Array
+    taken: Taken
+    where: str
+
+    def __len__(self) -> int:
+        return len(self.read)
+
+    def __getitem__(self, numbers: Any) -> Array:
+        if isinstance(numbers, int | np.integer):
+            row: Array = self[[int(numbers)]][0]
+            return row
+        return _fit(np.asarray(self.read[numbers]), self.taken, self.where)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of all samples together."""
+        return (len(self.read), *self.taken.shape)
+
+
 def match_part(part: Part, wanted: Mapping[str, tuple[int, ...]], origin: str) -> Part:
     """Samples by the names of a model's inputs, one by one, otherwise as they were read.
 

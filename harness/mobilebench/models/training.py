@@ -28,6 +28,8 @@ _STEPS_A_CALL = 16
 _BYTES_A_BATCH = 20 * 2**20
 #: Samples beyond this are named where training diverges: networks like inputs near 1.
 _LARGE = 1000.0
+#: Samples that are looked at for it.
+_LOOKED_AT = 4096
 #: Bytes of samples in one graph call at most.
 _BYTES_A_CALL = 64 * 2**20
 
@@ -434,7 +436,7 @@ def seed_all(model: Any, seed: int) -> np.random.Generator:
 
 
 def _diverged(epoch: int, epochs: int, rate: float, x: Array) -> BadInputError:
-    largest = float(np.abs(x).max())
+    largest = float(np.abs(x[:_LOOKED_AT]).max())
     scale = f", or scale the samples, which reach {largest:.3g}" if largest > _LARGE else ""
     return BadInputError(
         f"training diverged in epoch {epoch} of {epochs}: the loss or the weights are no numbers "

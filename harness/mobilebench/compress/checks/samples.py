@@ -14,7 +14,7 @@ from mobilebench.errors import BadInputError
 from mobilebench.models import tensor_file
 from mobilebench.models.array import Array, Sample
 from mobilebench.models.datasets import Dataset, digest_of
-from mobilebench.models.inputs import Part, Taken, fit_part, match_part
+from mobilebench.models.inputs import ONLY, Fitting, Part, Taken, fit_part, match_part
 from mobilebench.models.labels import are_classes
 from mobilebench.models.spec import Split
 from mobilebench.models.tensor_file import Streamed
@@ -145,7 +145,8 @@ class Samples:
     def training(self, shapes: Mapping[str, tuple[int, ...]]) -> Part:
         """Samples to train with, in a Keras model's format, and their labels as they were given.
 
-        Student and model have the same, so one is kept.
+        They are made so whenever some are asked for: those of a mapped file stay there. Student
+        and model have the same, so one is kept.
 
         Args:
             shapes: of a sample of each of the model's inputs, in its order.
@@ -156,11 +157,20 @@ class Samples:
         key = tuple(shapes.items())
         if self._training is None or self._training[0] != key:
             assert self.raw.train is not None
+            part = match_part(self.raw.train, shapes, self.raw.origin)
             scale = self._levels or self.raw.levels
-            wanted = {
-                name: Taken(shape, np.dtype(np.float32), scale) for name, shape in shapes.items()
+            several = len(shapes) > 1
+            inputs: dict[str, Any] = {
+                name: Fitting(
+                    part.inputs[name],
+                    Taken(shape, np.dtype(np.float32), scale),
+                    f"{self.raw.origin}: {part.where(name if several else ONLY)}",
+                )
+                for name, shape in shapes.items()
             }
-            self._training = (key, fit_part(self.raw.train, wanted, self.raw.origin))
+            for samples in inputs.values():
+                samples[:1]  # of the model's shape, or refused here
+            self._training = (key, replace(part, inputs=inputs))
         return self._training[1]
 
     def to_check(self, content: bytes) -> list[Sample]:

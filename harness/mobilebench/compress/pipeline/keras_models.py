@@ -201,7 +201,7 @@ class KerasModels:
                 f"{samples.raw.origin}: y_train cannot be trained by: {part.reason}"
             )
         if labels is None and self._inputs.spec.task == "reconstruction" and ends == (1, 1):
-            labels = part.x
+            labels = part.x[:]
         inputs = tuple(part.inputs.values())
         return TrainingData(
             inputs if len(inputs) > 1 else inputs[0],
