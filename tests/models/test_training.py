@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from mobilebench.errors import BadInputError
+from mobilebench.models.checkpoint import Checkpoint
 from mobilebench.models.copies import copy_of
 from mobilebench.models.objective import logits_of
 from mobilebench.models.training import (
+    Options,
     TrainingData,
     TrainingSettings,
     doubts,
@@ -159,3 +163,36 @@ def test_shifts_move_images_and_let_zeros_in() -> None:
     rows, columns = np.unravel_index(moved.argmax(axis=1), (5, 5))
     assert set(rows) == set(columns) == {1, 2, 3}
     assert shifted(images, 0, np.random.default_rng(0)) is images
+
+
+def test_an_interrupted_training_goes_on_within_it_with_the_same_bytes(tmp_path: Path) -> None:
+    from keras.layers import Dense, Dropout
+
+    class InterruptedByUserError(Exception):
+        pass
+
+    def stop(done: float, _all: int) -> None:
+        if done > 3.5:
+            raise InterruptedByUserError
+
+    start = layers_of(Dense(16, "relu"), Dropout(0.3), Dense(4, "softmax"))
+    options = Options(validation=0.2, early_stopping=50)
+    whole, cut = copy_of(start), copy_of(start)
+    fit(whole, training_data(), epochs=6, options=options)
+    kept = Checkpoint(tmp_path / "kept.npz", seconds=0)
+    with pytest.raises(InterruptedByUserError):
+        fit(
+            cut,
+            replace(training_data(), checkpoint=kept, on_epoch=stop),
+            epochs=6,
+            options=options,
+        )
+    fresh, epochs = copy_of(start), []
+    again = replace(
+        training_data(), checkpoint=kept, on_epoch=lambda done, _all: epochs.append(done)
+    )
+    fit(fresh, again, epochs=6, options=options)
+    assert min(epochs) > 3
+    for one, other in zip(whole.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not kept.path.exists()

@@ -18,6 +18,13 @@ import numpy as np
 
 from mobilebench.errors import BadInputError, first_line
 from mobilebench.models.array import Array
+from mobilebench.models.checkpoint import (
+    Checkpoint,
+    generator_state,
+    packed,
+    restore,
+    restore_generator,
+)
 from mobilebench.models.compiled import Compiled
 from mobilebench.models.objective import Loss, Objective, objective_of
 
@@ -96,6 +103,7 @@ class TrainingData:
         compiled: the loss and the optimizer that the model was compiled with, if it was.
         task: what the suite says that the model is for; empty if it says nothing.
         by_hand: the user's own loop, called with a model, data and callbacks; None for ours.
+        checkpoint: where the training is kept after its epochs, or None.
     """
 
     x: Array | tuple[Array, ...]
@@ -107,6 +115,7 @@ class TrainingData:
     compiled: Compiled | None = None
     task: str = ""
     by_hand: Callable[[Any, Any, Any], Any] | None = None
+    checkpoint: Checkpoint | None = None
 
     @property
     def inputs(self) -> tuple[Array, ...]:
@@ -222,11 +231,17 @@ def fit(
 
     steps_a_call = _steps_a_call(batch * training_data.bytes_a_sample)
     stopping = _Stopping(options.early_stopping) if held.size else None
-    done = 0
+    progress = _Progress(
+        training_data.checkpoint,
+        f"{epochs} epochs of {steps} steps of {batch}, {rate!r}, {options!r}",
+        (model, optimizer, random, masking, stopping),
+    )
+    first = progress.resume()
+    done = first * steps
     with objective.outputs_of(model) as call:
         run = _runner(model, call, objective, optimizer, kernels, masks, tied, forward)
         judge = _judge(call, model, objective, training_data, held) if held.size else None
-        for epoch in range(1, epochs + 1):
+        for epoch in range(first + 1, epochs + 1):
             order = random.permutation(len(learned))[: steps * batch].reshape(steps, batch)
             for start in range(0, steps, steps_a_call):
                 keep = None if masking is None else masking(done / (steps * epochs))
@@ -244,15 +259,22 @@ def fit(
                 settled = masking is None or getattr(masking, "settled", True)
                 if stopping.after(judge(), model, counts=settled):
                     break
+            progress.keep(epoch)
+    progress.end()
     if stopping is not None:
         stopping.restore(model)
+    _settle(kernels, masking, tied)
+    if not all(np.isfinite(variable.numpy()).all() for variable in variables):
+        raise _diverged(epochs, epochs, rate, training_data.inputs[0])
+    return differ(before, variables)
+
+
+def _settle(kernels: Sequence[Any], masking: Masking | None, tied: Mapping[int, Array]) -> None:
+    """The constraints of the end of training."""
     if masking is not None:
         apply_masks(kernels, masking(1.0))
     for kernel in kernels if tied else ():  # the last bit may differ: vectors have ends
         kernel.assign(mean_by_code(kernel.value, tied[id(kernel)]))
-    if not all(np.isfinite(variable.numpy()).all() for variable in variables):
-        raise _diverged(epochs, epochs, rate, training_data.inputs[0])
-    return differ(before, variables)
 
 
 def differ(before: Sequence[Array], variables: Sequence[Any]) -> bool:
@@ -397,6 +419,49 @@ def _judge(
     return judge
 
 
+@dataclass
+class _Progress:
+    """A training under way, as its checkpoint keeps it."""
+
+    checkpoint: Checkpoint | None
+    meant_for: str
+    parts: tuple[Any, Any, np.random.Generator, Any, Any]
+
+    def resume(self) -> int:
+        """The epochs that are done already; everything is as it was after them."""
+        kept = None if self.checkpoint is None else self.checkpoint.load(self.meant_for)
+        if kept is None:
+            return 0
+        model, optimizer, random, masking, stopping = self.parts
+        restore("model", kept, model.variables)
+        restore("optimizer", kept, optimizer.variables)
+        restore_generator(random, str(kept["random"]))
+        for name, part in (("masking", masking), ("stopping", stopping)):
+            if hasattr(part, "restore_state"):
+                prefix = f"{name}."
+                part.restore_state(
+                    {k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)}
+                )
+        return int(kept["epoch"])
+
+    def keep(self, epoch: int) -> None:
+        """Keeps what was learned in an epoch, if it is time."""
+        if self.checkpoint is None or not self.checkpoint.is_due():
+            return
+        model, optimizer, random, masking, stopping = self.parts
+        values: dict[str, Any] = {"epoch": epoch, "random": generator_state(random)}
+        values |= packed("model", model.variables) | packed("optimizer", optimizer.variables)
+        for name, part in (("masking", masking), ("stopping", stopping)):
+            if hasattr(part, "state"):
+                values |= {f"{name}.{k}": v for k, v in part.state().items()}
+        self.checkpoint.save(self.meant_for, values)
+
+    def end(self) -> None:
+        """Forgets it."""
+        if self.checkpoint is not None:
+            self.checkpoint.remove()
+
+
 class _Stopping:
     """The best weights so far, by the loss on held-out samples."""
 
@@ -414,6 +479,16 @@ class _Stopping:
         else:
             self._since += 1
         return self._since >= self._patience
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"best": self._best, "since": self._since, **packed("w", self._weights or ())}
+
+    def restore_state(self, kept: Mapping[str, Array]) -> None:
+        """What :meth:`state` gave."""
+        self._best, self._since = float(kept["best"]), int(kept["since"])
+        count = sum(name.startswith("w_") for name in kept)
+        self._weights = [kept[f"w_{number}"] for number in range(count)] or None
 
     def restore(self, model: Any) -> None:
         """Gives the model its best weights."""

@@ -8,6 +8,7 @@ sees a whole file or none, and two runs may share the folder.
     downloads/SHA256.json   how large each is when packed
     evaluation/DIGEST.safetensors   samples, ready for a device, and labels
     models/KEY.keras        Keras models: trained base models, and states after training steps
+    models/KEY.training.npz a training under way, after its last epoch
     logs/                   what TensorFlow printed, where a run died
 
 A .tflite is named by its hash; beside the other files lies FILE.sha256. What is not as its hash
@@ -54,6 +55,7 @@ _SOURCES = (
     "models/keras_*.py",
     "models/training.py",
     "models/objective.py",
+    "models/checkpoint.py",
     "models/compiled.py",
     "models/gather.py",
     "models/kernels.py",
@@ -171,6 +173,10 @@ class Cache:
         path = self.root / "models" / temporary.name
         self._keep_sealed(temporary, path)
         return path
+
+    def checkpoint(self, key: str) -> Path:
+        """Where a training under way is kept, of the model of that key."""
+        return self.root / "models" / f"{key}.training.npz"
 
     def evaluation(
         self,

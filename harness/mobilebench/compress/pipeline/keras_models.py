@@ -17,6 +17,7 @@ from mobilebench.compress.step import DeviceLatency, State, StepContext, Trainin
 from mobilebench.compress.teachers import Teacher, keras_teacher, tflite_teacher
 from mobilebench.errors import BadInputError, StepError, first_line
 from mobilebench.models.array import Array
+from mobilebench.models.checkpoint import Checkpoint
 from mobilebench.models.compiled import read_compiled
 from mobilebench.models.inputs import Part
 from mobilebench.models.labels import class_numbers, is_one_hot
@@ -117,7 +118,7 @@ class KerasModels:
         before = self.after(steps[:-1])
         self._report(step.text(), 0, step.epochs)
         training_data = (
-            self._training_data(before.model, step) if step.needs_training_data else None
+            self._training_data(before.model, steps) if step.needs_training_data else None
         )
         device_latency = (
             self._device_latency(before.model, step.text()) if step.needs_device else None
@@ -188,7 +189,9 @@ class KerasModels:
             )
         return keras_teacher(model, source.name)
 
-    def _training_data(self, model: Any, step: TrainingStep | None = None) -> TrainingData:
+    def _training_data(self, model: Any, steps: Steps = ()) -> TrainingData:
+        step = steps[-1] if steps else None
+        assert step is None or isinstance(step, TrainingStep)
         label = "train" if step is None else step.text()
         ends = len(model.inputs), len(model.outputs)
         if step is not None and step.needs_teachers and ends != (1, 1):
@@ -213,6 +216,7 @@ class KerasModels:
             compiled=read_compiled(source.path) if source.kind == "keras" else None,
             task=self._inputs.spec.task or "",
             by_hand=samples.raw.hooks.train,
+            checkpoint=Checkpoint(self._cache.checkpoint(self._inputs.key(steps))),
         )
 
 

@@ -7,7 +7,7 @@ s(t) = s_f + (s_i − s_f)(1 − t)³: most go early, when there are many to cho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -44,6 +44,21 @@ class Masking:
     def settled(self) -> bool:
         """Whether what is pruned will stay as it is."""
         return self._settled
+
+    def state(self) -> dict[str, Array]:
+        """For a checkpoint."""
+        kept = {f"kept_{number}": np.packbits(mask) for number, mask in enumerate(self._kept)}
+        return {"settled": np.array(self._settled), **kept}
+
+    def restore_state(self, kept: Mapping[str, Array]) -> None:
+        """What :meth:`state` gave."""
+        self._settled = bool(kept["settled"])
+        self._kept = [
+            np.unpackbits(kept[f"kept_{number}"], count=mask.size)
+            .reshape(mask.shape)
+            .astype(np.bool_)
+            for number, mask in enumerate(self._kept)
+        ]
 
     def __call__(self, done: float) -> list[Array]:
         """The masks when ``done`` (0 to 1) of the training is over."""
