@@ -20,8 +20,15 @@ from mobilebench.tflite.graph import kind_of
 from mobilebench.tflite.noise import draw, real_range
 
 _THREADS = 2
-#: The operators whose second input is a kernel that pruning may have thinned out.
-_KERNEL_OPERATORS = ("FULLY_CONNECTED", "CONV_2D", "CONV_3D", "TRANSPOSE_CONV")
+#: The operators with a kernel or table that pruning may have thinned out, and which input it is.
+_KERNEL_OPERATORS = {
+    "FULLY_CONNECTED": 1,
+    "CONV_2D": 1,
+    "CONV_3D": 1,
+    "TRANSPOSE_CONV": 1,
+    "EMBEDDING_LOOKUP": 1,
+    "GATHER": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -233,7 +240,7 @@ class Runner:
         return delegation.describe(self._operators())
 
     def zeros(self) -> tuple[int, int]:
-        """How many zeros, of how many values, the kernels of Dense and convolution have."""
+        """How many zeros, of how many values, the kernels and embeddings have."""
         zeros = values = 0
         for kernel in self._kernels():
             zeros += int((kernel == 0).sum())
@@ -257,16 +264,18 @@ class Runner:
         for operator in operators:
             if operator["op_name"] not in _KERNEL_OPERATORS:
                 continue
-            index = int(operator["inputs"][1])
+            index = int(operator["inputs"][_KERNEL_OPERATORS[operator["op_name"]]])
             while index in unpacked:
                 index = unpacked[index]
             if index in seen or index in made:
                 continue
             seen.add(index)
             try:
-                yield np.asarray(self._interpreter.get_tensor(index))
+                kernel = np.asarray(self._interpreter.get_tensor(index))
             except ValueError:  # a sparse or packed tensor, which cannot be read
                 continue
+            if kernel.ndim > 1 and kernel.dtype not in (np.int32, np.int64):  # shapes and such
+                yield kernel
 
     def _output(self, tensor: Tensor) -> Array:
         value = self._interpreter.get_tensor(tensor.index).astype(np.float32)

@@ -87,15 +87,18 @@ def _embedding(layer: Any, factors: Factors) -> Pair | None:
     import keras
 
     found = factors(layer.embeddings.numpy())
-    if found is None or type(layer) is not keras.layers.Embedding:
+    if found is None or type(layer) is not keras.layers.Embedding or not layer._inbound_nodes:
         return None
     narrow, wide = found
+    given = layer._inbound_nodes[-1].input_tensors[0]
 
     def build() -> Any:
         config = {**layer.get_config(), "name": f"{layer.name}_narrow"}
         first = keras.layers.Embedding.from_config({**config, "output_dim": narrow.shape[-1]})
         second = keras.layers.Dense(wide.shape[-1], use_bias=False, name=f"{layer.name}_wide")
-        return keras.Sequential([first, second], name=layer.name)
+        # Left to itself it would take numbers of rows as real ones.
+        numbers = keras.Input(given.shape[1:], dtype=given.dtype)
+        return keras.Sequential([numbers, first, second], name=layer.name)
 
     def fill(pair: Any) -> None:
         first, second = pair.layers

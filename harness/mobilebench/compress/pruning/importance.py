@@ -21,9 +21,26 @@ LEAST_SAMPLES = 50
 Scores = Callable[[], list[Array]]
 
 
-def magnitude(kernels: Sequence[Any]) -> Scores:
-    """The weights' magnitudes (Han et al. 2015)."""
-    return lambda: [np.abs(kernel.numpy()) for kernel in kernels]
+def magnitude(kernels: Sequence[Any], scales: Sequence[float] | None = None) -> Scores:
+    """The weights' magnitudes (Han et al. 2015), each kernel's times its scale, if any."""
+    factors = np.asarray(scales or [1.0] * len(kernels), np.float32)
+    return lambda: [np.abs(k.numpy()) * f for k, f in zip(kernels, factors, strict=True)]
+
+
+def comparable(weights: Sequence[Array], are_values: Sequence[bool]) -> list[float]:
+    """What makes magnitudes of values, as in an embedding, comparable with those of factors.
+
+    Rows of an embedding are not multiplied with anything, so their size says nothing beside that of
+    a kernel: ranked with the others as they are, a table of small numbers would go as a whole. They
+    are scaled to the root mean square of all kernels.
+    """
+    sizes = [float(np.sqrt(np.mean(np.square(w, dtype=np.float64)))) for w in weights]
+    kernels = [size for size, values in zip(sizes, are_values, strict=True) if not values]
+    usual = float(np.mean(kernels)) if kernels else 1.0
+    return [
+        usual / max(size, 1e-12) if values and kernels else 1.0
+        for size, values in zip(sizes, are_values, strict=True)
+    ]
 
 
 def taylor(

@@ -128,7 +128,8 @@ class Prune(TrainingStep):
         start = [kernel.numpy() for kernel in kernels]
         before = zero_share(start)
         goal = self._goal(start, before)
-        scores = self._scores(model, kernels, state, context)
+        values = [k.inputs is None for k, fit in zip(found, fitting, strict=True) if fit]
+        scores = self._scores(model, kernels, state, context, values)
         shares: float | list[float] = goal
         findings: dict[str, Any] = {}
         if self.scope == "layer":
@@ -195,12 +196,19 @@ class Prune(TrainingStep):
         return goal
 
     def _scores(
-        self, model: Any, kernels: Sequence[Any], state: State, context: StepContext
+        self,
+        model: Any,
+        kernels: Sequence[Any],
+        state: State,
+        context: StepContext,
+        are_values: Sequence[bool],
     ) -> Scores:
-        from mobilebench.compress.pruning.importance import magnitude, taylor
+        from mobilebench.compress.pruning.importance import comparable, magnitude, taylor
 
-        if self.importance == "magnitude":
+        if self.threshold is not None:
             return magnitude(kernels)
+        if self.importance == "magnitude":
+            return magnitude(kernels, comparable([k.numpy() for k in kernels], are_values))
         if context.training_data is None:
             raise StepError("importance=taylor needs training data, and there are none")
         return taylor(model, kernels, context.training_data, state.loss)

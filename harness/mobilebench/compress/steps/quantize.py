@@ -140,6 +140,8 @@ class IntegerStep(QuantizingStep):
         job = scheme.open_job(content)
         layers = scheme.layers_of(content)
         looped = scheme.looped_of(content)
+        if self.scheme.integers_throughout and looped:
+            raise StepError(f"io=int8 needs integers throughout: {_LOOPED}; leave io out")
         if self.scheme.is_static and any(looped.values()):
             warnings += (_LOOPED,)
         left = slow.slow_on_integers(content) if self.is_fast else ()
