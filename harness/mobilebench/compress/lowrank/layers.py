@@ -87,7 +87,8 @@ def _embedding(layer: Any, factors: Factors) -> Pair | None:
     import keras
 
     found = factors(layer.embeddings.numpy())
-    if found is None or type(layer) is not keras.layers.Embedding or not layer._inbound_nodes:
+    plain = type(layer) is keras.layers.Embedding and not layer.mask_zero and layer._inbound_nodes
+    if found is None or not plain:
         return None
     narrow, wide = found
     given = layer._inbound_nodes[-1].input_tensors[0]
@@ -116,8 +117,8 @@ def _recurrent(layer: Any, factors: Factors) -> Pair | None:
     import keras
 
     inner = _directions(layer)
-    if not inner or _takes_state(layer) or any(one.return_state for one in inner):
-        return None  # states come and go beside the sequence
+    if not inner or _takes_more(layer) or any(one.return_state for one in inner):
+        return None  # states come and go beside the sequence, and a pair passes no mask on
     kernels = tuple(one.cell.kernel for one in inner)
     found = factors(np.concatenate([kernel.numpy() for kernel in kernels], axis=1))
     if found is None:
@@ -154,16 +155,21 @@ def _directions(layer: Any) -> list[Any]:
     return inner if all(isinstance(one, kinds) for one in inner) else []
 
 
-def _takes_state(layer: Any) -> bool:
-    """Whether it is called with more than a sequence and its mask."""
+def _takes_more(layer: Any) -> bool:
+    """Whether it is called with more than a sequence: with states, or with a mask."""
     import keras
 
     if not layer._inbound_nodes:
         return True
     called = layer._inbound_nodes[-1].arguments
-    given = {name: value for name, value in called.kwargs.items() if name != "mask"}
-    tensors = keras.tree.flatten((called.args, given))
-    return sum(isinstance(one, keras.KerasTensor) for one in tensors) != 1
+    tensors = [t for t in keras.tree.flatten((called.args, called.kwargs)) if _is_tensor(t)]
+    return len(tensors) != 1 or getattr(tensors[0], "_keras_mask", None) is not None
+
+
+def _is_tensor(value: Any) -> bool:
+    import keras
+
+    return isinstance(value, keras.KerasTensor)
 
 
 def _unbuilt(layer: Any) -> dict[str, Any]:
