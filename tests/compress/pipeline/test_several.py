@@ -218,6 +218,7 @@ def test_what_they_lack_is_refused(
         "seed": 0,
         "cache": str(folder / "cache"),
         "scratch": str(folder / "scratch"),
+        "packings": [],
     }
     messages: list[dict[str, Any]] = []
     worker.work(request, messages.append, dict)
