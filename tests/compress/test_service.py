@@ -324,6 +324,7 @@ def request(spec: ModelSpec, recipe: str, folder: Path) -> dict[str, Any]:
         "seed": 0,
         "cache": str(folder / "cache"),
         "scratch": str(folder / "scratch"),
+        "packings": [],
     }
 
 

@@ -157,7 +157,7 @@ def test_the_command_shows_one_and_two_and_speaks_json() -> None:
 def test_the_command_refuses_bad_input(tmp_path: Path) -> None:
     missing = CliRunner().invoke(main, ["inspect", str(tmp_path / "none.tflite")])
     assert missing.exit_code == 2
-    assert "cannot be read" in missing.stderr
+    assert "none.tflite does not exist" in missing.stderr
     two = CliRunner().invoke(main, ["inspect", "a.tflite", "b.tflite", "--time"])
     assert two.exit_code == 2
 

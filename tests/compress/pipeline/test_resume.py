@@ -155,6 +155,7 @@ def test_a_state_that_cannot_be_kept_is_no_failure(
         "seed": 0,
         "cache": str(tmp_path / "cache"),
         "scratch": str(tmp_path / "scratch"),
+        "packings": [],
     }
     worker.work(request, messages.append, dict)
     (artifact,) = (m["artifact"] for m in messages if m["type"] == "artifact")

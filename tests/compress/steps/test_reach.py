@@ -26,7 +26,7 @@ def sequences(*, padded: bool = True) -> Any:
     keras.utils.set_random_seed(0)
     tokens = keras.Input((12,), dtype="int32")
     x = layers.Embedding(60, 16, mask_zero=padded, name="words")(tokens)
-    x = layers.Bidirectional(layers.LSTM(8, return_sequences=True), name="both")(x)
+    x = layers.Bidirectional(layers.LSTM(8, return_sequences=True, name="lstm"), name="both")(x)
     x = layers.MultiHeadAttention(2, 8, name="attention")(x, x)
     x = layers.GRU(16, name="one")(x)
     return keras.Model(tokens, layers.Dense(3, activation="softmax", name="out")(x))
