@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mobilebench.devices.lease import Holder, NoLeaseError, TakenError, UnreachableError
+from mobilebench.devices.sent_files import Removed
 from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import DeviceError
 from mobilebench.runs import gate as gates
@@ -167,3 +168,37 @@ def test_a_gate_keeps_its_device_between_two_looks(device: LeasedDevice, tmp_pat
     assert device.place.log.count("probed") == 2
     assert device.place.log.count("taken") == 1
     assert device.place.log[-1] == "released"
+
+
+class Kept(LeasedDevice):
+    """A device that keeps files."""
+
+    error: Exception | None = None
+
+    def clean(self, keep_bytes: int) -> Removed:
+        self.place.log.append(f"cleaned to {keep_bytes}")
+        if self.error is not None:
+            raise self.error
+        return Removed()
+
+
+def test_all_are_given_back_whatever_one_of_them_comes_to() -> None:
+    devices = [Kept("a"), Kept("b")]
+    for device in devices:
+        device.place.key = device.name
+        device.error = RuntimeError("not expected")
+    leases = Leases()
+    leases.__enter__()
+    for device in devices:
+        leases.take(device)
+    with pytest.raises(RuntimeError, match="not expected"):
+        leases.__exit__(None, None, None)
+    assert [d.place.log for d in devices] == [["taken", "cleaned to 0", "released"]] * 2
+
+
+def test_what_cannot_be_locked_is_cleaned_all_the_same() -> None:
+    device = Kept()
+    device.place.answers = [NoLeaseError("it has no program flock")]
+    with Leases() as leases:
+        leases.take(device)
+    assert device.place.log == ["refused", "cleaned to 0"]

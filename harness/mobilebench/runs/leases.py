@@ -73,6 +73,7 @@ class Leases:
         self._devices: dict[str, Device] = {}
         self._names: dict[str, set[str]] = {}
         self._without: dict[str, str] = {}
+        self._unlocked: dict[str, Device] = {}
         self._depth = 0
 
     def __enter__(self) -> Self:
@@ -87,8 +88,10 @@ class Leases:
     ) -> None:
         self._depth -= 1
         if not self._depth:
-            for name in {name for names in self._names.values() for name in names}:
-                self._release(name)
+            names = {name for names in self._names.values() for name in names}
+            with contextlib.ExitStack() as each:  # whatever one comes to, all are given back
+                for name in {*names, *self._unlocked}:
+                    each.callback(self._release, name)
 
     def take(self, device: Device, on_wait: OnWait = lambda _text: None) -> None:
         """Takes a device; nothing happens where it is this run's already.
@@ -113,6 +116,7 @@ class Leases:
                     lease = self._taken(device, place, on_wait)
                 except NoLeaseError as error:
                     self._without[device.name] = str(error)
+                    self._unlocked[device.name] = device
                     return
                 with self._lock:
                     self._held[place.key] = lease
@@ -157,12 +161,15 @@ class Leases:
                 names.discard(name)
                 if not names and key in self._held:
                     leases.append((self._held.pop(key), self._devices.pop(key)))
-        for lease, device in leases:
-            try:
-                if not self._leaves_files:
-                    _clean(device, self._keep_bytes)
-            finally:
-                lease.release()
+            devices = [device for _, device in leases]
+            if name in self._unlocked:
+                devices.append(self._unlocked.pop(name))
+        with contextlib.ExitStack() as last:  # cleaned, then released, whatever one comes to
+            for lease, _ in leases:
+                last.callback(lease.release)
+            if not self._leaves_files:
+                for device in devices:
+                    last.callback(_clean, device, self._keep_bytes)
 
     def _taken(self, device: Device, place: Place, on_wait: OnWait) -> Lease:
         holder = Holder.here()
