@@ -130,3 +130,40 @@ def test_the_command(runs: Path) -> None:
     assert done.stderr.startswith("mobilebench: the query cannot be run")
     done = CliRunner().invoke(main, ["query", "SELECT 1", str(runs / "nowhere")])
     assert done.exit_code == 2
+
+
+def test_samples_have_the_runs_own_names(runs: Path) -> None:
+    sql = "SELECT DISTINCT run, folder FROM {} ORDER BY ALL"
+    assert query([runs], sql.format("samples")).rows == query([runs], sql.format("results")).rows
+
+
+@pytest.mark.parametrize("column", ["recipe", "Recipe", "created", "folder"])
+def test_a_summary_with_a_column_twice_is_left_out(runs: Path, column: str) -> None:
+    CliRunner().invoke(main, ["report", str(runs / "b'c")])
+    table = runs / "b'c" / TABLE
+    header, *rows = table.read_text("utf-8").splitlines()
+    table.write_text("\n".join([f"{header},{column}", *(f"{row},x" for row in rows)]), "utf-8")
+    found = query([runs], "SELECT DISTINCT folder FROM results")
+    assert found.rows == ((str(runs / "a"),),)
+    assert "has a column twice" in found.notes[0]
+
+
+def test_a_summary_that_is_no_csv_is_left_out(runs: Path) -> None:
+    CliRunner().invoke(main, ["report", str(runs / "b'c")])
+    (runs / "b'c" / TABLE).write_text("x" * 200_000, "utf-8")
+    found = query([runs], "SELECT DISTINCT folder FROM results")
+    assert found.rows == ((str(runs / "a"),),)
+    assert found.notes[0].startswith("b'c is left out: ")
+
+
+def test_times_are_utc(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    found = query([runs], "SELECT current_setting('TimeZone')")
+    assert found.rows == (("UTC",),)
+
+
+def test_rows_as_json_have_every_column_and_no_number_that_json_lacks(runs: Path) -> None:
+    sql = "SELECT 1 AS x, 2 AS x, 'nan'::DOUBLE AS y, 'inf'::DOUBLE AS z FROM range(3)"
+    done = CliRunner().invoke(main, ["query", sql, str(runs / "a"), "--json", "--limit", "1"])
+    assert json.loads(done.stdout) == [{"x": 1, "x_2": 2, "y": None, "z": None}]
+    assert "these are the first 1 rows" in done.stderr

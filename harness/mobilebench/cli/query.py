@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import datetime
+import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,22 @@ from mobilebench.text import plain
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV.")
-def query(sql: str, runs: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=100_000,
+    show_default=True,
+    metavar="N",
+    help="So many rows at most.",
+)
+def query(sql: str, runs: tuple[Path, ...], as_json: bool, as_csv: bool, limit: int) -> None:
     """Ask stored runs by SQL (DuckDB's dialect); nothing can be changed by it.
 
     Without folders the runs in ./results are taken. There are two tables. results has a row for
     each variant, place and metric of each run: run, created, folder, suite, model, recipe, device,
     runtime, is_baseline, virtual_device, artifact_sha256, metric, unit, value, low, high,
-    confidence, reason. samples has a row for each timed inference: run, model, recipe, device,
-    runtime, trial, block, index, ns.
+    confidence, reason. samples has a row for each timed inference: run, folder, model, recipe,
+    device, runtime, trial, block, index, ns.
 
     \b
     Examples:
@@ -39,15 +49,14 @@ def query(sql: str, runs: tuple[Path, ...], as_json: bool, as_csv: bool) -> None
     """
     from mobilebench.runs.query import query as ask
 
-    found = ask(runs or (Path("results"),), sql)
+    found = ask(runs or (Path("results"),), sql, limit)
     for note in found.notes:
         click.echo(f"mobilebench: {plain(note)}", err=True)
     if found.cut:
         click.echo(f"mobilebench: these are the first {len(found.rows)} rows", err=True)
     if as_json:
-        echo_json(
-            [dict(zip(found.columns, map(_portable, row), strict=True)) for row in found.rows]
-        )
+        columns = _distinct(found.columns)
+        echo_json([dict(zip(columns, map(_portable, row), strict=True)) for row in found.rows])
     elif as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(found.columns)
@@ -77,7 +86,21 @@ def _cell(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else plain(value)
 
 
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Names that differ: the second ``value`` is ``value_2``."""
+    found: list[str] = []
+    for column in columns:
+        name, number = column, 1
+        while name in found or (number > 1 and name in columns):
+            number += 1
+            name = f"{column}_{number}"
+        found.append(name)
+    return found
+
+
 def _portable(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no such number
     if isinstance(value, datetime.datetime | datetime.date):
         return value.isoformat()
     is_plain = value is None or isinstance(value, bool | int | float | str)

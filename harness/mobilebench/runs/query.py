@@ -50,7 +50,8 @@ RESULTS = {
 
 #: What each row of ``samples`` says: one timed inference of a latency trial's latest attempt.
 SAMPLE = {
-    "run": "its name",
+    "run": "as in results",
+    "folder": "as in results",
     "model": "as in results",
     "recipe": "as in results",
     "device": "as in results",
@@ -97,6 +98,7 @@ def query(paths: Sequence[Path], sql: str, most_rows: int = _MOST_ROWS) -> Table
         _samples(database, folders)
         # Whatever the statement says, it reaches the runs' own files alone, and sets nothing.
         places = sorted({str(folder.resolve()) for folder in folders})
+        database.execute("SET TimeZone = 'UTC'")
         database.execute("SET allowed_directories = ?", [places])
         database.execute("SET enable_external_access = false")
         database.execute("SET lock_configuration = true")
@@ -134,7 +136,7 @@ def _results(
         try:
             header, rows = _rows(folder)
             created = _created(folder)
-        except (MobileBenchError, OSError, ValueError) as error:
+        except (MobileBenchError, OSError, ValueError, csv.Error) as error:
             notes.append(f"{folder.name} is left out: {first_line(error)}")
             continue
         path = files.setdefault(header, scratch / f"{len(files)}.csv")
@@ -162,6 +164,10 @@ def _rows(folder: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     if is_current(folder):
         with (folder / TABLE).open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
+        # DuckDB has columns by name, whatever the case, and two that are not of the table.
+        names = {"created", "folder", *(column.lower() for column in header)}
+        if len(names) < len(header) + 2:
+            raise ValueError(f"{TABLE} has a column twice, or one called created or folder")
         if set(_IDENTITY) <= set(header) and all(len(row) == len(header) for row in rows):
             return tuple(header), rows
     table = frame(summary_of(RunFolder.open(folder))).to_csv(index=False)
@@ -210,21 +216,25 @@ def _number(column: str) -> str:
 
 def _samples(database: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
     """Makes the view; nothing is read before it is used."""
-    with_times = [
-        folder.resolve()
+    sql = "SELECT DISTINCT folder, run FROM results WHERE run IS NOT NULL"
+    names = dict(database.execute(sql).fetchall())
+    places = [
+        (str(there / TRIALS), str(there / SAMPLES), names[str(folder)], str(folder))
         for folder in folders
-        if (folder / SAMPLES).is_file() and (folder / TRIALS).is_file()
+        for there in [folder.resolve()]
+        if str(folder) in names and (there / SAMPLES).is_file() and (there / TRIALS).is_file()
     ]
-    if not with_times:
+    if not places:
         columns = ", ".join(f"NULL AS {_quoted(name)}" for name in SAMPLE)
         database.execute(f"CREATE VIEW samples AS SELECT {columns} WHERE false")
         return
-    tables = ", ".join(_text(str(folder / SAMPLES)) for folder in with_times)
-    lines = ", ".join(_text(str(folder / TRIALS)) for folder in with_times)
+    lines = ", ".join(_text(place[0]) for place in places)
+    tables = ", ".join(_text(place[1]) for place in places)
+    values = ", ".join(f"({', '.join(map(_text, place))})" for place in places)
     database.execute(
         f"""CREATE VIEW samples AS
-        WITH lines AS (
-            SELECT *, parse_path(filename)[-2] AS run, row_number() OVER () AS line
+        WITH places(trials, samples, run, folder) AS (VALUES {values}), lines AS (
+            SELECT *, row_number() OVER () AS line
             FROM read_json([{lines}], format = 'newline_delimited', filename = true,
                 columns = {{trial: 'VARCHAR', attempt: 'INTEGER', model: 'VARCHAR',
                     recipe: 'VARCHAR', device: 'VARCHAR', runtime: 'VARCHAR', kind: 'VARCHAR',
@@ -233,13 +243,12 @@ def _samples(database: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> No
             SELECT * FROM lines
             QUALIFY row_number() OVER (PARTITION BY filename, trial ORDER BY line DESC) = 1
         ), times AS (
-            SELECT *, parse_path(filename)[-2] AS run
-            FROM read_parquet([{tables}], filename = true, union_by_name = true)
+            SELECT * FROM read_parquet([{tables}], filename = true, union_by_name = true)
         )
-        SELECT times.run, model, recipe, device, runtime, latest.trial, block, times.index,
-            times.nanoseconds AS ns
-        FROM times JOIN latest ON times.run = latest.run
-            AND parse_dirpath(times.filename) = parse_dirpath(latest.filename)
+        SELECT places.run, places.folder, model, recipe, device, runtime, latest.trial, block,
+            times.index, times.nanoseconds AS ns
+        FROM places JOIN latest ON latest.filename = places.trials
+        JOIN times ON times.filename = places.samples
             AND times.trial = latest.trial || CASE WHEN coalesce(attempt, 1) = 1 THEN ''
                 ELSE '~' || attempt END
         WHERE kind = 'latency' AND state = 'valid'"""
