@@ -59,7 +59,12 @@ def report(
         stored = RunFolder.open(run.path).run()
         name = experiment or stored.suite.name
         run.report()
-        click.echo(send(run.summarise(), run.path, stored.created, tracking_uri, name))
+        sent = send(run.summarise(), run.path, stored.name, stored.created, tracking_uri, name)
+        if not sent.is_new:
+            click.echo(
+                f"mobilebench: {stored.name} is there already; nothing was written", err=True
+            )
+        click.echo(sent.id)
         return
     if form == "html":
         click.echo(run.report())

@@ -51,6 +51,7 @@ def test_each_variant_is_a_run_with_its_intervals(store: str, tmp_path: Path) ->
     # Once more changes nothing.
     again = CliRunner().invoke(main, command)
     assert again.stdout == done.stdout
+    assert "is there already; nothing was written" in again.stderr
     assert len(client.search_runs([experiment])) == 1 + len(rows)
 
 
@@ -66,3 +67,27 @@ def test_a_store_that_cannot_be_written(
     assert "the run cannot be written to MLflow" in done.stderr
     done = CliRunner().invoke(main, ["report", str(folder), "--experiment", "x"])
     assert done.exit_code == 2
+
+
+def test_what_was_begun_is_deleted_one_by_one(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(GOLDEN / "gate-fail", folder)
+    deleted: list[str] = []
+
+    def fail(*_: object, **__: object) -> None:
+        raise ImportError("No module named 'sqlalchemy'")
+
+    def refuse(_: object, run_id: str) -> None:
+        deleted.append(run_id)
+        raise mlflow.MlflowException("it cannot be deleted")
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", fail)
+    monkeypatch.setattr(mlflow.MlflowClient, "delete_run", refuse)
+    done = CliRunner().invoke(
+        main, ["report", str(folder), "--to", "mlflow", "--tracking-uri", store]
+    )
+    assert done.exit_code == 2
+    assert "sqlalchemy'; name the store with --tracking-uri" in done.stderr
+    assert len({*deleted}) == 2

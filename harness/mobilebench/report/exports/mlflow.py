@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,18 +27,29 @@ _LONGEST = 500
 _RUN_TAG = "mobilebench.run"
 
 
-def send(summary: Summary, folder: Path, created: str, uri: str | None, experiment: str) -> str:
+@dataclass(frozen=True)
+class Sent:
+    """The run of a store that has the report; ``is_new``: it was not there before."""
+
+    id: str
+    is_new: bool
+
+
+def send(
+    summary: Summary, folder: Path, name: str, created: str, uri: str | None, experiment: str
+) -> Sent:
     """Writes a run into a tracking store; one that is there already is not written again.
 
     Args:
         summary: of the run.
         folder: the run's, whose report files become artifacts.
+        name: the run's.
         created: when the run began (ISO 8601).
         uri: of the store; None: as MLflow itself finds it (``MLFLOW_TRACKING_URI``).
         experiment: its name there; it is made if need be.
 
     Returns:
-        the id of the run that has the report; the variants' runs are nested in it.
+        The run that has the report; the variants' runs are nested in it.
 
     Raises:
         BadInputError: MLflow is missing, or the store cannot be written; what was begun is deleted.
@@ -50,13 +63,16 @@ def send(summary: Summary, folder: Path, created: str, uri: str | None, experime
         client = mlflow.MlflowClient(uri)
         found = client.get_experiment_by_name(experiment)
         where = found.experiment_id if found else client.create_experiment(experiment)
-        name = str(frame(summary)["run"].iloc[0])
         query = f"tags.`{_RUN_TAG}` = '{name}'"
         if there := client.search_runs([where], query, max_results=1):
-            return str(there[0].info.run_id)
-        return _written(client, where, name, summary, folder, begin)
-    except (mlflow.MlflowException, OSError) as error:
-        raise BadInputError(f"the run cannot be written to MLflow: {first_line(error)}") from error
+            return Sent(str(there[0].info.run_id), is_new=False)
+        return Sent(_written(client, where, name, summary, folder, begin), is_new=True)
+    # A small installation of MLflow misses what some stores need, and says so only then.
+    except (mlflow.MlflowException, OSError, ImportError) as error:
+        raise BadInputError(
+            f"the run cannot be written to MLflow: {first_line(error)}; name the store with "
+            "--tracking-uri or MLFLOW_TRACKING_URI"
+        ) from error
 
 
 def _written(
@@ -81,7 +97,8 @@ def _written(
         client.set_tag(parent.info.run_id, _RUN_TAG, name)
     except BaseException:
         for run_id in begun:
-            client.delete_run(run_id)
+            with contextlib.suppress(Exception):  # the others are deleted all the same
+                client.delete_run(run_id)
         raise
     return str(parent.info.run_id)
 
