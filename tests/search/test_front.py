@@ -107,3 +107,18 @@ def test_hypervolume_counts_what_is_dominated(points: list[tuple[int, ...]], dim
 def test_an_aim_that_makes_no_sense_is_refused(aim: dict[str, object]) -> None:
     with pytest.raises(BadInputError):
         Aim(**aim)  # type: ignore[arg-type]
+
+
+def test_the_baseline_is_no_candidate_with_room_to_spare() -> None:
+    baseline, lucky = made("baseline", 100, 0.0, 0.0), made("lucky", 10, 0.95)
+    assert chosen(AIM, [baseline, lucky], "baseline") == lucky
+    assert to_confirm(AIM, [baseline, lucky], "baseline")[0] == lucky
+    safe = made("safe", 12, 0.6)
+    assert chosen(AIM, [baseline, lucky, safe], "baseline") == safe
+    assert chosen(AIM, [baseline, made("bad", 10, 1.5)], "baseline") == baseline
+
+
+def test_what_is_bad_after_short_training_misses_the_limit() -> None:
+    stopped = Candidate("x", "screened", values={"size": 1.0, "latency": 1.0}, short_loss=5.0)
+    assert AIM.violations(stopped) == {"max_quality_loss": 4.0}
+    assert not AIM.is_feasible(stopped)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mobilebench.compress.artifact import Artifact
 from mobilebench.compress.recipe import parse_recipe
-from mobilebench.errors import BadInputError
+from mobilebench.errors import BadInputError, DeviceError
 from mobilebench.search.aim import Aim
 from mobilebench.search.candidate import Candidate
 from mobilebench.search.front import chosen, front
-from mobilebench.search.ladder import Ladder
-from mobilebench.search.loop import explore, spent_by
+from mobilebench.search.ladder import Judged, Ladder
+from mobilebench.search.loop import counted, explore, spent_by
 from mobilebench.search.rungs import shorter, untrained
 from mobilebench.search.space import TRAITS, read_space
 from mobilebench.search.study import Sampler, Study
@@ -189,3 +190,49 @@ def test_a_journal_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.log").write_text("not a journal\n")
     with pytest.raises(BadInputError, match="no journal of a search"):
         Study(tmp_path / "other.log", SPACE, AIM)
+
+
+def test_one_that_may_not_be_chosen_screens_nothing() -> None:
+    lucky = Candidate(
+        "lucky",
+        "measured",
+        values={"size": 10.0, "latency": 1.0},
+        loss=0.9,
+        error=0.3,
+        sha256="l",
+    )
+    found, _ = evaluate("prune_channels(0.1, epochs=0) → fine_tune(20) → int8", AIM, lucky)
+    assert found.state == "measured"
+
+
+def test_a_candidate_whose_device_was_lost_is_tried_again(tmp_path: Path) -> None:
+    bench = RecordedBench()
+    judge, lost = bench.judge, ["lost"]
+
+    def lose(artifact: Artifact) -> Judged:
+        if len(bench.made) > 12 and lost:
+            raise DeviceError("device 'a' is gone", lost.pop())
+        return judge(artifact)
+
+    bench.judge = lose  # type: ignore[method-assign]
+    with pytest.raises(DeviceError):
+        searched(tmp_path, bench, 30)
+    under_way = bench.made[-1]
+    before = Study(tmp_path / "journal.log", SPACE, AIM)
+    assert all("gone" not in c.reason for c in before.candidates())
+    tried = len(bench.made)
+    study, _ = searched(tmp_path, bench, 30)
+    assert under_way in bench.made[tried:]
+    assert len(study.candidates()) == 30
+
+
+def test_what_is_interrupted_costs_its_time(tmp_path: Path) -> None:
+    study = Study(tmp_path / "journal.log", SPACE, AIM)
+    with pytest.raises(KeyboardInterrupt), counted(study, Clock()):
+        raise KeyboardInterrupt
+    assert spent_by(study) == 1
+    bench = RecordedBench()
+    bench.interrupt_after = 0
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path, bench, 1)
+    assert spent_by(Study(tmp_path / "journal.log", SPACE, AIM)) > 1

@@ -70,9 +70,12 @@ def found(digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
             "blocks": 1,
         }
     )
+    first = Watching(interrupt=True)
     with pytest.raises(InterruptedRunError, match="1 candidates tried; go on with") as error:
-        search.begin(settings, folder / "results", Watching(interrupt=True))
+        search.begin(settings, folder / "results", first)
     assert error.value.folder is not None
+    assert first.views[-1].state == "interrupted"
+    assert first.views[-1].spent > 0
     watching = Watching()
     return search.resume(error.value.folder, watching), watching, settings
 
@@ -82,6 +85,7 @@ def test_nothing_finished_was_tried_again(found: Any) -> None:
     assert [c.recipe for c in done.view.candidates] == ["float16", "dynamic_int8"]
     assert watching.views[0].state == "searching"
     assert [v.state for v in watching.views][-2:] == ["confirming", "finished"]
+    assert done.view.end == "candidates"
 
 
 def test_the_smallest_within_the_limit_is_chosen_and_handed_over(found: Any) -> None:

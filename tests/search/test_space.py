@@ -101,3 +101,27 @@ def test_a_space_of_ones_own(tmp_path: Path) -> None:
         "numbers": "eight", "eight.0.samples": 20,
     }  # fmt: skip
     assert space.parameters(parse_recipe("int8(samples=25)")) is None
+
+
+@pytest.mark.parametrize("traits", [{"float", "calibration", "dense"}, ALL - {"student"}, ALL])
+def test_what_remains_of_a_space_is_one_that_can_be_read_again(traits: set[str]) -> None:
+    space = OWN.within(traits)
+    assert Space.model_validate(space.model_dump(mode="json")) == space
+
+
+def test_what_would_leave_a_required_slot_empty_is_refused() -> None:
+    space = Space.model_validate(
+        {
+            "slots": [
+                {"name": "first", "choices": [{"name": "a", "steps": [{"step": "float16"}]}]},
+                {
+                    "name": "second",
+                    "required": True,
+                    "choices": [{"name": "b", "steps": [{"step": "int8"}], "unless": ["a"]}],
+                },
+            ]
+        }
+    )
+    with pytest.raises(BadInputError, match="'second' must hold something, and 'b' makes no sense"):
+        space.draw(optuna.trial.FixedTrial({"first": "a", "second": "b"}))
+    assert space.draw(optuna.trial.FixedTrial({"first": "none", "second": "b"})).text == "int8"

@@ -102,8 +102,8 @@ def search(
 
     Returns:
         The search: ``view`` has the candidates, the front, the chosen one and what was confirmed,
-        ``files`` the ``.tflite`` files, the chosen one first. Its page is ``search.html`` in
-        ``view.folder``.
+        ``files`` the ``.tflite`` files, of which ``chosen_file`` is the one to ship, if any is.
+        Its page is ``search.html`` in ``view.folder``.
 
     Raises:
         BadInputError: something cannot be had or is not valid.

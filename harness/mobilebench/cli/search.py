@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -208,20 +207,22 @@ def search(
     if as_json:
         echo_json({**shown.document(found.view), "files": [str(path) for path in found.files]})
     else:
-        _show(output(), found.view, found.files)
+        _show(output(), found.view, found.chosen_file)
     if not (found.view.chosen and found.view.holds):
         raise SystemExit(_FAILED)
 
 
-def _show(console: Console, view: SearchView, files: Sequence[Path]) -> None:
+def _show(console: Console, view: SearchView, chosen: Path | None) -> None:
     from mobilebench.report.exports import search as shown
     from mobilebench.search.settings import PAGE, SUITE
 
     console.print(shown.terminal(view))
     console.print()
     lines: list[tuple[str, Path]] = []
-    if files and view.chosen:
-        lines += [("File", files[0]), ("Suite", view.folder / SUITE)]
+    if chosen is not None:
+        lines.append(("File", chosen))
+    if view.run is not None:
+        lines.append(("Suite", view.folder / SUITE))
     lines.append(("Page", view.folder / PAGE))
     if view.run is not None:
         lines.append(("Run", view.run))

@@ -68,6 +68,7 @@ class FileMeasurer:
         facts: what it said of itself.
         runtime: accelerator, threads, delegate.
         seed: of the inputs.
+        leases: which have the device.
         pace: how long each process is timed.
     """
 
@@ -77,12 +78,14 @@ class FileMeasurer:
         facts: DeviceFacts,
         runtime: Runtime,
         seed: int,
+        leases: Leases,
         pace: Pace = Pace(),
     ) -> None:
         self.facts = facts
         self.device = device
         self._runtime = runtime
         self._seed = seed
+        self._leases = leases
         self._pace = pace
         self._count = 0
 
@@ -104,7 +107,7 @@ class FileMeasurer:
         lanes, problems = look([spec], open_device, leases)
         if problems:
             raise refusal(problems)
-        return cls(lanes[0].device, lanes[0].facts, runtime, seed, pace)
+        return cls(lanes[0].device, lanes[0].facts, runtime, seed, leases, pace)
 
     def latency(
         self, files: Sequence[Path], rounds: int, report: Report = unreported
@@ -116,6 +119,7 @@ class FileMeasurer:
 
         Raises:
             TrialError: one gave none, or the device's processor is emulated.
+            DeviceError: somebody else has the device now.
         """
         if self.facts.emulated:
             raise TrialError("emulated", f"the processor of {self.facts.name} is emulated")
@@ -132,6 +136,7 @@ class FileMeasurer:
 
         Raises:
             TrialError: there is none.
+            DeviceError: somebody else has the device now.
         """
         result = self._run(self._job("memory", file))
         peak = next((m.value for m in result.metrics if m.name == "memory_peak"), None)
@@ -144,11 +149,14 @@ class FileMeasurer:
 
         Raises:
             TrialError: the device gave none.
+            DeviceError: somebody else has the device now.
         """
         samples = Samples(data.path, data.sha256, data.count, "data", data.task, data.reason)
         evaluation = Evaluation(interface, samples, hooks=hooks)
         job = self._job("latency", file)
-        return ask(self.device, job, evaluation, lambda _: None, _TIMEOUT_SECONDS, self._seed)
+        found = ask(self.device, job, evaluation, lambda _: None, _TIMEOUT_SECONDS, self._seed)
+        self._leases.ensure(self.device)  # somebody else's load leaves answers as they are
+        return found
 
     def _job(self, kind: str, file: Path) -> Job:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -176,7 +184,12 @@ class FileMeasurer:
             self.device.preflight(_COOLDOWN, lambda _: None)
             try:
                 named = replace(job, trial=f"{job.trial}-{attempt}")
-                return self.device.run(named, lambda _: None, _TIMEOUT_SECONDS)
+                result = self.device.run(named, lambda _: None, _TIMEOUT_SECONDS)
+                if self._leases.ensure(self.device):
+                    return result
+                raise InvalidTrialError(
+                    "taken", f"somebody else had {self.facts.name} meanwhile", result
+                )
             except InvalidTrialError:
                 if attempt == ATTEMPTS:
                     raise

@@ -63,9 +63,11 @@ class Aim:
             for name, limit in self.limits.items()
             if name in candidate.values
         }
-        if candidate.loss is not None:
+        # What was given up after short training is known to be bad by that alone.
+        loss = candidate.short_loss if candidate.loss is None else candidate.loss
+        if loss is not None:
             # Of a limit of 0, too: a point too much is as bad as one beyond a limit of a point.
-            found["max_quality_loss"] = (candidate.loss - self.max_loss) / max(self.max_loss, 1.0)
+            found["max_quality_loss"] = (loss - self.max_loss) / max(self.max_loss, 1.0)
         return found
 
     def excess(self, candidate: Candidate) -> float:
@@ -75,6 +77,11 @@ class Aim:
     def is_feasible(self, candidate: Candidate) -> bool:
         """Whether it is measured and keeps every limit."""
         return candidate.is_whole(self.measures) and self.excess(candidate) == 0
+
+    def is_safe(self, candidate: Candidate) -> bool:
+        """Whether it keeps them with a standard error of its loss to spare."""
+        loss = (candidate.loss or 0.0) + (candidate.error or 0.0)
+        return self.is_feasible(candidate) and loss <= self.max_loss
 
     def beats(self, one: Candidate, other: Candidate) -> bool:
         """Whether one is better than the other beyond noise in something, and worse in nothing."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mobilebench.compress.artifact import Artifact, Failure
 from mobilebench.compress.recipe import Recipe, parse_recipe
 from mobilebench.compress.service import Compressor
-from mobilebench.devices.base import TrialError
-from mobilebench.errors import BadInputError
+from mobilebench.devices.base import InvalidTrialError, TrialError
+from mobilebench.errors import BadInputError, DeviceError
 from mobilebench.metrics import Metric, registry
 from mobilebench.models.array import Array
 from mobilebench.models.hooks import Hooks
@@ -60,6 +61,8 @@ class DeviceBench:
 
     Raises:
         BadInputError: the baseline cannot be made, or its quality cannot be measured.
+        DeviceError: the device is lost, or its state disturbs whatever is measured; from each
+            method, too, since no candidate is to blame.
     """
 
     def __init__(
@@ -88,7 +91,8 @@ class DeviceBench:
         try:
             self._quality = self._scored(made)
             if nanoseconds is None and not measurer.facts.emulated:
-                (medians,) = measurer.latency([made.path], ROUNDS)
+                with self._passing_trouble():
+                    (medians,) = measurer.latency([made.path], ROUNDS)
                 nanoseconds = statistics.median(medians)
         except TrialError as error:
             raise BadInputError(f"model {spec.name!r} cannot be searched for: {error}") from error
@@ -162,10 +166,12 @@ class DeviceBench:
         """See ``Bench``; latency is measured beside the baseline's, in turn."""
         self._on_step(f"{name} of {artifact.recipe}")
         if name == "memory":
-            return self._measurer.memory(artifact.path)
+            with self._passing_trouble():
+                return self._measurer.memory(artifact.path)
         if artifact.sha256 == self._file.sha256 and self._nanoseconds is not None:
             return self._nanoseconds
-        base, own = self._measurer.latency([self._file.path, artifact.path], ROUNDS)
+        with self._passing_trouble():
+            base, own = self._measurer.latency([self._file.path, artifact.path], ROUNDS)
         ratio = statistics.median(mine / its for mine, its in zip(own, base, strict=True))
         # As if the baseline had never been slower or faster than at the first look.
         return ratio * (self._nanoseconds or statistics.median(base))
@@ -174,9 +180,10 @@ class DeviceBench:
         if artifact.evaluation is None or artifact.interface is None:
             said = "; ".join(artifact.warnings) or "it has no evaluation data"
             raise TrialError("unscored", f"quality cannot be measured: {said}")
-        found: Found = self._measurer.answers(
-            artifact.path, artifact.interface, artifact.evaluation, self._hooks
-        )
+        with self._passing_trouble():
+            found: Found = self._measurer.answers(
+                artifact.path, artifact.interface, artifact.evaluation, self._hooks
+            )
         if not found.answers.scores:
             raise TrialError("unscored", f"quality cannot be measured: {found.answers.reason}")
         first = found.answers.scores[0]
@@ -187,6 +194,18 @@ class DeviceBench:
         }
         metric = registry()[first.name]
         return Quality(found.answers.task, metric, first.value, first.n, rows)
+
+    @contextlib.contextmanager
+    def _passing_trouble(self) -> Iterator[None]:
+        """Ends the search for what is the device's: what was under way is tried again later."""
+        try:
+            yield
+        except TrialError as error:
+            if not isinstance(error, InvalidTrialError) and error.code != "link_lost":
+                raise
+            code = "unfit" if isinstance(error, InvalidTrialError) else "lost"
+            name = self._measurer.device.name
+            raise DeviceError(f"device {name!r}: {error.reason}", code) from error
 
     def _shown(self, value: float) -> float:
         return value * shown_factor(self._quality.metric)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.summary import Variant
@@ -23,6 +25,9 @@ from mobilebench.search.settings import FILES, SUITE, Settings
 from mobilebench.search.view import Confirmed, Holds
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import Suite, validate
+
+#: How the name of the chosen one's file ends.
+CHOSEN = ".chosen.tflite"
 
 
 def confirm(
@@ -113,7 +118,7 @@ def _confirmed(
     low = high = None
     if change.interval is not None:
         low, high = sorted((sign * change.interval.low, sign * change.interval.high))
-    holds, reason = _judge(aim, values, loss, high)
+    holds, reason = _judge(aim, values, loss, loss if variant.is_baseline else high)
     return Confirmed(candidate, values, loss, low, high, holds, reason)
 
 
@@ -130,16 +135,33 @@ def _judge(
             return "missed", f"{said}, and {shown(name, limit)} is the limit"
     if high is not None and high <= aim.max_loss:
         return "shown", ""
+    if high is None:
+        return "estimated", "the loss has no interval"
     return "estimated", "the limit of the loss is within its interval"
 
 
 def deliver(
-    settings: Settings, folder: Path, run: RunFolder, baseline: str, recipes: Sequence[str]
+    settings: Settings,
+    folder: Path,
+    run: RunFolder,
+    baseline: str,
+    recipes: Sequence[str],
+    first: Literal["chosen", "nearest"],
 ) -> list[Path]:
     """Puts the files and a suite of them, beside the baseline, into the search's folder.
 
+    Files of an earlier session that are not among them are removed.
+
+    Args:
+        settings: of the search.
+        folder: its folder.
+        run: that confirmed the recipes.
+        baseline: the recipe of the model as it is.
+        recipes: of the files.
+        first: what the first of them is.
+
     Returns:
-        the files, in the order of the recipes.
+        the files, in the order of the recipes; one that the run did not make is missing.
 
     Raises:
         InvalidRunError: the disk is full or failing.
@@ -150,17 +172,25 @@ def deliver(
         if recipe not in made:
             continue
         content = run.artifact(f"{made[recipe]}.tflite").read_bytes()
-        kind = "chosen" if place == 0 else f"other-{place}"
+        kind = first if place == 0 else f"other-{place}"
         path = folder / FILES / f"{settings.name}.{kind}.tflite"
         with disk_errors(path):
             path.parent.mkdir(exist_ok=True)
         write_atomically(path, content)
         paths.append(path)
+    with disk_errors(folder / FILES):
+        for path in [*(folder / FILES).glob("*.tflite")]:
+            if path not in paths and _delivered(settings.name, path.name):
+                path.unlink(missing_ok=True)
     write_atomically(
         folder / SUITE,
         suite_text(settings, [baseline, *(r for r in recipes if r != baseline)]).encode(),
     )
     return paths
+
+
+def _delivered(name: str, file: str) -> bool:
+    return re.fullmatch(re.escape(name) + r"\.(chosen|nearest|other-\d+)\.tflite", file) is not None
 
 
 def suite_text(settings: Settings, recipes: Sequence[str]) -> str:

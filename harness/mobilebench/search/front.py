@@ -18,22 +18,28 @@ def front(aim: Aim, candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(best, key=lambda c: (aim.values(c), c.loss or 0.0))
 
 
-def chosen(aim: Aim, candidates: Sequence[Candidate]) -> Candidate | None:
+def chosen(aim: Aim, candidates: Sequence[Candidate], baseline: str = "") -> Candidate | None:
     """The one to ship, as far as the data to choose on tell; None: nothing keeps the limits.
 
     The best in what is minimized first, whose loss plus one standard error is within the limit.
     Among many candidates the best by the estimate alone is often one that was lucky, and would not
-    keep the limit on other data; only where none has room to spare, the estimate decides.
+    keep the limit on other data; only where none has room to spare, the estimate decides. The
+    baseline, which loses nothing against itself, does not count as one that has.
+
+    Args:
+        aim: what is searched for.
+        candidates: to choose from.
+        baseline: the hash of its file.
     """
     feasible = unique([c for c in candidates if aim.is_feasible(c)])
-    safe = [c for c in feasible if (c.loss or 0.0) + (c.error or 0.0) <= aim.max_loss]
-    pool = safe or feasible
+    safe = [c for c in feasible if aim.is_safe(c)]
+    pool = safe if any(c.sha256 != baseline for c in safe) else feasible
     return min(pool, key=lambda c: (aim.values(c), c.loss or 0.0), default=None)
 
 
-def to_confirm(aim: Aim, candidates: Sequence[Candidate]) -> list[Candidate]:
+def to_confirm(aim: Aim, candidates: Sequence[Candidate], baseline: str = "") -> list[Candidate]:
     """The chosen one, then the rest of the front, spread over it: at most ``MOST_CONFIRMED``."""
-    first = chosen(aim, candidates)
+    first = chosen(aim, candidates, baseline)
     if first is None:
         return []
     others = [c for c in front(aim, candidates) if c.recipe != first.recipe]

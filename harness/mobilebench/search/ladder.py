@@ -175,7 +175,8 @@ class Ladder:
                 raise _NoCandidateError(replace(so_far, state="screened", reason=said))
         if all(name in values for name in self._aim.minimize):
             for other in known:
-                if self._aim.is_feasible(other) and self._aim.beats(other, hopeful):
+                # One that would be chosen itself: what has no room to spare may be passed over.
+                if self._aim.is_safe(other) and self._aim.beats(other, hopeful):
                     said = f"{other.recipe} beats it, whatever its quality"
                     raise _NoCandidateError(replace(so_far, state="screened", reason=said))
 

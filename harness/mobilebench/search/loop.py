@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from mobilebench.compress.recipe import Recipe
 from mobilebench.search.candidate import Candidate
 from mobilebench.search.ladder import Ladder
 from mobilebench.search.study import Study
-
-#: Why a search ended.
-End = Literal["budget", "candidates", "exhausted"]
+from mobilebench.search.view import End
 
 _SPENT = "spent"
 #: After so many proposals in a row that were known before, there is nothing new to find.
@@ -50,14 +49,31 @@ def explore(
         most: so many candidates, at most; None: as many as the budget allows.
         on_start: is given each recipe that begins.
         on_candidate: is given each candidate that came to an end.
-        clock: seconds.
+        clock: seconds; a candidate that is interrupted costs its time, too.
+
+    Returns:
+        Why nothing more was tried.
     """
     known = {c.recipe: c for c in study.candidates()}
     given = {recipe.text for recipe in start}
     # The space has no parameters for some of them: they are tried, and teach the sampler nothing.
     apart = [r for r in start if r.text not in known and not study.begin_with(r)]
-    spent = float(study.kept(_SPENT) or 0.0)
-    last, repeated = clock(), 0
+    spent, last, repeated = spent_by(study), clock(), 0
+
+    def count() -> None:
+        nonlocal spent, last
+        now = clock()
+        spent, last = spent + now - last, now
+        study.keep(_SPENT, spent)
+
+    def evaluate(recipe: Recipe, given: bool) -> Candidate:
+        on_start(recipe.text)
+        try:
+            return ladder.evaluate(recipe, [baseline, *known.values()], given=given)
+        except BaseException:
+            count()
+            raise
+
     while True:
         if spent >= budget:
             return "budget"
@@ -67,8 +83,7 @@ def explore(
             return "exhausted"
         if apart:
             recipe = apart.pop(0)
-            on_start(recipe.text)
-            candidate = ladder.evaluate(recipe, [baseline, *known.values()], given=True)
+            candidate = evaluate(recipe, given=True)
             study.add(candidate)
         else:
             asked = study.ask()
@@ -82,17 +97,22 @@ def explore(
                 study.tell(asked, before, otherwise=baseline.values, repeated=True)
                 repeated += 1
                 continue
-            on_start(text)
-            candidate = ladder.evaluate(
-                asked.recipe, [baseline, *known.values()], given=text in given
-            )
+            candidate = evaluate(asked.recipe, given=text in given)
             study.tell(asked, candidate, otherwise=baseline.values)
-        now = clock()
-        spent, last = spent + now - last, now
-        study.keep(_SPENT, spent)
+        count()
         repeated = 0
         known[candidate.recipe] = candidate
         on_candidate(candidate, list(known.values()))
+
+
+@contextlib.contextmanager
+def counted(study: Study, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+    """Counts what is done within it as time of the search, whatever comes of it."""
+    begin = clock()
+    try:
+        yield
+    finally:
+        study.keep(_SPENT, spent_by(study) + clock() - begin)
 
 
 def spent_by(study: Study) -> float:

@@ -15,7 +15,12 @@ from mobilebench.cache import cache_folder
 from mobilebench.compress.artifact import Progress
 from mobilebench.compress.recipe import Recipe, parse_recipe
 from mobilebench.compress.service import Compressor
-from mobilebench.errors import BadInputError, InterruptedRunError, InvalidRunError
+from mobilebench.errors import (
+    BadInputError,
+    InterruptedRunError,
+    InvalidRunError,
+    MobileBenchError,
+)
 from mobilebench.files import disk_errors
 from mobilebench.metrics import registry
 from mobilebench.models.hooks import read_hooks
@@ -29,14 +34,14 @@ from mobilebench.search.bench import DeviceBench
 from mobilebench.search.candidate import Candidate, candidate_of
 from mobilebench.search.front import to_confirm
 from mobilebench.search.ladder import Ladder
-from mobilebench.search.loop import explore, spent_by
-from mobilebench.search.settings import JOURNAL, Settings, read_settings
+from mobilebench.search.loop import counted, explore, spent_by
+from mobilebench.search.settings import JOURNAL, Settings, checked, read_settings
 from mobilebench.search.study import Study
 from mobilebench.search.traits import traits_of
 from mobilebench.search.view import SearchState, SearchView
 
 #: What the journal keeps of the whole search.
-_BASELINE, _METRIC, _SAMPLES, _RUN = "baseline", "metric", "samples", "run"
+_BASELINE, _METRIC, _SAMPLES, _RUN, _END = "baseline", "metric", "samples", "run", "end"
 
 
 class SearchWatcher(Protocol):
@@ -69,11 +74,16 @@ class QuietSearch:
 class Found:
     """What came of a search.
 
-    ``files`` are those of the confirmed candidates, the chosen one first.
+    ``files`` are those of the confirmed candidates, the chosen one first, or what came nearest.
     """
 
     view: SearchView
     files: tuple[Path, ...]
+
+    @property
+    def chosen_file(self) -> Path | None:
+        """That of the chosen one; None: nothing was chosen, or the run did not make it."""
+        return next((p for p in self.files if p.name.endswith(confirm.CHOSEN)), None)
 
 
 def begin(settings: Settings, results: Path, watcher: SearchWatcher) -> Found:
@@ -92,7 +102,6 @@ def begin(settings: Settings, results: Path, watcher: SearchWatcher) -> Found:
     traits = traits_of(settings.model, settings.aim, settings.seed)
     settings = settings.model_copy(update={"space": settings.space.within(traits)})
     folder = _new_folder(results, settings.name)
-    settings.write(folder)
     return _search(settings, folder, watcher)
 
 
@@ -114,8 +123,7 @@ def resume(
     given = {"budget": budget, "most": most}
     update = {name: value for name, value in given.items() if value is not None}
     if update:
-        settings = Settings.model_validate({**settings.model_dump(), **update})
-        settings.write(folder)
+        settings = checked({**settings.model_dump(), **update})
     return _search(settings, folder, watcher)
 
 
@@ -133,12 +141,18 @@ def _new_folder(results: Path, name: str) -> Path:
 
 def _search(settings: Settings, folder: Path, watcher: SearchWatcher) -> Found:
     with _locked(folder):
+        settings.write(folder)  # not before: it may be another process's search
         study = Study(
             folder / JOURNAL, settings.space, settings.aim, settings.sampler, settings.seed
         )
         try:
             with Leases() as leases:  # the search's, and its run's
-                return _Search(settings, folder, study, watcher, leases).go()
+                session = _Search(settings, folder, study, watcher, leases)
+                try:
+                    return session.go()
+                except (KeyboardInterrupt, MobileBenchError):
+                    session.show_interrupted()
+                    raise
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
                 f"interrupted with {len(study.candidates())} candidates tried; {_again(folder)}",
@@ -185,11 +199,18 @@ class _Search:
         self._study = study
         self._watcher = watcher
         self._leases = leases
+        self._is_shown = False
 
     def go(self) -> Found:
         if not self._study.kept(_BASELINE) or not self._is_explored():
             self._explore()
         return self._confirm()
+
+    def show_interrupted(self) -> None:
+        """Shows how far it came; what an earlier session came to stays, if this one did nothing."""
+        if self._is_shown:
+            with contextlib.suppress(InvalidRunError):
+                self._show("interrupted")
 
     def _is_explored(self) -> bool:
         most = self._settings.most
@@ -200,6 +221,7 @@ class _Search:
         settings, study = self._settings, self._study
         known = study.kept(_BASELINE)
         nanoseconds = candidate_of(known).values.get("latency") if known else None
+        study.keep(_END, None)
         self._watcher.step("look at the model and the device")
         # By value, not by name: what a search file says of a runtime is a suite's.
         runtime = Runtime(**settings.runtime.model_dump())
@@ -219,23 +241,24 @@ class _Search:
             on_progress=on_progress,
             latency_probe=latency_probe_on(measurer.device, measurer.facts, runtime, settings.seed),
         ) as compressor:
-            bench = DeviceBench(
-                spec,
-                compressor,
-                measurer,
-                read_hooks(spec.data),
-                settings.seed,
-                nanoseconds,
-                self._watcher.step,
-            )
-            if known is None:
-                baseline = bench.baseline(settings.aim)
-                study.keep(_BASELINE, baseline.as_json())
-                study.keep(_METRIC, bench.metric.name)
-                study.keep(_SAMPLES, bench.samples)
+            with counted(study):
+                bench = DeviceBench(
+                    spec,
+                    compressor,
+                    measurer,
+                    read_hooks(spec.data),
+                    settings.seed,
+                    nanoseconds,
+                    self._watcher.step,
+                )
+                if known is None:
+                    baseline = bench.baseline(settings.aim)
+                    study.keep(_METRIC, bench.metric.name)
+                    study.keep(_SAMPLES, bench.samples)
+                    study.keep(_BASELINE, baseline.as_json())
             baseline = self._baseline()
             self._show("searching")
-            explore(
+            end = explore(
                 study,
                 Ladder(settings.aim, bench),
                 baseline,
@@ -245,6 +268,7 @@ class _Search:
                 on_start=lambda recipe: self._watcher.step(f"try {recipe}"),
                 on_candidate=on_candidate,
             )
+            study.keep(_END, end)
 
     def _start(self) -> list[Recipe]:
         recipes = [parse_recipe(start.recipe) for start in self._settings.space.start]
@@ -256,7 +280,7 @@ class _Search:
     def _confirm(self) -> Found:
         settings = self._settings
         view = self._show("confirming")
-        candidates = to_confirm(settings.aim, view.all)
+        candidates = to_confirm(settings.aim, view.all, view.baseline.sha256)
         if not candidates and view.nearest is not None:
             candidates = [view.nearest]
         recipes = [candidate.recipe for candidate in candidates]
@@ -283,7 +307,14 @@ class _Search:
         confirmed = confirm.read_confirmed(folder, settings.aim, view.metric, candidates)
         view = replace(view, state="finished", confirmed=confirmed, run=folder.path)
         confirm.note(folder, optimism(view))
-        files = confirm.deliver(settings, self._folder, folder, view.baseline.recipe, recipes)
+        files = confirm.deliver(
+            settings,
+            self._folder,
+            folder,
+            view.baseline.recipe,
+            recipes,
+            "nearest" if view.chosen is None else "chosen",
+        )
         self._watcher.view(view)
         return Found(view, tuple(files))
 
@@ -302,7 +333,9 @@ class _Search:
             tuple(study.candidates()),
             spent_by(study),
             settings.budget,
+            end=study.kept(_END),
         )
+        self._is_shown = True
         self._watcher.view(view)
         return view
 

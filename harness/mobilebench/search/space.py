@@ -140,7 +140,7 @@ class Slot(_Table):
     Attributes:
         name: unique in the space.
         choices: what it may hold.
-        required: whether it must hold one of them.
+        required: whether it must hold one of them, where it is open.
         follows: it holds nothing unless one of these choices was taken before.
         unless: nor if one of these was.
     """
@@ -215,9 +215,15 @@ class Space(_Table):
             there = {choice.name for before in slots for choice in before.choices}
             if slot.follows and not there & {*slot.follows}:
                 continue  # what it belongs to is not possible
-            kept = tuple(c for c in slot.choices if traits >= {*c.requires})
+            # Rules about what is left out go with it, so that what remains is a space by itself.
+            kept = tuple(
+                c.model_copy(update={"unless": _of(c.unless, there)})
+                for c in slot.choices
+                if traits >= {*c.requires}
+            )
             if kept:
-                slots.append(slot.model_copy(update={"choices": kept}))
+                rules = {"follows": _of(slot.follows, there), "unless": _of(slot.unless, there)}
+                slots.append(slot.model_copy(update={"choices": kept, **rules}))
             elif slot.required:
                 raise BadInputError(
                     f"slot {slot.name!r} of the space has no choice that this model allows; it "
@@ -245,6 +251,10 @@ class Space(_Table):
             name = trial.suggest_categorical(slot.name, slot.options)
             choice = next((c for c in slot.choices if c.name == name), None)
             if choice is None or taken & {*choice.unless}:
+                if slot.required:
+                    raise BadInputError(
+                        f"slot {slot.name!r} must hold something, and {name!r} makes no sense there"
+                    )
                 continue
             taken.add(choice.name)
             for place, step, settings in choice.settings():
@@ -299,6 +309,10 @@ def read_space(path: Path | None) -> Space:
         return Space.model_validate(document)
     except ValidationError as error:
         raise BadInputError(f"{path}: {explain_document(error, Space)}") from error
+
+
+def _of(names: Sequence[str], there: Set[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in there)
 
 
 def _step_of(table: Mapping[str, Any]) -> tuple[type[Step], dict[str, Any]]:

@@ -14,6 +14,9 @@ from mobilebench.search.candidate import Candidate, Measure
 from mobilebench.search.front import chosen, front, nearest
 
 SearchState = Literal["searching", "confirming", "interrupted", "finished"]
+#: Why nothing more is tried: the time is spent, the candidates that were asked for are there, or
+#: what is drawn was known before.
+End = Literal["budget", "candidates", "exhausted"]
 #: Whether limits are kept on unseen data: by the whole interval, by the estimate, not, not known.
 Holds = Literal["shown", "estimated", "missed", "unknown"]
 
@@ -56,6 +59,7 @@ class SearchView:
         spent, budget: seconds.
         confirmed: the candidates that were measured on unseen data, the chosen one first.
         run: the folder of the run that measured them; None: there is none yet.
+        end: why no more was tried; None: it goes on, or was interrupted.
     """
 
     folder: Path
@@ -72,6 +76,7 @@ class SearchView:
     budget: float
     confirmed: tuple[Confirmed, ...] = ()
     run: Path | None = None
+    end: End | None = None
 
     @property
     def all(self) -> tuple[Candidate, ...]:
@@ -86,7 +91,7 @@ class SearchView:
     @property
     def chosen(self) -> Candidate | None:
         """The one to ship, by the data to choose on."""
-        return chosen(self.aim, self.all)
+        return chosen(self.aim, self.all, self.baseline.sha256)
 
     @property
     def nearest(self) -> Candidate | None:

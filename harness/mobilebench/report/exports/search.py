@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _MOST_LIVE = 10
 #: A page of a search under way renews itself so often (seconds).
 _RENEWED = 5
+_ENDS = {
+    "budget": "the budget is spent",
+    "candidates": "as many candidates were tried as were asked for",
+    "exhausted": "what was still proposed had been tried before",
+}
 _HOLDS = {"shown": "shown", "estimated": "by the estimate", "missed": "no", "unknown": "not known"}
 
 
@@ -52,6 +57,8 @@ def headline(view: SearchView) -> str:
 def sentences(view: SearchView) -> list[str]:
     """What is to be said of it: what was chosen, or what came nearest, and how sure that is."""
     said = []
+    if view.end is not None:
+        said.append(f"The search ended because {_ENDS[view.end]}.")
     chosen, nearest = view.chosen, view.nearest
     if chosen is None and nearest is not None:
         misses = ", ".join(_misses(view, nearest))
@@ -72,8 +79,7 @@ def sentences(view: SearchView) -> list[str]:
                 f"{interval} {view.unit}: "
                 + {
                     "shown": "the limits are kept.",
-                    "estimated": "the limits are kept by the estimate, and the interval does not "
-                    "show it.",
+                    "estimated": f"the limits are kept by the estimate alone: {first.reason}.",
                     "missed": f"the limits are not kept: {first.reason}.",
                     "unknown": f"whether the limits are kept is not known: {first.reason}.",
                 }[first.holds]
@@ -124,6 +130,7 @@ def document(view: SearchView) -> dict[str, Any]:
     return {
         "folder": str(view.folder),
         "state": view.state,
+        "end": view.end,
         "model": view.model,
         "device": view.device,
         "minimize": list(view.aim.minimize),

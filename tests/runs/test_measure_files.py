@@ -1,0 +1,31 @@
+"""Files measured in turn on a device that is this process's alone."""
+
+from __future__ import annotations
+
+import pytest
+from mobilebench.devices.base import InvalidTrialError
+from mobilebench.devices.lease import TakenError
+from mobilebench.records.runtime import Runtime
+from mobilebench.records.trial import ATTEMPTS
+from mobilebench.runs.leases import Leases
+from mobilebench.runs.measure_files import FileMeasurer
+
+from tests.support.leased_device import LeasedDevice
+from tests.support.models import BASELINE
+
+
+def test_what_somebody_else_disturbed_is_measured_again() -> None:
+    device = LeasedDevice()
+    with Leases() as leases:
+        leases.take(device)
+        measurer = FileMeasurer(device, device.probe(), Runtime(name="cpu"), 0, leases)
+        device.place.undisturbed = [False, True]
+        assert measurer.latency([BASELINE], 1) == [[1e6]]
+        assert len(device.jobs) == 2
+        device.place.undisturbed = [False] * ATTEMPTS
+        with pytest.raises(InvalidTrialError, match="somebody else had") as error:
+            measurer.memory(BASELINE)
+        assert error.value.code == "taken"
+        device.place.undisturbed = [TakenError("a", None)]
+        with pytest.raises(TakenError):
+            measurer.memory(BASELINE)
