@@ -60,6 +60,16 @@ def test_what_cannot_be_made_again_stays(cache: Path) -> None:
     assert not any(path.exists() for path in gone)
 
 
+def test_what_a_lab_host_keeps_for_runs_goes_after_a_month(cache: Path) -> None:
+    kept = file(cache, "lab/lanes/a/run.json", 10, 29)
+    fresh = file(cache, "lab/files/b.tflite", 10, 0)
+    gone = [file(cache, name, 10, 31) for name in ("lab/files/a.tflite", "lab/lanes/b/run.json")]
+    assert cleaning.clean_cache(0).removed == Removed(2, 20, 10)
+    assert kept.exists()
+    assert fresh.exists()
+    assert not any(path.exists() for path in gone)
+
+
 def test_a_cache_that_is_not_there(cache: Path) -> None:
     cache.rmdir()
     assert cleaning.clean_cache(0).removed == Removed()

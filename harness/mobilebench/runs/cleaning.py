@@ -21,10 +21,15 @@ from mobilebench.text import size_in
 LIMIT = "MOBILEBENCH_CACHE_LIMIT"
 
 #: What can be made again, unlike calibrated noise, batteries' profiles, and whom a user trusts.
-_FOLDERS = ("artifacts", "tflite", "downloads", "evaluation", "models", "references", "runnable")
+_FOLDERS = (
+    *("artifacts", "tflite", "downloads", "evaluation", "models", "references", "runnable"),
+    "lab/files",
+)
 _LOOSE = ("agent-*.pyz", "making-*", "logs/*.log")
 #: Somebody's run may be about to use what is as new as that; it would make it once more.
 _FRESH_SECONDS = 3600.0
+#: After so long nobody goes on with what a lab host has measured for somebody's run.
+_LANE_SECONDS = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,11 @@ def _entries(root: Path) -> Iterator[tuple[float, int, tuple[Path, ...]]]:
         if path.suffix != ".sha256":
             seal = path.with_name(f"{path.name}.sha256")
             yield _entry(path, *([seal] if seal.exists() else []))
+    for path in (root / "lab" / "lanes").glob("*"):
+        entry = _entry(path)
+        # One that is under way was used just now.
+        if time.time() - entry[0] > _LANE_SECONDS:
+            yield entry
     for pattern in _LOOSE:
         for path in root.glob(pattern):
             yield _entry(path)
