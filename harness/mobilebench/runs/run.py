@@ -164,6 +164,7 @@ def _start(
     found, problems = lanes.look(suite.devices, open_device, leases, _waiting(suite, watcher))
     if problems and (whole or not found):
         raise lanes.refusal(problems)
+    _ensure_scored_here(hooks, found)
     device_facts = [_recorded(lane.spec, lane.facts) for lane in found]
     try:
         refusals = _refusals(suite, found, watcher)
@@ -335,6 +336,17 @@ def _refused_everywhere(
         for variant, refused in found.items()
         if len(refused) == places
     }
+
+
+def _ensure_scored_here(hooks: Mapping[str, Hooks], found: Sequence[Lane]) -> None:
+    """Refuses what a lab cannot score, before models are compressed for hours."""
+    there = [lane.spec.name for lane in found if isinstance(lane.device, RemoteSession)]
+    scored = [name for name, of in hooks.items() if of.decode or of.evaluate]
+    if there and scored:
+        raise BadInputError(
+            f"{', '.join(there)}: the answers of {', '.join(scored)} are scored by functions of a "
+            "file that is here: such models are measured on this machine's own devices"
+        )
 
 
 def _ensure_judged(suite: Suite, outcome: Outcome) -> None:
