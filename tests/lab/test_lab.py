@@ -49,7 +49,7 @@ def some_are_finished(results: Path) -> RunFolder | None:
 def test_whoever_dies(laboratory: Laboratory, tmp_path: Path) -> None:
     host = laboratory.join("a")
 
-    # Two clients want one device: the second waits, and is told for whom.
+    # Two clients want one device: the second waits, and is shown for whom.
     first = started(laboratory, tmp_path / "1", "first", 14)
     until(lambda: some_are_finished(tmp_path / "1"), first.said)
     second = started(laboratory, tmp_path / "2", "second", 2)
@@ -114,7 +114,7 @@ def test_who_does_not_belong_to_it(laboratory: Laboratory, tmp_path: Path) -> No
         "foreign-host",
         *("lab", "join", laboratory.address, "--device", "local", "--certificates", str(foreign)),
     )
-    host.waits_for("does not answer")
+    host.waits_for("cannot join the lab")
     host.end()
     assert not any(at["host"] != "a" for at in laboratory.status())
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import stat
+import subprocess
+import sys
+import tempfile
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from mobilebench.errors import BadInputError
-from mobilebench.lab import certificates, shard
-from mobilebench.lab.client import LabHost, choose, split
+from mobilebench.devices import interrupt
+from mobilebench.errors import BadInputError, DeviceError, InterruptedRunError
+from mobilebench.lab import certificates, host, lane, shard
+from mobilebench.lab.client import Lab, LabHost, choose, split
+from mobilebench.runs import lanes, run
 from mobilebench.store.folder import ANSWERS, RunFolder
+from mobilebench.suite.schema import Suite
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs"
 
@@ -39,17 +47,23 @@ def test_a_file_arrives_in_parts_and_whole() -> None:
     content = bytes(range(256)) * 5
     name = f"{hashlib.sha256(content).hexdigest()}.tflite"
     assert shard.missing([name]) == [name]
-    shard.put(name, 0, content[:1000], False)
+    shard.put(name, 0, content[:1000], False, "a1")
     assert shard.missing([name]) == [name]
-    shard.put(name, 1000, content[1000:], True)
+    # Somebody else sends the same file meanwhile.
+    shard.put(name, 0, content[:500], False, "b2")
+    shard.put(name, 1000, content[1000:], True, "a1")
     assert shard.missing([name]) == []
     assert shard.file_here(name).read_bytes() == content
+    shard.put(name, 500, content[500:], True, "b2")
+    assert shard.file_here(name).read_bytes() == content
+    with pytest.raises(BadInputError, match="is no sender"):
+        shard.put(name, 0, content, True, "../a")
 
 
 def test_a_file_that_is_another_is_not_kept() -> None:
     name = f"{hashlib.sha256(b'one').hexdigest()}.tflite"
     with pytest.raises(BadInputError, match="did not arrive as it was sent"):
-        shard.put(name, 0, b"two", True)
+        shard.put(name, 0, b"two", True, "a1")
     assert shard.missing([name]) == [name]
 
 
@@ -81,6 +95,149 @@ def test_attempts_go_home_each_once() -> None:
     assert shard.attempts("abc", known) == everything[2:]
     assert shard.attempts("abc", [], most_bytes=1) == everything[:1]
     assert shard.attempts("unknown", []) == []
+
+
+def opened(name: str = "abc", **changes: Any) -> RunFolder:
+    """A lane's folder as a host makes it of the plan and files of a stored run."""
+    run = RunFolder.open(GOLDEN / "gate-fail").run().model_copy(update=changes)
+    for file in shard.files_of(run, RunFolder(Path())):
+        here = shard.file_here(file)
+        here.parent.mkdir(parents=True, exist_ok=True)
+        here.write_bytes(b"a file")
+    return shard.open_shard(name, run.document())
+
+
+def test_a_folder_that_was_not_finished_is_made_anew() -> None:
+    (shard.shard_path("abc") / "artifacts").mkdir(parents=True)
+    assert opened().run().plan
+    assert opened().attempts() == []
+
+
+def test_a_lane_with_other_trials_or_files_is_refused() -> None:
+    run = opened().run()
+    first, *others = run.artifacts
+    changed = first.model_copy(update={"sha256": "0" * 64})
+    for changes in ({"plan": run.plan[1:]}, {"artifacts": (changed, *others)}):
+        with pytest.raises(BadInputError, match="other files on its host: start a new run"):
+            opened(**changes)
+
+
+def test_a_host_without_a_lanes_folder_goes_on_after_the_clients_attempts() -> None:
+    source = RunFolder.open(GOLDEN / "gate-fail")
+    names = [record.attempt_name for record in source.attempts()]
+    assert shard.lacking("abc", names) == names
+    here = opened()
+    shard.restore(here, shard.history(source, names[:2]))
+    assert here.attempts() == source.attempts()[:2]
+    assert shard.lacking("abc", names) == names[2:]
+    # What is there already, or is followed by a later attempt, is not appended again.
+    shard.restore(here, shard.history(source, names))
+    assert [record.attempt_name for record in here.attempts()] == names
+    assert shard.attempts("abc", names) == []
+    with pytest.raises(BadInputError, match="a client sent what is no trial"):
+        shard.restore(here, [shard.Attempt("{}")])
+
+
+class Lanes:
+    """A host whose lanes are processes that end at once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import distributed
+
+        self.started: list[str] = []
+        host.take_part_as(host.Host("a"))
+        monkeypatch.setattr(host, "_started", self._start)
+        monkeypatch.setattr(distributed, "get_worker", lambda: self)
+
+    def log_event(self, topic: str, message: object) -> None:
+        """Nobody listens."""
+
+    def _start(self, asked: host.Lane) -> host.Running:
+        self.started.append(asked.token)
+        said = json.dumps({"error": f"by {asked.token}", "code": "lost"})
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"print({said!r})"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        errors = tempfile.TemporaryFile()  # noqa: SIM115
+        return host.Running(asked.token, process, errors, asked.device, asked.who, "", "", 0)
+
+
+def test_a_task_that_comes_again_does_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes = Lanes(monkeypatch)
+    first, second = (host.Lane("abc", token, {}, "P1", "ann@laptop") for token in "12")
+    for asked, count in ((first, 1), (first, 1), (second, 2), (first, 2)):
+        said = {"error": f"by {asked.token}", "code": "lost"}
+        assert host.carry_out(asked).or_raise() == said
+        assert len(lanes.started) == count
+
+
+def test_a_lane_that_is_stopped_in_the_queue_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes = Lanes(monkeypatch)
+    host.stop("abc", "1").or_raise()
+    outcome = host.carry_out(host.Lane("abc", "1", {}, "P1", "ann@laptop")).or_raise()
+    assert outcome["error"] == "it was stopped"
+    assert not lanes.started
+
+
+def test_a_lane_reports_the_reason_without_its_hosts_own_command(tmp_path: Path) -> None:
+    def raised(error: InterruptedRunError | DeviceError, cause: BaseException) -> str:
+        error.__cause__ = cause
+        return lane.reason(error)
+
+    lost = DeviceError("P1 is gone; go on with: x", "lost", folder=tmp_path)
+    assert raised(lost, DeviceError("P1 is gone", "lost")) == "P1 is gone"
+    stopped = InterruptedRunError("interrupted; go on with: x", folder=tmp_path)
+    assert raised(stopped, KeyboardInterrupt()) == "it was stopped"
+    assert lane.reason(BadInputError("no such run")) == "no such run"
+
+
+def test_what_a_lab_cannot_score_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Elsewhere:
+        name = "P1"
+
+        def carry_out(self) -> None:
+            """What distinguishes such a device."""
+
+    def made(*_: object, **__: object) -> None:
+        raise AssertionError("something was made")
+
+    scored = tmp_path / "data.py"
+    scored.write_text("def evaluate(outputs, labels):\n    return 1.0\n")
+    small = str(GOLDEN.parents[1] / "models" / "small.tflite")
+    suite = Suite.model_validate(
+        {
+            "models": [{"name": "m", "source": small, "data": str(scored)}],
+            "devices": [{"name": "P1", "kind": "local"}],
+        }
+    )
+    found = (lanes.Lane(suite.devices[0], cast("Any", Elsewhere()), cast("Any", None)),)
+    monkeypatch.setattr(lanes, "look", lambda *_: (found, {}))
+    monkeypatch.setattr(run, "compress_variants", made)
+    with pytest.raises(BadInputError, match="P1: the answers of m are scored by functions"):
+        run.start(suite, tmp_path, [], run.Quiet())
+
+
+def test_who_waits_for_an_absent_host_can_be_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Never:
+        def result(self, timeout: float) -> None:
+            raise TimeoutError(f"nothing came within {timeout} s")
+
+        def release(self) -> None:
+            """Nothing is held."""
+
+    there, stop = Lab("tls://lab:1", tmp_path), threading.Event()
+    monkeypatch.setattr(there, "submit", lambda *_: Never())
+    stop.set()
+    with interrupt.heeding(stop), pytest.raises(KeyboardInterrupt):
+        there.ask("host:a", host.look)
+    with pytest.raises(DeviceError, match="has not answered within 0 s"):
+        there.ask("host:a", host.look, seconds=0.0)
 
 
 def device(key: str, **more: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def lab() -> None:
 @lab.command(cls=Command)
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 def init(folder: Path | None) -> None:
-    """Make the certificates of a new lab. Who has them can do everything in it.
+    """Make the certificates of a new lab. Whoever has them can run anything in it.
 
     \b
     Examples:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
+import secrets
 import socket
 import threading
 import time
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobilebench.devices import interrupt
 from mobilebench.errors import BadInputError, DeviceError, did_you_mean, first_line
 from mobilebench.lab import host, shard
 from mobilebench.lab.certificates import dask_or_sentence, default_folder, security
@@ -29,11 +32,14 @@ PREFIX = "lab:"
 DEVICE, HOST = "device:", "host:"
 
 _CONNECT_SECONDS = 10
-#: For so long a scheduler may be away before a lane is given up here.
-_AWAY_SECONDS = 600.0
 #: A host that answers nothing for so long is left out.
-_LOOK_SECONDS = 20.0
-_POLL_SECONDS = 0.5
+LOOK_SECONDS = 20.0
+#: So long a part of a file may be on its way, on a slow network, too.
+_PART_SECONDS = 300.0
+
+
+class _NoWayInError(BadInputError):
+    """Nothing answers at the lab's address, or not to these certificates."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Lab:
                         name=host.me(),
                     )
                 except (OSError, TimeoutError, ValueError) as error:
-                    raise BadInputError(
+                    raise _NoWayInError(
                         f"there is no way into the lab at {self.address} with the certificates in "
                         f"{self._certificates}: {first_line(error)}"
                     ) from error
@@ -96,8 +102,30 @@ class Lab:
             client.close(timeout=2)
 
     def submit(self, resource: str, function: Callable[..., Any], *arguments: Any) -> Future:
-        """A task for whoever has that resource; it waits until somebody has."""
-        return self.client().submit(function, *arguments, resources={resource: 1}, pure=False)
+        """A task for whoever has that resource; it waits until somebody has.
+
+        Raises:
+            DeviceError: the lab does not answer (any more).
+        """
+        from distributed.client import ClosedClientError
+
+        try:
+            return self.client().submit(function, *arguments, resources={resource: 1}, pure=False)
+        except (_NoWayInError, ClosedClientError, OSError) as error:
+            raise self._lost(error) from error
+
+    def withdraw(self, future: Future) -> None:
+        """Takes a task back that nobody has begun, also one that was to outlive this process."""
+        client = self._client
+        if client is not None and client.status == "running":
+            # Where the scheduler goes just now, its tasks go with it.
+            with contextlib.suppress(Exception):
+                client.cancel([future], force=True)
+
+    def _lost(self, error: BaseException) -> DeviceError:
+        if isinstance(error, _NoWayInError):
+            return DeviceError(str(error), "lost")
+        return DeviceError(f"the lab at {self.address} was lost: {first_line(error)}", "lost")
 
     def ask(
         self,
@@ -119,11 +147,12 @@ class Lab:
         Raises:
             DeviceError: no answer came, or the lab was lost.
             TrialError, BadInputError: what the function raised.
+            KeyboardInterrupt: this thread is to stop.
         """
         from distributed import CancelledError
 
         future = self.submit(resource, function, *arguments)
-        begin, is_told = time.monotonic(), False
+        begin, is_reported = time.monotonic(), False
         try:
             while True:
                 try:
@@ -137,15 +166,14 @@ class Lab:
                             f"{seconds:g} s",
                             "lost",
                         ) from error
-                    if passed > 3 and not is_told:
-                        is_told = True
+                    if passed > 3 and not is_reported:
+                        is_reported = True
                         on_wait()
+                    interrupt.check()
         except (OSError, CancelledError) as error:
             if isinstance(error, TimeoutError):
                 raise
-            raise DeviceError(
-                f"the lab at {self.address} was lost: {first_line(error)}", "lost"
-            ) from error
+            raise self._lost(error) from error
         finally:
             future.release()
         assert isinstance(answer, host.Answer)
@@ -156,8 +184,12 @@ class Lab:
 
         Raises:
             BadInputError: there is no such lab.
+            DeviceError: it was lost.
         """
-        workers = self.client().scheduler_info(n_workers=-1)["workers"].values()
+        try:
+            workers = self.client().scheduler_info(n_workers=-1)["workers"].values()
+        except OSError as error:
+            raise self._lost(error) from error
         names = sorted(
             name.removeprefix(HOST)
             for worker in workers
@@ -166,7 +198,7 @@ class Lab:
         found = []
         for name in names:
             try:
-                seen = self.ask(HOST + name, host.look, seconds=_LOOK_SECONDS)
+                seen = self.ask(HOST + name, host.look, seconds=LOOK_SECONDS)
             except DeviceError:
                 continue
             found.append(LabHost(seen["host"], seen["version"], tuple(seen["devices"])))
@@ -174,23 +206,34 @@ class Lab:
 
     def send(self, host_name: str, files: Mapping[str, Path]) -> None:
         """Sends a host the files that it has not got, each once."""
-        for name in self.ask(HOST + host_name, host.missing, list(files)):
+        resource = HOST + host_name
+        for name in self.ask(resource, host.missing, list(files), seconds=LOOK_SECONDS):
+            # Somebody else may send the same file meanwhile.
+            sender = secrets.token_hex(8)
             size = files[name].stat().st_size
             with files[name].open("rb") as file:
                 offset = 0
                 while True:
                     data = file.read(shard.PART_BYTES)
                     is_last = offset + len(data) >= size
-                    self.ask(HOST + host_name, host.put, name, offset, data, is_last)
+                    part = (name, offset, data, is_last, sender)
+                    self.ask(resource, host.put, *part, seconds=_PART_SECONDS)
                     offset += len(data)
                     if is_last:
                         break
 
     def watch_lane(self, lane: str, future: Future, changed: threading.Event) -> Callable[[], None]:
-        """Sets the event when the lane reports progress or ends; the result ends the watching."""
-        client = self.client()
+        """Sets the event when the lane reports progress or ends; the result ends the watching.
+
+        Raises:
+            DeviceError: the lab does not answer (any more).
+        """
         topic = f"lane-{lane}"
-        client.subscribe_topic(topic, lambda _: changed.set())
+        try:
+            client = self.client()
+            client.subscribe_topic(topic, lambda _: changed.set())
+        except (_NoWayInError, OSError) as error:
+            raise self._lost(error) from error
         future.add_done_callback(lambda _: changed.set())
 
         def end() -> None:
@@ -225,7 +268,7 @@ def choose(lab: Lab, selectors: Sequence[str]) -> tuple[str, ...]:
     """The addresses of the devices that selectors mean.
 
     ``lab:*`` is every one that is ready; ``lab:soc=SM8550``, ``lab:model=Pixel 9`` and
-    ``lab:host=NAME`` those that are so; ``lab:any(3)`` three, free ones first; ``lab:NAME/ID`` one.
+    ``lab:host=NAME`` those that match; ``lab:any(3)`` three, free ones first; ``lab:NAME/ID`` one.
 
     Raises:
         BadInputError: one means nothing that is there.

@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import secrets
 import sys
 import threading
 import time
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mobilebench_agent.contract import Job, Result
 
+from mobilebench.devices import interrupt
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
 from mobilebench.devices.found import Found
 from mobilebench.devices.kind import DeviceKind
@@ -20,7 +24,7 @@ from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError, DeviceError, InvalidRunError, first_line
 from mobilebench.files import write_atomically
 from mobilebench.lab import host, shard
-from mobilebench.lab.client import DEVICE, HOST, SCHEME, lab_at, lane_name, split
+from mobilebench.lab.client import DEVICE, HOST, LOOK_SECONDS, SCHEME, lab_at, lane_name, split
 from mobilebench.models.array import Array
 from mobilebench.records.device import DeviceFacts
 from mobilebench.records.run import Run
@@ -28,9 +32,18 @@ from mobilebench.records.trial import PlannedTrial, read_trial
 from mobilebench.runs.session import OnRecord, OnTrial
 from mobilebench.store import samples
 from mobilebench.store.folder import RunFolder
+from mobilebench.text import plain
+
+if TYPE_CHECKING:
+    pass
 
 #: For so long a lane waits for a scheduler or host that has gone.
 _AWAY_SECONDS = 600.0
+#: After so long a time with a host that answers, waiting begins anew.
+_LASTING_SECONDS = 60.0
+#: A host that says nothing is asked so often whether it is still there.
+_ASK_SECONDS = 30.0
+_COLLECT_SECONDS = 60.0
 _POLL_SECONDS = 1.0
 _STEP_SECONDS = 0.25
 _KIND = "lab"
@@ -118,12 +131,12 @@ class LabDevice:
                     busy = device["busy"]
                     is_here = (at.name, device["id"]) == (self._host, self._id)
                     if is_here and busy and busy["lane"] != own:
-                        print(
-                            f"mobilebench: waiting for {self._host}/{self._id}: {busy['who']} "
+                        text = (
+                            f"waiting for {self._host}/{self._id}: {busy['who']} "
                             f"measures {busy['run']} there since {busy['since']} "
-                            f"({busy['done']} of {busy['total']} trials)",
-                            file=sys.stderr,
+                            f"({busy['done']} of {busy['total']} trials)"
                         )
+                        print(f"mobilebench: {plain(text)}", file=sys.stderr)
 
     # A plan as a whole: see mobilebench.runs.session.RemoteSession.
 
@@ -151,6 +164,7 @@ class LabDevice:
         Raises:
             KeyboardInterrupt: ``stop`` was set.
             DeviceError: the device or the lab was lost, or is unfit.
+            BadInputError: the host refuses the lane.
         """
         run = folder.run()
         if scored := [model.name for model in run.models if model.hooks]:
@@ -158,69 +172,110 @@ class LabDevice:
                 f"the answers of {', '.join(scored)} are scored by functions of a file that is "
                 "here: such models are measured on this machine's own devices"
             )
-        lane = lane_name(folder.path, self._name)
-        self._lab.send(self._host, shard.files_of(run, folder))
-        document = _own(run, self._name, plan).document()
+        lane = host.Lane(
+            lane_name(folder.path, self._name),
+            secrets.token_hex(16),
+            _own(run, self._name, plan).document(),
+            self._id,
+            host.me(),
+            bool(again),
+        )
         collector = _Collector(folder, plan, again, on_trial, on_record)
+        try:
+            outcome = self._followed(lane, folder, collector, stop)
+        except KeyboardInterrupt:
+            self._stop(lane)
+            raise
+        if outcome["error"]:
+            raise DeviceError(plain(outcome["error"]), outcome["code"] or "lost")
+        if left := collector.left():
+            raise DeviceError(
+                f"lab host {self._host} ended with {left} of {len(plan)} trials not measured",
+                "lost",
+            )
+
+    def _followed(
+        self, lane: host.Lane, folder: RunFolder, collector: _Collector, stop: threading.Event
+    ) -> host.Outcome:
+        """What a lane came to, whoever of the lab went and came back meanwhile."""
+        files = shard.files_of(folder.run(), folder)
         deadline = time.monotonic() + _AWAY_SECONDS
         while True:
+            began = collector.answered = time.monotonic()
             try:
-                outcome = self._follow(lane, document, bool(again), collector, stop)
-                break
-            except (DeviceError, BadInputError) as error:
+                # A host that comes back may have lost them.
+                self._lab.send(self._host, files)
+                return self._follow(self._with_history(lane, folder, collector), collector, stop)
+            except DeviceError as error:
                 # The scheduler or the host has gone; the lane's folder has not.
-                if stop.is_set() or time.monotonic() > deadline:
+                if stop.is_set():
+                    raise KeyboardInterrupt from error
+                now = time.monotonic()
+                if collector.count or collector.answered - began > _LASTING_SECONDS:
+                    deadline, collector.count = now + _AWAY_SECONDS, 0
+                if now > deadline:
                     raise DeviceError(str(error), "lost") from error
-                if collector.count:
-                    deadline, collector.count = time.monotonic() + _AWAY_SECONDS, 0
-                time.sleep(_POLL_SECONDS)
-        if outcome["error"]:
-            raise DeviceError(outcome["error"], outcome["code"] or "lost")
+                stop.wait(_POLL_SECONDS)
+
+    def _with_history(self, lane: host.Lane, folder: RunFolder, collector: _Collector) -> host.Lane:
+        """The lane with what was measured before, as far as its host does not know of it."""
+        names = self._lab.ask(
+            *(HOST + self._host, host.lacking, lane.name, collector.kept()),
+            seconds=_COLLECT_SECONDS,
+        )
+        return replace(lane, earlier=tuple(shard.history(folder, names)))
 
     def _follow(
-        self,
-        lane: str,
-        document: dict[str, object],
-        retry_failed: bool,
-        collector: _Collector,
-        stop: threading.Event,
-    ) -> dict[str, str]:
+        self, lane: host.Lane, collector: _Collector, stop: threading.Event
+    ) -> host.Outcome:
         from distributed import fire_and_forget
 
-        future = self._lab.submit(
-            self._resource, host.carry_out, lane, document, self._id, host.me(), retry_failed
-        )
+        future = self._lab.submit(self._resource, host.carry_out, lane)
         # It does not end with this process.
         fire_and_forget(future)
         changed = threading.Event()
-        end = self._lab.watch_lane(lane, future, changed)
-        begin, is_told = time.monotonic(), False
+        end = self._lab.watch_lane(lane.name, future, changed)
+        begin, is_reported = time.monotonic(), False
         try:
-            collector.collect(self._attempts(lane, collector))
+            self._collect(lane, collector)
             while not future.done():
-                if changed.wait(_STEP_SECONDS):
+                is_due = time.monotonic() - collector.answered > _ASK_SECONDS
+                if changed.wait(_STEP_SECONDS) or is_due:
                     changed.clear()
-                    collector.collect(self._attempts(lane, collector))
+                    self._collect(lane, collector)
                 if stop.is_set():
-                    self._lab.ask(HOST + self._host, host.stop, lane)
                     raise KeyboardInterrupt
-                if not is_told and not collector.count and time.monotonic() - begin > 5:
-                    is_told = True
-                    self._say_who_is_there(lane)
-            while collector.collect(self._attempts(lane, collector)):
+                if not is_reported and not collector.count and time.monotonic() - begin > 5:
+                    is_reported = True
+                    self._say_who_is_there(lane.name)
+            while self._collect(lane, collector):
                 pass
             answer = self._result(future)
             assert isinstance(answer, host.Answer)
             outcome = answer.or_raise()
             return {"error": str(outcome["error"]), "code": str(outcome["code"])}
+        except KeyboardInterrupt:
+            self._lab.withdraw(future)
+            raise
         finally:
             end()
 
-    def _attempts(self, lane: str, collector: _Collector) -> list[shard.Attempt]:
+    def _stop(self, lane: host.Lane) -> None:
+        """Ends the lane on its host; one in the queue never begins."""
+        with contextlib.suppress(KeyboardInterrupt):
+            # The one interrupt of this thread: the host is still to be asked.
+            interrupt.check()
+        with contextlib.suppress(DeviceError):
+            resource = HOST + self._host
+            self._lab.ask(resource, host.stop, lane.name, lane.token, seconds=LOOK_SECONDS)
+
+    def _collect(self, lane: host.Lane, collector: _Collector) -> int:
         known = sorted(collector.known)
-        found = self._lab.ask(HOST + self._host, host.attempts, lane, known)
+        resource = HOST + self._host
+        found = self._lab.ask(resource, host.attempts, lane.name, known, seconds=_COLLECT_SECONDS)
         assert isinstance(found, list)
-        return found
+        collector.answered = time.monotonic()
+        return collector.collect(found)
 
     def _result(self, future: object) -> object:
         try:
@@ -251,7 +306,18 @@ class _Collector:
         self._done = {record.trial for record in attempts if record.is_final} - set(again)
         self._names = {trial.trial for trial in plan}
         self.count = 0
+        #: When the host last answered.
+        self.answered = time.monotonic()
         self._next()
+
+    def kept(self) -> list[str]:
+        """The attempts at the plan's trials that are in the client's folder, by name."""
+        records = self._folder.attempts()
+        return [record.attempt_name for record in records if record.trial in self._names]
+
+    def left(self) -> int:
+        """How many trials of the plan are not finished."""
+        return len(self._names - self._done)
 
     def collect(self, found: Sequence[shard.Attempt]) -> int:
         """Keeps attempts; returns how many there were.
@@ -269,6 +335,8 @@ class _Collector:
                     f"a lab host sent what is no trial: {first_line(error)}"
                 ) from error
             if record.trial not in self._names or record.attempt_name in self.known:
+                # It is not asked for again.
+                self.known.add(record.attempt_name)
                 continue
             if arrays:
                 self._folder.write_answers(record.attempt_name, arrays)

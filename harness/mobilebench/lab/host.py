@@ -27,12 +27,15 @@ from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError, DeviceError, MobileBenchError
 from mobilebench.lab import shard
 from mobilebench.runs import own_code
+from mobilebench.runs.leases import Leases, Patience
 from mobilebench.runs.selection import open_device
 from mobilebench.store.folder import TRIALS
 from mobilebench.text import file_name
 from mobilebench.version import __version__
 
 _POLL_SECONDS = 0.3
+#: For so long a single call waits for somebody with a cable of their own.
+_CALL_PATIENCE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,15 @@ class Answer:
         }[self.error](*self.arguments)
 
 
+#: Why a lane ended before its end, as ``error`` and ``code``; both are empty if it did not.
+Outcome = dict[str, str]
+
+
 @dataclass
 class Running:
-    """A lane under way: its process, and for whom."""
+    """A lane under way: its process, and for whom; its outcome once that is known."""
 
+    token: str
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
     device: str
@@ -66,16 +74,29 @@ class Running:
     run: str
     since: str
     total: int
+    outcome: Outcome | None = None
 
 
 @dataclass
 class Host:
-    """This lab host: the one object of its process that changes."""
+    """This lab host: the one object of its process that changes.
+
+    Attributes:
+        name: in the lab.
+        has_joined: whether it was ever in the lab.
+        found: its devices by identity.
+        opened: those that single calls use, by address, name and the checks that may fail.
+        lanes: what is under way.
+        ended: the outcome of what has ended, by the token of the client that asked for it.
+        lock: is held to change ``lanes`` and ``ended``.
+    """
 
     name: str
+    has_joined: bool = False
     found: dict[str, Found] = field(default_factory=dict)
-    opened: dict[tuple[str, str], Device] = field(default_factory=dict)
+    opened: dict[tuple[str, str, tuple[str, ...]], Device] = field(default_factory=dict)
     lanes: dict[str, Running] = field(default_factory=dict)
+    ended: dict[str, Outcome] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -84,8 +105,8 @@ _here: list[Host] = []
 Parameters = ParamSpec("Parameters")
 
 
-def be(host: Host) -> None:
-    """This process is that host from now on."""
+def take_part_as(host: Host) -> None:
+    """Makes this process that host from now on."""
     _here[:] = [host]
 
 
@@ -164,9 +185,9 @@ def missing(names: Collection[str]) -> list[str]:
 
 
 @_answering
-def put(name: str, offset: int, data: bytes, is_last: bool) -> None:
+def put(name: str, offset: int, data: bytes, is_last: bool, sender: str) -> None:
     """Keeps a part of a file."""
-    shard.put(name, offset, data, is_last)
+    shard.put(name, offset, data, is_last, sender)
 
 
 @_answering
@@ -184,14 +205,18 @@ def call(device: str, name: str, allow: tuple[str, ...], method: str, *arguments
     opened = _opened(device, name, allow)
     if method == "push":
         (file, sha256) = arguments
-        return opened.push(shard.file_here(file), sha256)
+        with _leases() as leases:
+            leases.take(opened)
+            return opened.push(shard.file_here(file), sha256)
     if method == "preflight":
         (cooldown,) = arguments
         assert isinstance(cooldown, Cooldown)
         return opened.preflight(cooldown, lambda _: None)
     if method == "run":
         job, timeout_seconds = arguments
-        return opened.run(job, lambda _: None, timeout_seconds)
+        with _leases() as leases:
+            leases.take(opened)
+            return opened.run(job, lambda _: None, timeout_seconds)
     if method == "pull":
         path, sha256, size = arguments
         with tempfile.TemporaryDirectory(prefix="mobilebench-") as scratch:
@@ -208,41 +233,70 @@ def call(device: str, name: str, allow: tuple[str, ...], method: str, *arguments
     return simple[method](*arguments)
 
 
-@_answering
-def carry_out(
-    lane: str, document: Mapping[str, Any], device: str, who: str, retry_failed: bool
-) -> dict[str, str]:
-    """Carries out a lane, or waits for the end of one that an earlier task began.
+def _leases() -> Leases:
+    # What was pushed is for the calls that follow.
+    return Leases(Patience(device_seconds=_CALL_PATIENCE_SECONDS), leaves_files=True)
 
-    Args:
-        lane: what distinguishes it.
+
+@dataclass(frozen=True)
+class Lane:
+    """A lane as a client asks for it.
+
+    Attributes:
+        name: what distinguishes it from all others.
+        token: what distinguishes this wish from earlier and later ones for the same lane; a task
+            that comes again with it, after a connection was lost, does nothing twice.
         document: its ``run.json``; its only device is still the client's.
         device: the device's identity here.
         who: for whom.
         retry_failed: whether trials that failed are repeated.
+        earlier: attempts that the client has, and this host perhaps not.
+    """
 
-    Returns:
-        ``error`` and ``code``: why it ended before its end; empty if it did not.
+    name: str
+    token: str
+    document: Mapping[str, Any]
+    device: str
+    who: str
+    retry_failed: bool = False
+    earlier: tuple[shard.Attempt, ...] = ()
+
+
+@_answering
+def carry_out(lane: Lane) -> Outcome:
+    """Carries out a lane, or waits for the end of what an earlier task with its token began.
+
+    One that is under way by another token is waited for first.
     """
     from distributed import get_worker
 
     host = _here[0]
-    with host.lock:
-        running = host.lanes.get(lane)
-        if running is None or running.process.poll() is not None:
-            running = _started(lane, document, device, who, retry_failed)
-            host.lanes[lane] = running
     worker = get_worker()
-    told = -1
-    while running.process.poll() is None:
-        if (count := _finished(lane)) != told:
-            worker.log_event(f"lane-{lane}", {"finished": count})
-            told = count
-        time.sleep(_POLL_SECONDS)
-    with host.lock:
-        if host.lanes.get(lane) is running:
-            del host.lanes[lane]
-    return _outcome(running)
+    reported = -1
+    while True:
+        with host.lock:
+            running = host.lanes.get(lane.name)
+            if running is not None and running.process.poll() is not None:
+                _end(lane.name, running)
+                running = None
+            if (outcome := host.ended.get(lane.token)) is not None:
+                return outcome
+            if running is None:
+                running = _started(lane)
+                host.lanes[lane.name] = running
+        while running.process.poll() is None:
+            if (count := _finished(lane.name)) != reported:
+                worker.log_event(f"lane-{lane.name}", {"finished": count})
+                reported = count
+            time.sleep(_POLL_SECONDS)
+        with host.lock:
+            _end(lane.name, running)
+
+
+@_answering
+def lacking(lane: str, names: Collection[str]) -> list[str]:
+    """Which of these attempts this host has not got."""
+    return shard.lacking(lane, names)
 
 
 @_answering
@@ -252,11 +306,15 @@ def attempts(lane: str, known: Collection[str]) -> list[shard.Attempt]:
 
 
 @_answering
-def stop(lane: str) -> None:
-    """Ends a lane as by Ctrl-C: what is finished is kept."""
-    running = _here[0].lanes.get(lane)
-    if running is not None:
-        _close(running)
+def stop(lane: str, token: str) -> None:
+    """Ends a lane as by Ctrl-C: what is finished is kept. One that has not begun never will."""
+    host = _here[0]
+    with host.lock:
+        running = host.lanes.get(lane)
+        if running is None or running.token != token:
+            host.ended.setdefault(token, {"error": "it was stopped", "code": ""})
+        if running is not None:
+            _close(running)
 
 
 def end_all(host: Host) -> None:
@@ -280,10 +338,14 @@ def _close(running: Running) -> None:
 def _opened(device: str, name: str, allow: tuple[str, ...]) -> Device:
     host = _here[0]
     found = _found(device)
-    key = (found.address or found.serial, name)
+    key = (_place(found), name, tuple(sorted(allow)))
     if key not in host.opened:
         host.opened[key] = open_device(_spec(found, name, allow))
     return host.opened[key]
+
+
+def _place(found: Found) -> str:
+    return found.address or found.serial
 
 
 def _found(device: str) -> Found:
@@ -300,22 +362,24 @@ def _spec(found: Found, name: str, allow: tuple[str, ...]) -> DeviceSpec:
     )
 
 
-def _started(
-    lane: str, document: Mapping[str, Any], device: str, who: str, retry_failed: bool
-) -> Running:
-    (asked,) = document["suite"]["devices"]
-    spec = _spec(_found(device), asked["name"], tuple(asked.get("allow", ())))
+def _started(lane: Lane) -> Running:
+    host, found = _here[0], _found(lane.device)
+    # What single calls know of the device is no longer true when the lane has ended.
+    host.opened = {key: device for key, device in host.opened.items() if key[0] != _place(found)}
+    (asked,) = lane.document["suite"]["devices"]
+    spec = _spec(found, asked["name"], tuple(asked.get("allow", ())))
     own = {key: asked[key] for key in ("power_counter", "battery_current") if asked.get(key)}
     local = {**spec.model_dump(exclude_defaults=True), **own}
-    suite = {**document["suite"], "devices": [local]}
-    folder = shard.open_shard(lane, {**document, "suite": suite})
+    suite = {**lane.document["suite"], "devices": [local]}
+    folder = shard.open_shard(lane.name, {**lane.document, "suite": suite})
+    shard.restore(folder, lane.earlier)
     # The address is one that this host found by itself.
     own_code.trust(folder.path, [spec])
     errors = tempfile.TemporaryFile()  # noqa: SIM115
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "mobilebench.lab.lane", str(folder.path)),
-            *(["--retry-failed"] if retry_failed else []),
+            *(["--retry-failed"] if lane.retry_failed else []),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -323,7 +387,8 @@ def _started(
         start_new_session=True,
     )
     run = folder.run()
-    return Running(process, errors, device, who, run.name, clock.now("seconds"), len(run.plan))
+    since, total = clock.now("seconds"), len(run.plan)
+    return Running(lane.token, process, errors, lane.device, lane.who, run.name, since, total)
 
 
 def _finished(lane: str) -> int:
@@ -334,7 +399,21 @@ def _finished(lane: str) -> int:
         return 0
 
 
-def _outcome(running: Running) -> dict[str, str]:
+def _end(lane: str, running: Running) -> None:
+    """Keeps the outcome of a process that has ended; several tasks may have waited for it."""
+    host = _here[0]
+    if running.outcome is None:
+        running.outcome = _outcome(running)
+        host.ended.setdefault(running.token, running.outcome)
+        _close(running)
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+        running.errors.close()
+    if host.lanes.get(lane) is running:
+        del host.lanes[lane]
+
+
+def _outcome(running: Running) -> Outcome:
     assert running.process.stdout is not None
     lines = running.process.stdout.read().splitlines()
     with contextlib.suppress(ValueError, IndexError):

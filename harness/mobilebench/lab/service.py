@@ -14,6 +14,7 @@ from mobilebench.errors import BadInputError, MobileBenchError, first_line
 from mobilebench.lab import host
 from mobilebench.lab.certificates import security
 from mobilebench.lab.client import DEVICE, HOST, SCHEME
+from mobilebench.text import plain
 from mobilebench.version import __version__
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ Say = Callable[[str], None]
 
 
 async def serve(address: str, certificates: Path, say: Say) -> None:
-    """Is a lab's scheduler until it is cancelled.
+    """Runs a lab's scheduler until it is cancelled.
 
     Args:
         address: where it listens: ``HOST:PORT``; port 0 takes a free one.
         certificates: of the lab.
-        say: is told the address.
+        say: is given the address.
 
     Raises:
         BadInputError: it cannot listen there.
@@ -86,14 +87,14 @@ async def join(
     selection: Sequence[str],
     say: Say,
 ) -> None:
-    """Gives a lab the devices of this host, each as it is plugged in, until it is cancelled.
+    """Offers the devices of this host to a lab, each as it is plugged in, until it is cancelled.
 
     Args:
         address: of the scheduler; it is waited for.
         certificates: of the lab.
         name: of this host in the lab.
         selection: which devices; none: every phone and board that is ready.
-        say: is told what comes and goes.
+        say: is given what comes and goes.
 
     Raises:
         BadInputError: the lab is of another version.
@@ -104,19 +105,19 @@ async def join(
     import dask
 
     here = host.Host(name)
-    host.be(here)
-    is_told = False
+    host.take_part_as(here)
+    is_reported = False
     with dask.config.set(_SETTINGS):
         try:
             while True:
                 try:
                     await _stay(address, secure, here, selection, say)
                 except (OSError, TimeoutError, RuntimeError) as error:
-                    if not is_told:
-                        say(f"the lab at {address} does not answer: {first_line(error)}; trying on")
-                        is_told = True
+                    if not is_reported:
+                        say(f"cannot join the lab at {address}: {first_line(error)}; trying on")
+                        is_reported = True
                 else:
-                    is_told = False
+                    is_reported = False
                     say(f"the lab at {address} has gone; trying on")
                 await asyncio.sleep(_POLL_SECONDS)
         finally:
@@ -126,7 +127,7 @@ async def join(
 async def _stay(
     address: str, secure: Any, here: host.Host, selection: Sequence[str], say: Say
 ) -> None:
-    """Is in the lab until its scheduler goes."""
+    """Takes part in the lab until its scheduler goes."""
     from distributed import Client, Status
 
     async with contextlib.AsyncExitStack() as stack:
@@ -135,18 +136,22 @@ async def _stay(
         )
         version = await client.get_metadata([_METADATA], default=None)
         if version != __version__:
+            other = plain(version or "of no known version")
             raise BadInputError(
-                f"the lab at {address} has MobileBench {version or 'of no known version'}, this "
+                f"the lab at {address} has MobileBench {other}, this "
                 f"host {__version__}: bring one of them up to date"
             )
         infos = (await client.scheduler.identity())["workers"].values()
         if any(info["name"] == HOST + here.name for info in infos):
+            if here.has_joined:
+                raise RuntimeError("it has not yet noticed that this host was cut off from it")
             raise BadInputError(
                 f"the lab at {address} has a host {here.name!r} already: give another --name"
             )
         workers: dict[str, Worker] = {}
         own = await _worker(address, secure, HOST + here.name, _SIDE_BY_SIDE)
         try:
+            here.has_joined = True
             say(f"{here.name} has joined the lab at {address}")
             while own.status == Status.running:
                 found = await asyncio.to_thread(_found, selection, say)
@@ -175,7 +180,7 @@ async def _come_and_go(
     for key, device in found.items():
         worker = workers.get(key)
         if worker is None or worker.status != Status.running:
-            say(f"{key} has come: {device.model}")
+            say(f"{key} has come: {plain(device.model)}")
             name = f"{DEVICE}{here.name}/{key}"
             workers[key] = await _worker(address, secure, name, 1)
 

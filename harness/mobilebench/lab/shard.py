@@ -6,22 +6,25 @@ So a lane that is begun again goes on, whoever died meanwhile: client, scheduler
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mobilebench.cache import cache_folder
-from mobilebench.errors import BadInputError
+from mobilebench.errors import BadInputError, first_line
 from mobilebench.files import disk_errors
 from mobilebench.records.run import Run, read_run
+from mobilebench.records.trial import read_trial
 from mobilebench.store import samples
 from mobilebench.store.folder import ANSWERS, MANIFEST, PARTS, RunFolder
 
 #: A file that travels does so in parts of this size.
-PART_BYTES = 16 << 20
+PART_BYTES = 8 << 20
 
 
 def files_of(run: Run, folder: RunFolder) -> dict[str, Path]:
@@ -36,14 +39,23 @@ def missing(names: Collection[str]) -> list[str]:
     return [name for name in names if not file_here(name).exists()]
 
 
-def put(name: str, offset: int, data: bytes, is_last: bool) -> None:
+def put(name: str, offset: int, data: bytes, is_last: bool, sender: str) -> None:
     """Keeps a part of a file, in order; the last makes it whole.
+
+    Args:
+        name: of the file.
+        offset: of the part, in bytes.
+        data: the part.
+        is_last: whether the file ends with it.
+        sender: a word that no other sender of the same file has.
 
     Raises:
         BadInputError: what came is not the file of that name.
     """
     target = file_here(name)
-    growing = target.with_name(f"{target.name}.part")
+    if not (sender.isascii() and sender.isalnum()):
+        raise BadInputError(f"{sender!r} is no sender of a file")
+    growing = target.with_name(f"{target.name}.{sender}.part")
     with disk_errors(growing):
         target.parent.mkdir(parents=True, exist_ok=True)
         with growing.open("r+b" if offset else "wb") as file:
@@ -73,17 +85,32 @@ def open_shard(lane: str, document: Mapping[str, Any]) -> RunFolder:
     Args:
         lane: what distinguishes it from all others.
         document: of the lane's own ``run.json``.
+
+    Raises:
+        BadInputError: there is a lane of that name with other trials or other files.
     """
     path = shard_path(lane)
     run = read_run(dict(document), f"lane {lane}")
     if (path / MANIFEST).is_file():
         folder = RunFolder.open(path)
-        known = {trial.trial for trial in folder.run().plan}
-        if known != {trial.trial for trial in run.plan}:
-            raise BadInputError(f"lane {lane} is of another plan here: start a new run")
+        if _contents(folder.run()) != _contents(run):
+            raise BadInputError(
+                f"lane {lane} has another plan or other files on its host: start a new run"
+            )
         return folder
+    if path.is_dir():
+        # Its host went while it was made.
+        with disk_errors(path):
+            shutil.rmtree(path)
     names = files_of(run, RunFolder(path))
     return RunFolder.create(path, run, {name: file_here(name) for name in names})
+
+
+def _contents(run: Run) -> tuple[set[str], set[tuple[str, str, str, str]]]:
+    files = {
+        (a.model, a.recipe, a.sha256, a.dataset.sha256 if a.dataset else "") for a in run.artifacts
+    }
+    return {trial.trial for trial in run.plan}, files
 
 
 def shard_path(lane: str) -> Path:
@@ -108,7 +135,58 @@ class Attempt:
     answers: bytes | None = None
 
 
-def attempts(lane: str, known: Collection[str], most_bytes: int = 64 << 20) -> list[Attempt]:
+def lacking(lane: str, names: Collection[str]) -> list[str]:
+    """Which of these attempts the folder of a lane has not got; all where there is no folder."""
+    path = shard_path(lane)
+    if not (path / MANIFEST).is_file():
+        return list(names)
+    known = {record.attempt_name for record in RunFolder(path).attempts()}
+    return [name for name in names if name not in known]
+
+
+def history(folder: RunFolder, names: Collection[str]) -> list[Attempt]:
+    """Attempts that a host is to know of and not to repeat: their records, of warm-ups the times.
+
+    Args:
+        folder: the client's.
+        names: of attempts.
+    """
+    wanted = set(names)
+    records = [record for record in folder.attempts() if record.attempt_name in wanted]
+    # How many warm-up runs are needed is found from the times.
+    timed = [record.attempt_name for record in records if record.kind == "warmup"]
+    times = dict(zip(timed, _times(folder, timed), strict=True))
+    return [Attempt(json.dumps(asdict(r)), times.get(r.attempt_name)) for r in records]
+
+
+def restore(folder: RunFolder, earlier: Collection[Attempt]) -> None:
+    """Appends attempts that were made elsewhere, so that the lane goes on after them.
+
+    Args:
+        folder: of the lane.
+        earlier: the client's, in order.
+
+    Raises:
+        BadInputError: one is no attempt at a trial.
+    """
+    if not earlier:
+        return
+    folder.drop_torn_line()
+    planned = {trial.trial for trial in folder.run().plan}
+    latest = {record.trial: record.attempt for record in folder.trials()}
+    for attempt in earlier:
+        try:
+            record = read_trial(json.loads(attempt.line))
+        except ValueError as error:
+            raise BadInputError(f"a client sent what is no trial: {first_line(error)}") from error
+        if record.trial not in planned or record.attempt <= latest.get(record.trial, 0):
+            continue
+        times = samples.read_part(io.BytesIO(attempt.times)) if attempt.times else None
+        folder.append(record, times)
+        latest[record.trial] = record.attempt
+
+
+def attempts(lane: str, known: Collection[str], most_bytes: int = 8 << 20) -> list[Attempt]:
     """The finished attempts that are not known yet, in order; no more than fit at once.
 
     Args:

@@ -55,6 +55,10 @@ class FolderTakenError(BadInputError):
     """A run of that name is there already."""
 
 
+class FolderBusyError(BadInputError):
+    """Another run is writing to the folder."""
+
+
 class RunFolder:
     """One run's folder, open for reading; ``locked`` opens it for writing."""
 
@@ -142,13 +146,14 @@ class RunFolder:
         """Holds the folder for one writer.
 
         Raises:
-            BadInputError: another run is writing to it.
+            FolderBusyError: another run is writing to it.
+            BadInputError: it cannot be written to.
         """
         lock = filelock.FileLock(self.path / LOCK)
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout as error:
-            raise BadInputError(
+            raise FolderBusyError(
                 f"another run is writing to {self.path}; wait for it or choose another folder"
             ) from error
         except OSError as error:
