@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,19 @@ def test_what_cannot_be_decoded(tmp_path: Path, code: str, sentence: str) -> Non
     hooks = read_hooks(written(tmp_path, code))
     with pytest.raises(HookError, match=sentence):
         hooks.decoded([np.ones((4, 2))])
+
+
+def test_class_weights_are_numbers_or_none(tmp_path: Path) -> None:
+    def weights(code: str) -> Mapping[int, float]:
+        return read_hooks(written(tmp_path, f"class_weights = {code}\n")).class_weights
+
+    assert weights("None") == {}
+    assert weights("[1, 2.5]") == {0: 1.0, 1: 2.5}
+    for wrong in ("5", "lambda: 1", "{0: 'much'}", "[1, None]", "{float('inf'): 1}"):
+        with pytest.raises(BadInputError, match="class_weights must be a number for each class"):
+            weights(wrong)
+
+
+def test_an_interruption_of_a_slow_file_is_one(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        read_hooks(written(tmp_path, "raise KeyboardInterrupt\n"))

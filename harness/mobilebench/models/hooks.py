@@ -187,10 +187,12 @@ def registered() -> dict[str, Any]:
 
 
 def _class_weights(given: Any, origin: str) -> dict[int, float]:
-    items = given.items() if isinstance(given, Mapping) else enumerate(given)
+    if given is None:
+        return {}
     try:
+        items = given.items() if isinstance(given, Mapping) else enumerate(given)
         found = {int(number): float(weight) for number, weight in items}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadInputError(
             f"{origin}: class_weights must be a number for each class, as {{0: 1.0, 1: 5.0}}"
         ) from error
@@ -210,11 +212,8 @@ def load_module(path: Path, origin: str) -> ModuleType:
         raise BadInputError(f"{origin} cannot be read as a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where dataclasses look for a class's module
-    try:
-        with user_code(path, origin):
-            spec.loader.exec_module(module)
-    except KeyboardInterrupt as error:  # raised by the file: our own Ctrl-C does not reach it
-        raise BadInputError(f"{origin} failed with KeyboardInterrupt") from error
+    with user_code(path, origin):
+        spec.loader.exec_module(module)
     return module
 
 

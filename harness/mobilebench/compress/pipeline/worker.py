@@ -96,6 +96,9 @@ class Session:
             _make(variants, self._builders, self._reporter, self._send)
         except BadInputError as error:
             self._send({"type": "bad_input", "message": str(error)})
+        except KeyboardInterrupt:  # a user's code raised it: Ctrl-C does not reach this process
+            message = "the code of a data file failed with KeyboardInterrupt"
+            self._send({"type": "bad_input", "message": message})
         except InvalidRunError as error:
             self._send({"type": "invalid", "message": str(error)})
         self._send({"type": "end"})
