@@ -45,6 +45,8 @@ FORMAT = 1
 MAKING = "making-"
 _STALE_SECONDS = 2 * 24 * 3600
 _OLD_LOG_SECONDS = 7 * 24 * 3600
+#: Nobody has gone on with a training that was interrupted so long ago.
+_OLD_TRAINING_SECONDS = 30 * 24 * 3600
 
 #: What else decides what is made from the same things: the code, edited or not.
 _SOURCES = (
@@ -245,7 +247,7 @@ def _seal(path: Path) -> Path:
 
 
 def prepare(root: Path) -> None:
-    """Makes the folder, and clears away old logs and what a killed run left in the making.
+    """Makes the folder, and clears away old logs, trainings and what a killed run left.
 
     Raises:
         BadInputError: it cannot be written.
@@ -258,6 +260,9 @@ def prepare(root: Path) -> None:
         for log in root.glob("logs/*.log"):
             if time.time() - log.stat().st_mtime > _OLD_LOG_SECONDS:
                 log.unlink(missing_ok=True)
+        for training in root.glob("models/*.training.npz*"):
+            if time.time() - training.stat().st_mtime > _OLD_TRAINING_SECONDS:
+                training.unlink(missing_ok=True)
     except OSError as error:
         raise BadInputError(
             f"cannot write the cache {root}: {error.strerror}; choose another folder"
