@@ -439,6 +439,24 @@ def test_old_logs_go_away(tmp_path: Path) -> None:
     assert [log.name for log in (tmp_path / "logs").iterdir()] == ["new.log"]
 
 
+def test_trainings_that_nobody_went_on_with_go_away(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    for name, days in (("a.training.npz", 31), ("b.training.npz", 29), ("c.keras", 31)):
+        kept = tmp_path / "models" / name
+        kept.write_text("")
+        os.utime(kept, (time.time() - days * 24 * 3600,) * 2)
+    prepare(tmp_path)
+    left = sorted(kept.name for kept in (tmp_path / "models").iterdir())
+    assert left == ["b.training.npz", "c.keras"]
+
+
+def test_an_interruption_that_a_data_file_raises_is_bad_input(digits: Any, tmp_path: Path) -> None:
+    data = tmp_path / "data.py"
+    data.write_text("raise KeyboardInterrupt")
+    with pytest.raises(BadInputError, match="a data file failed with KeyboardInterrupt"):
+        compress(spec_of(digits, data=str(data)), "fine_tune(1)", cache=tmp_path)
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_seeds_have_a_range(digits: Any, tmp_path: Path, seed: int) -> None:
     with pytest.raises(BadInputError, match="seed must be between 0 and 4294967295"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mobilebench.errors import BadInputError
-from mobilebench.models.compiled import read_compiled
+from mobilebench.models.compiled import Compiled, read_compiled
 from mobilebench.models.training import Options, TrainingData, TrainingSettings, fit
 
 pytestmark = pytest.mark.tensorflow
@@ -120,6 +120,30 @@ def test_a_loss_whose_code_is_unknown_is_one_sentence(tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
     with pytest.raises(BadInputError, match="custom_objects"):
         read_compiled(tmp_path / "model.keras")
+
+
+def test_a_loss_of_ones_own_is_used_as_it_is() -> None:
+    import keras
+
+    def dice(y_true: Any, y_pred: Any) -> Any:  # Keras has one of that name
+        return keras.ops.mean(abs(y_true - y_pred), axis=-1)
+
+    model = network(1, None)
+    found = np.asarray(model(X))
+    for given, error in ((dice, np.abs), ("mse", np.square)):
+        for y in (X[:, 0], X[:, :1]):
+            wanted = float(error(X[:, :1] - found).mean())
+            training_data = data(y, compiled=Compiled(given, None, None))
+            assert mean_loss(model, training_data) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_learning_rate_that_diverges_is_the_models_own() -> None:
+    import keras
+
+    optimizer = keras.saving.serialize_keras_object(keras.optimizers.SGD(1e20))
+    training_data = data(X[:, :1], compiled=Compiled("mse", None, optimizer))
+    with pytest.raises(BadInputError, match=r"diverged .* which was 1e\+20"):
+        fit(network(1, None), training_data, epochs=3)
 
 
 def test_weights_say_how_much_a_sample_counts() -> None:

@@ -85,7 +85,7 @@ def test_a_training_that_diverges_says_so() -> None:
     import tensorflow as tf
     from keras.layers import Dense
 
-    def loss(logits: Any, _labels: Any, _samples: Any) -> Any:
+    def loss(logits: Any, _labels: Any, _samples: Any, _weights: Any) -> Any:
         return tf.reduce_sum(logits) * np.float32("nan")
 
     with pytest.raises(BadInputError, match=r"diverged in epoch 1 of 3: .* which was 0\.01"):
@@ -152,6 +152,20 @@ def test_samples_beyond_all_scale_are_named_where_training_diverges() -> None:
     )
     with pytest.raises(BadInputError, match=r"or scale the samples, which reach \d"):
         fit(layers_of(Dense(4)), huge, epochs=1)
+
+
+def test_what_computes_outputs_is_judged_by_too() -> None:
+    from keras.layers import Dense
+
+    seen = set()
+
+    def forward(model: Any, samples: Any, *, training: bool) -> Any:
+        seen.add(training)
+        return model(samples, training=training)
+
+    options = Options(validation=0.2, early_stopping=1)
+    fit(layers_of(Dense(4)), training_data(), epochs=1, forward=forward, options=options)
+    assert seen == {True, False}
 
 
 def test_shifts_move_images_and_let_zeros_in() -> None:

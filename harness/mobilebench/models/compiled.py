@@ -100,9 +100,11 @@ def _loss(given: Any) -> Any:
     found = keras.losses.get(given)
     if found is None or isinstance(found, keras.losses.Loss):
         return found
-    kind = getattr(keras.losses, "".join(part.title() for part in found.__name__.split("_")), None)
-    if isinstance(kind, type) and kind is not keras.losses.Loss:
-        return kind()
+    name = getattr(found, "__name__", "loss")
+    if found is getattr(keras.losses, name, None):  # not one of the user's that is called alike
+        kind = getattr(keras.losses, "".join(part.title() for part in name.split("_")), None)
+        if isinstance(kind, type) and kind is not keras.losses.Loss:
+            return kind()
 
     class Own(keras.losses.Loss):  # type: ignore[misc]
         """A function of the user's, averaged over the batch."""
@@ -110,4 +112,4 @@ def _loss(given: Any) -> Any:
         def call(self, y_true: Any, y_pred: Any) -> Any:
             return found(y_true, y_pred)
 
-    return Own(name=found.__name__)
+    return Own(name=name)

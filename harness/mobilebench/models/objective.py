@@ -22,8 +22,9 @@ from mobilebench.models.labels import are_classes, class_numbers, is_one_hot
 if TYPE_CHECKING:
     from mobilebench.models.compiled import Compiled
 
-#: From the logits (batch, classes), the labels (batch,) and the samples: the mean loss.
-Loss = Callable[[Any, Any, Any], Any]
+#: From the logits (batch, classes), the labels (batch,), the samples and their weights (batch,) or
+#: None: the mean loss.
+Loss = Callable[[Any, Any, Any, Any], Any]
 #: From outputs, labels and weights of a batch: the mean loss.
 _OutputLoss = Callable[[Any, Any, Any], Any]
 
@@ -39,6 +40,7 @@ class Objective:
             loss, without what the model's own layers add.
         is_on_logits: whether ``loss`` takes logits: a softmax at the end is to be taken off.
         per_output: the loss of each output, where ``loss`` is the sum of such.
+        loss_weights: of each of those; None for 1.
     """
 
     labels: tuple[Array, ...]
@@ -46,6 +48,7 @@ class Objective:
     loss: Callable[[Any, Any, Any, Any], Any]
     is_on_logits: bool
     per_output: tuple[Any, ...] | None = None
+    loss_weights: tuple[float, ...] | None = None
 
     @contextlib.contextmanager
     def outputs_of(self, model: Any) -> Iterator[Callable[..., Any]]:
@@ -88,7 +91,7 @@ def objective_of(
     given = _by_output(model, labels)
     if loss is not None:
         y = _class_numbers(model, given)
-        return Objective((y,), _classes(model), lambda p, y, x, _w: loss(p, y, x), True)
+        return Objective((y,), _classes(model), loss, True)
     if compiled is not None and compiled.loss is not None:
         return _of_compiled(model, given, compiled)
     if _is_classifier(model, given, task):
@@ -109,12 +112,19 @@ def weighted_cross_entropy(logits: Any, labels: Any, _samples: Any, weights: Any
     import tensorflow as tf
 
     each = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-    return tf.reduce_mean(each if weights is None else each * weights)
+    return weighted_mean(each, weights)
 
 
 def cross_entropy(logits: Any, labels: Any, samples: Any = None) -> Any:
     """Mean cross-entropy of logits (batch, classes) with class indices (batch,)."""
     return weighted_cross_entropy(logits, labels, samples)
+
+
+def weighted_mean(values: Any, weights: Any = None) -> Any:
+    """The mean over a batch of what each sample (batch,) adds, times its weight, if it has one."""
+    import tensorflow as tf
+
+    return tf.reduce_mean(values if weights is None else values * weights)
 
 
 @contextlib.contextmanager
@@ -233,13 +243,21 @@ def _of_compiled(model: Any, given: Sequence[Array | None], compiled: Compiled) 
     classes = None
     if len(given) == 1 and getattr(losses[0], "name", "") == "sparse_categorical_crossentropy":
         classes = _classes(model) if len(model.outputs[0].shape) == 2 else None
-    return Objective(tuple(labels), classes, _summed(used, shares), False, tuple(used))
+    loss_of_all = _summed(used, shares)
+    return Objective(tuple(labels), classes, loss_of_all, False, tuple(used), tuple(shares))
 
 
 def _suited(y: Array, loss: Any, shape: tuple[int | None, ...]) -> Array:
-    """Labels as a loss takes them: class numbers become rows where it wants those."""
+    """Labels as a loss takes them: class numbers become rows where it wants those.
+
+    Elsewhere a last axis of 1 is added or taken off as the output has it.
+    """
     if getattr(loss, "name", "") == "categorical_crossentropy" and y.ndim == len(shape) - 1:
         return np.eye(int(shape[-1] or 0), dtype=np.float32)[y.astype(np.int64)]
+    if shape[-1:] == (1,) and y.ndim == len(shape) - 1:
+        y = y[..., np.newaxis]  # as Keras does: else each label would meet each output
+    elif y.ndim == len(shape) + 1 and y.shape[-1] == 1:
+        y = y[..., 0]
     return y.astype(np.float32) if y.dtype.kind in "fb" else y.astype(np.int32)
 
 

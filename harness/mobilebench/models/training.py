@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -158,8 +158,13 @@ class TrainingData:
 
 #: From the share of training that is done (0 to 1): which weights to keep, a mask a kernel.
 Masking = Callable[[float], Sequence[Array]]
-#: From the model and the samples of a step: the outputs, where they are not simply the model's.
-Forward = Callable[[Any, Any], Any]
+
+
+class Forward(Protocol):
+    """How outputs are computed, where they are not simply the model's."""
+
+    def __call__(self, model: Any, samples: Any, *, training: bool) -> Any:
+        """The outputs for a batch; nothing of the model changes unless it is in training."""
 
 
 def chosen(values: tuple[Array, ...], numbers: Any) -> Any:
@@ -198,7 +203,8 @@ def fit(
             are set to zero at once and after each step, whatever the optimizer's momentum.
         codes: which weights share a value, a number a weight, in the shape of each kernel: those
             with the same number begin alike and stay so, moved by the mean of their gradients.
-        forward: how the outputs are computed; the model in training mode unless given.
+        forward: how the outputs are computed, those that are judged by, too; the model unless
+            given.
         options: batch, optimizer, validation and early stopping.
 
     Returns:
@@ -221,8 +227,8 @@ def fit(
     batch = min(training_data.batch, len(learned))
     steps = len(learned) // batch
     rate = learning_rate or options.learning_rate
-    optimizer = _optimizer(training_data, options, rate, steps * epochs)
-    rate = rate or training_data.settings.learning_rate
+    optimizer = fresh_optimizer(training_data, options, rate, steps * epochs)
+    rate = float(optimizer.learning_rate)  # of the model's own, where none is asked for
     variables = model.trainable_variables
     optimizer.build(variables)
     before = [variable.numpy() for variable in variables]
@@ -240,7 +246,7 @@ def fit(
     done = first * steps
     with objective.outputs_of(model) as call:
         run = _runner(model, call, objective, optimizer, kernels, masks, tied, forward)
-        judge = _judge(call, model, objective, training_data, held) if held.size else None
+        judge = _judge(call, model, objective, training_data, held, forward)
         for epoch in range(first + 1, epochs + 1):
             order = random.permutation(len(learned))[: steps * batch].reshape(steps, batch)
             for start in range(0, steps, steps_a_call):
@@ -255,7 +261,7 @@ def fit(
                     raise _diverged(epoch, epochs, rate, training_data.inputs[0])
                 done += len(part)
                 training_data.on_epoch(done / steps, epochs)
-            if stopping is not None and judge is not None:
+            if stopping is not None:
                 settled = masking is None or getattr(masking, "settled", True)
                 if stopping.after(judge(), model, counts=settled):
                     break
@@ -306,7 +312,7 @@ def _runner(
             sample, label = (tf.nest.map_structure(lambda a, i=i: a[i], part) for part in (x, y))
             weight = None if weights is None else weights[i]
             with tf.GradientTape() as tape:
-                found = forward(call, sample) if forward else call(sample, training=True)
+                found = (forward or _plain)(call, sample, training=True)
                 value = objective.batch_loss(model, found, label, sample, weight)
             gradients = tape.gradient(value, variables)
             for number, variable in enumerate(variables):
@@ -360,22 +366,33 @@ def _require_enough(count: int, classes: int | None) -> None:
         )
 
 
-def _optimizer(
-    training_data: TrainingData, options: Options, rate: float | None, steps: int
+def _plain(model: Any, samples: Any, *, training: bool) -> Any:
+    return model(samples, training=training)
+
+
+def fresh_optimizer(
+    training_data: TrainingData, options: Options, rate: float | None, steps: int | None
 ) -> Any:
-    """The one that was asked for, or the model's own, or Adam; it has learned nothing."""
+    """The one that was asked for, or the model's own, or Adam; it has learned nothing.
+
+    Args:
+        training_data: has the model's own, and the rate unless one is asked for.
+        options: may name another.
+        rate: the first learning rate, instead of any other.
+        steps: after which the rate has fallen to zero; None: it stays.
+    """
     import keras
 
     own = None
     if training_data.compiled is not None and options.optimizer is None:
         own = training_data.compiled.fresh_optimizer()
-    falling = keras.optimizers.schedules.CosineDecay(
-        rate or training_data.settings.learning_rate, steps
-    )
+    rates: Any = rate or training_data.settings.learning_rate
+    if steps is not None:
+        rates = keras.optimizers.schedules.CosineDecay(rates, steps)
     if own is None:
-        return getattr(keras.optimizers, OPTIMIZERS[options.optimizer or "adam"])(falling)
+        return getattr(keras.optimizers, OPTIMIZERS[options.optimizer or "adam"])(rates)
     if rate is not None:
-        own = type(own).from_config({**own.get_config(), "learning_rate": falling})
+        own = type(own).from_config({**own.get_config(), "learning_rate": rates})
     return own
 
 
@@ -400,20 +417,25 @@ def _judge(
     objective: Objective,
     training_data: TrainingData,
     held: Array,
+    forward: Forward | None,
 ) -> Callable[[], float]:
-    """A function that gives the mean loss on the held-out samples."""
+    """A function that gives the mean loss on the held-out samples, by their weights."""
     import tensorflow as tf
 
+    weights = training_data.weights
+
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def one(x: Any, y: Any) -> Any:
-        return objective.batch_loss(model, call(x, training=False), y, x, None)
+    def one(x: Any, y: Any, w: Any) -> Any:
+        outputs = (forward or _plain)(call, x, training=False)
+        return objective.batch_loss(model, outputs, y, x, w)
 
     def judge() -> float:
         total = 0.0
         for start in range(0, len(held), training_data.batch):
             part = held[start : start + training_data.batch]
             x, y = training_data.samples(part), chosen(objective.labels, part)
-            total += len(part) * float(one(*tf.nest.map_structure(tf.constant, (x, y))))
+            w = None if weights is None else tf.constant(weights[part])
+            total += len(part) * float(one(*tf.nest.map_structure(tf.constant, (x, y)), w))
         return total / len(held)
 
     return judge

@@ -10,6 +10,7 @@ import pytest
 from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.step import State, StepContext, TrainingStep
 from mobilebench.errors import StepError
+from mobilebench.models.compiled import Compiled
 from mobilebench.models.hooks import read_hooks
 from mobilebench.models.kernels import prunable
 
@@ -88,3 +89,31 @@ def test_what_it_raises_and_what_it_leaves_undone_is_said(
         trained("fine_tune(1)", state, by("def train(m, d, c): pass", context, tmp_path))
     with pytest.raises(StepError, match="leave train"):
         trained("distill(epochs=1)", state, by(KERAS, context, tmp_path))
+
+
+def test_it_is_compiled_as_the_step_and_the_model_say(
+    state: State, context: StepContext, tmp_path: Path
+) -> None:
+    import keras
+
+    code = """
+def train(model, data, callbacks):
+    optimizer = model.optimizer
+    weights = model._compile_loss._user_loss_weights
+    raise ValueError(f"{type(optimizer).__name__} {float(optimizer.learning_rate):g} {weights}")
+"""
+    own = by(code, context, tmp_path)
+    optimizer = keras.saving.serialize_keras_object(keras.optimizers.SGD(0.25))
+    compiled = Compiled("sparse_categorical_crossentropy", [0.5], optimizer)
+    assert own.training_data is not None
+    own = replace(own, training_data=replace(own.training_data, compiled=compiled))
+    for step, said in (
+        ("fine_tune(1)", "SGD 0.25 0.5"),
+        ("fine_tune(1, learning_rate=0.125)", "SGD 0.125 0.5"),
+        ("fine_tune(1, optimizer=adamw, learning_rate=0.125)", "AdamW 0.125 0.5"),
+    ):
+        with pytest.raises(StepError, match=f"ValueError: {said}"):
+            trained(step, state, own)
+    for option in ("validation=0.2", "validation=0.2, early_stopping=2"):
+        with pytest.raises(StepError, match="validation and early_stopping cannot be put into"):
+            trained(f"fine_tune(1, {option})", state, own)

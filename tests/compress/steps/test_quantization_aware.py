@@ -100,6 +100,22 @@ def test_what_is_fused_is_rounded_once() -> None:
     np.testing.assert_allclose(rounded(x), model(x), atol=0.05)
 
 
+def test_only_training_moves_ranges() -> None:
+    rounded = with_rounded_activations(small_convolutional())
+    x = np.random.default_rng(0).normal(size=(16, 8, 8, 2)).astype(np.float32)
+
+    def kept() -> list[Any]:
+        return [variable.numpy() for variable in rounded.non_trainable_variables]
+
+    fresh = kept()
+    rounded(x, training=True)
+    trained = kept()
+    assert any((old != new).any() for old, new in zip(fresh, trained, strict=True))
+    rounded(10 * x, training=False)
+    for old, new in zip(trained, kept(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_training_with_rounding_helps_where_bits_are_few(digits: Any, training_data: Any) -> None:
     """On networks so narrow that 4 bits cost them much; in the mean, since one training is luck."""
     import keras

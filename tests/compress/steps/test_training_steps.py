@@ -126,6 +126,21 @@ def test_distillation_loss_by_hand() -> None:
     assert float(found) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_distillation_counts_samples_by_their_weights() -> None:
+    logits = np.array([[0, 0], [3, -1]], np.float32)
+    soft = np.array([[0.75, 0.25], [0.5, 0.5]], np.float32)
+
+    def loss(rows: slice, weights: Any = None) -> float:
+        labels = np.array([1, 1])[rows]
+        found = distillation_loss(
+            logits[rows], soft[rows], labels, weights, temperature=2.0, alpha=0.7
+        )
+        return float(found)
+
+    weighted = loss(slice(2), np.array([3, 0], np.float32))
+    assert weighted == pytest.approx(3 * loss(slice(1)) / 2, rel=1e-5)
+
+
 def test_distilled_students_follow_their_teacher(state: State, context: StepContext) -> None:
     assert context.training_data is not None
     teacher = np.asarray(state.model(context.training_data.x))

@@ -83,9 +83,11 @@ class Distill(TrainingStep):
         """What is minimized from this step on: the distance to the teachers and to the labels."""
         from mobilebench.compress.teachers import soft_labels
 
-        def distance(logits: Any, labels: Any, samples: Any) -> Any:
+        def distance(logits: Any, labels: Any, samples: Any, weights: Any) -> Any:
             soft = soft_labels(teachers, samples, self.T)
-            return distillation_loss(logits, soft, labels, temperature=self.T, alpha=self.alpha)
+            return distillation_loss(
+                logits, soft, labels, weights, temperature=self.T, alpha=self.alpha
+            )
 
         return distance
 
@@ -102,11 +104,12 @@ class Distill(TrainingStep):
                     "a layer before its last one"
                 )
 
-        def with_features(logits: Any, labels: Any, samples: Any) -> Any:
+        def with_features(logits: Any, labels: Any, samples: Any, weights: Any) -> Any:
             assert own is not None
             seen = own(samples, training=True)
             apart = [similarity_loss(seen, t.features(samples)) for t in teachers if t.features]
-            return loss(logits, labels, samples) + self.features * sum(apart) / len(apart)
+            distance = loss(logits, labels, samples, weights)
+            return distance + self.features * sum(apart) / len(apart)
 
         return with_features
 
@@ -137,7 +140,13 @@ class Student(TrainingStep):
 
 
 def distillation_loss(
-    student: Any, soft: Any, labels: Any, *, temperature: float, alpha: float
+    student: Any,
+    soft: Any,
+    labels: Any,
+    weights: Any = None,
+    *,
+    temperature: float,
+    alpha: float,
 ) -> Any:
     """The distillation loss, averaged over the batch.
 
@@ -145,17 +154,18 @@ def distillation_loss(
         student: logits (batch, classes).
         soft: the teachers' probabilities at the temperature (batch, classes).
         labels: class indices (batch,).
+        weights: (batch,), how much each sample counts, in both parts; None for all alike.
         temperature: T.
         alpha: the weight of the soft part, 0 to 1.
     """
     import tensorflow as tf
 
-    from mobilebench.models.objective import cross_entropy
+    from mobilebench.models.objective import weighted_cross_entropy, weighted_mean
 
     student_log = tf.nn.log_softmax(student / temperature)
     divergence = tf.reduce_sum(tf.math.xlogy(soft, soft) - soft * student_log, axis=-1)
-    distance = temperature**2 * tf.reduce_mean(divergence)
-    return alpha * distance + (1 - alpha) * cross_entropy(student, labels)
+    distance = temperature**2 * weighted_mean(divergence, weights)
+    return alpha * distance + (1 - alpha) * weighted_cross_entropy(student, labels, None, weights)
 
 
 def _fresh_student(state: State, context: StepContext) -> Any:

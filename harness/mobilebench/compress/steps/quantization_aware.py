@@ -187,7 +187,7 @@ def _rounding_layer() -> type[Any]:
     import tensorflow as tf
 
     class Rounded(keras.layers.Layer):  # type: ignore[misc]
-        """Rounds to 8 bits within a range that follows those of the batches."""
+        """Rounds to 8 bits within a range that follows those of the batches in training."""
 
         supports_masking = True
 
@@ -196,15 +196,17 @@ def _rounding_layer() -> type[Any]:
             self.low = self.add_weight(shape=(), initializer=zero, trainable=False)
             self.high = self.add_weight(shape=(), initializer=zero, trainable=False)
 
-        def call(self, x: Any) -> Any:
+        def call(self, x: Any, training: bool | None = None) -> Any:
             least = tf.minimum(tf.reduce_min(x), 0.0)  # zero is always exact: padding is zeros
             most = tf.maximum(tf.reduce_max(x), 1e-6)
             fresh = tf.equal(self.high.value, 0.0)
-            low = tf.where(fresh, least, _MOMENTUM * self.low.value + (1 - _MOMENTUM) * least)
-            high = tf.where(fresh, most, _MOMENTUM * self.high.value + (1 - _MOMENTUM) * most)
+            kept = _MOMENTUM if training else 1.0
+            low = tf.where(fresh, least, kept * self.low.value + (1 - kept) * least)
+            high = tf.where(fresh, most, kept * self.high.value + (1 - kept) * most)
             low, high = tf.stop_gradient(low), tf.stop_gradient(high)
-            self.low.assign(low)
-            self.high.assign(high)
+            if training:
+                self.low.assign(low)
+                self.high.assign(high)
             return tf.quantization.fake_quant_with_min_max_vars(x, low, high, num_bits=8)
 
     return Rounded
@@ -274,11 +276,13 @@ class _Rounding:
 
     rounding: Mapping[int, Callable[[Any], Any]]
 
-    def __call__(self, model: Any, x: Any) -> Any:
-        return _forward(model, x, self.rounding)
+    def __call__(self, model: Any, samples: Any, *, training: bool) -> Any:
+        return _forward(model, samples, self.rounding, training=training)
 
 
-def _forward(model: Any, x: Any, rounding: Mapping[int, Callable[[Any], Any]]) -> Any:
+def _forward(
+    model: Any, x: Any, rounding: Mapping[int, Callable[[Any], Any]], *, training: bool
+) -> Any:
     """The model's output on rounded weights, with the unrounded ones behind them."""
     weights = [
         rounding[id(variable)](variable.value) if id(variable) in rounding else variable.value
@@ -286,9 +290,9 @@ def _forward(model: Any, x: Any, rounding: Mapping[int, Callable[[Any], Any]]) -
     ]
     others = model.non_trainable_variables
     output, states = model.stateless_call(
-        weights, [variable.value for variable in others], x, training=True
+        weights, [variable.value for variable in others], x, training=training
     )
-    for variable, value in zip(others, states, strict=True):
+    for variable, value in zip(others, states, strict=True) if training else ():
         variable.assign(value)
     return output
 

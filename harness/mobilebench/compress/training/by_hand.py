@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobilebench.errors import BadInputError, first_line
-from mobilebench.models.training import Options, apply_masks, chosen, differ, mean_by_code, seed_all
+from mobilebench.models.training import (
+    Options,
+    apply_masks,
+    chosen,
+    differ,
+    fresh_optimizer,
+    mean_by_code,
+    seed_all,
+)
 
 if TYPE_CHECKING:
     from mobilebench.models.array import Array
@@ -40,16 +48,20 @@ def fit_by_hand(
         whether it learned anything: some weight changed, and not only because of a mask.
 
     Raises:
-        BadInputError: the function raises, or leaves weights that are no numbers.
+        BadInputError: the function raises, or leaves weights that are no numbers; or the step
+            asks for what only MobileBench's own loop does.
     """
-    import keras
-
     assert training_data.by_hand is not None
     options = options or Options()
     if loss is not None:
         raise BadInputError(
             "a distillation loss cannot be put into a training loop of one's own: leave train() "
             "out of the data file for recipes that distill"
+        )
+    if options.validation is not None or options.early_stopping is not None:
+        raise BadInputError(
+            "validation and early_stopping cannot be put into a training loop of one's own: do "
+            "both in train() of the data file, or leave them or train() out"
         )
     seed_all(model, training_data.seed)
     objective = training_data.objective(model)
@@ -61,11 +73,10 @@ def fit_by_hand(
     )
     variables = model.trainable_variables
     before = [variable.numpy() for variable in variables]
-    rate = options.learning_rate or training_data.settings.learning_rate
-    own = None if training_data.compiled is None else training_data.compiled.fresh_optimizer()
     model.compile(
-        optimizer=own or keras.optimizers.Adam(rate),
+        optimizer=fresh_optimizer(training_data, options, options.learning_rate, None),
         loss=_loss_for(model, objective),
+        loss_weights=_loss_weights(objective),
     )
     try:
         training_data.by_hand(model, _dataset(training_data, objective, batch), [constraints])
@@ -115,6 +126,14 @@ def _loss_for(model: Any, objective: Objective) -> Any:
         return found if len(found) > 1 else found[0]
     is_softmax = objective.is_on_logits and not _gives_logits(model)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=not is_softmax)
+
+
+def _loss_weights(objective: Objective) -> Any:
+    """Those of the outputs' losses, as ``model.compile`` takes them."""
+    if objective.loss_weights is None:
+        return None
+    found = list(objective.loss_weights)
+    return found if len(found) > 1 else found[0]
 
 
 def _gives_logits(model: Any) -> bool:
