@@ -109,7 +109,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Graph:
-    """The first subgraph of a file, which is the one that runs."""
+    """A subgraph of a file; the first is the one that runs."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -128,6 +128,20 @@ def parse(content: bytes, where: str) -> Graph:
         BadInputError: it is no .tflite file, or a torn one.
     """
     return read_whole(content, where, lambda whole: _graph(load(whole)))
+
+
+def parse_called(content: bytes, where: str) -> tuple[Graph, ...]:
+    """The other subgraphs of a file: bodies of loops, such as a recurrent layer's, and branches.
+
+    Raises:
+        BadInputError: see :func:`parse`.
+    """
+
+    def read(whole: bytes) -> tuple[Graph, ...]:
+        model = load(whole)
+        return tuple(_graph(model, number) for number in range(1, len(model.subgraphs)))
+
+    return read_whole(content, where, read)
 
 
 def read_whole(content: bytes, where: str, read: Callable[[bytes], T]) -> T:
@@ -154,8 +168,8 @@ def kind_of(model: Any, operator: Any) -> str:
     return name or f"OPERATOR_{builtin(model, operator)}"
 
 
-def _graph(model: Any) -> Graph:
-    subgraph = model.subgraphs[0]
+def _graph(model: Any, number: int = 0) -> Graph:
+    subgraph = model.subgraphs[number]
     tensors = [_tensor(i, tensor, model.buffers) for i, tensor in enumerate(subgraph.tensors)]
 
     def chosen(indices: Sequence[int]) -> Iterator[Tensor | None]:

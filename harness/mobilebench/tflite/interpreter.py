@@ -16,7 +16,7 @@ from mobilebench.errors import StepError, UnsupportedModelError
 from mobilebench.models.array import Array, Sample
 from mobilebench.records.interface import Quantization
 from mobilebench.tflite.file import load
-from mobilebench.tflite.graph import kind_of
+from mobilebench.tflite.graph import kind_of, parse_called
 from mobilebench.tflite.noise import draw, real_range
 
 _THREADS = 2
@@ -282,6 +282,23 @@ class Runner:
         if tensor.scale:
             value = (value - tensor.zero_point) * np.float32(tensor.scale)
         return np.asarray(value)
+
+
+def zeros_of_loops(content: bytes) -> tuple[int, int]:
+    """How many zeros, of how many values, the float32 kernels have that only loops use."""
+    zeros = values = 0
+    seen: set[int] = set()
+    for graph in parse_called(content, "the converted model"):
+        for operator in graph.operators:
+            place = _KERNEL_OPERATORS.get(operator.kind)
+            kernel = None if place is None else operator.inputs[place]
+            if kernel is None or kernel.type != "FLOAT32" or len(kernel.shape) < 2:
+                continue
+            found = None if kernel.sparse or kernel.buffer in seen else kernel.values()
+            if found is not None:
+                seen.add(kernel.buffer)
+                zeros, values = zeros + int((found == 0).sum()), values + found.size
+    return zeros, values
 
 
 def foreign_operators(content: bytes) -> str:

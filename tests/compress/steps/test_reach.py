@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from mobilebench.compress.pipeline.convert import convert_keras
 from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.step import State, StepContext, TrainingStep
 from mobilebench.errors import StepError
 from mobilebench.models.kernels import kernels_of
 from mobilebench.models.training import TrainingData, TrainingSettings
+from mobilebench.tflite.interpreter import Runner, zeros_of_loops
 
 pytestmark = pytest.mark.tensorflow
 
@@ -113,3 +116,21 @@ def test_low_rank_that_saves_next_to_nothing_is_an_error() -> None:
     )
     with pytest.raises(StepError, match=r"next to nothing.*point.*wide \(Conv2D"):
         trained("low_rank(rank=31, epochs=0)", model)
+
+
+def test_zeros_of_a_recurrent_layer_are_found_in_the_file(tmp_path: Path) -> None:
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    lstm = layers.LSTM(8)
+    model = keras.Sequential(
+        [keras.Input((6,), dtype="int32"), layers.Embedding(20, 4), lstm, layers.Dense(3)]
+    )
+    kernel = lstm.cell.recurrent_kernel
+    kernel.assign(np.zeros(kernel.shape))
+    content = convert_keras(model, tmp_path)
+    _, outside = Runner(content).zeros()
+    zeros, inside = zeros_of_loops(content)
+    assert zeros == 8 * 4 * 8
+    assert outside + inside == sum(k.variable.numpy().size for k in kernels_of(model))
