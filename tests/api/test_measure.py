@@ -293,7 +293,7 @@ def test_inspecting() -> None:
     facts = mb.inspect(SMALL)
     assert facts.bytes == SMALL.stat().st_size
     assert [layer.operator for layer in facts.layers]
-    with pytest.raises(mb.BadInputError, match=r"gone\.tflite cannot be read"):
+    with pytest.raises(mb.BadInputError, match=r"gone\.tflite does not exist"):
         mb.inspect("gone.tflite")
     Path("text.tflite").write_text("no model")
     with pytest.raises(mb.BadInputError):
