@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,24 @@ def test_it_is_waited_for(device: LeasedDevice, tmp_path: Path) -> None:
     assert {trial.state for trial in folder.trials()} == {"valid"}
     assert device.place.log == ["refused", "refused", "taken", "probed", "released"]
     assert any("waiting for a, which bob@ci (process 7" in text for text in said)
+
+
+def test_a_lease_that_an_ended_process_of_ours_left_is_waited_for(
+    device: LeasedDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_leases, "_LEFT_POLL_SECONDS", 0.01)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    killed = replace(Holder.here(), pid=str(ended.pid))
+    # This process could not give it back, since the cable was pulled.
+    kept = Holder.here()
+    assert not kept.has_ended
+    kept.left_behind()
+    device.place.answers = [TakenError("a", holder) for holder in (killed, killed, kept)]
+    folder = start(tmp_path)
+    assert {trial.state for trial in folder.trials()} == {"valid"}
+    # Whose number it is on another computer is not known.
+    assert not replace(killed, host="ci").has_ended
 
 
 def test_the_other_devices_are_measured(

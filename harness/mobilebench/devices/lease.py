@@ -14,11 +14,16 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self, runtime_checkable
 from urllib.parse import quote, unquote
 
+import psutil
+
 from mobilebench import clock
 from mobilebench.errors import DeviceError
 from mobilebench.text import plain
 
 _LONGEST_WORD = 100
+
+#: Tokens of leases that this process has done with and could not give back: the device was gone.
+_left_behind: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,18 @@ class Holder:
         """As a device keeps it: five words without a space, a quote or a backslash."""
         words = (self.token, self.user, self.host, self.pid, self.since)
         return " ".join(quote(word[:_LONGEST_WORD], safe=":") or "-" for word in words)
+
+    def left_behind(self) -> None:
+        """Notes that this process has done with a lease that the device may still keep."""
+        _left_behind.add(self.token)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is a process of this computer that has ended, or has done with it."""
+        if self.token in _left_behind:
+            return True
+        is_here = self.host == (platform.node() or "a computer")
+        return is_here and self.pid.isdecimal() and not psutil.pid_exists(int(self.pid[:9]))
 
     def __str__(self) -> str:
         """For a person."""

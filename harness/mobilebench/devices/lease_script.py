@@ -162,13 +162,14 @@ class ScriptedLease:
         self._released.set()
         with self._lock:
             if self._channel is None:
+                self._holder.left_behind()
                 return
             try:
                 self._channel.send(b"end\n")
                 # Its end is the sign that the lock is free.
                 self._channel.receive(2.0)
             except UnreachableError:
-                pass
+                self._holder.left_behind()
             self._close()
 
     def _keep_alive(self) -> None:

@@ -31,6 +31,9 @@ LIMIT = "MOBILEBENCH_DEVICE_LIMIT"
 #: How often a device that somebody else has is asked for: each time a process starts there, beside
 #: what the other measures.
 _POLL_SECONDS = 10.0
+#: So often, and for so long, where it was a process of this computer that has ended.
+_LEFT_POLL_SECONDS = 1.0
+_LEFT_SECONDS = 90.0
 _STEP_SECONDS = 0.25
 
 
@@ -173,7 +176,7 @@ class Leases:
 
     def _taken(self, device: Device, place: Place, on_wait: OnWait) -> Lease:
         holder = Holder.here()
-        end = time.monotonic() + self.patience.device_seconds
+        begin = time.monotonic()
         while True:
             try:
                 try:
@@ -185,9 +188,13 @@ class Leases:
             except UnreachableError as error:
                 raise _lost(device, error) from error
             except TakenError as error:
-                if time.monotonic() >= end:
+                # A device finds by itself that who had it is no longer there.
+                is_left = error.holder is not None and error.holder.has_ended
+                patience = max(self.patience.device_seconds, _LEFT_SECONDS if is_left else 0.0)
+                if time.monotonic() >= begin + patience:
                     raise
-                _wait(device, error, end, on_wait)
+                poll = _LEFT_POLL_SECONDS if is_left else _POLL_SECONDS
+                _wait(device, error, begin + patience, poll, on_wait)
 
 
 @contextlib.contextmanager
@@ -215,9 +222,9 @@ def _lost(device: Device, error: UnreachableError) -> DeviceError:
     )
 
 
-def _wait(device: Device, taken: TakenError, end: float, on_wait: OnWait) -> None:
+def _wait(device: Device, taken: TakenError, end: float, poll: float, on_wait: OnWait) -> None:
     who = taken.holder or "somebody"
-    until = min(end, time.monotonic() + _POLL_SECONDS)
+    until = min(end, time.monotonic() + poll)
     while (now := time.monotonic()) < until:
         left = round((end - now) / 60)
         on_wait(f"waiting for {device.name}, which {who} has; {left} min left")

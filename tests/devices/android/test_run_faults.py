@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from mobilebench.cli.main import main
+from mobilebench.devices import lease_script
 from mobilebench.devices.adb.client import AdbDevice, AdbServer
 from mobilebench.devices.android import device as phone_device
 from mobilebench.devices.android.app import Apk
@@ -279,6 +280,8 @@ def test_the_user_stops_while_a_file_is_sent(
     """Whatever a phone is waited for, Ctrl-C is heard, and not when the waiting is over."""
     pixel, _ = phones
     patience = 300.0
+    # So soon a phone takes a holder that says nothing for one that is no longer there.
+    monkeypatch.setattr(lease_script, "STALE_SECONDS", 5)
     monkeypatch.setattr(
         phone_device, "AndroidDevice", functools.partial(AndroidDevice, wait_seconds=patience)
     )
