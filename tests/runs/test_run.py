@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import mobilebench as mb
 import numpy as np
 import pytest
+from mobilebench import clock
 from mobilebench.store.folder import RunFolder
 
 from tests.support.command import MOBILEBENCH, mobilebench, only_run, start
@@ -418,19 +420,28 @@ def test_a_reader_that_goes_away_hides_no_failure(tmp_path: Path) -> None:
     assert process.wait(timeout=60) == 1
 
 
-def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
+def test_runs_of_one_second_get_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = suite(
+        tmp_path, model("small", "small.tflite"), QUICK.replace("blocks = 2", "blocks = 1")
+    )
+    now = clock.moment()
+    monkeypatch.setattr(clock, "moment", lambda: now)
+    names = [mb.run(path, results=tmp_path / "results").path.name for _ in range(3)]
+    assert len(set(names)) == 3
+    assert {RunFolder.open(tmp_path / "results" / n).run().name for n in names} == set(names)
+
+
+def test_runs_at_the_same_time_wait_for_the_device(tmp_path: Path) -> None:
     path = suite(
         tmp_path, model("small", "small.tflite"), QUICK.replace("blocks = 2", "blocks = 1")
     )
     command = [*MOBILEBENCH, "run", str(path), "--results", str(tmp_path / "results")]
     runs = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(3)
+        subprocess.Popen([*command, "--wait", "5"], stdout=subprocess.DEVNULL) for _ in range(2)
     ]
-    assert [process.wait(timeout=60) for process in runs] == [0, 0, 0]
-    names = [folder.name for folder in (tmp_path / "results").iterdir()]
-    assert len(names) == 3
-    assert {RunFolder.open(tmp_path / "results" / n).run().name for n in names} == set(names)
+    assert [process.wait(timeout=200) for process in runs] == [0, 0]
 
 
 def test_a_model_of_the_zoo_and_a_browser_s_file_name(tmp_path: Path) -> None:
