@@ -68,7 +68,7 @@ def test_training_that_changes_nothing_is_an_error(
 def test_a_step_that_diverges_fails_in_one_sentence(state: State, context: StepContext) -> None:
     import tensorflow as tf
 
-    broken = State(state.model, loss=lambda z, _y, _x: tf.reduce_sum(z, -1) * np.float32("inf"))
+    broken = State(state.model, loss=lambda z, _y, _x, _w: tf.reduce_sum(z) * np.float32("inf"))
     for step in (FineTune(epochs=1), Prune(sparsity=0.5, epochs=1)):
         with pytest.raises(StepError, match="training diverged in epoch 1 of 1"):
             step.train(broken, context)
