@@ -29,3 +29,18 @@ def test_what_somebody_else_disturbed_is_measured_again() -> None:
         device.place.undisturbed = [TakenError("a", None)]
         with pytest.raises(TakenError):
             measurer.memory(BASELINE)
+
+
+def test_a_runtime_is_asked_for_as_a_whole() -> None:
+    device = LeasedDevice()
+    with Leases() as leases:
+        leases.take(device)
+        for table in (
+            {"name": "big", "cpus": "big"},
+            {"name": "gpu", "accelerator": "gpu", "precision": "float32", "preference": "fast"},
+        ):
+            runtime = Runtime.model_validate(table)
+            FileMeasurer(device, device.probe(), runtime, 0, leases).latency([BASELINE], 1)
+    big, gpu = device.jobs
+    assert big.cluster == "big"
+    assert (gpu.accelerator, gpu.precision, gpu.preference) == ("gpu", "float32", "fast")

@@ -87,6 +87,17 @@ class Runtime(BaseModel):
         return {k: v for k, v in handler(self).items() if v or k not in newer}
 
     @property
+    def in_job(self) -> Mapping[str, Any]:
+        """All of it that a job has; how the file gets there is not among it."""
+        return {
+            "accelerator": self.accelerator,
+            **self.options,
+            "threads": self.threads,
+            "xnnpack": self.xnnpack,
+            **self.placement,
+        }
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """What is asked of the accelerator, as a job has it."""
         return {name: value for name in _OPTIONS if (value := getattr(self, name))}

@@ -205,11 +205,7 @@ class _Bench:
                 kind="latency",  # until the samples are sent
                 model=self.device.push(file, sha256),
                 model_sha256=sha256,
-                accelerator=self.runtime.accelerator,
-                **self.runtime.options,
-                threads=self.runtime.threads,
-                xnnpack=self.runtime.xnnpack,
-                **self.runtime.placement,
+                **self.runtime.in_job,
             )
             evaluation = Evaluation(taken, samples, reference)
             found = ask(self.device, job, evaluation, lambda _: None, _TIMEOUT_SECONDS, 0)

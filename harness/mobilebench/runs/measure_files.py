@@ -6,7 +6,6 @@ what shows differences to others: it has a plan, replicates and a folder.
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from mobilebench.devices.base import (
     TrialError,
 )
 from mobilebench.devices.spec import DeviceSpec
+from mobilebench.files import sha256_of
 from mobilebench.models.hooks import Hooks
 from mobilebench.records.device import DeviceFacts
 from mobilebench.records.interface import Interface
@@ -159,7 +159,7 @@ class FileMeasurer:
         return found
 
     def _job(self, kind: str, file: Path) -> Job:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest = sha256_of(file)
         self._count += 1
         return Job(
             protocol=contract.PROTOCOL_VERSION,
@@ -167,10 +167,7 @@ class FileMeasurer:
             kind=kind,
             model=self.device.push(file, digest),
             model_sha256=digest,
-            accelerator=self._runtime.accelerator,
-            threads=self._runtime.threads,
-            xnnpack=self._runtime.xnnpack,
-            cpus=self._runtime.cpus,
+            **self._runtime.in_job,
             warmup_seconds=self._pace.warmup_seconds,
             runs=self._pace.runs,
             seconds=self._pace.seconds,
