@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -90,3 +91,13 @@ def disk_errors(path: Path) -> Iterator[None]:
                 "free some space and resume the run"
             ) from error
         raise InvalidRunError(f"could not write {path}: {error.strerror}") from error
+
+
+def sha256_of(file: Path) -> str:
+    """The hash of a file's content, in hex.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

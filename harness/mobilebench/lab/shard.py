@@ -5,7 +5,6 @@ So a lane that is begun again goes on, whoever died meanwhile: client, scheduler
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -17,7 +16,7 @@ from typing import Any
 
 from mobilebench.cache import cache_folder
 from mobilebench.errors import BadInputError, first_line
-from mobilebench.files import disk_errors
+from mobilebench.files import disk_errors, sha256_of
 from mobilebench.records.run import Run, read_run
 from mobilebench.records.trial import read_trial
 from mobilebench.store import samples
@@ -63,9 +62,7 @@ def put(name: str, offset: int, data: bytes, is_last: bool, sender: str) -> None
             file.write(data)
         if not is_last:
             return
-        with growing.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != name.split(".", maxsplit=1)[0]:
+        if sha256_of(growing) != name.split(".", maxsplit=1)[0]:
             growing.unlink()
             raise BadInputError(f"{name} did not arrive as it was sent")
         os.replace(growing, target)

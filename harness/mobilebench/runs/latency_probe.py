@@ -5,7 +5,6 @@ See ``mobilebench.compress.pipeline.latency``.
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from mobilebench_agent.contract import Job
 from mobilebench.compress.pipeline.latency import LatencyProbe, NotMeasuredError
 from mobilebench.compress.step import unreported
 from mobilebench.devices.base import Device, TrialError
+from mobilebench.files import sha256_of
 from mobilebench.records.device import DeviceFacts
 from mobilebench.records.runtime import Runtime
 
@@ -52,7 +52,7 @@ def latency_probe_on(
     name = f"{' '.join([facts.kind, *known])} ({facts.library}, {how})"
 
     def once(number: int, file: Path) -> float:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest = sha256_of(file)
         job = Job(
             protocol=contract.PROTOCOL_VERSION,
             trial=f"latency_probe-{number}",

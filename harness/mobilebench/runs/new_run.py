@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from mobilebench import host
 from mobilebench.compress.artifact import Artifact, Outcome
 from mobilebench.errors import BadInputError
+from mobilebench.files import sha256_of
 from mobilebench.models.hooks import Hooks
 from mobilebench.records.device import BENCHMARK_MODEL, DeviceFacts
 from mobilebench.records.precision import Precision
@@ -131,8 +132,7 @@ def _without_folders(suite: Suite) -> dict[str, Any]:
 
 def binary_name(path: str) -> str:
     """How a program that measured is called among the run's files."""
-    with open(path, "rb") as file:
-        return f"{BENCHMARK_MODEL}-{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return f"{BENCHMARK_MODEL}-{sha256_of(Path(path))}"
 
 
 #: The folders of a path in ``/a/b/c`` or ``--option=/a/b/c``.

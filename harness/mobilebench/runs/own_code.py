@@ -17,7 +17,7 @@ from typing import Any
 from mobilebench.cache import cache_folder
 from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError
-from mobilebench.files import disk_errors, write_atomically
+from mobilebench.files import disk_errors, sha256_of, write_atomically
 from mobilebench.models.hooks import Hooks, read_hooks
 from mobilebench.text import plain
 
@@ -123,6 +123,6 @@ def _place(folder: Path) -> Path:
 def _sha256(path: Path) -> str:
     """Empty if the file is not there."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     except OSError:
         return ""

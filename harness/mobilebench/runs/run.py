@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import tempfile
 import threading
@@ -32,7 +31,7 @@ from mobilebench.errors import (
     MobileBenchError,
 )
 from mobilebench.explain import explain_document
-from mobilebench.files import write_atomically
+from mobilebench.files import sha256_of, write_atomically
 from mobilebench.models.hooks import Hooks, read_hooks
 from mobilebench.models.spec import REQUIREMENTS
 from mobilebench.records.battery_current import CurrentProfile
@@ -634,7 +633,7 @@ def _packed(model: Path, packing: Packing, report: Report) -> tuple[Path, str]:
     path = model.with_name(model.name + suffix)
     if not path.exists():
         write_atomically(path, pack(model.read_bytes(), report))
-    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+    return path, sha256_of(path)
 
 
 def _first_free(make: Callable[[str], RunFolder], run: str) -> RunFolder:
@@ -657,8 +656,7 @@ def _ensure_whole(folder: RunFolder, run: Run) -> None:
     for name, sha256 in files.items():
         path = folder.artifact(name)
         try:
-            with path.open("rb") as file:
-                whole = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            whole = sha256_of(path) == sha256
         except OSError:
             whole = False
         if not whole:

@@ -18,9 +18,10 @@ from mobilebench.devices.adb.client import (
     UnauthorizedError,
     parse_address,
 )
-from mobilebench.devices.adb.remote_store import FOLDER, RemoteStore, sha256_of
+from mobilebench.devices.adb.remote_store import FOLDER, RemoteStore
 from mobilebench.devices.base import TrialError
 from mobilebench.errors import BadInputError
+from mobilebench.files import sha256_of
 
 from tests.phone import apps, personalities
 from tests.phone.android import Android

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from mobilebench.devices.adb.client import AdbDevice, AdbError, LinkLostError
-from mobilebench.devices.adb.remote_store import FOLDER, RemoteStore, sha256_of
+from mobilebench.devices.adb.remote_store import FOLDER, RemoteStore
 from mobilebench.devices.base import TrialError
 from mobilebench.devices.linux.board import BoardDevice
+from mobilebench.files import sha256_of
 
 from tests.phone.android import Android
 from tests.phone.cable import Cut

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from mobilebench.compress.pipeline.pack import PACKERS, measure
 from mobilebench.compress.step import unreported
 from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.files import sha256_of
 from mobilebench.models import tensor_file
 from mobilebench.models.tensor_file import Streamed
 
@@ -207,7 +208,7 @@ class Cache:
 
     def _keep_sealed(self, temporary: Path, path: Path) -> str:
         """Keeps a file with its SHA-256 beside it, and returns that."""
-        sha256 = _sha256(temporary)
+        sha256 = sha256_of(temporary)
         self._rename(temporary, path)
         self._write(_seal(path), sha256.encode())
         return sha256
@@ -216,7 +217,7 @@ class Cache:
     def _sealed(path: Path) -> str | None:
         """The file's SHA-256 if it is the one beside it, else None."""
         try:
-            sha256 = _sha256(path)
+            sha256 = sha256_of(path)
             return sha256 if _seal(path).read_bytes() == sha256.encode() else None
         except OSError:
             return None
@@ -235,11 +236,6 @@ class Cache:
             os.replace(temporary, path)
         except OSError as error:
             raise InvalidRunError(f"could not write {path}: {error.strerror}") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _seal(path: Path) -> Path:

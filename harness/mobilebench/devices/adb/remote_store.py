@@ -6,7 +6,6 @@ A name and a size prove nothing: a stale model of the same size would be measure
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import secrets
 import shlex
@@ -158,9 +157,3 @@ class RemoteStore:
             self._device.shell("rm", "-f", part, seconds=2)
         except AdbError:
             return  # It is gone with the link; adbd removes what was cut off.
-
-
-def sha256_of(file: Path) -> str:
-    """The hash of a file here."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

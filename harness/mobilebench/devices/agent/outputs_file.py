@@ -7,7 +7,6 @@ what is in it.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mobilebench.devices.base import TrialError
+from mobilebench.files import sha256_of
 
 #: The names below an agent's folder: plain characters, and neither `.` nor `..`.
 _NAMES = r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){1,8}"
@@ -90,7 +90,7 @@ def receiving(file: Path, sha256: str, size: int) -> Iterator[Part]:
             with os.fdopen(descriptor, "wb") as content:
                 part = Part(content, size)
                 yield part
-            if (part.length, _sha256(temporary)) != (size, sha256):
+            if (part.length, sha256_of(temporary)) != (size, sha256):
                 raise TrialError("pull_failed", "the outputs that arrived are not those reported")
             temporary.replace(file)
         finally:
@@ -134,8 +134,3 @@ class OutputsFolder:
             with receiving(file, sha256, size) as part:
                 while block := source.read(_BLOCK_BYTES):
                     part.write(block)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -11,11 +11,12 @@ from pathlib import Path
 from mobilebench_agent.contract import PROTOCOL_VERSION, Event, Hello, Job, Result
 
 from mobilebench.devices.adb.client import AdbDevice, AdbError
-from mobilebench.devices.adb.remote_store import RemoteStore, sha256_of
+from mobilebench.devices.adb.remote_store import RemoteStore
 from mobilebench.devices.base import OnEvent, TrialError
 from mobilebench.devices.benchmark_model.output import arguments, result_of
 from mobilebench.devices.benchmark_model.profile import NodeProfile, parse_profile
 from mobilebench.errors import BadInputError
+from mobilebench.files import sha256_of
 from mobilebench.records.device import BENCHMARK_MODEL
 
 #: A shell's codes for a program that it cannot run: no permission or no such format, not there.

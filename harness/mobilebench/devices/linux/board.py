@@ -12,7 +12,7 @@ from mobilebench_agent.contract import Event, Hello, Job, Result
 from mobilebench.devices.adb.client import AdbDevice, AdbError, LinkLostError
 from mobilebench.devices.adb.lease import AdbPlace
 from mobilebench.devices.adb.link import Link
-from mobilebench.devices.adb.remote_store import FOLDER, RemoteStore, sha256_of
+from mobilebench.devices.adb.remote_store import FOLDER, RemoteStore
 from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.agent.process import AgentDiedError
@@ -20,6 +20,7 @@ from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult,
 from mobilebench.devices.linux.state import StateChecks, script
 from mobilebench.devices.sent_files import Removed
 from mobilebench.errors import BadInputError, DeviceError
+from mobilebench.files import sha256_of
 from mobilebench.records.device import AGENT, DeviceFacts
 
 _GREETING_SECONDS = 60.0

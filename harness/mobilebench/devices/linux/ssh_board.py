@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 from mobilebench_agent.contract import Event, Job, Result
 
 from mobilebench.devices import interrupt
-from mobilebench.devices.adb.remote_store import sha256_of
 from mobilebench.devices.agent import archive as agent_archive
 from mobilebench.devices.agent import process as agent_process
 from mobilebench.devices.agent.outputs_file import ensure_plain, receiving
@@ -30,6 +29,7 @@ from mobilebench.devices.linux.ssh_lease import SshPlace
 from mobilebench.devices.linux.state import StateChecks, script
 from mobilebench.devices.sent_files import Removed, clean
 from mobilebench.errors import BadInputError, DeviceError
+from mobilebench.files import sha256_of
 from mobilebench.records.device import DeviceFacts
 
 #: Below the user's home.
