@@ -24,7 +24,7 @@ from tests.support.leased_device import LeasedDevice, Place, leased_suite
 from tests.support.scripted_device import Open, ScriptedDevice
 from tests.support.watcher import Watcher
 
-RIVAL = Holder("bob", "ci", "7", "2026-02-03T04:05:06+00:00", "b2")
+RIVAL = Holder("bob", "another-computer", "7", "2026-02-03T04:05:06+00:00", "b2")
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_a_device_is_had_from_the_first_look_to_the_end(
 
 def test_a_device_that_somebody_has(device: LeasedDevice, tmp_path: Path) -> None:
     device.place.answers = [taken()]
-    with pytest.raises(DeviceError, match=r"'a' is taken by bob@ci \(process 7") as caught:
+    with pytest.raises(DeviceError, match=r"'a' is taken by bob@another-computer \(process 7") as caught:
         start(tmp_path)
     assert (caught.value.code, caught.value.exit_code) == ("taken", 4)
     assert device.place.log == ["refused"]
@@ -72,7 +72,7 @@ def test_it_is_waited_for(device: LeasedDevice, tmp_path: Path) -> None:
     folder = runs.start(leased_suite(), tmp_path, ["test"], watcher, leases=leases)
     assert {trial.state for trial in folder.trials()} == {"valid"}
     assert device.place.log == ["refused", "refused", "taken", "probed", "released"]
-    assert any("waiting for a, which bob@ci (process 7" in text for text in said)
+    assert any("waiting for a, which bob@another-computer (process 7" in text for text in said)
 
 
 def test_a_lease_that_an_ended_process_of_ours_left_is_waited_for(
@@ -90,7 +90,7 @@ def test_a_lease_that_an_ended_process_of_ours_left_is_waited_for(
     folder = start(tmp_path)
     assert {trial.state for trial in folder.trials()} == {"valid"}
     # Whose number it is on another computer is not known.
-    assert not replace(killed, host="ci").has_ended
+    assert not replace(killed, host="another-computer").has_ended
 
 
 def test_the_other_devices_are_measured(
@@ -109,7 +109,7 @@ def test_the_other_devices_are_measured(
     folder = start(tmp_path, ("a", "b"))
     (missing,) = folder.run().missing
     assert (missing.device, missing.code) == ("a", "taken")
-    assert "bob@ci" in missing.reason
+    assert "bob@another-computer" in missing.reason
     assert runs.exit_code(folder) == 4
     runs.resume(folder.path, Watcher())
     assert not folder.run().missing
@@ -142,7 +142,7 @@ def test_a_trial_during_which_somebody_else_had_it_is_repeated(
 
 def test_a_device_that_was_taken_away_loses_no_trial(device: LeasedDevice, tmp_path: Path) -> None:
     device.place.undisturbed = [True, True, True, taken()]
-    with pytest.raises(DeviceError, match="taken by bob@ci") as caught:
+    with pytest.raises(DeviceError, match="taken by bob@another-computer") as caught:
         start(tmp_path)
     folder = RunFolder.open(next(tmp_path.iterdir()))
     assert caught.value.code == "taken"
