@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 from mobilebench.compress.pipeline.latency import NotMeasuredError
 from mobilebench.devices.android.device import AndroidDevice
-from mobilebench.devices.base import Device
+from mobilebench.devices.base import Device, OnEvent
 from mobilebench.devices.local.device import LocalDevice
 from mobilebench.records.runtime import Runtime
 from mobilebench.runs.latency_probe import latency_probe_on
+from mobilebench_agent.contract import Job, Result
 
 from tests.phone.android import PACKAGE, Android, Package
 from tests.phone.fixtures import Connect
+from tests.support.faulty_device import FaultyDevice
+from tests.support.models import BASELINE
 
 
 def assert_measures(device: Device, model_file: Path, folder: Path) -> str:
@@ -34,6 +37,28 @@ def test_this_machine(model_file: Path, tmp_path: Path) -> None:
     assert name.startswith("local ")
     single = latency_probe_on(device, device.probe(), Runtime(name="cpu"), seed=0)
     assert single.device != name, "one thread is another thing to measure on"
+
+
+@pytest.mark.parametrize(
+    ("cpus", "placement", "place"),
+    [("big", ("big", ()), "on the big CPUs"), ([2, 3], ("", (2, 3)), "on CPUs 2, 3")],
+)
+def test_it_is_kept_to_the_runtimes_cpus(
+    tmp_path: Path, cpus: object, placement: object, place: str
+) -> None:
+    jobs: list[Job] = []
+
+    class Watched(FaultyDevice):
+        def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
+            jobs.append(job)
+            return super().run(job, on_event, timeout_seconds)
+
+    device = Watched(tmp_path)
+    runtime = Runtime.model_validate({"name": "cpu", "cpus": cpus})
+    latency_probe = latency_probe_on(device, device.probe(), runtime, seed=0)
+    latency_probe.measure([BASELINE])
+    assert {(job.cluster, job.cpus) for job in jobs} == {placement}
+    assert place in latency_probe.device, "its latency is kept under this name"
 
 
 def test_a_phone(pixel: Android, connect: Connect, model_file: Path, tmp_path: Path) -> None:

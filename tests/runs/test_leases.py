@@ -56,7 +56,9 @@ def test_a_device_is_had_from_the_first_look_to_the_end(
 
 def test_a_device_that_somebody_has(device: LeasedDevice, tmp_path: Path) -> None:
     device.place.answers = [taken()]
-    with pytest.raises(DeviceError, match=r"'a' is taken by bob@another-computer \(process 7") as caught:
+    with pytest.raises(
+        DeviceError, match=r"'a' is taken by bob@another-computer \(process 7"
+    ) as caught:
         start(tmp_path)
     assert (caught.value.code, caught.value.exit_code) == ("taken", 4)
     assert device.place.log == ["refused"]

@@ -109,7 +109,16 @@ def test_what_an_accelerator_leaves_is_timed_on_the_plain_kernels(tmp_path: Path
         "SOFTMAX": "built-in kernels",
     }
     assert all(row.median_ns is not None for row in times.rows)
-    assert not any(job.xnnpack for job in phone.jobs)  # which takes no part beside a GPU
+    plain = [job for job in phone.jobs if job.accelerator == "cpu"]
+    assert len(plain) == 3
+    assert not any(job.xnnpack for job in plain)  # which takes no part beside a GPU
+
+
+def test_operators_are_kept_to_the_cpus_that_the_model_is_kept_to(tmp_path: Path) -> None:
+    phone = Phone()
+    timed(phone, tmp_path, accelerator="gpu", cpus="big")
+    assert {job.cluster for job in phone.jobs} == {"big"}
+    assert timed(Phone(), tmp_path, cpus=[1, 2]).runtime == "a-runtime 1, cpu on CPUs 1, 2"
 
 
 @pytest.mark.parametrize("accelerator", ["cpu", "nnapi"])

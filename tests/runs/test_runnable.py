@@ -34,7 +34,12 @@ class Phone(FaultyDevice):
         super().__init__(folder, **settings)
         self.fails = fails
         self.version = "1"
-        self.asked = 0
+        self.jobs: list[Job] = []
+
+    @property
+    def asked(self) -> int:
+        """How many jobs it was given."""
+        return len(self.jobs)
 
     def probe(self) -> DeviceFacts:
         return DeviceFacts(self.name, "fake", "0", "a-runtime", self.version)
@@ -43,7 +48,7 @@ class Phone(FaultyDevice):
         return PreflightResult()
 
     def run(self, job: Job, on_event: OnEvent, timeout_seconds: float) -> Result:
-        self.asked += 1
+        self.jobs.append(job)
         if error := self.fails(self.files[job.model].read_bytes()):
             raise error
         return super().run(job, on_event, timeout_seconds)
@@ -61,7 +66,7 @@ def with_type(name: str, code: str = "model_unsupported") -> Fault:
     return fails
 
 
-def suite(*recipes: str, devices: int = 1, source: str = "zoo:lenet-5") -> Suite:
+def suite(*recipes: str, devices: int = 1, source: str = "zoo:lenet-5", cpus: Any = None) -> Suite:
     return Suite.model_validate(
         {
             "models": [{"name": "m", "source": source, "recipes": list(recipes)}],
@@ -69,6 +74,7 @@ def suite(*recipes: str, devices: int = 1, source: str = "zoo:lenet-5") -> Suite
             "devices": [
                 {"name": f"phone-{n}", "kind": "local", "python": "/x"} for n in range(devices)
             ],
+            "runtimes": [{"name": "cpu-1", "cpus": cpus or []}],
             "protocol": {"blocks": 1, "runs": 3, "seconds": 0.0, "warmup_seconds": 0.0},
         }
     )
@@ -103,6 +109,13 @@ def test_answers_are_kept_for_each_version_of_a_runtime(tmp_path: Path) -> None:
     phone.version = "2"
     reasons(phone, tmp_path, "weight_only_int4")
     assert phone.asked == 2 * asked
+
+
+def test_a_runtime_is_asked_on_its_cpus_and_its_answer_is_kept_for_them(tmp_path: Path) -> None:
+    phone = Phone(tmp_path)
+    for cpus in (None, "big", [4, 5], [4, 5]):
+        refusals(suite("int8", cpus=cpus), [phone], [phone.probe()], tmp_path)
+    assert [(job.cluster, job.cpus) for job in phone.jobs] == [("", ()), ("big", ()), ("", (4, 5))]
 
 
 def test_wrong_answers_are_refused_and_their_layer_is_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from mobilebench.analysis.disturbance import Load
 from mobilebench.analysis.estimates import PAIRED, unlike_medians
 from mobilebench.analysis.requirement import QualityRequirement, RequirementStatus
 from mobilebench.records.key import Key, Place
+from mobilebench.records.runtime import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -233,12 +234,7 @@ class Comparison:
     @property
     def runtime_label(self) -> str:
         """The runtime's name, its CPUs if it was kept to some, and the library behind it."""
-        label = self.runtime
-        if self.cluster:
-            label += f" on the {self.cluster} CPUs"
-        if self.cpus:
-            word = "CPU" if len(self.cpus) == 1 else "CPUs"
-            label += f" on {word} {', '.join(map(str, self.cpus))}"
+        label = " ".join(filter(None, (self.runtime, place_of(self.cpus, self.cluster))))
         return f"{label} ({self.library})" if self.library else label
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -108,6 +108,11 @@ class Runtime(BaseModel):
         return {"cluster": self.cluster} if self.cluster else {"cpus": self.cpus}
 
     @property
+    def place(self) -> str:
+        """Where the process may run, as a sentence has it; empty: where the system lets it."""
+        return place_of(self.cpus, self.cluster)
+
+    @property
     def label(self) -> str:
         """Accelerator and options, as a sentence has them."""
         said = [str(v) for k, v in self.options.items() if k != "serialization"]
@@ -123,3 +128,12 @@ class Runtime(BaseModel):
             f"Runtime {self.name!r} uses NNAPI, which Android 15 deprecated: newer phones may run "
             "it on the CPU, or no longer have it."
         )
+
+
+def place_of(cpus: Sequence[int], cluster: str | None) -> str:
+    """Where a process may run, as a sentence has it; empty: where the system lets it."""
+    if cluster:
+        return f"on the {cluster} CPUs"
+    if not cpus:
+        return ""
+    return f"on CPU{'s' if len(cpus) > 1 else ''} {', '.join(map(str, cpus))}"

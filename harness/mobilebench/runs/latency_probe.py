@@ -43,13 +43,14 @@ def latency_probe_on(
     Args:
         device: where.
         facts: what it said of itself.
-        runtime: accelerator, threads, delegate.
+        runtime: accelerator, threads, delegate, CPUs.
         seed: of the inputs.
     """
     known = [str(facts.info[key]) for key in _IDENTITY if facts.info.get(key)]
     threads = "1 thread" if runtime.threads == 1 else f"{runtime.threads} threads"
-    how = f"{runtime.label}, {threads}" + ("" if runtime.xnnpack else ", no XNNPACK")
-    name = f"{' '.join([facts.kind, *known])} ({facts.library}, {how})"
+    how = [runtime.label, threads, *([] if runtime.xnnpack else ["no XNNPACK"])]
+    how += [runtime.place] if runtime.place else []
+    name = f"{' '.join([facts.kind, *known])} ({facts.library}, {', '.join(how)})"
 
     def once(number: int, file: Path) -> float:
         digest = sha256_of(file)
@@ -59,10 +60,7 @@ def latency_probe_on(
             kind="latency",
             model=device.push(file, digest),
             model_sha256=digest,
-            accelerator=runtime.accelerator,
-            **runtime.options,
-            threads=runtime.threads,
-            xnnpack=runtime.xnnpack,
+            **runtime.in_job,
             warmup_seconds=_WARMUP_SECONDS,
             runs=_RUNS,
             seconds=_SECONDS,

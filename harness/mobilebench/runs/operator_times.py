@@ -81,7 +81,7 @@ def operator_times(
     facts = device.probe()
     facts.ensure_timed()
     bench = _Bench(device, runtime, scratch)
-    library = f"{facts.library}, {runtime.label}"
+    library = " ".join(filter(None, (f"{facts.library}, {runtime.label}", runtime.place)))
     if runtime.accelerator == "cpu" and not runtime.xnnpack:
         library += " without XNNPACK"
     if isinstance(device, Profiler):
@@ -116,7 +116,7 @@ def _profiled(
     """What the executor's own profiler finds: within the whole model, and of each node."""
     name = bench.device.name
     try:
-        with bench.job(content, bench.runtime.accelerator) as job:
+        with bench.job(content, bench.runtime) as job:
             nodes = device.profile(job, _TIMEOUT_SECONDS)
     except TrialError as error:
         raise InvalidRunError(f"device {name!r}: {error.reason}") from error
@@ -146,13 +146,21 @@ class _Bench:
 
     def __init__(self, device: Device, runtime: Runtime, scratch: Path) -> None:
         self.device, self.runtime, self.scratch = device, runtime, scratch
+        #: What runs whatever an accelerator leaves: XNNPACK takes no part beside it.
+        self._plain = Runtime(
+            name=runtime.name,
+            threads=runtime.threads,
+            xnnpack=False,
+            cpus=runtime.cpus,
+            cluster=runtime.cluster,
+        )
         self.warnings: list[str] = []
         self._trials = 0
 
     def whole(self, content: bytes) -> tuple[float | None, list[str]]:
         """The whole file's median (ns), or a warning that says why there is none."""
         try:
-            return statistics.median(self._run(content, self._accelerator).samples_ns), []
+            return statistics.median(self._run(content, self.runtime).samples_ns), []
         except TrialError as error:
             self._ensure_its_own(error)
             return None, [f"the whole model was not timed: {error.reason}"]
@@ -163,15 +171,15 @@ class _Bench:
         Raises:
             TrialError: the device's own failure.
         """
-        accelerator, left = self._accelerator, ""
+        left = ""
         try:
             try:
-                result = self._run(content, accelerator)
+                result = self._run(content, self.runtime)
             except TrialError as error:
-                if error.code != "accelerator_unavailable" or accelerator == "cpu":
+                if error.code != "accelerator_unavailable" or self._accelerator == "cpu":
                     raise
-                accelerator, left = "cpu", error.reason
-                result = self._run(content, accelerator)
+                left = error.reason
+                result = self._run(content, self._plain)
         except TrialError as error:
             self._ensure_its_own(error)
             return OperatorTime(operator, None, 0, "unknown", error.reason)
@@ -199,7 +207,7 @@ class _Bench:
 
     def _taken_of_two(self, content: bytes) -> int | None:
         try:
-            result = self._run(cut.twice(content), self._accelerator, runs=1)
+            result = self._run(cut.twice(content), self.runtime, runs=1)
         except TrialError as error:
             return 0 if error.code == "accelerator_unavailable" else None
         if any(_NONE_OF_TWO in warning for warning in result.warnings):
@@ -211,12 +219,12 @@ class _Bench:
     def _accelerator(self) -> str:
         return self.runtime.accelerator
 
-    def _run(self, content: bytes, accelerator: str, runs: int = _RUNS) -> Result:
-        with self.job(content, accelerator, runs) as job:
+    def _run(self, content: bytes, runtime: Runtime, runs: int = _RUNS) -> Result:
+        with self.job(content, runtime, runs) as job:
             return self._valid(job)
 
     @contextlib.contextmanager
-    def job(self, content: bytes, accelerator: str, runs: int = _RUNS) -> Iterator[Job]:
+    def job(self, content: bytes, runtime: Runtime, runs: int = _RUNS) -> Iterator[Job]:
         """A latency trial of a file, which is on a device that is fit."""
         sha256 = hashlib.sha256(content).hexdigest()
         file = self.scratch / f"{sha256}.tflite"
@@ -232,12 +240,7 @@ class _Bench:
                 kind="latency",
                 model=self.device.push(file, sha256),
                 model_sha256=sha256,
-                accelerator=accelerator,
-                **(self.runtime.options if accelerator == self._accelerator else {}),
-                threads=self.runtime.threads,
-                # Beside an accelerator XNNPACK takes no part in the whole model.
-                xnnpack=self.runtime.xnnpack and self._accelerator == "cpu",
-                **self.runtime.placement,
+                **runtime.in_job,
                 warmup_seconds=0.0 if brief else _WARMUP_SECONDS,
                 runs=runs,
                 seconds=0.0 if brief else _SECONDS,

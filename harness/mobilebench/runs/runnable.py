@@ -190,6 +190,8 @@ class _Place:
         known = {key: self.facts.info.get(key) for key in _KERNELS}
         if self.runtime.accelerator == "cpu":  # the phone's drivers take no part
             known = {key: known[key] for key in ("abi", "machine", "cpu")}
+        if self.runtime.place:  # cores of one processor may have kernels of their own
+            known["place"] = self.runtime.place
         address = json.dumps(
             [
                 hashlib.sha256(file.content).hexdigest(),
@@ -262,10 +264,7 @@ class _Place:
                 kind="latency",  # until the samples are sent
                 model=self.device.push(path, sha256),
                 model_sha256=sha256,
-                accelerator=self.runtime.accelerator,
-                **self.runtime.options,
-                threads=self.runtime.threads,
-                xnnpack=self.runtime.xnnpack,
+                **self.runtime.in_job,
             )
             evaluation = Evaluation(taken, samples, expected)
             found = ask(self.device, job, evaluation, lambda _: None, _TIMEOUT_SECONDS, 0)
