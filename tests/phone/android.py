@@ -66,7 +66,7 @@ class State:
         }
     )
     user: int = 0
-    page_size: int = 4096
+    page_size: str = "4096"
     #: Whether Android refuses ``input``, ``settings put`` and the like to adb.
     guarded: bool = False
 

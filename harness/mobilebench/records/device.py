@@ -58,6 +58,13 @@ class DeviceFacts:
             )
         if self.virtual:
             return f"{self.name} is virtual: its times are not a phone's latency."
+        pages, built_for = self.info.get("page_size"), self.info.get("library_alignment")
+        if isinstance(pages, int) and isinstance(built_for, int) and pages > built_for:
+            return (
+                f"{self.name} has memory pages of {pages // 1024} KB and runs the app, whose "
+                f"runtime is built for {built_for // 1024} KB, in Android's mode for such apps: "
+                "its time and memory are not those of an app that is built for its pages."
+            )
         return ""
 
     def ensure_timed(self) -> None:

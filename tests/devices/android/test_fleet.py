@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mobilebench.devices.android import app
+from mobilebench.devices.android import app, page_size
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.doctor import Check, examine, repair
 from mobilebench.devices.base import Cooldown
 from mobilebench.devices.validity import problems_during
 from mobilebench.errors import BadInputError, InvalidRunError
+from mobilebench.records.device import DeviceFacts
 from mobilebench_agent.contract import Metric, Result
 
 from tests.phone.android import PACKAGE, Android, Package
@@ -129,18 +131,48 @@ def test_an_install_that_was_declined(pixel: Android, connect: Connect, apk: Apk
     [
         ("4096", "34", True, "4 KB"),
         ("16384", "35", False, "choose pages of 4 KB"),
-        ("16384", "36", False, "close Android's notice"),
+        ("16384", "36", True, "Android runs it in a mode for such apps"),
+        ("unknown", "36", False, "does not report the size"),
+        ("16385", "36", False, "does not report the size"),
     ],
 )
 def test_memory_pages(
     pixel: Android, connect: Connect, apk: Apk, size: str, sdk: str, ok: bool, words: str
 ) -> None:
     adb = connect(pixel.phone)
-    pixel.state.page_size = int(size)
+    pixel.state.page_size = size
     pixel.phone.make.properties["ro.build.version.sdk"] = sdk
     check = the(examine(adb, apk), "page-size")
     assert check.ok is ok
     assert words in f"{check.sentence} {check.repair}"
+
+
+@pytest.mark.parametrize(
+    ("properties", "package", "words"),
+    [
+        ({}, "    pageSizeCompat=36\n", ""),
+        ({"pm.16kb.app_compat.disabled": "false"}, "", ""),
+        ({"pm.16kb.app_compat.disabled": "true"}, "", "pm.16kb.app_compat.disabled false"),
+        ({"bionic.linker.16kb.app_compat.enabled": "fatal"}, "", "app_compat.enabled true"),
+        ({}, "    pageSizeCompat=52\n", "Run app with page size compat mode"),
+        ({}, "    pageSizeCompat=68\n", "doctor --repair"),
+        ({}, "    pageSizeCompat=none\n", ""),
+    ],
+)
+def test_the_mode_for_apps_of_smaller_pages(
+    properties: dict[str, str], package: str, words: str
+) -> None:
+    advice = page_size.why_off(properties, package)
+    assert words in advice
+    assert bool(words) == bool(advice)
+
+
+def test_what_is_measured_in_that_mode_says_so() -> None:
+    facts = DeviceFacts("phone", "android", "1", "tensorflow-lite", "2.16.1")
+    known = {"page_size": 16384, "library_alignment": 4096}
+    assert "in Android's mode for such apps" in replace(facts, info=known).caution
+    for info in ({}, {**known, "library_alignment": 16384}, {**known, "page_size": "16384"}):
+        assert not replace(facts, info=info).caution
 
 
 def limits(before: float, after: float, hardware: float = 2.4e9) -> Result:

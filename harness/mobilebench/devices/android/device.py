@@ -132,7 +132,12 @@ class AndroidDevice:
             hello.runtime_version,
             virtual=self._device.is_virtual() or hello.device.get("virtual") is True,
             emulated=hello.device.get("emulated") is True,
-            info={**hello.device, **describe(properties), "serial": self._device.serial},
+            info={
+                **hello.device,
+                **describe(properties),
+                "serial": self._device.serial,
+                **self._alignment(),
+            },
             executor=self.executor,
         )
 
@@ -196,6 +201,9 @@ class AndroidDevice:
             return False
         battery = phone_state.read(self._device).battery
         return battery.level is not None or battery.present is False
+
+    def _alignment(self) -> dict[str, int]:
+        return {} if self._apk is None else {"library_alignment": self._apk.alignment}
 
     def _look(self) -> dict[str, str]:
         properties = parse_properties(self._device.shell("getprop").output)

@@ -11,7 +11,7 @@ from pathlib import Path
 from mobilebench.devices.adb.client import AdbDevice, AdbError
 from mobilebench.devices.adb.link import explain
 from mobilebench.devices.adb.parse import parse_properties
-from mobilebench.devices.android import app, makers, phone_power, phone_state
+from mobilebench.devices.android import app, makers, page_size, phone_power, phone_state
 from mobilebench.devices.android.app import Apk
 from mobilebench.devices.android.device import build_problems, describe
 from mobilebench.devices.android.phone_state import Limits
@@ -22,9 +22,6 @@ from mobilebench.errors import BadInputError
 
 _OLDEST_SDK = 26
 _LEAST_FREE_BYTES = 512 << 20
-
-#: Android 15 may have memory pages of 16 KB; 16 runs apps that were built for 4 KB.
-_FIRST_WITH_16_KB, _FIRST_WITH_COMPATIBILITY = 35, 36
 
 
 @dataclass(frozen=True)
@@ -153,7 +150,7 @@ def _checks(device: AdbDevice, apk: Apk | None) -> Iterator[Check]:
     for reason in build_problems(properties):
         yield Check(reason.check, False, reason.sentence, "measure on a phone as users have it")
     yield _app(device, apk)
-    yield from _page_size(device, number, apk)
+    yield from page_size.check(device, number, properties, apk)
     yield _storage(device)
     yield _limits(device)
     yield from _state(device, number)
@@ -179,30 +176,6 @@ def _app(device: AdbDevice, apk: Apk | None) -> Check:
         sentence += " of another build"
     whom = "" if found.user in (None, 0) else f" for user {found.user}"
     return Check("app", False, sentence, f"install version {apk.version}{whom}", can_repair=True)
-
-
-def _page_size(device: AdbDevice, sdk: int, apk: Apk | None) -> Iterator[Check]:
-    """Whether the app's libraries fit the phone's memory pages: Android 15 may have 16 KB."""
-    text = device.script("getconf PAGE_SIZE 2>/dev/null").output.strip()
-    size = int(text) if re.fullmatch(r"\d{4,7}", text) else None
-    if size is None:
-        if sdk >= _FIRST_WITH_16_KB:
-            sentence = "it does not report the size of its memory pages"
-            yield Check("page-size", False, sentence, "see docs/phone.md on pages of 16 KB")
-        return
-    sentence = f"its memory pages have {size // 1024} KB"
-    if apk is None or size <= apk.alignment:
-        yield Check("page-size", True, sentence)
-        return
-    sentence += f", and the app's runtime is built for {apk.alignment // 1024} KB"
-    yield Check(
-        "page-size",
-        False,
-        sentence,
-        "start the app once on the phone and close Android's notice that it runs in another mode"
-        if sdk >= _FIRST_WITH_COMPATIBILITY
-        else "choose pages of 4 KB in the developer options, or build the app with a newer runtime",
-    )
 
 
 def _limits(device: AdbDevice) -> Check:
@@ -294,6 +267,8 @@ _RECORDED = {
     "makers-savers": makers.SAVERS_SCRIPT,
     "users": "am get-current-user; pm list users",
     "page-size": "getconf PAGE_SIZE",
+    "page-size-mode": f"dumpsys package {app.PACKAGE} | grep pageSizeCompat; "
+    "getprop pm.16kb.app_compat.disabled; getprop bionic.linker.16kb.app_compat.enabled",
     "exit": f"dumpsys activity exit-info {app.PACKAGE}",
     "package": f"dumpsys package {app.PACKAGE} | grep -E 'versionCode|versionName|Unable'",
     "properties": "getprop",
