@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,10 +17,11 @@ import pytest
 from mobilebench.devices import interrupt
 from mobilebench.errors import BadInputError, DeviceError, InterruptedRunError
 from mobilebench.lab import certificates, host, lane, shard
-from mobilebench.lab.client import Lab, LabHost, choose, split
+from mobilebench.lab.client import Lab, LabHost, choose, comings, split
 from mobilebench.runs import lanes, run
 from mobilebench.store.folder import ANSWERS, RunFolder
 from mobilebench.suite.schema import Suite
+from mobilebench.version import __version__
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs"
 
@@ -120,6 +122,17 @@ def test_a_lane_with_other_trials_or_files_is_refused() -> None:
     for changes in ({"plan": run.plan[1:]}, {"artifacts": (changed, *others)}):
         with pytest.raises(BadInputError, match="other files on its host: start a new run"):
             opened(**changes)
+
+
+def test_a_lane_goes_on_with_more_trials_at_a_gates_second_look() -> None:
+    run = opened(state="finished").run()
+    longer = (*run.plan, replace(run.plan[0], trial="more"))
+    after = opened(plan=longer).run()
+    assert after.plan == longer
+    # Else there would be nothing left to do.
+    assert after.state == "interrupted"
+    with pytest.raises(BadInputError, match="another plan"):
+        opened(plan=run.plan)
 
 
 def test_a_host_without_a_lanes_folder_goes_on_after_the_clients_attempts() -> None:
@@ -241,7 +254,7 @@ def test_who_waits_for_an_absent_host_can_be_interrupted(
 
 
 def device(key: str, **more: Any) -> dict[str, Any]:
-    empty = {"model": "", "android": "", "soc": "", "advice": "", "busy": None}
+    empty = {"serial": "", "model": "", "android": "", "soc": "", "advice": "", "busy": None}
     return {"id": key, **empty, **more}
 
 
@@ -257,69 +270,115 @@ class There:
         return self._hosts
 
 
-def version() -> str:
-    from mobilebench.version import __version__
-
-    return __version__
-
-
-def three(of: str | None = None) -> There:
-    return There(
+def three(of: str = __version__) -> Lab:
+    """Three devices that are ready, on two hosts, and one that is not."""
+    there = There(
         LabHost(
             "a",
-            of or version(),
+            of,
             (
-                device("P1", model="Pixel 9", soc="Tensor G4", busy={"who": "ann"}),
-                device("P2", model="Galaxy S23", soc="SM8550"),
-                device("P3", model="Pixel 9", advice="locked"),
+                device("P1", model="Pixel 9", soc="Tensor G4", busy={"who": "ann"}, android="16"),
+                device("P2", model="Galaxy S23", soc="SM8550", android="15"),
+                device("P3", model="Pixel 9", soc="Tensor G3", advice="locked: unlock its screen"),
             ),
         ),
-        LabHost("b", of or version(), (device("P4", model="pixel 9", soc="Tensor G4"),)),
+        LabHost(
+            "Rack 2",
+            of,
+            (device("P4", model="pixel 9", soc="brcm,bcm2711", serial="127.0.0.1:5555"),),
+        ),
     )
+    return cast("Lab", there)
 
 
 @pytest.mark.parametrize(
     ("selector", "keys"),
     [
-        ("lab:*", ["a/P1", "a/P2", "b/P4"]),
+        ("lab:*", ["a/P1", "a/P2", "Rack 2/P4"]),
         ("lab:soc=SM8550", ["a/P2"]),
-        ("lab:model=Pixel 9", ["a/P1", "b/P4"]),
-        ("lab:host=b", ["b/P4"]),
+        ("lab:SoC = sm8550 ", ["a/P2"]),
+        ("lab:soc=BRCM,bcm2711", ["Rack 2/P4"]),
+        ("lab:model=Pixel 9", ["a/P1", "Rack 2/P4"]),
+        ("lab:model=  pixel   9", ["a/P1", "Rack 2/P4"]),
+        ("lab:android=15", ["a/P2"]),
+        ("lab:host=rack 2", ["Rack 2/P4"]),
         ("lab:a/P2", ["a/P2"]),
+        ("lab:A/p2", ["a/P2"]),
+        ("lab:Rack 2/127.0.0.1:5555", ["Rack 2/P4"]),
         # Free ones first.
-        ("lab:any(2)", ["a/P2", "b/P4"]),
-        ("lab:any(3)", ["a/P2", "b/P4", "a/P1"]),
+        ("lab:any(2)", ["a/P2", "Rack 2/P4"]),
+        ("lab:ANY( 3 )", ["a/P2", "Rack 2/P4", "a/P1"]),
     ],
 )
 def test_selectors(selector: str, keys: list[str]) -> None:
-    assert choose(three(), [selector]) == tuple(f"tls://lab:1/{key}" for key in keys)  # type: ignore[arg-type]
+    assert choose(three(), [selector]) == tuple(f"tls://lab:1/{key}" for key in keys)
 
 
 def test_a_device_that_two_selectors_mean_is_measured_once() -> None:
-    found = choose(three(), ["lab:a/P2", "lab:*"])  # type: ignore[arg-type]
-    assert sorted(found) == [f"tls://lab:1/{key}" for key in ("a/P1", "a/P2", "b/P4")]
+    found = choose(three(), ["lab:a/P2", "lab:*"])
+    assert sorted(found) == [f"tls://lab:1/{key}" for key in ("Rack 2/P4", "a/P1", "a/P2")]
 
 
 @pytest.mark.parametrize(
     ("selector", "words"),
     [
-        ("lab:any(4)", "asks for 4 devices, and 3 are ready"),
+        ("lab:any(4)", "asks for 4 devices, and 3 of the lab at tls://lab:1 are ready: a/P1, a/P2"),
         ("lab:any(0)", "asks for 0 devices"),
-        ("lab:soc=SM1", "has no ready device lab:soc=SM1; it has: a/P1, a/P2, b/P4"),
-        ("lab:a/P3", "has no ready device"),
+        ("lab:any(-1)", "means no device"),
+        ("lab:any()", "means no device"),
+        ("lab:soc=SM1", "those that are ready have SoC Tensor G4, SM8550, brcm,bcm2711"),
+        ("lab:model=Pixel", "those that are ready have model Pixel 9, Galaxy S23, pixel 9"),
+        ("lab:model=Pixel 9,soc=SM8550", "those that are ready have model"),
+        ("lab:android=12", "those that are ready have Android 16, 15, unknown"),
+        ("lab:host=c", "those that are ready have host a, Rack 2"),
+        ("lab:soc=tensor g3", "no ready device lab:soc=tensor g3: a/P3 is locked: unlock its"),
+        ("lab:a/P3", "no ready device lab:a/P3: a/P3 is locked: unlock its screen"),
+        ("lab:b/P1", "no ready device lab:b/P1; it has: a/P1, a/P2, Rack 2/P4"),
         ("lab:modell=Pixel 9", "did you mean model="),
+        ("lab:model=", "means no device"),
+        ("lab:Pixel 9", "means no device"),
         ("lab:", "means no device"),
     ],
 )
 def test_selectors_that_mean_nothing(selector: str, words: str) -> None:
     with pytest.raises(BadInputError) as caught:
-        choose(three(), [selector])  # type: ignore[arg-type]
+        choose(three(), [selector])
     assert words in str(caught.value)
+
+
+def test_a_lab_without_devices() -> None:
+    with pytest.raises(BadInputError, match="the lab at tls://lab:1 has no device"):
+        choose(cast("Lab", There(LabHost("a", __version__, ()))), ["lab:*"])
+
+
+def test_devices_of_a_lab_are_watched_as_they_come() -> None:
+    there = three()
+    look = comings(there, ["lab:model=pixel 9", "lab:a/P1"])
+    assert [found.serial for found in look()] == ["a/P1", "Rack 2/P4"]
+    assert look()[1].address == "tls://lab:1/Rack 2/P4"
+
+    def lost() -> None:
+        raise DeviceError("the lab was lost", "lost")
+
+    there.hosts = lost  # type: ignore[method-assign, assignment]
+    # They have not gone, as far as is known.
+    assert len(look()) == 2
+    there.hosts = lambda: ()  # type: ignore[method-assign]
+    assert look() == []
+    with pytest.raises(BadInputError, match="does not say which devices are waited for"):
+        comings(there, ["lab:any(1)"])
+
+
+@pytest.mark.parametrize("address", ["lab:8786", "tcp://h:1", "tls://h", "tls://h:1/a/P1", ""])
+def test_addresses_of_no_lab(address: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"is no lab, as tls://HOST:PORT"):
+        Lab(address, tmp_path)
+    assert Lab("tls://h:1/ ", tmp_path).address == "tls://h:1"
 
 
 def test_a_host_of_another_version() -> None:
     with pytest.raises(BadInputError, match=r"lab host a has MobileBench 0\.0\.1, this is"):
-        choose(three("0.0.1"), ["lab:*"])  # type: ignore[arg-type]
+        choose(three("0.0.1"), ["lab:*"])
 
 
 def test_addresses() -> None:

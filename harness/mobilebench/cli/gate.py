@@ -127,6 +127,7 @@ def gate(
       mobilebench gate suite.toml --device R5CT1234ABC
       mobilebench gate suite.toml --device 192.168.1.7:5555 --unplugged
       mobilebench gate suite.toml --threads 2 --cpus 4,5
+      mobilebench gate suite.toml --lab tls://lab:8786 --device 'lab:soc=SM8550'
       mobilebench gate --resume results/20260131T120000Z-gate-branch
     """
     from mobilebench import api

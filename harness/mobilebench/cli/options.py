@@ -10,7 +10,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mobilebench.api.handle import Run
+    from mobilebench.lab.client import Lab
 
 _INTERRUPTED = 130
 _LONGEST = 5000
@@ -214,41 +215,83 @@ cpus_option = click.option(
 )
 
 
-def _lab_devices(
-    context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
-) -> tuple[str, ...]:
-    """An option's callback: the addresses of devices that are asked for as ``lab:...``."""
+def _of_lab(context: click.Context, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Devices as they are asked for, with the addresses of those that ``lab:...`` means."""
     address = context.params.pop("lab", None)
-    selectors = [value for value in values if value.startswith("lab:")]
-    if not selectors:
-        return values
-    if address is None:
-        raise click.BadParameter(f"{selectors[0]} is of a lab: name it by --lab tls://HOST:PORT")
-    from mobilebench.lab.client import choose, lab_at
+    if not any(value.startswith("lab:") for value in given):
+        return given
+    lab = require_lab(address, given)
+    from mobilebench.lab.client import choose
 
-    return (*(v for v in values if v not in selectors), *choose(lab_at(address), selectors))
+    others = (value for value in given if not value.startswith("lab:"))
+    return (*others, *choose(lab, [value for value in given if value.startswith("lab:")]))
+
+
+def require_lab(address: str | None, given: Sequence[str]) -> Lab:
+    """The lab that devices are of.
+
+    Raises:
+        click.BadParameter: it is not named.
+    """
+    from mobilebench.lab.client import lab_at
+
+    if address is None:
+        first = next(value for value in given if value.startswith("lab:"))
+        raise click.BadParameter(f"{first} is of a lab: name it by --lab tls://HOST:PORT")
+    return lab_at(address)
+
+
+def _devices_of_lab(
+    context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    return _of_lab(context, given)
+
+
+def _device_of_lab(
+    context: click.Context, _parameter: click.Parameter, given: str | None
+) -> str | None:
+    found = _of_lab(context, () if given is None else (given,))
+    if len(found) > 1:
+        raise click.BadParameter(
+            f"{given} means {len(found)} devices, and one measures: lab:any(1) is one of them"
+        )
+    return found[0] if found else None
+
+
+lab_option = click.option(
+    "--lab",
+    envvar="MOBILEBENCH_LAB",
+    is_eager=True,
+    metavar="tls://HOST:PORT",
+    help="The lab that devices named lab:... are of: lab:*, lab:soc=NAME, lab:model=NAME, "
+    "lab:any(NUMBER), lab:HOST/ID.",
+)
 
 
 def device_option(command: Any) -> Any:
     """The options ``--device``, and ``--lab`` that it may be of."""
-    lab = click.option(
-        "--lab",
-        envvar="MOBILEBENCH_LAB",
-        is_eager=True,
-        metavar="tls://HOST:PORT",
-        help="The lab that devices named lab:... are of: lab:*, lab:soc=NAME, lab:model=NAME, "
-        "lab:any(NUMBER), lab:HOST/ID.",
-    )
     device = click.option(
         "--device",
         "devices",
         multiple=True,
-        callback=_lab_devices,
+        callback=_devices_of_lab,
         metavar="ID",
         help="Where to measure: a serial, adb://HOST:PORT/SERIAL, ssh://USER@HOST, lab:*, all, or "
         "local; may be repeated.",
     )
-    return lab(device(command))
+    return lab_option(device(command))
+
+
+def one_device_option(command: Any) -> Any:
+    """The options ``--device``, of which there is one, and ``--lab`` that it may be of."""
+    device = click.option(
+        "--device",
+        callback=_device_of_lab,
+        metavar="ID",
+        help="Where to measure: a serial, adb://HOST:PORT/SERIAL, ssh://USER@HOST, lab:any(1), or "
+        "local.  [default: local]",
+    )
+    return lab_option(device(command))
 
 
 allow_option = click.option(

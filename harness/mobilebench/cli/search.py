@@ -15,6 +15,7 @@ from mobilebench.cli.options import (
     cpus_option,
     data_option,
     echo_json,
+    one_device_option,
     results_option,
     seed_option,
     shape_option,
@@ -82,12 +83,7 @@ _SIZE = Amount("size", _SIZES, "300KB")
 @teacher_option
 @shape_option
 @signature_option
-@click.option(
-    "--device",
-    metavar="ID",
-    help="Where to measure: a serial, adb://HOST:PORT/SERIAL, ssh://USER@HOST, or local.  "
-    "[default: local]",
-)
+@one_device_option
 @allow_option
 @click.option("--threads", type=int, help="Threads of the runtime.  [default: 1]")
 @cpus_option
@@ -167,6 +163,7 @@ def search(
       mobilebench search model.keras --data d.npz --max-quality-loss 0.5 --minimize size
       mobilebench search model.keras --data d.npz --device R5CT1234ABC --max-latency 5ms --budget 2h
       mobilebench search model.tflite --data d.npz --minimize latency --max-size 300KB
+      mobilebench search zoo:digits-teacher --lab tls://lab:8786 --device 'lab:model=Pixel 9'
       mobilebench search --resume results/20260131T120000Z-search-model --budget 3h
     """
     from mobilebench import api

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebench.devices import interrupt
+from mobilebench.devices.found import Found
 from mobilebench.errors import BadInputError, DeviceError, did_you_mean, first_line
 from mobilebench.lab import host, shard
 from mobilebench.lab.certificates import dask_or_sentence, default_folder, security
@@ -60,10 +61,16 @@ class LabHost:
 
 
 class Lab:
-    """A connection to a lab's scheduler, made anew where it was lost."""
+    """A connection to a lab's scheduler, made anew where it was lost.
+
+    Raises:
+        BadInputError: the address is none of a lab.
+    """
 
     def __init__(self, address: str, certificates: Path) -> None:
-        self.address = address
+        self.address = address.strip().rstrip("/")
+        if re.fullmatch(r"tls://[^/\s]+:\d+", self.address) is None:
+            raise BadInputError(f"{address!r} is no lab, as tls://HOST:PORT")
         self._certificates = certificates
         self._client: Client | None = None
         self._lock = threading.Lock()
@@ -264,65 +271,165 @@ def split(address: str) -> tuple[str, str, str]:
     return match[1], match[2], match[3]
 
 
+_Device = tuple[str, Mapping[str, Any]]
+
+#: What devices can be chosen by, and how a sentence says it.
+_KEYS = {"soc": "SoC", "model": "model", "android": "Android", "host": "host"}
+
+
 def choose(lab: Lab, selectors: Sequence[str]) -> tuple[str, ...]:
     """The addresses of the devices that selectors mean.
 
-    ``lab:*`` is every one that is ready; ``lab:soc=SM8550``, ``lab:model=Pixel 9`` and
-    ``lab:host=NAME`` those that match; ``lab:any(3)`` three, free ones first; ``lab:NAME/ID`` one.
+    ``lab:*`` is every one that is ready; ``lab:soc=SM8550``, ``lab:model=Pixel 9``,
+    ``lab:android=15`` and ``lab:host=NAME`` those that match, whatever the case of their letters;
+    ``lab:any(3)`` three, free ones first; ``lab:NAME/ID`` one.
 
     Raises:
-        BadInputError: one means nothing that is there.
+        BadInputError: one means nothing that is there; the sentence says what is.
     """
-    hosts = lab.hosts()
-    ready = []
-    for at in hosts:
-        for device in at.devices:
-            if not device["advice"]:
-                at.ensure_same_version()
-                ready.append((at.name, device))
-    chosen = [
-        f"{lab.address}/{name}/{device['id']}"
-        for selector in selectors
-        for name, device in _chosen(selector.removeprefix(PREFIX), ready, lab.address)
+    every = _devices(lab)
+    chosen: list[_Device] = []
+    for selector in selectors:
+        found = _meant(selector, every, lab.address)
+        if not found:
+            raise BadInputError(_nothing(selector, every, lab.address))
+        chosen += found
+    return tuple(dict.fromkeys(_address(lab, at) for at in chosen))
+
+
+def comings(lab: Lab, selectors: Sequence[str]) -> Callable[[], Sequence[Found]]:
+    """A look, again and again, for the devices that selectors mean and that are ready.
+
+    Raises:
+        BadInputError: one means no device, or says not which; there is no such lab.
+    """
+    if counted := [selector for selector in selectors if _count(selector) is not None]:
+        raise BadInputError(
+            f"{counted[0]} does not say which devices are waited for: name lab:*, or lab:model=NAME"
+        )
+    last = _ready(lab, selectors)
+
+    def look() -> Sequence[Found]:
+        nonlocal last
+        # A scheduler that goes and is started again does not make its devices come again.
+        with contextlib.suppress(DeviceError, _NoWayInError):
+            last = _ready(lab, selectors)
+        return last
+
+    return look
+
+
+def _ready(lab: Lab, selectors: Sequence[str]) -> Sequence[Found]:
+    every = _devices(lab)
+    found = {_address(lab, at): at for one in selectors for at in _meant(one, every, lab.address)}
+    return [
+        Found(f"{name}/{device['id']}", address=address, model=str(device["model"]))
+        for address, (name, device) in found.items()
     ]
-    return tuple(dict.fromkeys(chosen))
 
 
-_Device = tuple[str, Mapping[str, Any]]
+def _address(lab: Lab, at: _Device) -> str:
+    name, device = at
+    return f"{lab.address}/{name}/{device['id']}"
 
 
-def _chosen(selector: str, ready: Sequence[_Device], address: str) -> Sequence[_Device]:
-    known = ", ".join(f"{name}/{device['id']}" for name, device in ready) or "none"
-    if match := re.fullmatch(r"any\((\d{1,4})\)", selector):
-        count = int(match[1])
-        free_first = sorted(ready, key=lambda at: at[1]["busy"] is not None)
-        if not 1 <= count <= len(ready):
+def _devices(lab: Lab) -> list[_Device]:
+    """Every device of a lab, ready or not, of hosts of this version."""
+    every = []
+    for at in lab.hosts():
+        if at.devices:
+            at.ensure_same_version()
+        every += [(at.name, device) for device in at.devices]
+    return every
+
+
+def _meant(selector: str, every: Sequence[_Device], address: str) -> list[_Device]:
+    """Those that are ready and that a selector means.
+
+    Raises:
+        BadInputError: it is no selector, or asks for more than there are.
+    """
+    among = [at for at in every if not at[1]["advice"]]
+    count = _count(selector)
+    if count is not None:
+        if not 1 <= count <= len(among):
             raise BadInputError(
-                f"lab:{selector} asks for {count} devices, and {len(ready)} are ready: {known}"
+                f"{selector} asks for {count} devices, and {len(among)} of the lab at {address} "
+                f"are ready: {_names(among)}"
             )
-        return free_first[:count]
-    key, _, value = selector.partition("=")
-    if selector == "*":
-        found = list(ready)
-    elif value and key in ("soc", "model", "host", "android"):
-        found = [at for at in ready if _text(at, key).casefold() == value.casefold()]
-    elif "/" in selector:
-        found = [at for at in ready if f"{at[0]}/{at[1]['id']}" == selector]
-    else:
-        hint = did_you_mean(key, ["soc=", "model=", "host=", "android=", "any(1)", "*"])
-        raise BadInputError(
-            f"lab:{selector} means no device: {hint}there are lab:*, lab:soc=NAME, lab:model=NAME, "
-            "lab:host=NAME, lab:any(NUMBER) and lab:HOST/ID"
-        )
-    if not found:
-        raise BadInputError(
-            f"the lab at {address} has no ready device lab:{selector}; it has: {known}"
-        )
-    return found
+        return sorted(among, key=lambda at: at[1]["busy"] is not None)[:count]
+    return [at for at in among if _is_meant(selector, at)]
+
+
+def _count(selector: str) -> int | None:
+    """How many devices of any are asked for."""
+    match = re.fullmatch(r"any\(\s*(\d{1,4})\s*\)", _wanted(selector), re.IGNORECASE)
+    return int(match[1]) if match else None
+
+
+def _is_meant(selector: str, at: _Device) -> bool:
+    """Whether a selector, but for a number of any, means a device, ready or not.
+
+    Raises:
+        BadInputError: it is none.
+    """
+    name, device = at
+    wanted = _wanted(selector)
+    if wanted == "*":
+        return True
+    key, value = _pair(wanted)
+    if key in _KEYS and value:
+        return _plain(_text(at, key)) == value
+    if "/" in wanted:
+        # By the number that it has itself, or as its host's adb calls it.
+        return _plain(wanted) in {_plain(f"{name}/{device[by]}") for by in ("id", "serial")}
+    hint = did_you_mean(key, [*(f"{known}=" for known in _KEYS), "any(1)", "*"])
+    raise BadInputError(
+        f"{selector} means no device: {hint}there are lab:*, lab:soc=NAME, lab:model=NAME, "
+        "lab:android=NUMBER, lab:host=NAME, lab:any(NUMBER) and lab:HOST/ID"
+    )
+
+
+def _wanted(selector: str) -> str:
+    return selector.removeprefix(PREFIX).strip()
+
+
+def _pair(wanted: str) -> tuple[str, str]:
+    key, _, value = wanted.partition("=")
+    return key.strip().casefold(), _plain(value)
+
+
+def _plain(text: str) -> str:
+    """Without what people write in different ways: letters' case, and spaces."""
+    return " ".join(text.split()).casefold()
+
+
+def _nothing(selector: str, every: Sequence[_Device], address: str) -> str:
+    """Why a selector means nothing, and what is there instead."""
+    if not every:
+        return f"the lab at {address} has no device: see mobilebench lab status"
+    text = f"the lab at {address} has no ready device {selector}"
+    unfit = [
+        f"{name}/{device['id']} is {device['advice']}"
+        for name, device in every
+        if device["advice"] and _is_meant(selector, (name, device))
+    ]
+    if unfit:
+        return f"{text}: {'; '.join(unfit)}"
+    among = [at for at in every if not at[1]["advice"]]
+    key, _ = _pair(_wanted(selector))
+    if key in _KEYS and among:
+        values = dict.fromkeys(_text(at, key) or "unknown" for at in among)
+        return f"{text}; those that are ready have {_KEYS[key]} {', '.join(values)}"
+    return f"{text}; it has: {_names(among)}"
+
+
+def _names(devices: Sequence[_Device]) -> str:
+    return ", ".join(f"{name}/{device['id']}" for name, device in devices) or "none"
 
 
 def _text(at: _Device, key: str) -> str:
-    return at[0] if key == "host" else str(at[1].get(key, ""))
+    return at[0] if key == "host" else str(at[1].get(key) or "")
 
 
 def lane_name(folder: Path, device: str) -> str:

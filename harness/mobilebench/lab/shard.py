@@ -79,6 +79,8 @@ def file_here(name: str) -> Path:
 def open_shard(lane: str, document: Mapping[str, Any]) -> RunFolder:
     """The folder of a lane; it is made of ``run.json`` and of files that are here, or goes on.
 
+    The plan of one that goes on may have grown: a gate looks twice.
+
     Args:
         lane: what distinguishes it from all others.
         document: of the lane's own ``run.json``.
@@ -90,10 +92,15 @@ def open_shard(lane: str, document: Mapping[str, Any]) -> RunFolder:
     run = read_run(dict(document), f"lane {lane}")
     if (path / MANIFEST).is_file():
         folder = RunFolder.open(path)
-        if _contents(folder.run()) != _contents(run):
+        before = folder.run()
+        planned, files = _contents(before)
+        asked, asked_files = _contents(run)
+        if files != asked_files or not planned <= asked:
             raise BadInputError(
                 f"lane {lane} has another plan or other files on its host: start a new run"
             )
+        if planned != asked:
+            folder.write_run(before.model_copy(update={"plan": run.plan, "state": "interrupted"}))
         return folder
     if path.is_dir():
         # Its host went while it was made.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,10 +112,13 @@ def _patient(found: Found) -> Patient | None:
     return next(filter(None, (doctor(found) for doctor in doctors)), None)
 
 
-def plugged_in() -> Iterator[str]:
-    """The serial of each device as it becomes ready."""
-    for found in discovery.plugged(discovery.connected):
-        yield found.serial
+def plugged_in(search: Callable[[], Sequence[Found]] | None = None) -> Iterator[Found]:
+    """Each device as it becomes ready.
+
+    Args:
+        search: what looks for devices; None: for those that are plugged into this machine.
+    """
+    return discovery.plugged(search or discovery.connected)
 
 
 def _device_name(text: str, taken: Sequence[str]) -> str:
