@@ -351,9 +351,12 @@ def _place(found: Found) -> str:
 def _found(device: str) -> Found:
     host = _here[0]
     try:
-        return host.found[device]
+        found = host.found[device]
     except KeyError as error:
         raise DeviceError(f"{device} is no longer plugged into {host.name}", "lost") from error
+    if not found.ready:
+        raise DeviceError(f"{device} of {host.name} is {found.advice}", "unfit")
+    return found
 
 
 def _spec(found: Found, name: str, allow: tuple[str, ...]) -> DeviceSpec:

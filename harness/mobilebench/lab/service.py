@@ -174,10 +174,11 @@ async def _come_and_go(
     from distributed import Status
 
     here.found = dict(found)
-    for key in [key for key in workers if key not in found]:
-        say(f"{key} has left")
+    fit = {key: device for key, device in found.items() if device.ready}
+    for key in [key for key in workers if key not in fit]:
+        say(f"{key} has left" if key not in found else f"{key} is {plain(found[key].advice)}")
         await _leave(workers.pop(key))
-    for key, device in found.items():
+    for key, device in fit.items():
         worker = workers.get(key)
         if worker is None or worker.status != Status.running:
             say(f"{key} has come: {plain(device.model)}")
@@ -207,7 +208,7 @@ async def _leave(worker: Worker) -> None:
 
 
 def _found(selection: Sequence[str], say: Say) -> dict[str, Found] | None:
-    """What is plugged in and ready; None where that cannot be seen just now."""
+    """What is plugged in, ready or not; None where that cannot be seen just now."""
     try:
         if selection:
             every: list[Found] = []
@@ -215,7 +216,7 @@ def _found(selection: Sequence[str], say: Say) -> dict[str, Found] | None:
                 with contextlib.suppress(BadInputError):
                     every += discovery.locate([one])
         else:
-            every = [entry for entry in discovery.connected() if entry.ready]
+            every = list(discovery.connected())
     except MobileBenchError as error:
         say(f"no device can be looked for: {first_line(error)}")
         return None

@@ -1,0 +1,117 @@
+"""What is measured on a lab's devices by other commands than run: gate, search, watch."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import mobilebench as mb
+import pytest
+from click.testing import CliRunner
+from mobilebench import api
+from mobilebench.cli import options
+from mobilebench.cli.main import main
+from mobilebench.lab import certificates
+from mobilebench.lab.client import lab_at
+from mobilebench.store.folder import RunFolder
+
+from tests.support.laboratory import Laboratory
+from tests.support.models import MODELS
+
+SMALL = str(MODELS / "small.tflite")
+
+
+def only_run(results: Path) -> RunFolder:
+    (folder,) = [path.parent for path in results.glob("*/run.json")]
+    return RunFolder.open(folder)
+
+
+def test_gate_watch_and_files_in_turn(
+    laboratory: Laboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laboratory.join("a")
+    there = ("--lab", laboratory.address, "--device", "lab:*")
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        f'name = "watched"\nprotocol = {{ blocks = 1, seconds = 0.01 }}\n'
+        f'[[models]]\nname = "small"\nsource = "{SMALL}"\nrecipes = ["as_is"]\n'
+    )
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[latency]\nmargin = 1.0\n[memory]\nenabled = false\n")
+
+    # One device: the gate has it first, then what is watched, each as soon as it is free.
+    gate = laboratory.client(
+        "gate",
+        *("gate", "--baseline", SMALL, "--candidate", SMALL, "--speed-only", "--seconds", "0.01"),
+        *("--policy", str(policy), "--results", str(tmp_path / "gate"), *there),
+    )
+    gate.waits_for(r"baseline|candidate|latency")
+    watch = laboratory.client(
+        "watch", "watch", str(suite), "--results", str(tmp_path / "watch"), *there
+    )
+    watch.waits_for("a/local is ready")
+    assert gate.ends() in (0, 1, 3), gate.said()
+    folder = only_run(tmp_path / "gate")
+    assert set(Counter(r.attempt_name for r in folder.attempts()).values()) == {1}
+    trials = folder.trials()
+    assert {t.trial for t in trials} == {t.trial for t in folder.run().plan}
+    assert {t.state for t in trials} == {"valid"}, gate.said()
+
+    watch.waits_for("small on")
+    watch.end(signal.SIGINT)
+    assert watch.process.returncode == 130, watch.said()
+    assert {t.state for t in only_run(tmp_path / "watch").trials()} == {"valid"}
+
+    # What a search measures with.
+    monkeypatch.setenv(certificates.VARIABLE, str(laboratory.certificates))
+    address = f"{laboratory.address}/a/local"
+    try:
+        (found,) = mb.measure(SMALL, device=address, rounds=2, seconds=0.01)
+    finally:
+        lab_at(laboratory.address).close()
+    assert len(found.latency_ns) == 2
+    assert found.memory_bytes is not None
+
+
+def test_a_search_has_one_device_of_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    class There:
+        address = "tls://lab:1"
+
+    given: dict[str, Any] = {}
+
+    def search(*_: Any, **arguments: Any) -> None:
+        given.update(arguments)
+        raise KeyboardInterrupt
+
+    meant = ["tls://lab:1/a/P1", "tls://lab:1/a/P2"]
+    monkeypatch.setattr(options, "require_lab", lambda *_: There())
+    monkeypatch.setattr("mobilebench.lab.client.choose", lambda *_: tuple(meant))
+    monkeypatch.setattr(api, "search", search)
+    command = ["search", "zoo:digits-teacher", "--lab", "tls://lab:1", "--device", "lab:*"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 2
+    assert "lab:* means 2 devices, and one measures: lab:any(1) is one of them" in done.output
+    meant.pop()
+    CliRunner().invoke(main, command)
+    assert given["device"] == "tls://lab:1/a/P1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--device", "lab:*"), "lab:* is of a lab: name it by --lab tls://HOST:PORT"),
+        (("--device", "R5CT"), "R5CT is of no lab: without --device every phone"),
+        (("--lab", "lab:8786", "--device", "lab:*"), "'lab:8786' is no lab, as tls://HOST:PORT"),
+    ],
+)
+def test_what_watch_refuses(
+    arguments: tuple[str, ...], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MOBILEBENCH_LAB", raising=False)
+    suite = tmp_path / "suite.toml"
+    suite.write_text(f'name = "s"\n[[models]]\nname = "m"\nsource = "{SMALL}"\n')
+    done = CliRunner().invoke(main, ["watch", str(suite), *arguments])
+    assert done.exit_code == 2
+    assert words in done.output
