@@ -7,10 +7,6 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 SUITE ?= suites/quickstart.toml
 
-# Tests that measure, or raise virtual phones, run one at a time: they would disturb each other.
-ALONE := $(addprefix tests/,android_app api cli device_agent devices phone runs)
-ROOMS := $(patsubst %/,%,$(filter-out tests/__pycache__/,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
-
 .PHONY: quickstart test soak phones lint docs benchmark constraints clean
 
 quickstart: .venv/ready-to-run  ## compress, measure and report on this machine
@@ -18,8 +14,8 @@ quickstart: .venv/ready-to-run  ## compress, measure and report on this machine
 
 test: .venv/ready-to-test  ## the whole test suite; installs what phones need where it may
 	@bash tests/phone/install.sh || true
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_OPTIONS) $(filter-out $(ALONE),$(ROOMS))
-	$(BIN)/python -m pytest $(TEST_OPTIONS) $(ALONE)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not alone' $(TEST_OPTIONS)
+	$(BIN)/python -m pytest -m alone $(TEST_OPTIONS)
 
 soak: .venv/ready-to-test  ## 200 kills, 1000 power cuts, 100 times as many mutated inputs: an hour
 	MOBILEBENCH_KILLS=200 MOBILEBENCH_POWER_CUTS=1000 MOBILEBENCH_FUZZ=100 \

@@ -23,6 +23,7 @@ from mobilebench.store.folder import RunFolder
 from tests.support.command import mobilebench
 from tests.support.gates import QUIET, two_files
 from tests.support.models import MODELS
+from tests.support.scripted_device import Open, ScriptedDevice
 
 MODEL = MODELS / "small.tflite"
 
@@ -144,12 +145,13 @@ def test_a_gate_that_breaks_in_a_lane(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert RunFolder.open(path).run().state == "interrupted"
 
 
-def test_a_gate_whose_report_breaks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_gate_whose_report_breaks(
+    on: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The verdict was written already: it must not stay beside an exit code of another kind."""
+    on(ScriptedDevice())
     monkeypatch.setattr("mobilebench.report.write.build", broken)
-    result = gate.start(
-        two_files(protocol={"seconds": 0, "runs": 10}), QUIET, tmp_path, ["t"], Quiet()
-    )
+    result = gate.start(two_files(), QUIET, tmp_path, ["t"], Quiet())
     path = result.folder
     done = invoke("gate", "--resume", path)
     assert done.exit_code == 70, done.output

@@ -44,8 +44,11 @@ def run(pytester: pytest.Pytester, tests: str, *options: str) -> pytest.RunResul
     return pytester.runpytest_inprocess("-p", "tests.phone.needs", "-ra", *options)
 
 
-def test_what_is_missing_is_skipped_counted_and_named(pytester: pytest.Pytester) -> None:
-    done = run(pytester, TESTS)
+@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "by a worker"])
+def test_what_is_missing_is_skipped_counted_and_named(
+    pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    done = run(pytester, TESTS, *options)
     done.assert_outcomes(passed=1, failed=1, skipped=5)
     *_, last, totals = done.outlines
     done.stdout.fnmatch_lines(["SKIPPED * a virtual phone needs user namespaces"])

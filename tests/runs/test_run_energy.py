@@ -50,6 +50,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.alone
 def test_a_run_on_a_simulated_counter(tree: Path, suite: Path, tmp_path: Path) -> None:
     trees.write(tree, trees.RAPL)
     package = tree / "sys/class/powercap/intel-rapl:0"

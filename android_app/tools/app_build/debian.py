@@ -6,15 +6,13 @@ root is needed.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app_build import programs
+from app_build import places, programs
 from app_build.errors import BuildError
 
 
@@ -45,7 +43,7 @@ def unpack(packages: Packages, folder: Path) -> None:
         BuildError: this machine has no apt, or it cannot fetch.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_name(f"{folder.name}.lock")):
+    with places.locked(folder.with_name(f"{folder.name}.lock")):
         if folder.exists():
             return
         archives = _download(packages, folder.with_name(f"{folder.name}.apt"))
@@ -112,10 +110,3 @@ def _point_inside(root: Path) -> None:
             if path.is_symlink() and (target := os.readlink(path)).startswith("/"):
                 path.unlink()
                 path.symlink_to(os.path.relpath(root / target.lstrip("/"), folder))
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

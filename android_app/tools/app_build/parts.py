@@ -11,7 +11,8 @@ import os
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,10 +133,12 @@ def fetch(parts: Iterable[Part]) -> dict[Part, Path]:
     Raises:
         BuildError: Maven is missing or cannot fetch, or a file is not the pinned one.
     """
-    places = {part: _place(part.sha256, part.file) for part in parts}
-    missing = [part for part, place in places.items() if not place.exists()]
-    if missing:
+    kept = {part: _place(part.sha256, part.file) for part in parts}
+    if not all(place.exists() for place in kept.values()):
         with _scratch() as scratch:
+            missing = [part for part, place in kept.items() if not place.exists()]
+            if not missing:
+                return kept
             project = Path(scratch) / "pom.xml"
             project.write_text(_project(missing), "utf-8")
             folder = Path(scratch) / "fetched"
@@ -151,8 +154,8 @@ def fetch(parts: Iterable[Part]) -> dict[Part, Path]:
                 "Maven cannot fetch what the app is built from",
             )
             for part in missing:
-                _keep(folder / part.file, part.sha256, places[part])
-    return places
+                _keep(folder / part.file, part.sha256, kept[part])
+    return kept
 
 
 def fetch_bundletool() -> Path:
@@ -199,10 +202,16 @@ def _place(digest: str, name: str) -> Path:
     return places.cache() / "parts" / digest[:16] / name
 
 
-def _scratch() -> tempfile.TemporaryDirectory[str]:
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder to fetch into; one process at a time, as Maven's own repository asks for."""
+    folder = places.cache() / "parts"
     # Beside the parts: what was fetched is moved into place, never half there.
-    (places.cache() / "parts").mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(dir=places.cache() / "parts", prefix="fetching-")
+    with (
+        places.locked(folder / "fetching.lock"),
+        tempfile.TemporaryDirectory(dir=folder, prefix="fetching-") as scratch,
+    ):
+        yield scratch
 
 
 def _keep(file: Path, wanted: str, place: Path) -> None:

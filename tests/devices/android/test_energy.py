@@ -102,6 +102,7 @@ def run(suite: Path, phone: Android, results: Path, *options: str) -> tuple[int,
     return done.returncode, done.stderr, variants[0]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("gauge", "unit", "sign"),
     [(battery.honest, "µA", "negative"), (battery.milliamperes, "mA", "positive")],

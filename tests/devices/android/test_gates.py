@@ -22,6 +22,8 @@ from tests.phone.fixtures import Connect
 from tests.support.models import MODELS
 from tests.support.watcher import Watcher
 
+pytestmark = pytest.mark.alone
+
 #: What is no matter of time, and what needs few trials.
 POLICY = policy.validate(
     {"latency": {"margin": 1.0}, "memory": {"enabled": False}}, "a test's policy"
