@@ -40,6 +40,13 @@ _NOT_LET = (
     "\tat android.os.Binder.execTransact(Binder.java:1179)\n"
 )
 
+_SHUT = (
+    "\nException occurred while executing 'list':\n"
+    "java.lang.SecurityException: Shell does not have permission to access user {}\n"
+    "\tat com.android.server.am.UserController.ensureNotSpecialUser(UserController.java:2912)\n"
+    "\tat android.os.Binder.execTransact(Binder.java:1339)\n"
+)
+
 
 @dataclass
 class State:
@@ -65,7 +72,11 @@ class State:
             "secure": {"android_id": "f00"},
         }
     )
+    #: The tables of users other than the first; who is not here has the first one's.
+    settings_of_users: dict[int, dict[str, dict[str, str]]] = field(default_factory=dict)
     user: int = 0
+    #: Users whom Android keeps from adb.
+    shut_users: set[int] = field(default_factory=set)
     page_size: str = "4096"
     #: Whether Android refuses ``input``, ``settings put`` and the like to adb.
     guarded: bool = False
@@ -167,8 +178,12 @@ class Android:
         return self.state.guarded
 
     def _settings(self, call: Call) -> int:
+        tables = self.state.settings
+        if call.words[1:3] == ["--user", "current"]:
+            call = replace(call, words=[call.words[0], *call.words[3:]])
+            tables = self.state.settings_of_users.get(self.state.user, tables)
         if call.words[1] == "list":
-            table = self.state.settings.get(call.words[2], {})
+            table = tables.get(call.words[2], {})
             call.say("".join(f"{key}={value}\n" for key, value in table.items()))
             return 0
         if call.words[1] == "put" and self._refuses(call):
@@ -270,7 +285,8 @@ class Android:
             call.say("Success\n" if gone else "Failure [DELETE_FAILED_INTERNAL_ERROR]\n")
             return 0 if gone else 1
         user = int(words[words.index("--user") + 1]) if "--user" in words else 0
-        if not self._has(user, words[-1]):
+        if user in self.state.shut_users or not self._has(user, words[-1]):
+            call.complain(_SHUT.format(user) if user in self.state.shut_users else "")
             return 1
         if words[0] == "path":
             call.say(f"package:{_BASE}\n")

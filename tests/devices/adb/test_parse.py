@@ -51,6 +51,17 @@ def test_no_battery_has_no_level_and_no_temperature() -> None:
     assert adb_parse.parse_battery(dump("battery-none")) == Battery(plugged=("AC",), present=False)
 
 
+def test_battery_with_other_ends_of_lines() -> None:
+    assert adb_parse.parse_battery(dump("battery-android16")) == Battery(
+        level=61,
+        temperature=30.5,
+        voltage=4011,
+        charge_counter=2_980_000,
+        plugged=("Wireless",),
+        present=True,
+    )
+
+
 def test_battery_that_somebody_faked() -> None:
     battery = adb_parse.parse_battery(dump("battery-faked"))
     assert battery.faked
@@ -76,9 +87,15 @@ def test_thermal() -> None:
         (dump("thermal-not-ready"), "does not answer Android"),
         (dump("thermal-hal-gone-android14"), "does not answer Android"),
         (dump("thermal-overridden-android14"), "cmd thermalservice reset"),
-        (dump("thermal-hostile"), "does not answer Android"),
+        (dump("thermal-hostile"), "or may have been"),
         ("Can't find service: thermalservice\n", "does not report its thermal status"),
-        ("Thermal Status: 0\n", "does not answer Android"),
+        ("IsStatusOverride: false\nThermal Status: 0\n", "does not answer Android"),
+        ("Thermal Status: 0\nHAL Ready: true\n", "or may have been"),
+        ("IsStatusOverride: yes\nThermal Status: 0\nHAL Ready: true\n", "or may have been"),
+        (
+            dump("thermal-pixel-android14").replace("connected: yes", "connected: false"),
+            "does not answer Android",
+        ),
         ("IsStatusOverride: false\nThermal Status: 9\nHAL Ready: true\n", "none that Android has"),
         ("", "does not report its thermal status"),
     ],
@@ -155,6 +172,8 @@ def test_start() -> None:
             Install("INSTALL_FAILED_OLDER_SDK", "Requires 35"),
         ),
         ("Failure [INSTALL_FAILED_USER_RESTRICTED]\n", Install("INSTALL_FAILED_USER_RESTRICTED")),
+        ("Performing Streamed Install\r\nSuccess\r\n", Install()),
+        ("Failure [INSTALL_CANCELED_BY_USER]\r\n", Install("INSTALL_CANCELED_BY_USER")),
         ("adb: device offline\n", Install("INSTALL_UNKNOWN", "adb: device offline")),
         ("", Install("INSTALL_UNKNOWN", "it said nothing")),
         (
@@ -212,6 +231,19 @@ def test_devices_of_a_fleet() -> None:
     assert all(explain(line.state) for line in lines)
 
 
+def test_devices_of_a_later_adb() -> None:
+    """What is new in a line costs no device."""
+    lines = parse_device_lines(dump("devices-later-adb"))
+    assert [(line.serial, line.state) for line in lines] == [
+        ("28301FDH3000AB", "device"),
+        ("adb-R5CT10ABCDE-x9Qz0T (3)._adb-tls-connect._tcp", "device"),
+        ("4f1b0e2a", "unauthorized"),
+        ("LM-V350 device kind", "offline"),
+    ]
+    assert lines[0].properties["max_speed"] == "5000"
+    assert lines[1].over_network
+
+
 def test_properties() -> None:
     text = "[ro.product.model]: [Pixel 7]\n[a]: []\n[b]: [two\nlines]\ngarbage\n[c]: [1]\n"
     assert adb_parse.parse_properties(text) == {
@@ -241,6 +273,21 @@ PERMISSION = "android.permission.WRITE_SECURE_SETTINGS"
 )
 def test_why_a_command_refused(text: str, sentence: str) -> None:
     assert refusal.sentence(text) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        (dump("refused-miui-android11"), True),
+        (dump("refused-coloros-android12"), True),
+        ("Error: Operation not allowed: no INJECT_EVENTS\n", True),
+        ("Injecting to another application requires INJECT_EVENTS permission\n", True),
+        ("", False),
+        ("Error: Unknown command: dismiss-keyguard\n", False),
+    ],
+)
+def test_what_android_did_not_let(text: str, refused: bool) -> None:
+    assert makers.is_refusal(text) is refused
 
 
 TABLES = "table system 40\ntable secure 90\n"
@@ -277,6 +324,8 @@ def test_every_advice_is_for_its_code() -> None:
     assert "confirm on the screen" in aborted
     assert "User rejected permissions" in aborted
     assert "file is damaged" in advice("INSTALL_PARSE_FAILED_NO_CERTIFICATES", "")
+    assert "confirm on the screen" in advice("INSTALL_CANCELED_BY_USER", "")
+    assert "make some space" in advice("INSTALL_FAILED_NO_SPACE_LEFT", "")
     assert advice("INSTALL_FAILED_OF_TOMORROW", "it is Sunday") == "it is Sunday"
     assert "look at the phone's screen" in advice("INSTALL_FAILED_OF_TOMORROW", "")
 

@@ -117,6 +117,31 @@ def test_the_app_of_another_user(pixel: Android, connect: Connect, apk: Apk) -> 
     assert the(examine(adb, apk), "app").ok
 
 
+def test_a_user_whom_adb_may_not_ask_about(pixel: Android, connect: Connect, apk: Apk) -> None:
+    """Such as the one of a maker's locked folder: not "for another user only", which is unknown."""
+    adb = connect(pixel.phone)
+    pixel.know(apk.path, Package(3))
+    app.install(adb, apk, 0)
+    pixel.state.user, pixel.state.shut_users = 150, {150}
+    check = the(examine(adb, apk), "app")
+    assert not check.ok
+    assert check.sentence == (
+        "Android does not let adb see the apps of user 150: "
+        "Shell does not have permission to access user 150"
+    )
+    assert not check.can_repair
+
+
+def test_a_saver_of_the_user_in_front(pixel: Android, connect: Connect) -> None:
+    pixel.state.user = 10
+    pixel.state.settings_of_users[10] = {
+        "system": {"POWER_SAVE_MODE_OPEN": "1"},
+        "secure": {"android_id": "f10"},
+    }
+    with pytest.raises(InvalidRunError, match="Xiaomi's battery saver is on"):
+        make(pixel, connect).probe()
+
+
 def test_an_install_that_was_declined(pixel: Android, connect: Connect, apk: Apk) -> None:
     adb = connect(pixel.phone)
     pixel.install_failure = "INSTALL_FAILED_ABORTED: User rejected permissions"

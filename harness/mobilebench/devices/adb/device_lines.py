@@ -54,8 +54,8 @@ class DeviceLine:
 _TAIL = re.compile(
     rf"(?P<state>{'|'.join(STATES)})"
     r"(?: ?\(.*?\))?(?:; see \[\S*\])?"  # why there are no permissions
-    # Where on the bus, and what it is: each at most once, in this order, and without spaces.
-    r"(?P<rest>(?: \S*\d\S*)??(?: product:\S*)?(?: model:\S*)?(?: device:\S*)?"
+    # Where on the bus, and what it is: pairs without spaces, of which later adbs have more.
+    r"(?P<rest>(?: \S*\d\S*)??(?: [a-z_]{1,30}:\S*){0,9}?"
     r"(?P<last> transport_id:\d+)?)"
 )
 

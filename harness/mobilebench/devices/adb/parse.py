@@ -13,9 +13,14 @@ from dataclasses import dataclass, field
 from mobilebench.devices.adb import refusal
 
 
+def _tidy(text: str) -> str:
+    """Without blanks at the ends of lines, which some shells, terminals and makers add."""
+    return re.sub(r"[ \t\r]+$", "", text, flags=re.MULTILINE)
+
+
 def parse_properties(text: str) -> dict[str, str]:
     """The lines ``[name]: [value]`` of ``getprop``; a value may have several lines."""
-    pairs = re.findall(r"^\[([^\]\n]+)\]: \[(.*?)\]$", text, re.MULTILINE | re.DOTALL)
+    pairs = re.findall(r"^\[([^\]\n]+)\]: \[(.*?)\]$", _tidy(text), re.MULTILINE | re.DOTALL)
     return dict(pairs)
 
 
@@ -47,6 +52,7 @@ def parse_battery(text: str) -> Battery:
     Only whole lines in the service's own spelling are taken, the first of each: Samsung's dump
     goes on with lower-case twins and a log in which old levels are repeated.
     """
+    text = _tidy(text)
     level = _whole(text, "level", 0, 1000)
     if level is not None:
         scale = _whole(text, "scale", 1, 1000) or 100
@@ -112,6 +118,7 @@ def parse_thermal(text: str) -> Thermal:
     sensor whose line cannot be read is left out, and the others are kept. While the hardware's
     service is not there, the status is only what Android began with, and so not known.
     """
+    text = _tidy(text)
     status = re.search(r"^Thermal Status: ([0-6])$", text, re.MULTILINE)
     reason = _why_unknown(text, status is not None)
     _, _, block = text.partition("\nCurrent temperatures from HAL:\n")
@@ -136,14 +143,15 @@ def _why_unknown(text: str, has_status: bool) -> str:
     """Why the thermal status that was printed is not the hardware's; empty if it is."""
     if "Thermal Status:" not in text:
         return "it does not report its thermal status"
-    if re.search(r"^IsStatusOverride: true$", text, re.MULTILINE):
+    override = re.search(r"^IsStatusOverride: (\w+)$", text, re.MULTILINE)
+    if override is None or override[1] != "false":
         return (
-            "its thermal status was overridden, so that the true one is unknown; undo it with: "
-            "adb shell cmd thermalservice reset"
+            "its thermal status was overridden, or may have been, so that the true one is unknown; "
+            "undo it with: adb shell cmd thermalservice reset"
         )
     ready = re.search(r"^HAL Ready: (\w+)$", text, re.MULTILINE)
-    connected = re.search(r"^\s+ThermalHAL .{0,40}connected: no\b", text, re.MULTILINE)
-    if ready is None or ready[1] != "true" or connected:
+    connected = re.findall(r"^\s+ThermalHAL .{0,40}?connected: ?(\w*)", text, re.MULTILINE)
+    if ready is None or ready[1] != "true" or any(word != "yes" for word in connected):
         return "its thermal hardware does not answer Android, so that its thermal status is unknown"
     return "" if has_status else "its thermal status is none that Android has"
 
@@ -190,6 +198,7 @@ class Start:
 
 def parse_start(text: str) -> Start:
     """Reads an activity's start. Exit codes say nothing: a missing activity exits with 0."""
+    text = _tidy(text)
     error = re.search(r"^Error: (.*)$", text, re.MULTILINE)
     thrown = re.search(r"^(?:Exception occurred|(?:java|android)\.[\w.$]+)", text, re.MULTILINE)
     kind = re.search(r"^Error type (\d{1,6})$", text, re.MULTILINE)
@@ -220,6 +229,7 @@ def parse_install(text: str) -> Install:
 
     A reason may have several lines, and brackets of its own.
     """
+    text = _tidy(text)
     if re.search(r"^Success$", text, re.MULTILINE):
         return Install()
     match = re.search(
@@ -263,6 +273,7 @@ _EXIT = re.compile(
 
 def parse_exit(text: str) -> Exit | None:
     """The newest end of a process."""
+    text = _tidy(text)
     match = _EXIT.search(text)
     if match is None:
         return None

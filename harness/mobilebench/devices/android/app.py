@@ -7,8 +7,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobilebench.devices.adb import refusal
 from mobilebench.devices.adb.client import AdbDevice
 from mobilebench.devices.adb.parse import parse_app_version, parse_install
+from mobilebench.devices.android import makers
 from mobilebench.devices.android import shipped_apk as android_apk
 from mobilebench.devices.android.install_advice import advice
 from mobilebench.errors import BadInputError
@@ -61,11 +63,13 @@ class Installation:
         version: Android's version code of it; None: no user has it.
         user: whose screen it is; None: the phone does not say.
         here: whether that user has it.
+        refused: why Android does not let adb see that; empty if it does.
     """
 
     version: int | None
     user: int | None = None
     here: bool = False
+    refused: str = ""
 
 
 # The user whose screen it is; the app, if that user has it; what is known of it. A constant.
@@ -86,7 +90,10 @@ def installation(device: AdbDevice) -> Installation:
     user = re.search(r"^user (\d{1,5})$", text, re.MULTILINE)
     here = re.search(rf"^package:{re.escape(PACKAGE)}$", text, re.MULTILINE)
     version = parse_app_version(text)
-    return Installation(version, int(user[1]) if user else None, version is not None and bool(here))
+    listed, _, _ = text.partition("\nPackages:")
+    refused = "" if here or not makers.is_refusal(listed) else refusal.sentence(listed)
+    whose = int(user[1]) if user else None
+    return Installation(version, whose, version is not None and bool(here), refused)
 
 
 def installed_version(device: AdbDevice) -> int | None:

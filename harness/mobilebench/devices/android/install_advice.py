@@ -1,9 +1,11 @@
 """What a phone's owner can do about each reason with which Android refuses an app.
 
-The codes are those of AOSP's ``PackageManager`` that a single APK can meet.
+The codes are those of AOSP's ``PackageManager`` that a single APK can meet; makers add their own.
 """
 
 from __future__ import annotations
+
+import re
 
 _REMOVE = "remove it with: adb uninstall io.mobilebench.agent"
 _DAMAGED = "the app's file is damaged: install MobileBench anew, or build the app again"
@@ -56,6 +58,14 @@ _ADVICE = {
     "INSTALL_FAILED_PACKAGE_CHANGED": _DAMAGED,
 }
 
+#: What codes of makers mean, which AOSP does not have, by a word in them: the first that fits.
+_WORDS = (
+    (r"^INSTALL_PARSE_FAILED", _DAMAGED),
+    (r"CANCEL|ABORT|REJECT|RESTRICT|DENIED|DENY|FORBID|DISALLOW|BLOCKED|USER", _ON_SCREEN),
+    (r"STORAGE|SPACE", _SPACE),
+    (r"VERIF", _VERIFIER),
+)
+
 
 def advice(code: str, reason: str) -> str:
     """What to do, and Android's own reason where it gave one.
@@ -64,7 +74,8 @@ def advice(code: str, reason: str) -> str:
         code: Android's, such as ``INSTALL_FAILED_ABORTED``.
         reason: its words; may be empty.
     """
-    known = _ADVICE.get(code, _DAMAGED if code.startswith("INSTALL_PARSE_FAILED") else "")
+    by_word = (text for word, text in _WORDS if re.search(word, code))
+    known = _ADVICE.get(code) or next(by_word, "")
     if not known:
         return reason or "Android gives no reason: look at the phone's screen, and try again"
     return f"{known} (Android says: {reason})" if reason else known

@@ -50,7 +50,9 @@ def _list(table: str) -> str:
     """Shell that prints how many settings a table has, and those of them that are asked for."""
     keys = "|".join(saver.key for saver in _SAVERS if saver.table == table)
     return (
-        f"l=$(settings list {table} 2>/dev/null); "
+        # Of the user whose screen it is; adb's own is always the first one.
+        f"l=$(settings --user current list {table} 2>/dev/null); "
+        f'case "$l" in *=*) ;; *) l=$(settings list {table} 2>/dev/null);; esac; '
         f'echo "table {table} $(echo "$l" | grep -c =)"; '
         f"echo \"$l\" | grep -E '^({keys})=' | sed 's/^/{table} /'"
     )
@@ -109,5 +111,10 @@ def switch(manufacturer: str) -> str:
 def is_refusal(text: str) -> bool:
     """Whether Android did not let the shell do something."""
     return bool(
-        re.search(r"SecurityException|Permission denial|INJECT_EVENTS|Operation not allowed", text)
+        re.search(
+            r"security ?exception|permission deni|inject_events|(?:operation|is) not allowed"
+            r"|requires?:? ?\S{0,80}permission",
+            text,
+            re.IGNORECASE,
+        )
     )
