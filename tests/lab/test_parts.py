@@ -174,7 +174,7 @@ class Lanes:
             stdout=subprocess.PIPE,
         )
         errors = tempfile.TemporaryFile()  # noqa: SIM115
-        return host.Running(asked.token, process, errors, asked.device, asked.who, "", "", 0)
+        return host.Running(asked.token, process, errors, asked.device, asked.who, "", "", 0, "P1")
 
 
 def test_a_task_that_comes_again_does_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:

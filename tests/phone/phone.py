@@ -152,6 +152,11 @@ class Phone:
         self.stop()
         self.start()
 
+    def rewire(self) -> None:
+        """Unplugs it for good and plugs it in elsewhere: adb knows it by another serial then."""
+        self.cable.close()
+        self.cable = Cable(self._listener.getsockname()[1], self.make.without)
+
     def close(self) -> None:
         """Ends it for good."""
         self.cable.close()

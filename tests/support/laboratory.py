@@ -84,11 +84,11 @@ class Laboratory:
         self.address = self.scheduler.waits_for(r"tls://127\.0\.0\.1:\d+")
         return self.scheduler
 
-    def join(self, name: str) -> Process:
-        host = self._start(
-            name, "lab", "join", self.address, "--name", name, "--device", "local", cache=name
-        )
-        host.waits_for(r"local has come")
+    def join(self, name: str, device: str = "local", comes: str = "local") -> Process:
+        """A host that offers a device; ``comes``: what it says of that."""
+        command = ("lab", "join", self.address, "--name", name, "--device", device)
+        host = self._start(name, *command, cache=name)
+        host.waits_for(f"{comes} has come")
         return host
 
     def client(self, name: str, *arguments: str) -> Process:

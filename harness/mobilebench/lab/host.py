@@ -64,7 +64,11 @@ Outcome = dict[str, str]
 
 @dataclass
 class Running:
-    """A lane under way: its process, and for whom; its outcome once that is known."""
+    """A lane under way: its process, and for whom; its outcome once that is known.
+
+    ``serial`` is how adb knew the device when it began, and ``has_moved`` that it is known by
+    another one now, so that the lane is begun again.
+    """
 
     token: str
     process: subprocess.Popen[bytes]
@@ -74,6 +78,8 @@ class Running:
     run: str
     since: str
     total: int
+    serial: str
+    has_moved: bool = False
     outcome: Outcome | None = None
 
 
@@ -288,9 +294,22 @@ def carry_out(lane: Lane) -> Outcome:
             if (size := _size(lane.name)) != reported:
                 worker.log_event(f"lane-{lane.name}", {"bytes": size})
                 reported = size
+            _follow_device(running)
             time.sleep(_POLL_SECONDS)
         with host.lock:
             _end(lane.name, running)
+
+
+def _follow_device(running: Running) -> None:
+    """Ends the process of a lane whose device came back under another serial number of adb's."""
+    host = _here[0]
+    found = host.found.get(running.device)
+    if found is None or not found.ready or running.serial in (found.serial, *found.also):
+        return
+    with host.lock:
+        if not running.has_moved:
+            running.has_moved = True
+            _close(running)
 
 
 @_answering
@@ -314,6 +333,7 @@ def stop(lane: str, token: str) -> None:
         if running is None or running.token != token:
             host.ended.setdefault(token, {"error": "it was stopped", "code": ""})
         if running is not None:
+            running.has_moved = False
             _close(running)
 
 
@@ -390,8 +410,17 @@ def _started(lane: Lane) -> Running:
         start_new_session=True,
     )
     run = folder.run()
-    since, total = clock.now("seconds"), len(run.plan)
-    return Running(lane.token, process, errors, lane.device, lane.who, run.name, since, total)
+    return Running(
+        lane.token,
+        process,
+        errors,
+        lane.device,
+        lane.who,
+        run.name,
+        clock.now("seconds"),
+        len(run.plan),
+        found.serial,
+    )
 
 
 def _size(lane: str) -> int:
@@ -411,11 +440,15 @@ def _finished(lane: str) -> int:
 
 
 def _end(lane: str, running: Running) -> None:
-    """Keeps the outcome of a process that has ended; several tasks may have waited for it."""
+    """Keeps the outcome of a process that has ended; several tasks may have waited for it.
+
+    That of one whose device has moved is none: the lane is begun again where the device is now.
+    """
     host = _here[0]
     if running.outcome is None:
         running.outcome = _outcome(running)
-        host.ended.setdefault(running.token, running.outcome)
+        if not running.has_moved:
+            host.ended.setdefault(running.token, running.outcome)
         _close(running)
         assert running.process.stdout is not None
         running.process.stdout.close()
