@@ -35,7 +35,7 @@ try:
     main(["history", sys.argv[1], "--html", sys.argv[2]])
 finally:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(time.perf_counter() - start, peak)
+    print(time.perf_counter() - start, time.process_time(), peak)
 """
 
 
@@ -54,12 +54,12 @@ def main() -> int:
     if done.returncode:
         raise SystemExit(done.stderr)
     *table, last = done.stdout.splitlines()
-    seconds, peak = map(float, last.split())
+    seconds, cpu, peak = map(float, last.split())
     print(f"machine   {platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(f"command   {' '.join([Path(sys.executable).name, *sys.argv])}")
     print(f"runs      {options.runs:,} of {variants} variants each")
     print(f"shown     {len(table)} lines, a page of {page / 1e6:.1f} MB")
-    print(f"seconds   {seconds:.1f}")
+    print(f"seconds   {seconds:.1f}, {cpu:.1f} of them on a CPU")
     print(f"memory    {peak / 2**20:.0f} MiB at its peak")
     return int(peak / 2**20 > options.most_mib)
 

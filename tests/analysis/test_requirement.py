@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mobilebench.analysis import summarise
+from mobilebench.analysis.summarise import summarise
 from mobilebench.analysis.summary import Comparison
 
 from tests.support.two_variants import BASE, SMALL, a_run, accuracy, in_files, trial

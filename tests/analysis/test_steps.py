@@ -116,3 +116,21 @@ def test_five_hundred_runs_are_quickly_cut():
     levels = np.repeat([1.0, 1.04, 1.1, 0.9], 125)
     values = levels * rng.lognormal(0, 0.01, 500)
     assert [s.index for s in find_steps(list(values))] == pytest.approx([125, 250, 375], abs=1)
+
+
+@pytest.mark.parametrize("values", [[3, 1, 2], [1, 1, 1], [2.5, -1, 2.5, 0, 7, 0, 2.5]])
+def test_equal_values_share_the_mean_of_their_ranks(values):
+    x = np.array(values, dtype=float)
+    assert list(steps._ranks(x)) == list(stats.rankdata(x))
+
+
+def test_a_long_series_is_asked_only_until_the_answer_is_known(monkeypatch):
+    """What is found does not depend on how many orders are drawn at once, or after the answer."""
+    rng = np.random.default_rng(11)
+    noise = rng.normal(1, 0.01, 600)
+    step = np.concatenate([noise[:350], noise[350:] * 1.01])
+    found = [find_steps(values) for values in (noise, step)]
+    assert [len(each) for each in found] == [0, 1]
+    for at_once in (600, 1 << 22):
+        monkeypatch.setattr(steps, "_AT_ONCE", at_once)
+        assert [find_steps(values) for values in (noise, step)] == found

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mobilebench.analysis import summarise
+from mobilebench.analysis.summarise import summarise
 from mobilebench.records.trial import Delegation
 
 from tests.support.two_variants import (

@@ -209,3 +209,40 @@ def test_a_runs_own_report_shows_the_runs_before_it(nightly: Path) -> None:
     assert "9 runs, 2026-03-01 to 2026-03-09" in text
     second = RunFolder.open(runs[1])
     assert histories.before(second, summary_of(second)) == ()
+
+
+def series_of(values: list[float]) -> histories.Series:
+    points = [
+        histories.Point(f"run{n:05}", f"2026-01-01T{n % 24:02}:00:00Z", "a" * 64, value)
+        for n, value in enumerate(values)
+    ]
+    return histories.Series("m", "int8", "pixel", "cpu", "latency", False, tuple(points))
+
+
+def test_more_runs_than_a_page_can_show_share_dots_and_the_page_says_so() -> None:
+    few = history_outputs.html(histories.History((series_of([1e6 + n for n in range(400)]),)))
+    assert "A dot is a run" in few
+    assert "older runs" not in few
+    many = series_of([1e6 + (5e5 if n == 1234 else n) for n in range(4000)])
+    text = history_outputs.html(histories.History((many,)))
+    assert "median of 8 runs" in text
+    assert "4,000 are more" in text
+    assert "3,500 older runs: --json has them all." in text
+    assert text.count("<tr>") == 501
+    assert len(text) < 3 * len(few)
+    assert len(json.dumps(histories.History((many,)).as_json()["series"][0]["points"])) > 4000
+
+
+def test_only_what_a_series_needs_of_a_run_is_read(tmp_path: Path) -> None:
+    """A run whose plan is damaged has its numbers; one whose protocol is, has not."""
+    for day in range(3):
+        store(tmp_path, day)
+    first, second, _ = sorted(tmp_path.iterdir())
+    for folder, key, value in ((first, "plan", 3), (second, "suite", {"name": "x"})):
+        path = folder / "run.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    found = history([tmp_path])
+    assert [point.created[8:10] for point in found.series[0].points] == ["01", "03"]
+    (refusal,) = found.refusals
+    said = f"{second / 'run.json'} is damaged: suite.protocol: this key is missing"
+    assert said in refusal.reason

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from mobilebench.analysis import summarise
+from mobilebench.analysis.summarise import summarise
 from mobilebench.analysis.summary import Comparison
 from mobilebench.models.array import Array
 from mobilebench.quality.scoring import estimates

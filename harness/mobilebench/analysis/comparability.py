@@ -76,6 +76,8 @@ def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
     A run that is older than a setting had it switched off.
     """
+    if base is other:
+        return []
     return [
         f"another {name} ({other.get(name) or 'none'}, not {base.get(name) or 'none'})"
         for name in dict.fromkeys((*base, *other))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from mobilebench.quality import shares
 
@@ -77,6 +76,8 @@ def order_statistics(n: int, confidence: float = CONFIDENCE) -> tuple[int, float
     Returns:
         The rank (from 1) and the coverage, or None where not even the range is wide enough.
     """
+    from scipy import stats  # slow to import
+
     # The interval of the ranks themselves: it depends on nothing else, so it is sought once.
     low = stats.quantile_test(range(1, n + 1)).confidence_interval(confidence).low
     if math.isnan(low):
@@ -148,6 +149,8 @@ def share(right: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     """A share of ``n`` samples with its Wilson score interval (Wilson, JASA 22, 1927)."""
     if n < 1:
         return Estimate.missing("no samples")
+    from scipy import stats  # slow to import
+
     # Of the test only the interval is wanted, which does not depend on the share that is tested;
     # the p-value of the observed one needs no search.
     found = stats.binomtest(right, n, right / n).proportion_ci(confidence, method="wilson")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -194,14 +194,36 @@ class MissingDevice(_Part):
     reason: str
 
 
-class Run(_Part):
-    """A run, as ``run.json`` has it: everything but the measurements.
+class Identity(_Part):
+    """Which run it is.
 
     Attributes:
         name: of the run, and of its folder.
         state: ``running`` also after a crash or a power cut.
         created, finished: UTC times; not finished: None.
-        suite: what was asked for, without the folders of the user's disk.
+    """
+
+    name: str
+    state: Literal["running", "interrupted", "finished"]
+    created: Moment
+    finished: Moment | None = None
+
+
+class Circumstances(Identity):
+    """What a run was measured on; ``suite``: without the folders of the user's disk."""
+
+    suite: StoredSuite
+    devices: tuple[DeviceFacts, ...]
+    runtimes: tuple[Runtime, ...]
+
+
+_Found = TypeVar("_Found", bound=Identity)
+
+
+class Run(Circumstances):
+    """A run, as ``run.json`` has it: everything but the measurements.
+
+    Attributes:
         command: how it was asked for.
         versions: of the libraries that took part, by name.
         host: what the controlling machine is.
@@ -212,17 +234,10 @@ class Run(_Part):
         warnings: what must not be read into the numbers.
     """
 
-    name: str
-    state: Literal["running", "interrupted", "finished"]
-    created: Moment
-    finished: Moment | None = None
-    suite: StoredSuite
     seed: int
     command: tuple[str, ...] = ()
     versions: dict[str, str] = {}
     host: dict[str, Any] = {}
-    devices: tuple[DeviceFacts, ...]
-    runtimes: tuple[Runtime, ...]
     models: tuple[StoredModel, ...]
     artifacts: tuple[StoredArtifact, ...]
     failures: tuple[StoredFailure, ...] = ()
@@ -281,6 +296,26 @@ def read_run(document: Any, origin: str) -> Run:
     Raises:
         BadInputError: it is none, or of a newer format; the message names the key.
     """
+    return _read(Run, document, origin)
+
+
+def read_identity(document: Any, origin: str) -> Identity:
+    """As ``read_run``, of that part alone: of thousands of runs the rest need not be looked at."""
+    return _read(Identity, _only(Identity, document), origin)
+
+
+def read_circumstances(document: Any, origin: str) -> Circumstances:
+    """As ``read_run``, of that part alone."""
+    return _read(Circumstances, _only(Circumstances, document), origin)
+
+
+def _only(model: type[BaseModel], document: Any) -> Any:
+    if not isinstance(document, dict):
+        return document
+    return {key: document[key] for key in ("format", "run", *model.model_fields) if key in document}
+
+
+def _read(model: type[_Found], document: Any, origin: str) -> _Found:
     if not isinstance(document, dict):
         raise BadInputError(f"{origin} is damaged: it holds no table")
     found = document.get("format")
@@ -292,9 +327,9 @@ def read_run(document: Any, origin: str) -> Run:
     try:
         # Parts that are kept as they were must be writable again: no infinity, no half character.
         json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
-        return Run.model_validate(migrate(document))
+        return model.model_validate(migrate(document))
     except ValidationError as error:
-        why = explain_document(error, Run).removesuffix(".")
+        why = explain_document(error, model).removesuffix(".")
         older = "" if found == FORMAT else f" (format {found}, read as format {FORMAT})"
         raise BadInputError(f"{origin} is damaged: {why}{older}") from error
     except (ValueError, RecursionError) as error:

@@ -10,26 +10,25 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebench.analysis.comparability import Refusal, differences, library
 from mobilebench.analysis.estimates import Interval
-from mobilebench.analysis.rows import frame
 from mobilebench.analysis.steps import Step, find_steps
 from mobilebench.errors import BadInputError, MobileBenchError
 from mobilebench.metrics import Metric, metric_named, registry
 from mobilebench.records.key import Key
-from mobilebench.runs.stored import StoredRun, is_current, number, read_stored, run_folders
-from mobilebench.store.folder import MANIFEST, RunFolder
+from mobilebench.runs.stored import StoredRun, is_current, read_stored, run_folders
 from mobilebench.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mobilebench.analysis.summary import Summary
+    from mobilebench.store.folder import RunFolder
 
 #: A picture of fewer runs shows nothing that the runs' own reports do not.
 ENOUGH_TO_SHOW = 3
@@ -40,7 +39,7 @@ _OF_REPORTS = "latency"
 _MOST_BEFORE = 300
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """One run's number: ``created`` is its UTC time, ``value`` in the metric's base unit."""
 
@@ -163,7 +162,7 @@ def history(paths: Sequence[Path], metric: str = "latency", wanted: Wanted = Wan
     runs, refusals = [], []
     for path in run_folders(paths):
         try:
-            runs.append(read_stored(RunFolder.open(path), column))
+            runs.append(read_stored(path, column))
         except MobileBenchError as error:
             refusals.append(Refusal(path.name, "the run", str(error)))
     if not runs:
@@ -188,20 +187,22 @@ def before(folder: RunFolder, summary: Summary) -> tuple[Series, ...]:
     Returns:
         The series of at least ``ENOUGH_TO_SHOW`` runs; none if the run is not finished.
     """
+    from mobilebench.analysis.rows import frame  # pandas
+
     column = registry()[_OF_REPORTS].column
     try:
-        this = read_stored(folder, column, frame(summary).to_dict("records"))
+        this = read_stored(folder.path, column, frame(summary).to_dict("records"))
+        beside = run_folders([folder.path.parent])
     except BadInputError:
         return ()
-    siblings = sorted((p.parent for p in folder.path.parent.glob(f"*/{MANIFEST}")), reverse=True)
     runs = [this]
     # The names of runs begin with their times.
-    earlier = [path for path in siblings if path.name < folder.path.name]
-    for path in earlier[:_MOST_BEFORE]:
+    earlier = [path for path in beside if path.name < folder.path.name]
+    for path in earlier[: -_MOST_BEFORE - 1 : -1]:
         if not is_current(path):
             continue
         try:
-            run = read_stored(RunFolder.open(path), column)
+            run = read_stored(path, column)
         except MobileBenchError:
             continue
         if (run.created, run.name) < (this.created, this.name):
@@ -231,45 +232,23 @@ def _series(
         points = []
         for run in having:
             reasons = differences(newest, run.settings.get(place, {}))
-            if _disturbed(run.rows[key], definition):
+            row = run.rows[key]
+            # The table knows that of latency trials alone.
+            timed = definition.kind == "latency" and definition.disturbed_by_load
+            if timed and row.disturbed_by_load:
                 reasons = [f"load disturbed its {definition.words}"]
-            point = None if reasons else _point(run, key, definition)
-            if point is None:
-                why = f"no {definition.words}: {_reason(run.rows[key], definition)}"
-                reason = "; ".join(reasons) or why
-                refusals.append(Refusal(run.name, what, reason))
-            else:
+            if not reasons and row.value is not None:
+                point = Point(run.name, run.created, row.artifact, row.value, row.interval)
                 points.append(point)
+                continue
+            why = f"no {definition.words}: {row.reason or 'not recorded'}"
+            refusals.append(Refusal(run.name, what, "; ".join(reasons) or why))
         if points:
             points.reverse()
             steps = find_steps([point.value for point in points])
-            virtual = str(having[0].rows[key]["virtual_device"]) == "True"
+            virtual = having[0].rows[key].virtual
             found.append(Series(*key, metric, virtual, tuple(points), steps, library(newest)))
     return sorted(found, key=lambda series: -len(series.points))
-
-
-def _point(run: StoredRun, key: Key, metric: Metric) -> Point | None:
-    row, column = run.rows[key], metric.column
-    value = number(row.get(column))
-    if value is None:
-        return None
-    low, high, confidence = (
-        number(row.get(f"{column}_{part}")) for part in ("low", "high", "confidence")
-    )
-    interval = (
-        Interval(low, high, confidence or 0) if low is not None and high is not None else None
-    )
-    return Point(run.name, run.created, str(row.get("artifact_sha256", "")), value, interval)
-
-
-def _disturbed(row: Mapping[Any, Any], metric: Metric) -> bool:
-    """Whether load disturbed it; the table knows that of latency trials alone."""
-    timed = metric.kind == "latency" and metric.disturbed_by_load
-    return timed and str(row.get("disturbed_by_load")) == "True"
-
-
-def _reason(row: Mapping[Any, Any], metric: Metric) -> str:
-    return plain(row.get(f"{metric.column}_reason") or "not recorded")
 
 
 def _nothing(

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from mobilebench.analysis import summarise
+from mobilebench.analysis.summarise import summarise
 from mobilebench.analysis.summary import Summary
 from mobilebench.store.folder import RunFolder
 

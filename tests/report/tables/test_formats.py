@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from mobilebench.analysis import summarise
 from mobilebench.analysis.estimates import Estimate
 from mobilebench.analysis.rows import frame
+from mobilebench.analysis.summarise import summarise
 from mobilebench.errors import BadInputError
 from mobilebench.report import table, terminal
 from mobilebench.report.exports.document import document

@@ -29,6 +29,7 @@ _SPARKS = 60
 #: A sparkline and a picture span at least this share of the median: noise is to look small.
 LEAST_SPAN = 0.05
 _MOST_ROWS = 40
+_MOST_ON_A_PAGE = 500
 
 
 def terminal(history: History) -> RenderableType:
@@ -73,6 +74,7 @@ def section(series: Series) -> dict[str, object]:
         "steps": [said for _, said in sentences(series)],
         "none": "" if series.steps else no_step(series),
         "rows": rows(series),
+        "older": older(series, _MOST_ON_A_PAGE),
     }
 
 
@@ -164,12 +166,15 @@ def refused(history: History) -> list[str]:
     ]
 
 
-def rows(series: Series) -> list[tuple[str, ...]]:
-    """Run, day, value, interval, difference from its level, file: the newest run first."""
+def rows(series: Series, most: int = _MOST_ON_A_PAGE) -> list[tuple[str, ...]]:
+    """Run, day, value, interval, difference from its level, file: the newest runs first."""
     found: list[tuple[str, ...]] = []
+    oldest = max(0, len(series.points) - most)
     for first, last in series.levels:
+        if last < oldest:
+            continue
         level = float(np.median([p.value for p in series.points[first : last + 1]]))
-        for point in series.points[first : last + 1]:
+        for point in series.points[max(first, oldest) : last + 1]:
             change = point.value - level
             if series.definition.unit != "share":
                 change = change / level if level else 0.0
@@ -186,6 +191,12 @@ def rows(series: Series) -> list[tuple[str, ...]]:
     return found[::-1]
 
 
+def older(series: Series, most: int) -> str | None:
+    """What to say of the runs that a table has no rows for; None: it has all."""
+    left = len(series.points) - most
+    return f"{left:,} older runs: --json has them all." if left > 0 else None
+
+
 def _table(series: Series) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     unit = "points" if series.definition.unit == "share" else "%"
@@ -194,11 +205,9 @@ def _table(series: Series) -> Table:
     for name in (series.definition.words, "interval", f"off its level ({unit})"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("file", no_wrap=True)
-    everything = rows(series)
-    for row in everything[:_MOST_ROWS]:
+    for row in rows(series, _MOST_ROWS):
         table.add_row(*row)
-    if len(everything) > _MOST_ROWS:
-        table.caption = f"{len(everything) - _MOST_ROWS} older runs: --json has them all."
+    table.caption = older(series, _MOST_ROWS)
     return table
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 #: A picture spans at least this share of the median: noise is to look small.
 LEAST_SPAN = 0.05
 _MOST_DATES = 7
+#: As many dots as a page's width has room for; with more runs some share one.
+_MOST_DOTS = 500
 # Runs closer than this many to each other have no room for a step's label between them.
 _LABEL_WIDTH = 0.07
 
@@ -47,10 +51,14 @@ def picture(series: Series) -> Picture:
         dates = [point.created[:10] for point in series.points]
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _date(dates, x)))
         drawn = svg(figure, f"history: {series.title}: {series.definition.words}")
-    caption = (
-        "A dot is a run, in the order they were made, with its 95 % interval; grey: the median of "
-        "each level; orange: where the level changed."
+    neighbours = _neighbours(len(values))
+    dot = (
+        "A dot is a run, in the order they were made, with its 95 % interval"
+        if neighbours == 1
+        else f"A dot is the median of {neighbours} runs that follow each other, its line their "
+        f"range: {len(values):,} are more than a picture can show"
     )
+    caption = f"{dot}; grey: the median of each level; orange: where the level changed."
     return Picture(f"{what} over runs", caption, drawn)
 
 
@@ -59,15 +67,34 @@ def _unit(series: Series) -> tuple[str, float]:
     return units.unit_for(middle, units.MULTIPLES[series.definition.unit])
 
 
+def _neighbours(runs: int) -> int:
+    """How many runs share a dot."""
+    return math.ceil(runs / _MOST_DOTS)
+
+
 def _runs(axes: Axes, series: Series, values: Sequence[float], factor: float) -> None:
-    few = len(values) <= 120
-    for x, point in enumerate(series.points):
-        if point.interval is not None:
-            ends = [point.interval.low / factor, point.interval.high / factor]
-            axes.plot(
-                [x, x], ends, color=BLUE, lw=1.6 if few else 0.8, alpha=0.3, solid_capstyle="butt"
-            )
-    axes.plot(values, ls="", marker="o", ms=4.6 if few else 2.6, mfc=BLUE, mec=PAPER,
+    neighbours = _neighbours(len(values))
+    xs: list[float] = []
+    ys: list[float] = []
+    spans: list[tuple[float, float, float]] = []
+    for first in range(0, len(values), neighbours):
+        some, point = values[first : first + neighbours], series.points[first]
+        x = first + (len(some) - 1) / 2
+        xs.append(x)
+        ys.append(float(np.median(some)))
+        if neighbours > 1:
+            spans.append((x, min(some), max(some)))
+        elif point.interval is not None:
+            spans.append((x, point.interval.low / factor, point.interval.high / factor))
+    few = len(xs) <= 120
+    lines = [((x, low), (x, high)) for x, low, high in spans]
+    axes.add_collection(
+        LineCollection(
+            lines, colors=BLUE, linewidths=1.6 if few else 0.8, alpha=0.3, capstyle="butt"
+        ),
+        autolim=False,
+    )
+    axes.plot(xs, ys, ls="", marker="o", ms=4.6 if few else 2.6, mfc=BLUE, mec=PAPER,
               mew=0.6 if few else 0.2, zorder=3)  # fmt: skip
 
 
