@@ -15,7 +15,8 @@ from tests.support.compress import Digits
 @pytest.fixture
 def training_data(digits: Digits) -> Any:
     from mobilebench.models.datasets import load_dataset
-    from mobilebench.models.training import TrainingData, TrainingSettings
+    from mobilebench.models.training import TrainingData
+    from mobilebench.models.training_settings import TrainingSettings
 
     data = load_dataset(str(digits.data))
     assert data.train is not None

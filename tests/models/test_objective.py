@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from mobilebench.errors import BadInputError
 from mobilebench.models.compiled import Compiled, read_compiled
-from mobilebench.models.training import Options, TrainingData, TrainingSettings, fit
+from mobilebench.models.training import Options, TrainingData, fit
+from mobilebench.models.training_settings import TrainingSettings
 
 pytestmark = pytest.mark.tensorflow
 

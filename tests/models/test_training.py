@@ -13,11 +13,11 @@ from mobilebench.models.objective import logits_of
 from mobilebench.models.training import (
     Options,
     TrainingData,
-    TrainingSettings,
     doubts,
     fit,
     shifted,
 )
+from mobilebench.models.training_settings import TrainingSettings
 
 pytestmark = pytest.mark.tensorflow
 

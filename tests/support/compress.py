@@ -45,7 +45,8 @@ def make_digits(folder: Path) -> Digits:
     import keras
     from mobilebench.compress.pipeline.convert import convert_keras
     from mobilebench.models.datasets import load_dataset
-    from mobilebench.models.training import TrainingData, TrainingSettings, fit
+    from mobilebench.models.training import TrainingData, fit
+    from mobilebench.models.training_settings import TrainingSettings
 
     data = load_dataset("mnist-subset").for_model((784,), 10, scale=True)
     assert data.train is not None
@@ -87,7 +88,12 @@ def spec_of(digits: Digits, **changes: Any) -> ModelSpec:
 
 
 def compress(
-    spec: ModelSpec, *recipes: str, cache: Path, seen: list[Progress] | None = None, seed: int = 0
+    spec: ModelSpec,
+    *recipes: str,
+    cache: Path,
+    seen: list[Progress] | None = None,
+    seed: int = 0,
+    at_once: int = 1,
 ) -> Outcome:
     """Makes the recipes of a model; ``seen`` takes the progress."""
     seen = [] if seen is None else seen
@@ -96,4 +102,5 @@ def compress(
         seed=seed,
         cache=cache,
         on_progress=seen.append,
+        at_once=at_once,
     )

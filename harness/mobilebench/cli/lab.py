@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from pathlib import Path
 from typing import Any
@@ -163,6 +162,8 @@ def _battery(device: Any) -> str:
 
 
 def _until_interrupted(service: Any) -> None:
+    import asyncio  # every command reads this file, and only labs need that
+
     try:
         asyncio.run(service)
     except KeyboardInterrupt:

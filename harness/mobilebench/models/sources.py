@@ -18,7 +18,7 @@ from mobilebench.models.bundle import SUFFIX, bundle_of, read_member, refuse_who
 from mobilebench.models.keras_file import H5_SUFFIXES, count_ends, layer_classes
 from mobilebench.models.layer_kinds import LayerKind, of_classes
 from mobilebench.models.spec import ModelSpec
-from mobilebench.models.training import TrainingSettings
+from mobilebench.models.training_settings import TrainingSettings
 from mobilebench.models.zoo import ZOO, ZooModel, zoo_model
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from mobilebench.models.checkpoint import (
 )
 from mobilebench.models.compiled import Compiled
 from mobilebench.models.objective import Loss, Objective, objective_of
+from mobilebench.models.training_settings import TrainingSettings
 
 #: Steps in one graph call at most: masks are updated and progress is reported in between.
 _STEPS_A_CALL = 16
@@ -39,20 +40,6 @@ _LARGE = 1000.0
 _LOOKED_AT = 4096
 #: Bytes of samples in one graph call at most.
 _BYTES_A_CALL = 64 * 2**20
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How one model is trained: Adam, with a cosine decay of the learning rate to zero.
-
-    ``largest_shift`` is in pixels: each image is moved at random by that much in either
-    direction, anew in each epoch, with zeros moving in.
-    """
-
-    epochs: int = 10
-    batch: int = 64
-    learning_rate: float = 1e-3
-    largest_shift: int = 0
 
 
 @dataclass(frozen=True)

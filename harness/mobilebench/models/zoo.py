@@ -18,7 +18,7 @@ from typing import Any
 
 from mobilebench.errors import BadInputError, did_you_mean
 from mobilebench.models.layer_kinds import LayerKind
-from mobilebench.models.training import TrainingSettings
+from mobilebench.models.training_settings import TrainingSettings
 
 #: How the digit models are trained.
 _DIGITS = TrainingSettings(epochs=40, learning_rate=5e-3, largest_shift=1)

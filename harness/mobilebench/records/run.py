@@ -28,6 +28,7 @@ from mobilebench.records.interface import Interface
 from mobilebench.records.precision import Precision
 from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.runtime import Runtime
+from mobilebench.records.sizes import FILE
 from mobilebench.records.trial import PlannedTrial
 
 #: The format of ``run.json`` and its folder; a newer one is refused, not guessed at.
@@ -35,9 +36,6 @@ FORMAT = 2
 
 #: The step at which a variant with other inputs or outputs than its baseline fails.
 INTERFACE_STEP = "compare with the baseline"
-
-#: Sizes of an artifact's file: as it is, or packed.
-FILE = "file"
 
 
 def _moment(text: str) -> str:

@@ -7,6 +7,7 @@ that begin at a multiple of 16 bytes, as the runtime's own converter has them.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,12 @@ def load(content: bytes) -> Any:
                 )
                 node.largeCustomOptionsOffset = node.largeCustomOptionsSize = 0
     return model
+
+
+@functools.lru_cache(maxsize=1)
+def load_to_read(content: bytes) -> Any:
+    """The same as ``load``, for those that change nothing: the last one is kept and shared."""
+    return load(content)
 
 
 def _fill(table: Any, names: Iterable[str], empty: Callable[[], Any]) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from mobilebench.models.array import Array
-from mobilebench.tflite.file import builtin, dump, load
+from mobilebench.tflite.file import builtin, dump, load, load_to_read
 
 
 def has_halves(content: bytes) -> bool:
     """Whether some float16 constant is unpacked to float32."""
-    model = load(content)
+    model = load_to_read(content)
     return any(_halves(model, graph) for graph in model.subgraphs)
 
 

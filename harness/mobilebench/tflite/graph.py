@@ -12,7 +12,7 @@ import numpy as np
 from mobilebench.errors import BadInputError
 from mobilebench.models.array import Array
 from mobilebench.models.sources import check_tflite
-from mobilebench.tflite.file import builtin, load
+from mobilebench.tflite.file import builtin, load_to_read
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ def parse(content: bytes, where: str) -> Graph:
     Raises:
         BadInputError: it is no .tflite file, or a torn one.
     """
-    return read_whole(content, where, lambda whole: _graph(load(whole)))
+    return read_whole(content, where, lambda whole: _graph(load_to_read(whole)))
 
 
 def parse_called(content: bytes, where: str) -> tuple[Graph, ...]:
@@ -138,7 +138,7 @@ def parse_called(content: bytes, where: str) -> tuple[Graph, ...]:
     """
 
     def read(whole: bytes) -> tuple[Graph, ...]:
-        model = load(whole)
+        model = load_to_read(whole)
         return tuple(_graph(model, number) for number in range(1, len(model.subgraphs)))
 
     return read_whole(content, where, read)

@@ -58,7 +58,7 @@ def warnings(content: bytes, where: str) -> tuple[str, ...]:
 
 
 def _misread(content: bytes) -> list[str]:
-    model = file.load(content)
+    model = file.load_to_read(content)
     return [
         _name(graph, operator)
         for graph in model.subgraphs

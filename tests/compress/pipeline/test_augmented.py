@@ -74,7 +74,8 @@ def test_every_recipe_works(tmp_path: Path) -> None:
     """Augmentation alone and in a pipeline, and statistics without which nothing is right."""
     import keras
     from mobilebench.models.datasets import load_dataset
-    from mobilebench.models.training import TrainingData, TrainingSettings, fit
+    from mobilebench.models.training import TrainingData, fit
+    from mobilebench.models.training_settings import TrainingSettings
 
     data = load_dataset("mnist-subset").for_model((28, 28, 1), 10, scale=True)
     assert data.train is not None

@@ -12,7 +12,8 @@ from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.step import State, StepContext, TrainingStep
 from mobilebench.errors import StepError
 from mobilebench.models.kernels import kernels_of
-from mobilebench.models.training import TrainingData, TrainingSettings
+from mobilebench.models.training import TrainingData
+from mobilebench.models.training_settings import TrainingSettings
 from mobilebench.tflite.interpreter import Runner, zeros_of_loops
 
 pytestmark = pytest.mark.tensorflow

@@ -173,7 +173,8 @@ def test_a_student_must_fit(state: State, context: StepContext) -> None:
 
 
 def test_large_samples_come_in_smaller_batches() -> None:
-    from mobilebench.models.training import TrainingData, TrainingSettings
+    from mobilebench.models.training import TrainingData
+    from mobilebench.models.training_settings import TrainingSettings
 
     def batch(count: int, *shape: int) -> int:
         x = np.broadcast_to(np.float32(0), (count, *shape))

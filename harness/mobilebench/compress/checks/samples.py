@@ -204,9 +204,10 @@ class Samples:
         Raises:
             BadInputError: the data do not fit the model.
         """
-        part, runner = self.raw.train, Runner(content)
+        part = self.raw.train
         if self.are_noise or part is None or self._task not in ("", "classification"):
             return None
+        runner = Runner(content)
         if runner.batch != 1 or (runner.classes or 0) < _FEWEST_CLASSES or self.raw.has_score:
             return None
         if part.labels is None or not are_classes(part.labels):

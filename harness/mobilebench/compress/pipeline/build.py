@@ -8,6 +8,7 @@ the step before, which is kept for this.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
@@ -39,7 +40,7 @@ from mobilebench.models.array import Sample
 from mobilebench.models.labels import as_bytes
 from mobilebench.models.spec import ModelSpec
 from mobilebench.models.tensor_file import Streamed
-from mobilebench.records.run import FILE
+from mobilebench.records.sizes import FILE
 from mobilebench.tflite import entry, hybrid, interface
 from mobilebench.tflite.attached import attach
 from mobilebench.tflite.floats import has_halves, unpacked
@@ -80,6 +81,8 @@ class ModelBuilder:
         self._report = report
         self._keras = KerasModels(self._inputs, cache, report)
         self._failures: dict[Steps, StepError] = {}
+        # Of the file that was last gone on from: many variants go on from the same one.
+        self._examined: tuple[str, list[Sample], check.Examination] | None = None
 
     @property
     def name(self) -> str:
@@ -93,6 +96,14 @@ class ModelBuilder:
     def find(self, recipe: Recipe) -> CachedFile | None:
         """The variant from the cache, if it was made before."""
         return self._cache.find(self._inputs.key(self._inputs.chain(recipe.steps)))
+
+    def begin(self, recipe: Recipe, steps: int) -> None:
+        """Makes what a recipe's first so many steps make: others go on from there, too.
+
+        Raises:
+            BadInputError, StepError: as of ``build``.
+        """
+        self._make(self._inputs.chain(recipe.steps)[:steps])
 
     def build(self, recipe: Recipe) -> Artifact:
         """The variant, from the cache or made now.
@@ -172,13 +183,13 @@ class ModelBuilder:
             content, where = self._inputs.content, self._inputs.source.text
             made = self._inputs.converted
             if made is not None:
-                examination = self._examine(content, self._inputs.samples.to_check(content))
+                _, examination = self._start(content)
                 findings = {**made.findings, **examination.findings()}
                 return content, findings, (*made.notes, *check.base_warnings(examination))
             not_chosen = entry.not_chosen(content, where)
             warnings = (not_chosen,) if not_chosen else ()
             try:
-                examination = self._examine(content, self._inputs.samples.to_check(content))
+                _, examination = self._start(content)
             except (BadInputError, UnsupportedModelError):
                 raise
             except Exception as error:  # whatever it provokes here, a device may run it
@@ -212,11 +223,12 @@ class ModelBuilder:
         """The last step's .tflite, with what was found and what to warn of."""
         step = steps[-1]
         start = self._cache.path(before.sha256).read_bytes()
+        if start == self._inputs.content:  # a ready file is in memory once
+            start = self._inputs.content
         warnings: tuple[str, ...] = ()
         findings: dict[str, Any] = {}
         if isinstance(step, QuantizingStep):
             self._report(step.text(), 0, 0)
-            samples = self._inputs.samples.to_check(start)
             calibration: list[Sample] = []
             if step.calibration_count:
                 calibration = self._inputs.samples.to_calibrate(start, step.calibration_count)
@@ -232,13 +244,14 @@ class ModelBuilder:
                 raise StepError("nothing was quantized: the step gave the file that it was given")
             findings |= quantized.findings
             warnings += quantized.warnings
+            samples, examined = self._start(start)
             examination = self._examine(content, samples)
-            compared, poor = check.compare_quantized(self._examine(start, samples), examination)
+            compared, poor = check.compare_quantized(examined, examination)
         elif isinstance(step, EncodingStep):
             self._report(step.text(), 0, 0)
-            samples = self._inputs.samples.to_check(start)
             encoded = _ensure(step, Encoded, step.encode(start))
-            content, dense = attach(encoded.content, start), self._examine(start, samples)
+            content = attach(encoded.content, start)
+            samples, dense = self._start(start)
             examination = self._examine(content, samples)
             plain = tuple(Runner(file, delegate=False).run(samples) for file in (start, content))
             compared, poor = check.compare_encoded(
@@ -249,14 +262,14 @@ class ModelBuilder:
             compared |= {"zeros_in_file": before.steps[-1]["zeros_in_file"]}
         elif isinstance(step, BaselineStep):
             content, warnings = attach(unpacked(start), start), (_HALVES,)
-            samples = self._inputs.samples.to_check(start)
+            samples, examined = self._start(start)
             examination = self._examine(content, samples)
-            compared, poor = check.compare_trained(self._examine(start, samples), examination)
+            compared, poor = check.compare_trained(examined, examination)
         else:
             state = self._keras.after(steps)
             content, examination, moved = self._export(state)
             compared, poor = check.compare_trained(
-                self._examine(start, self._inputs.samples.to_check(start)),
+                self._start(start)[1],
                 examination,
                 trained=isinstance(step, TrainingStep) and step.epochs > 0,
             )
@@ -275,6 +288,15 @@ class ModelBuilder:
 
     def _examine(self, content: bytes, samples: Sequence[Sample]) -> check.Examination:
         return check.examine(content, samples, labelled=self._inputs.samples.have_classes)
+
+    def _start(self, content: bytes) -> tuple[list[Sample], check.Examination]:
+        """What a file that a step goes on from is checked with, and what it did on it."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        if self._examined is None or self._examined[0] != sha256:
+            self._examined = None  # frees its samples before others are made
+            samples = self._inputs.samples.to_check(content)
+            self._examined = (sha256, samples, self._examine(content, samples))
+        return self._examined[1:]
 
     def _quantize(
         self, step: QuantizingStep, content: bytes, samples: Sequence[Sample]

@@ -33,11 +33,10 @@ from mobilebench.compress.pipeline.pack import PACKERS, measure
 from mobilebench.compress.step import unreported
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.files import sha256_of
-from mobilebench.models import tensor_file
-from mobilebench.models.tensor_file import Streamed
 
 if TYPE_CHECKING:
     from mobilebench.compress.step import Report
+    from mobilebench.models.tensor_file import Streamed
 
 #: Counted up whenever the same key would mean something else.
 FORMAT = 1
@@ -57,6 +56,7 @@ _SOURCES = (
     "models/copies.py",
     "models/keras_*.py",
     "models/training.py",
+    "models/training_settings.py",
     "models/objective.py",
     "models/checkpoint.py",
     "models/compiled.py",
@@ -195,6 +195,8 @@ class Cache:
             make: gives the tensors by key, where they are not there yet.
             texts: the keys of labels that are texts.
         """
+        from mobilebench.models import tensor_file  # the host, which makes none, needs no NumPy
+
         path = self.root / "evaluation" / f"{key_of(digest)}.safetensors"
         sha256 = self._sealed(path)
         if sha256 is None:

@@ -25,6 +25,8 @@ _NO_BUILTIN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _LAYER = re.compile(r'fused\["\w+:", "([^"@]+)@')
 #: The signature that is meant where none is named.
 _DEFAULT = "serving_default"
+#: Bytes of inputs or outputs that a Keras model answers at once.
+_BYTES_AT_ONCE = 2 << 20
 
 
 def convert_keras(model: Any, scratch: Path) -> bytes:
@@ -67,11 +69,27 @@ def answers_of(model: Any, samples: Sequence[Sample]) -> dict[str, Array]:
             model.inputs, columns(samples, [t.name for t in model.inputs]), strict=True
         )
     ]
-    outputs = keras.tree.flatten(model(given if len(given) > 1 else given[0], training=False))
-    return {
-        f"output_{number}": np.asarray(output).reshape(len(samples), -1)
-        for number, output in enumerate(outputs)
-    }
+    rows = _rows_at_once(model)
+    answers: dict[str, list[Array]] = {}
+    for start in range(0, len(samples), rows):
+        some = [values[start : start + rows] for values in given]
+        outputs = keras.tree.flatten(model(some if len(some) > 1 else some[0], training=False))
+        for number, output in enumerate(outputs):
+            found = np.asarray(output)
+            answers.setdefault(f"output_{number}", []).append(found.reshape(len(some[0]), -1))
+    return {name: np.concatenate(parts) for name, parts in answers.items()}
+
+
+def _rows_at_once(model: Any) -> int:
+    """How many samples a Keras model answers at once: what lies between its layers is a multiple.
+
+    With 32 images of 224 x 224 x 3 at once MobileNetV2 took 2.3 GiB, with 3 of them 50 MiB.
+    """
+    sizes = [
+        4 * int(np.prod([size or 1 for size in tensor.shape[1:]]))
+        for tensor in (*model.inputs, *model.outputs)
+    ]
+    return max(1, _BYTES_AT_ONCE // max(sizes))
 
 
 class SavedModel:

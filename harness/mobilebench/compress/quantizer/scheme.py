@@ -26,7 +26,7 @@ import numpy as np
 from mobilebench.compress.quantizer.hybrid import with_asymmetric_inputs
 from mobilebench.compress.step import Algorithm
 from mobilebench.errors import StepError
-from mobilebench.tflite.file import dump, load
+from mobilebench.tflite.file import dump, load, load_to_read
 from mobilebench.tflite.graph import UNPACKING, Tensor, kind_of, parse
 
 #: Every operator of a model.
@@ -326,7 +326,7 @@ def looped_of(content: bytes) -> dict[str, bool]:
     Returns:
         by name: whether it has a kernel.
     """
-    model = load(content)
+    model = load_to_read(content)
     first, *called = model.subgraphs
     own = {_names(first, operator) for operator in first.operators or ()}
     return {
