@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mobilebench.compress.artifact import Progress
+from mobilebench.compress.child import Child
 from mobilebench.compress.pipeline import cache as cache_module
 from mobilebench.compress.pipeline import requirements, worker
 from mobilebench.compress.pipeline.cache import Cache, key_of, prepare
@@ -485,3 +486,115 @@ def test_a_compressor_goes_on_in_one_process(digits: Any, tmp_path: Path) -> Non
     assert len({first.sha256, second.sha256, third.sha256}) == 3
     assert not list(tmp_path.glob("making-*"))
     assert compressor._child is None
+
+
+def with_tensorflow(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each process that ends from now on: whether TensorFlow was loaded in it."""
+    found: list[bool] = []
+    end = Child.end
+
+    def look(child: Child, *, keep_log: bool = False) -> None:
+        maps = Path(f"/proc/{child.process.pid}/maps").read_text()
+        found.append("libtensorflow" in maps)
+        end(child, keep_log=keep_log)
+
+    monkeypatch.setattr(Child, "end", look)
+    return found
+
+
+POST_TRAINING = (
+    "float32",
+    "float16",
+    "dynamic_int8",
+    "dynamic_int4",
+    "weight_only_int8",
+    "weight_only_int4",
+    "int8(samples=8)",
+    "int16x8(samples=8)",
+    "float16 → sparse",
+    "dynamic_int8(algorithm=octav)",
+)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_ten_post_training_variants_start_tensorflow_once(
+    digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    found = with_tensorflow(monkeypatch)
+    outcome = compress(spec_of(digits), *POST_TRAINING, cache=tmp_path, at_once=at_once)
+    assert len(outcome.artifacts) + len(outcome.failures) == len(POST_TRAINING)
+    assert len(outcome.artifacts) >= 9
+    assert found.count(True) == 1
+    assert len(found) == at_once
+
+
+def test_side_by_side_the_files_are_the_same(
+    first: Any, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, alone, _ = first
+    recipes = (*RECIPES[:6], "prune(threshold=1e-9, epochs=1) → int8(samples=32)")
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(Child, "say", _noting(Child.say, asked))
+    seen: list[Progress] = []
+    outcome = compress(spec_of(digits), *recipes, cache=tmp_path, seen=seen, at_once=2)
+    wanted = {artifact.recipe: artifact.sha256 for artifact in alone.artifacts}
+    assert [artifact.recipe for artifact in outcome.artifacts] == list(RECIPES[:5])
+    assert all(made.sha256 == wanted[made.recipe] for made in outcome.artifacts)
+    one, other = outcome.failures
+    assert one.step == other.step == "prune(threshold=1e-09, epochs=1)"
+    assert one.reason == other.reason == alone.failures[0].reason
+    assert len({pid for pid, _ in asked}) == 2
+    done = [progress.done for progress in seen]
+    assert done == sorted(done)
+    assert done[-1] == len(recipes)
+    assert not list(tmp_path.glob("making-*"))
+    # All of it is there the next time, and no second process is needed to see that.
+    asked.clear()
+    seen.clear()
+    again = compress(spec_of(digits), *RECIPES[:5], cache=tmp_path, seen=seen, at_once=2)
+    assert [a.sha256 for a in again.artifacts] == [a.sha256 for a in outcome.artifacts]
+    assert all(progress.cached for progress in seen)
+    assert len(asked) == 1
+
+
+def _noting(say: Any, asked: list[tuple[Any, ...]]) -> Any:
+    def note(child: Child, message: dict[str, Any]) -> None:
+        asked.append((child.process.pid, message))
+        say(child, message)
+
+    return note
+
+
+def test_an_abort_costs_the_variant_and_not_those_beside_it(
+    digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_package(tmp_path / "fake", monkeypatch, "litert_quantizer", "import os; os.abort()")
+    spec = ModelSpec(name="ready", source=str(digits.tflite), data="random")
+    outcome = compress(spec, "int8", "as_is", "float16", cache=tmp_path / "cache", at_once=3)
+    assert [artifact.recipe for artifact in outcome.artifacts] == ["as_is"]
+    assert [failure.recipe for failure in outcome.failures] == ["int8", "float16"]
+    assert all("SIGABRT" in failure.reason for failure in outcome.failures)
+
+
+def test_an_interrupt_kills_all_children(digits: Any, tmp_path: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        if "float16" in (progress.recipe, progress.step):
+            raise KeyboardInterrupt
+
+    ready = spec_of(digits, source=str(digits.tflite))
+    with pytest.raises(KeyboardInterrupt):
+        compress_variants(
+            [(ready, parse_recipe(recipe)) for recipe in ("dynamic_int8", "float16")],
+            seed=0,
+            cache=tmp_path,
+            on_progress=interrupt,
+            at_once=2,
+        )
+    assert not list(tmp_path.glob("making-*"))
+    assert not list((tmp_path / "logs").iterdir())
+
+
+@pytest.mark.parametrize("at_once", [0, 65])
+def test_jobs_have_a_range(digits: Any, tmp_path: Path, at_once: int) -> None:
+    with pytest.raises(BadInputError, match="jobs must be between 1 and 64"):
+        compress(spec_of(digits), "float32", cache=tmp_path, at_once=at_once)

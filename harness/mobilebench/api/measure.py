@@ -105,6 +105,7 @@ def run(
     seed: int | None = None,
     energy: bool | None = None,
     downloads: Sequence[str] = (),
+    jobs: int = 1,
     allow: Sequence[DeviceCheck] = (),
     unplugged: bool = False,
     binary: StrPath | None = None,
@@ -142,6 +143,7 @@ def run(
         seed: of training, calibration, inputs and order.
         energy: whether energy is measured.
         downloads: packings whose sizes are computed beside that of gzip: ``"zstd"``, ``"xz"``.
+        jobs: how many variants are compressed side by side, each in a process of its own.
         allow: checks that devices may fail; every result says so.
         unplugged: measures energy on phones, which must run on their battery.
         binary: TensorFlow's ``benchmark_model`` for the device, to measure in the agent's place.
@@ -203,7 +205,7 @@ def run(
         task=task,
     )
     asked = command or ("mobilebench.run", *map(str, _files(what)))
-    folder = runs.start(suite, Path(results), asked, watcher_of(progress), leases=leases)
+    folder = runs.start(suite, Path(results), asked, watcher_of(progress), leases=leases, jobs=jobs)
     return Run(folder.path)
 
 
@@ -256,6 +258,7 @@ def gate(
     cpus: Sequence[int] | Literal["big"] | None = None,
     seed: int | None = None,
     energy: bool | None = None,
+    jobs: int = 1,
     allow: Sequence[DeviceCheck] = (),
     unplugged: bool = False,
     resume: StrPath | None = None,
@@ -287,6 +290,7 @@ def gate(
         cpus: to which every trial is kept; ``"big"``: to those of the highest capacity.
         seed: of inputs and order.
         energy: whether energy is measured and judged.
+        jobs: of a suite: how many variants are compressed side by side.
         allow: checks that devices may fail; every result says so.
         unplugged: measures energy on phones, which must run on their battery.
         resume: the folder of a gate to go on with, or to judge again, instead of ``baseline``.
@@ -331,7 +335,9 @@ def gate(
             _settings(specs, seconds, threads, cpus, seed, True if unplugged else energy),
         )
         asked = command or ("mobilebench.gate", *map(str, _files(baseline)), str(candidate or ""))
-        result = gates.start(suite, rules, Path(results), asked, watcher_of(progress), patience)
+        result = gates.start(
+            suite, rules, Path(results), asked, watcher_of(progress), patience, jobs
+        )
     try:
         write.build_gate(result)
     except Exception as error:

@@ -32,6 +32,7 @@ def compress(
     signature: str | None = None,
     seed: int = 0,
     downloads: Sequence[str] = (),
+    jobs: int = 1,
     into: StrPath = ".",
     progress: OnProgress | Watcher | None = None,
 ) -> list[Artifact | Failure]:
@@ -47,6 +48,7 @@ def compress(
         signature: which one of a file's is meant; None: the first.
         seed: of training and calibration.
         downloads: packings whose sizes are computed beside that of gzip: ``"zstd"``, ``"xz"``.
+        jobs: how many are made side by side, each in a process of its own.
         into: the folder for the files; it is made if it is not there.
         progress: is given each ``Progress``.
 
@@ -76,6 +78,7 @@ def compress(
         Path(into),
         watcher_of(progress).compressing,
         downloads,
+        jobs,
     )
 
 

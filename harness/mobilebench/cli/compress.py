@@ -13,6 +13,7 @@ from mobilebench.cli.options import (
     data_option,
     download_option,
     echo_json,
+    jobs_option,
     seed_option,
     shape_option,
     signature_option,
@@ -45,6 +46,7 @@ Exit codes:
 @signature_option
 @seed_option
 @download_option
+@jobs_option
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
@@ -62,6 +64,7 @@ def compress(
     signature: str | None,
     seed: int,
     downloads: tuple[str, ...],
+    jobs: int,
     into: Path,
     as_json: bool,
 ) -> None:
@@ -93,6 +96,7 @@ def compress(
             signature=signature,
             seed=seed,
             downloads=downloads,
+            jobs=jobs,
             into=into,
             progress=display,
         )
@@ -108,7 +112,7 @@ def compress(
 
 def document(files: Iterable[Artifact], failures: Iterable[Failure]) -> dict[str, Any]:
     """For a machine: each file with its sizes and provenance."""
-    from mobilebench.records.run import FILE
+    from mobilebench.records.sizes import FILE
 
     return {
         "files": [
@@ -138,7 +142,7 @@ def show(console: Console, files: Sequence[Artifact], failures: Iterable[Failure
     from rich.table import Table
     from rich.text import Text
 
-    from mobilebench.records.run import FILE
+    from mobilebench.records.sizes import FILE
 
     def indented(text: Text) -> Padding:
         return Padding(text, (0, 0, 0, 2), expand=False)

@@ -16,6 +16,7 @@ from mobilebench.cli.options import (
     device_option,
     echo_json,
     energy_option,
+    jobs_option,
     require_folder_of,
     results_option,
     shape_option,
@@ -68,6 +69,7 @@ Exit codes:
 @device_option
 @allow_option
 @energy_option
+@jobs_option
 @unplugged_option
 @wait_option
 @wait_quiet_option
@@ -103,6 +105,7 @@ def gate(
     devices: tuple[str, ...],
     allow: tuple[DeviceCheck, ...],
     energy: bool | None,
+    jobs: int,
     unplugged: bool,
     wait: float,
     wait_quiet: float,
@@ -138,7 +141,7 @@ def gate(
         raise BadInputError("--speed-only judges no answers: leave it or --data out")
     of_files = baseline, candidate, data, task, shapes, signature
     if resume is not None:
-        given = any((suite, *of_files, policy, speed_only, devices, allow, unplugged))
+        given = any((suite, *of_files, policy, speed_only, devices, allow, unplugged, jobs > 1))
         if given or any(v is not None for v in (seconds, threads, cpus, seed, energy)):
             raise BadInputError("--resume goes on with the gate's own suite; give it alone")
     elif bool(suite) == any(of_files) or bool(baseline) != bool(candidate):
@@ -167,6 +170,7 @@ def gate(
                 cpus=cpus,
                 seed=seed,
                 energy=energy,
+                jobs=jobs,
                 allow=allow,
                 unplugged=unplugged,
                 resume=resume,

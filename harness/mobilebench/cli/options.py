@@ -207,6 +207,15 @@ download_option = click.option(
     help="Compute the size of each file packed so, too, beside that of gzip: minutes for 100 MB. "
     "May be repeated.",
 )
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Compress N variants side by side, each in a process of its own that needs its own "
+    "memory. The files are the same; what recipes begin with alike is made once.",
+)
 cpus_option = click.option(
     "--cpus",
     callback=cpu_list,

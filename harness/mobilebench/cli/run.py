@@ -17,6 +17,7 @@ from mobilebench.cli.options import (
     device_option,
     download_option,
     energy_option,
+    jobs_option,
     reporting_all_the_same,
     results_option,
     shape_option,
@@ -93,6 +94,7 @@ Exit codes:
 )
 @energy_option
 @download_option
+@jobs_option
 @unplugged_option
 @wait_option
 @wait_quiet_option
@@ -141,6 +143,7 @@ def run(
     binary: Path | None,
     energy: bool | None,
     downloads: tuple[str, ...],
+    jobs: int,
     unplugged: bool,
     wait: float,
     wait_quiet: float,
@@ -193,7 +196,7 @@ def run(
         downloads or None,
     )
     of_files = (what, data, task, student, teachers, shapes, signature, recipes)
-    given = any((*of_files, devices, allow, binary, unplugged))
+    given = any((*of_files, devices, allow, binary, unplugged, jobs > 1))
     if debug_answers and (as_json or binary):
         raise BadInputError(
             "--debug-answers prints tables, of agents: leave --json and --binary out "
@@ -235,6 +238,7 @@ def run(
             seed=seed,
             energy=energy,
             downloads=downloads,
+            jobs=jobs,
             allow=allow,
             unplugged=unplugged,
             binary=binary,

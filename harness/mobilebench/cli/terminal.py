@@ -147,6 +147,15 @@ class _Lane:
     timing_since: float | None = None
 
 
+@dataclass
+class _Step:
+    """The bar of a step of a variant that is being made: its name, and which share is done."""
+
+    task: TaskID
+    name: str
+    done: float = 0.0
+
+
 class _Time(ProgressColumn):
     """The time left where it can be estimated; else, and at the end, the time that it took."""
 
@@ -156,10 +165,21 @@ class _Time(ProgressColumn):
         """See ``rich.progress.ProgressColumn``."""
         if task.finished:
             return Text(f"in {_clock(task.finished_time)}", "cyan")
-        left = None if task.fields.get("uneven") else task.time_remaining
+        left: float | None = task.time_remaining
+        if task.fields.get("uneven"):
+            left = _left_now(task.fields.get("left"))
         if left is None:
             return Text(f"{_clock(task.elapsed)} so far", "cyan")
-        return Text(f"{_clock(left)} left", "cyan")
+        about = "about " if task.fields.get("uneven") else ""
+        return Text(f"{about}{_clock(left)} left", "cyan")
+
+
+def _left_now(estimate: tuple[float, float] | None) -> float | None:
+    """Seconds left by an estimate of before: how many then, and when that was."""
+    if estimate is None:
+        return None
+    seconds, when = estimate
+    return max(0.0, seconds - (time.monotonic() - when))
 
 
 def _clock(seconds: float | None) -> str:
@@ -194,8 +214,7 @@ class RunDisplay:
         )
         self._preparing: TaskID | None = None
         self._compressing: TaskID | None = None
-        self._step: TaskID | None = None
-        self._step_name, self._step_done = "", 0.0
+        self._steps: dict[tuple[str, str], _Step] = {}
         self._lanes: dict[str, _Lane] = {}
         self._device_of: dict[str, str] = {}
         self._protocol = MeasuringProtocol()
@@ -225,7 +244,7 @@ class RunDisplay:
     def compressing(self, progress: CompressProgress) -> None:
         """Shows the variant that is being made, and below it how far its step is."""
         if self._compressing is None:
-            # Some variants take seconds and some hours: no time left can be estimated for all.
+            # Some variants take seconds and some hours: their number says nothing of the time left.
             self._compressing = self._begin(progress.total, uneven=True)
         what = f"{progress.model} · {progress.recipe}" if progress.recipe else progress.model
         text = (
@@ -234,32 +253,39 @@ class RunDisplay:
             else (f"[bold]compress[/]  {_fit(_counted(progress.total, 'variant'))}")
         )
         self._progress.update(
-            self._compressing, description=text, completed=progress.done, total=progress.total
+            self._compressing,
+            description=text,
+            completed=progress.done,
+            total=progress.total,
+            left=None if progress.left is None else (progress.left, time.monotonic()),
         )
         ended = progress.done >= progress.total
         step = "" if progress.step in ("done", "failed") else f", {progress.step}"
-        self._say("compress", progress.done, progress.total, "" if ended else f"{what}{step}")
-        if progress.step in ("done", "failed"):
-            self._end_step()
+        what = "" if ended else f"{what}{step}"
+        self._say("compress", progress.done, progress.total, what, left=progress.left)
+        variant = (progress.model, progress.recipe)
+        if progress.step in ("done", "failed", "waiting"):
+            self._end_step(variant)
         else:
-            self._show_step(progress.step, progress.fraction)
+            self._show_step(variant, progress.step, progress.fraction)
 
-    def _show_step(self, step: str, fraction: float | None) -> None:
+    def _show_step(self, variant: tuple[str, str], step: str, fraction: float | None) -> None:
         """A bar that begins anew with each step, so that the time left is that step's."""
         name = step if fraction is None else step.rpartition(" ")[0]
-        if self._step is None or name != self._step_name or (fraction or 0) < self._step_done:
-            self._end_step()
-            self._step_name = name
-            self._step = self._progress.add_task("", total=None if fraction is None else 1.0)
-        self._step_done = fraction or 0
+        known = self._steps.get(variant)
+        if known is None or name != known.name or (fraction or 0) < known.done:
+            self._end_step(variant)
+            task = self._progress.add_task("", total=None if fraction is None else 1.0)
+            known = self._steps[variant] = _Step(task, name)
+        known.done = fraction or 0
         total = None if fraction is None else 1.0
         text = f"[dim]          {_fit_end(step)}[/]"
-        self._progress.update(self._step, description=text, completed=fraction or 0, total=total)
+        self._progress.update(known.task, description=text, completed=fraction or 0, total=total)
 
-    def _end_step(self) -> None:
-        if self._step is not None:
-            self._progress.remove_task(self._step)
-        self._step = None
+    def _end_step(self, variant: tuple[str, str]) -> None:
+        ended = self._steps.pop(variant, None)
+        if ended is not None:
+            self._progress.remove_task(ended.task)
 
     def timing(self, done: int, total: int) -> None:
         """Shows how many operators are timed."""
@@ -383,7 +409,15 @@ class RunDisplay:
         where = device if len(self._lanes) > 1 else ""
         self._say("measure", lane.trials - lane.left, lane.trials, what, where)
 
-    def _say(self, phase: str, done: int, total: int, what: str = "", where: str = "") -> None:
+    def _say(
+        self,
+        phase: str,
+        done: int,
+        total: int,
+        what: str = "",
+        where: str = "",
+        left: float | None = None,
+    ) -> None:
         """One line where no bar moves: at the beginning, now and then, and at the end."""
         if self._moves:
             return
@@ -397,6 +431,8 @@ class RunDisplay:
         what = " · ".join(filter(None, (where, what)))
         text = f"{phase} {done} of {total}"
         text += f" in {_clock(took)}" if ended else f", {_clock(took)} so far"
+        if not ended and left is not None:
+            text += f", about {_clock(left)} left"
         self._console.print(
             plain(f"{text}: {what}" if what else text), highlight=False, soft_wrap=True
         )

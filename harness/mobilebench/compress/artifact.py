@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebench.records.interface import Interface
-from mobilebench.records.run import FILE
+from mobilebench.records.sizes import FILE
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class Failure:
 class Progress:
     """Where compression is: ``done`` of ``total`` variants, and what is under way.
 
-    ``fraction`` says how much of ``step`` is done, 0 to 1; None where unknown.
+    ``fraction`` says how much of ``step`` is done, 0 to 1; None where unknown. ``left`` is how long
+    all variants will take from here (s), estimated from those that were made; None while none was.
     """
 
     done: int
@@ -86,6 +87,7 @@ class Progress:
     step: str
     cached: bool = False
     fraction: float | None = None
+    left: float | None = None
 
 
 @dataclass(frozen=True)

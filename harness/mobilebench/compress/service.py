@@ -7,27 +7,25 @@ never imports TensorFlow.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import time
+import queue
+import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from mobilebench import processes
 from mobilebench.compress.artifact import Artifact, EvaluationSet, Failure, Outcome, Progress
-from mobilebench.compress.pipeline.cache import MAKING, prepare
+from mobilebench.compress.child import Child, begin
+from mobilebench.compress.pace import Pace
+from mobilebench.compress.pipeline.cache import prepare
 from mobilebench.compress.pipeline.latency import LatencyProbe, NotMeasuredError
 from mobilebench.compress.pipeline.pack import USUAL
 from mobilebench.compress.recipe import Recipe
+from mobilebench.compress.stages import stages_of
 from mobilebench.compress.step import MOST_COMPARISONS
+from mobilebench.compress.turns import Turns
 from mobilebench.errors import BadInputError, InvalidRunError
 from mobilebench.models.spec import ModelSpec
 from mobilebench.records.interface import Interface
@@ -36,6 +34,15 @@ if TYPE_CHECKING:
     from mobilebench.compress.step import Report
 
 OnProgress = Callable[[Progress], None]
+
+#: How many variants may be made side by side.
+MOST_AT_ONCE = 64
+
+#: The messages that a request cannot be served at all.
+_REFUSALS: dict[str, type[BadInputError | InvalidRunError]] = {
+    "bad_input": BadInputError,
+    "invalid": InvalidRunError,
+}
 
 
 def compress_variants(
@@ -46,6 +53,7 @@ def compress_variants(
     on_progress: OnProgress,
     latency_probe: LatencyProbe | None = None,
     packings: Collection[str] = USUAL,
+    at_once: int = 1,
 ) -> Outcome:
     """Makes every variant, or says why not.
 
@@ -60,6 +68,8 @@ def compress_variants(
         on_progress: called for each change, in order.
         latency_probe: measures latency for recipes that aim at one; others need none.
         packings: whose sizes are measured, see :mod:`mobilebench.compress.pipeline.pack`.
+        at_once: how many variants are made side by side, each in a process of its own; the files
+            are the same, and what recipes begin with alike is made once.
 
     Raises:
         BadInputError: a model or data that are wrong in themselves, or no recipe can be applied.
@@ -71,6 +81,7 @@ def compress_variants(
         on_progress=on_progress,
         latency_probe=latency_probe,
         packings=packings,
+        at_once=at_once,
     ) as compressor:
         return compressor.make(variants)
 
@@ -87,9 +98,10 @@ class Compressor:
         on_progress: called for each change, in order.
         latency_probe: measures latency for recipes that aim at one; others need none.
         packings: as of ``compress_variants``.
+        at_once: as of ``compress_variants``.
 
     Raises:
-        BadInputError: the seed is none.
+        BadInputError: the seed is none, or ``at_once`` is out of range.
     """
 
     def __init__(
@@ -100,15 +112,19 @@ class Compressor:
         on_progress: OnProgress,
         latency_probe: LatencyProbe | None = None,
         packings: Collection[str] = USUAL,
+        at_once: int = 1,
     ) -> None:
         if not 0 <= seed < 2**32:
             raise BadInputError(f"seed must be between 0 and {2**32 - 1}, not {seed}")
+        if not 1 <= at_once <= MOST_AT_ONCE:
+            raise BadInputError(f"jobs must be between 1 and {MOST_AT_ONCE}, not {at_once}")
         self._seed = seed
+        self._at_once = at_once
         self._cache = cache
         self._on_progress = on_progress
         self._latency_probe = latency_probe
         self._packings = packings
-        self._child: _Child | None = None
+        self._child: Child | None = None
 
     def __enter__(self) -> Compressor:
         return self
@@ -124,9 +140,7 @@ class Compressor:
         """
         child, self._child = self._child, None
         if child is not None:
-            child.end()
-            if not keep_log:
-                child.log.unlink(missing_ok=True)
+            child.end(keep_log=keep_log)
 
     def make(self, variants: Sequence[tuple[ModelSpec, Recipe]]) -> Outcome:
         """Makes every variant, or says why not; see ``compress_variants``.
@@ -136,60 +150,144 @@ class Compressor:
             InvalidRunError: the cache cannot be written, or the child process does not start.
         """
         jobs = _jobs(variants)
+        named = [(job.spec.model_dump_json(), job.recipe) for job in jobs]
+        work = _Work(jobs, self._on_progress, Pace(named, self._at_once))
         prepare(self._cache)
-        while pending := [job for job in jobs if not job.settled]:
-            under_way = self._serve(jobs, pending)
-            if under_way is not None:  # the child died on it: go on with the others in a new one
-                _notify(jobs, under_way, self._on_progress, "failed")
+        if self._at_once > 1:
+            self._make_side_by_side(work)
+        # One after the other; what measures latency has the machine for itself. Where a child dies
+        # on a variant, the others go on in a new one.
+        while work.pending:
+            self._serve(work)
         return Outcome(
             artifacts=tuple(job.artifact for job in jobs if job.artifact is not None),
             failures=tuple(job.failure for job in jobs if job.failure is not None),
         )
 
-    def _serve(self, jobs: list[_Job], pending: list[_Job]) -> _Job | None:
-        """Has the child settle the pending jobs.
+    def _make_side_by_side(self, work: _Work) -> None:
+        """Makes what needs no measurement, in several children.
 
-        Returns:
-            the job that it died on, now failed, or None if it came to its end.
+        The first one says what is in the cache, and what cannot be had.
+        """
+        self._serve(work, only_look=True)
+        chosen = [job for job in work.pending if not job.recipe.needs_device]
+        turns = Turns(
+            stages_of([(job.spec.model_dump_json(), job.recipe) for job in chosen]),
+            lambda position: chosen[position].settled,
+        )
+        first, self._child = self._child, None
+        children: dict[int, Child] = {} if first is None else {0: first}
+        under_way: dict[int, int] = {}  # the stage by the process's number
+        heard: queue.SimpleQueue[tuple[int, dict[str, Any] | None]] = queue.SimpleQueue()
+        try:
+            while True:
+                for process in range(self._at_once):
+                    if process in under_way or (number := turns.next(process)) is None:
+                        continue
+                    under_way[process] = number
+                    if process not in children:
+                        children[process] = begin(self._cache)
+                    child = children[process]
+                    child.under_way = None
+                    child.say(self._request(child, _entries(turns, number, chosen)))
+                    threading.Thread(
+                        target=_hear, args=(process, child, heard.put), daemon=True
+                    ).start()
+                if not under_way:
+                    break
+                process, message = _next(heard)
+                if message is not None and message["type"] in _REFUSALS:
+                    raise _REFUSALS[message["type"]](message["message"])
+                if message is not None and message["type"] != "end":
+                    work.take(children[process], message)
+                    continue
+                number = under_way.pop(process)
+                if message is None:
+                    child = children.pop(process)
+                    died_on = [] if child.under_way is None else [work.jobs[child.under_way]]
+                    for job in (died_on or [chosen[v] for v in turns.left_of(number)])[:1]:
+                        work.fail(job, job.step, child.death())
+                    child.end(keep_log=True)
+                failed = any(job.failure for job in (chosen[v] for v in turns.passing(number)))
+                turns.ended(number, process, failed=failed)
+        except BaseException as error:
+            for child in children.values():
+                child.end(keep_log=not _is_reported(error))
+            raise
+        self._child = children.pop(0, None)
+        for child in children.values():
+            child.end()
+
+    def _serve(self, work: _Work, *, only_look: bool = False) -> None:
+        """Has the child settle what is pending, until all is or it dies on a variant, which fails.
+
+        With ``only_look``, only what is in the cache or cannot be had.
         """
         if self._child is not None and self._child.process.poll() is not None:
             self.close()  # it died idle, of want of memory perhaps: nothing of ours is lost
-        child = self._child = self._child or _begin(self._cache)
-        probe = self._latency_probe
-        request = {
-            "variants": [
-                {
-                    "number": job.number,
-                    "model": job.spec.model_dump(mode="json"),
-                    "recipe": _table(job.recipe),
-                }
-                for job in pending
-            ],
-            "seed": self._seed,
-            "packings": list(self._packings),
-            "cache": str(self._cache.resolve()),
-            "scratch": str(Path(child.scratch.name).resolve()),
-            "device": None if probe is None else probe.device,
-        }
+        child = self._child = self._child or begin(self._cache)
+        entries = [job.entry() for job in work.pending]
         try:
-            child.say(request)
-            end = _listen(child, jobs, self._on_progress, probe)
+            child.say(self._request(child, entries, only_look=only_look))
+            end = _listen(child, work, self._latency_probe)
         except BaseException as error:  # it is in the middle of something
             self.close(keep_log=not _is_reported(error))
             raise
         if end is not None:
             if end.error is not None:
                 raise end.error
-            return None
-        code = child.process.wait()
-        under_way, log = child.under_way, child.log
+            return
+        under_way, reason = child.under_way, child.death()
         self.close(keep_log=True)
-        reason = f"the compression process died ({_death(code)}); see {log}"
         if under_way is None:
             raise InvalidRunError(reason)
-        job = jobs[under_way]
-        job.failure = Failure(job.spec.name, job.recipe.name, job.step, reason)
-        return job
+        job = work.jobs[under_way]
+        work.fail(job, job.step, reason)
+
+    def _request(
+        self, child: Child, entries: list[dict[str, Any]], *, only_look: bool = False
+    ) -> dict[str, Any]:
+        probe = self._latency_probe
+        return {
+            "variants": entries,
+            "seed": self._seed,
+            "packings": list(self._packings),
+            "cache": str(self._cache.resolve()),
+            "scratch": str(Path(child.scratch.name).resolve()),
+            "device": None if probe is None else probe.device,
+            "only_look": only_look,
+        }
+
+
+def _entries(turns: Turns, number: int, chosen: Sequence[_Job]) -> list[dict[str, Any]]:
+    """What a child is asked for, that it makes a stage."""
+    stage = turns.stages[number]
+    ending = [chosen[v] for v in stage.variants if not chosen[v].settled]
+    if ending:
+        return [job.entry() for job in ending]
+    return [chosen[turns.left_of(number)[0]].entry() | {"steps": len(stage.steps)}]
+
+
+def _hear(
+    process: int, child: Child, put: Callable[[tuple[int, dict[str, Any] | None]], None]
+) -> None:
+    """Hands on what a child says until it is done, or has died."""
+    message: dict[str, Any] | None = {"type": ""}
+    while message is not None and message["type"] != "end":
+        try:
+            message = child.hear()
+        except (OSError, ValueError):  # its pipe was closed: nobody listens any more
+            return
+        put((process, message))
+
+
+def _next(
+    heard: queue.SimpleQueue[tuple[int, dict[str, Any] | None]],
+) -> tuple[int, dict[str, Any] | None]:
+    """The next message; Windows lets nobody interrupt a wait that has no end."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return heard.get(timeout=1.0)
 
 
 def _is_reported(error: BaseException) -> bool:
@@ -216,40 +314,20 @@ class _Job:
     def settled(self) -> bool:
         return self.artifact is not None or self.failure is not None
 
+    def entry(self) -> dict[str, Any]:
+        """What the child is given of it."""
+        return {
+            "number": self.number,
+            "model": self.spec.model_dump(mode="json"),
+            "recipe": _table(self.recipe),
+        }
+
 
 @dataclass(frozen=True)
 class _End:
     """The end of a request; with an error, it was refused as a whole."""
 
     error: BadInputError | InvalidRunError | None
-
-
-@dataclass
-class _Child:
-    """The process, the log of its output, and its folder for files in the making."""
-
-    process: subprocess.Popen[str]
-    log: Path
-    scratch: tempfile.TemporaryDirectory[str]
-    under_way: int | None = field(default=None)
-
-    def say(self, message: dict[str, Any]) -> None:
-        """Sends one line; of its death is heard on its stdout."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(message) + "\n")
-            self.process.stdin.flush()
-
-    def end(self) -> None:
-        """Kills it with all that it started: TensorFlow's own shutdown takes a second."""
-        if self.process.poll() is None:
-            processes.kill_tree(self.process)
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
-        self.process.wait()
-        self.scratch.cleanup()
 
 
 def _jobs(variants: Sequence[tuple[ModelSpec, Recipe]]) -> list[_Job]:
@@ -269,56 +347,22 @@ def _table(recipe: Recipe) -> dict[str, Any]:
     return {"steps": steps} | ({} if recipe.name == recipe.text else {"name": recipe.name})
 
 
-def _begin(cache: Path) -> _Child:
-    """A child that waits for requests."""
-    log = cache / "logs" / f"compress-{time.time_ns()}-{os.getpid()}.log"
-    environment = {
-        **os.environ,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "KERAS_BACKEND": "tensorflow",
-        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-        "PYTHONUTF8": "1",
-    }
-    scratch = tempfile.TemporaryDirectory(prefix=MAKING, dir=cache)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mobilebench.compress.pipeline.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            env=environment,
-            text=True,
-            encoding="utf-8",
-            **processes.apart(),  # Ctrl-C is ours to handle
-        )
-    return _Child(process, log, scratch)
+@dataclass
+class _Work:
+    """All variants of a call, and who is given the progress."""
 
+    jobs: list[_Job]
+    on_progress: OnProgress
+    pace: Pace
 
-def _listen(
-    child: _Child, jobs: list[_Job], on_progress: OnProgress, latency_probe: LatencyProbe | None
-) -> _End | None:
-    """Takes the child's messages until it said ``end``; None if it died."""
-    assert child.process.stdout is not None
-    child.under_way = None
-    error: BadInputError | InvalidRunError | None = None
-    for line in child.process.stdout:
-        if not line.endswith("\n"):
-            return None  # it died in the middle of a line
-        message = json.loads(line)
-        kind = message["type"]
-        if kind == "end":
-            return _End(error)
-        if kind in ("bad_input", "invalid"):
-            known = BadInputError if kind == "bad_input" else InvalidRunError
-            error = known(message["message"])
-            continue
-        job = jobs[message["variant"]]
-        if kind == "measure":
-            assert latency_probe is not None
-            files = [Path(file) for file in message["files"]]
-            _answer(child, latency_probe, files, _report_search(jobs, job, on_progress))
-            continue
+    @property
+    def pending(self) -> list[_Job]:
+        """What is neither made nor failed."""
+        return [job for job in self.jobs if not job.settled]
+
+    def take(self, child: Child, message: dict[str, Any]) -> None:
+        """What a child's message says of a variant."""
+        job, kind = self.jobs[message["variant"]], message["type"]
         if kind == "progress":
             child.under_way = job.number
             if message["step"] != job.step:
@@ -328,39 +372,71 @@ def _listen(
                 of = MOST_COMPARISONS
             passes = f" {int(done)}/{of}" if of else ""
             fraction = min(done / of, 1.0) if of else None
-            _notify(jobs, job, on_progress, job.step + passes, fraction=fraction)
-            continue
+            self.pace.at(job.number, job.step, fraction)
+            self.notify(job, job.step + passes, fraction=fraction)
+            return
         child.under_way = None
         if kind == "artifact":
             job.artifact = _artifact(message["artifact"])
-            _notify(jobs, job, on_progress, "done", cached=message["cached"])
+            self.pace.end(job.number, made=True)
+            self.notify(job, "done", cached=message["cached"])
+        elif kind == "failure":
+            self.fail(job, message["step"], message["reason"])
+        else:  # what others share with it is made
+            self.pace.pause(job.number)
+            self.notify(job, "waiting")
+
+    def fail(self, job: _Job, step: str, reason: str) -> None:
+        """There will be no file of a variant."""
+        job.failure = Failure(job.spec.name, job.recipe.name, step, reason)
+        self.pace.end(job.number, made=False)
+        self.notify(job, "failed")
+
+    def search_of(self, job: _Job) -> Report:
+        """A callback for each process of a comparison: reports how far the search for a latency is.
+
+        The share is of the longest search: it may end sooner, never later.
+        """
+        before = job.compared or 0
+        job.compared = before + 1
+
+        def report(done: int, total: int) -> None:
+            fraction = (before + done / total) / MOST_COMPARISONS
+            self.notify(job, f"{job.step} {before}/{MOST_COMPARISONS}", fraction=fraction)
+
+        return report
+
+    def notify(
+        self, job: _Job, step: str, *, cached: bool = False, fraction: float | None = None
+    ) -> None:
+        """Reports where compression is."""
+        done, names = sum(j.settled for j in self.jobs), (job.spec.name, job.recipe.name)
+        left = self.pace.left()
+        self.on_progress(Progress(done, len(self.jobs), *names, step, cached, fraction, left))
+
+
+def _listen(child: Child, work: _Work, latency_probe: LatencyProbe | None) -> _End | None:
+    """Takes the child's messages until it said ``end``; None if it died."""
+    child.under_way = None
+    error: BadInputError | InvalidRunError | None = None
+    while (message := child.hear()) is not None:
+        kind = message["type"]
+        if kind == "end":
+            return _End(error)
+        if kind in _REFUSALS:
+            error = _REFUSALS[kind](message["message"])
+        elif kind == "measure":
+            assert latency_probe is not None
+            files = [Path(file) for file in message["files"]]
+            report = work.search_of(work.jobs[message["variant"]])
+            _answer(child, latency_probe, files, report)
         else:
-            job.failure = Failure(
-                job.spec.name, job.recipe.name, message["step"], message["reason"]
-            )
-            job.refused = message.get("refused", "")
-            _notify(jobs, job, on_progress, "failed")
+            work.take(child, message)
     return None
 
 
-def _report_search(jobs: list[_Job], job: _Job, on_progress: OnProgress) -> Report:
-    """A callback for each process of a comparison: reports how far the search for a latency is.
-
-    The share is of the longest search: it may end sooner, never later.
-    """
-    before = job.compared or 0
-    job.compared = before + 1
-
-    def report(done: int, total: int) -> None:
-        fraction = (before + done / total) / MOST_COMPARISONS
-        step = f"{job.step} {before}/{MOST_COMPARISONS}"
-        _notify(jobs, job, on_progress, step, fraction=fraction)
-
-    return report
-
-
 def _answer(
-    child: _Child, latency_probe: LatencyProbe, files: Sequence[Path], report: Report
+    child: Child, latency_probe: LatencyProbe, files: Sequence[Path], report: Report
 ) -> None:
     answer: dict[str, Any]
     try:
@@ -368,19 +444,6 @@ def _answer(
     except NotMeasuredError as error:
         answer = {"reason": str(error)}
     child.say(answer)
-
-
-def _notify(
-    jobs: list[_Job],
-    job: _Job,
-    on_progress: OnProgress,
-    step: str,
-    *,
-    cached: bool = False,
-    fraction: float | None = None,
-) -> None:
-    done = sum(j.settled for j in jobs)
-    on_progress(Progress(done, len(jobs), job.spec.name, job.recipe.name, step, cached, fraction))
 
 
 def _artifact(document: dict[str, Any]) -> Artifact:
@@ -397,10 +460,3 @@ def _artifact(document: dict[str, Any]) -> Artifact:
             "warnings": tuple(dict.fromkeys(document["warnings"])),
         }
     )
-
-
-def _death(code: int) -> str:
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
-    return f"exit code {code}"

@@ -11,11 +11,9 @@ from pathlib import Path
 from mobilebench.cache import cache_folder
 from mobilebench.compress.artifact import Artifact, Failure, Progress
 from mobilebench.compress.service import compress_variants
-from mobilebench.devices.local.device import LocalDevice
 from mobilebench.errors import BadInputError
 from mobilebench.files import write_atomically
 from mobilebench.models.sources import find_source
-from mobilebench.runs.latency_probe import latency_probe_on
 from mobilebench.suite.schema import validate
 
 #: Longer names are cut: file systems take 255 bytes.
@@ -30,6 +28,7 @@ def make_files(
     into: Path,
     on_progress: Callable[[Progress], None],
     downloads: Sequence[str] = (),
+    jobs: int = 1,
 ) -> list[Artifact | Failure]:
     """Makes one ``.tflite`` a recipe in the folder ``into``.
 
@@ -41,6 +40,7 @@ def make_files(
         into: made if it is not there.
         on_progress: is given each step.
         downloads: packings whose sizes are computed beside that of gzip.
+        jobs: how many are made side by side.
 
     Returns:
         what was made, and what could not be, in the order of the recipes; the path of what was made
@@ -57,6 +57,9 @@ def make_files(
     suite = validate(document, model, Path())
     latency_probe = None
     if any(recipe.needs_device for _, recipe in suite.variants()):
+        from mobilebench.devices.local.device import LocalDevice
+        from mobilebench.runs.latency_probe import latency_probe_on
+
         device = LocalDevice("this-machine", None, cache_folder())
         latency_probe = latency_probe_on(device, device.probe(), suite.runtimes[0], seed)
     outcome = compress_variants(
@@ -66,6 +69,7 @@ def make_files(
         on_progress=on_progress,
         latency_probe=latency_probe,
         packings=suite.packings,
+        at_once=jobs,
     )
     try:
         into.mkdir(parents=True, exist_ok=True)

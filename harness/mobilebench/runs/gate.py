@@ -36,6 +36,7 @@ def start(
     command: Sequence[str],
     watcher: runs.Watcher,
     patience: Patience | None = None,
+    jobs: int = 1,
 ) -> GateResult:
     """Runs each model's baseline and candidates on each device and runtime, and judges.
 
@@ -46,6 +47,7 @@ def start(
         command: how it was asked for; kept with the run.
         watcher: is given the progress.
         patience: how long others are waited for.
+        jobs: how many variants are compressed side by side.
 
     Returns:
         The result; INVALID with the reason if a candidate has other inputs or outputs than its
@@ -71,7 +73,9 @@ def start(
         interfaces.ensure_ready_files_fit(suite)
         # Its devices stay its own until it has looked twice.
         with Leases(patience) as leases:
-            begun = runs.start(suite, results, command, watcher, shape, whole=True, leases=leases)
+            begun = runs.start(
+                suite, results, command, watcher, shape, whole=True, leases=leases, jobs=jobs
+            )
             return _conclude(begun, watcher, leases)
     except interfaces.OtherInterfaceError as error:
         return GateResult(suite.name, results / suite.name, (), (), invalid=str(error))

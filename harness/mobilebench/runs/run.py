@@ -122,6 +122,7 @@ def start(
     shape: Shape = lambda run: run,
     whole: bool = False,
     leases: Leases | None = None,
+    jobs: int = 1,
 ) -> RunFolder:
     """Runs a suite into a new folder below ``results``.
 
@@ -134,6 +135,7 @@ def start(
         whole: whether one device that cannot be measured ends the run; else it is missing.
         leases: how devices are had; entered by the caller, they are kept until it is left. None:
             nobody is waited for.
+        jobs: how many variants are compressed side by side.
 
     Raises:
         BadInputError: something of the suite cannot be had; nothing was written.
@@ -142,7 +144,7 @@ def start(
         KeyboardInterrupt: before anything was measured; what was compressed is kept.
     """
     with leases or Leases() as held:
-        folder = _start(suite, results, command, watcher, shape, whole, held)
+        folder = _start(suite, results, command, watcher, shape, whole, held, jobs)
     cleaning.keep_to_limit()
     return folder
 
@@ -155,6 +157,7 @@ def _start(
     shape: Shape,
     whole: bool,
     leases: Leases,
+    jobs: int,
 ) -> RunFolder:
     created = clock.moment()
     _ensure_writable(results)
@@ -177,6 +180,7 @@ def _start(
                 found[0].device, found[0].facts, suite.runtimes[0], suite.seed
             ),
             packings=suite.packings,
+            at_once=jobs,
         )
     except KeyboardInterrupt as error:
         raise InterruptedRunError(
