@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +121,10 @@ class Journal:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         self.lines.append(line)
+
+    def drop(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        """Forgets some lines, to find them again."""
+        first = self._path.read_text("utf-8").splitlines()[0]
+        self.lines = [line for line in self.lines if not wanted(line)]
+        text = "\n".join([first, *map(json.dumps, self.lines)])
+        self._path.write_text(f"{text}\n", "utf-8")

@@ -4,19 +4,21 @@
     python benchmarks/models.py --only lstm gru
 
 The networks are small and hardly trained: what is asked is whether a recipe can be applied, not
-what it costs in accuracy. PyTorch and ONNX models take part where their environments are there.
+what it costs in accuracy. Each answer is a line of ``outcomes.jsonl`` in ``--folder`` as it comes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
 import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import numpy as np
-from common import heading
-from mobilebench.compress.artifact import Outcome
+from common import Journal, heading
+from mobilebench import host
 from mobilebench.compress.foreign import environments
 from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.service import Compressor
@@ -35,6 +37,7 @@ from mobilebench.models.spec import ModelSpec
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 RECIPES = {
+    "float32": "float32",
     "float16": "float16",
     "dynamic_int8": "dynamic_int8",
     "int8": "int8(samples=32)",
@@ -424,43 +427,28 @@ MODELS: tuple[Callable[[Path], Made], ...] = (
 )  # fmt: skip
 
 
-class Reasons:
-    """Sentences, numbered as they first come."""
-
-    def __init__(self) -> None:
-        self.known: list[str] = []
-
-    def number(self, reason: str) -> int:
-        """The sentence's number."""
-        if reason not in self.known:
-            self.known.append(reason)
-        return self.known.index(reason) + 1
+def made_in(folder: Path, make: Callable[[Path], Made]) -> Made:
+    """The model and its data, made once: a later piece finds the same files."""
+    note = folder / "made.json"
+    if not note.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(asdict(make(folder))))
+    return Made(**json.loads(note.read_text()))
 
 
-def row(
-    make: Callable[[Path], Made], reasons: Reasons, compressor: Compressor, folder: Path
-) -> list[str]:
-    """A model's cells: the file's share of float32's, or the number of a reason."""
-    made = make(folder)
-    spec = ModelSpec(name=make.__name__, source=made.source, data=made.data, **made.settings)
-    wanted = [(spec, parse_recipe(text)) for text in ("float32", *RECIPES.values())]
+def ask(made: Made, name: str, recipe: str, compressor: Compressor) -> dict[str, Any]:
+    """What becomes of one recipe: the file's bytes, or the reason why there is none."""
+    spec = ModelSpec(name=name, source=made.source, data=made.data, **made.settings)
+    said: dict[str, Any] = {"model": name, "recipe": recipe}
     try:
-        outcome = compressor.make(wanted)
+        outcome = compressor.make([(spec, parse_recipe(RECIPES[recipe]))])
     except MobileBenchError as error:
-        number = reasons.number(plain(str(error), made, make.__name__))
-        return [f"({number})"] * (1 + len(RECIPES))
-    return [cell(outcome, recipe.name, made, reasons) for _, recipe in wanted]
-
-
-def cell(outcome: Outcome, recipe: str, made: Made, reasons: Reasons) -> str:
-    """What became of one recipe."""
-    sizes = {artifact.recipe: artifact.bytes for artifact in outcome.artifacts}
-    if recipe in sizes:
-        if recipe == "float32":
-            return f"{sizes[recipe] / 1000:.1f} KB"
-        return f"{sizes[recipe] / sizes['float32']:.0%}".replace("%", " %")
-    (failure,) = (f for f in outcome.failures if f.recipe == recipe)
-    return f"({reasons.number(plain(failure.reason, made, failure.model))})"
+        return said | {"reason": plain(str(error), made, name)}
+    for failure in outcome.failures:
+        said |= {"reason": plain(failure.reason, made, name)}
+    for artifact in outcome.artifacts:
+        said |= {"bytes": artifact.bytes, "warnings": list(artifact.warnings)}
+    return said
 
 
 def plain(reason: str, made: Made, name: str) -> str:
@@ -471,34 +459,60 @@ def plain(reason: str, made: Made, name: str) -> str:
     return re.sub(r"^recipe '[^']*' ", "it ", reason)
 
 
+def table(lines: Sequence[dict[str, Any]]) -> list[str]:
+    """A row a model: the files' shares of float32's, or the numbers of sentences below."""
+    found = {(line["model"], line["recipe"]): line for line in lines}
+    reasons: list[str] = []
+
+    def cell(name: str, recipe: str) -> str:
+        line = found.get((name, recipe))
+        if line is None:
+            return "not asked"
+        if "reason" in line:
+            if line["reason"] not in reasons:
+                reasons.append(line["reason"])
+            return f"({reasons.index(line['reason']) + 1})"
+        whole = found[name, "float32"].get("bytes")
+        if recipe == "float32" or not whole:
+            return f"{line['bytes'] / 1000:.1f} KB"
+        return f"{100 * line['bytes'] / whole:.0f} %"
+
+    rows = [f"| model | {' | '.join(f'`{recipe}`' for recipe in RECIPES)} |"]
+    rows.append("|" + "---|" * (1 + len(RECIPES)))
+    for make in MODELS:
+        cells = [cell(make.__name__, recipe) for recipe in RECIPES]
+        rows.append(f"| {' | '.join([str(make.__doc__).rstrip('.'), *cells])} |")
+    return [*rows, "", *(f"{number}. {reason}" for number, reason in enumerate(reasons, 1))]
+
+
 def main() -> None:
-    """Prints the table, and writes it where all models took part."""
+    """Asks what has not been asked, and prints the table; writes it once it is whole."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these models; writes nothing")
-    only = parser.parse_args().only
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="ask these models, anew")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing after")
+    parser.add_argument("--folder", type=Path, default=Path(".benchmarks/models"))
+    arguments = parser.parse_args()
     heading("models of users' shapes through all recipes")
-    reasons, lines = Reasons(), []
-    head = ["model", "float32", *(f"`{name}`" for name in RECIPES)]
-    lines += [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for name in ("torch", "onnx"):
-        if not only and environments.python_of(environments.CONVERTERS[name]) is None:
+        if environments.python_of(environments.CONVERTERS[name]) is None:
             sys.exit(f"no {name} environment: mobilebench converters --install {name}")
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        Compressor(seed=0, cache=Path(scratch, "cache"), on_progress=lambda _: None) as compressor,
-    ):
-        for make in MODELS:
-            if only and make.__name__ not in only:
-                continue
-            folder = Path(scratch, make.__name__)
-            folder.mkdir()
-            cells = row(make, reasons, compressor, folder)
-            lines.append(f"| {' | '.join([str(make.__doc__).rstrip('.'), *cells])} |")
-            print(lines[-1], flush=True)
-    notes = [f"{number}. {reason}" for number, reason in enumerate(reasons.known, 1)]
-    print("\n".join(notes))
-    if not only:
-        write_atomically(PAGE, (INTRODUCTION + "\n".join([*lines, "", *notes]) + "\n").encode())
+    folder = arguments.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = Journal(folder / "outcomes.jsonl", {"versions": host.versions()}, "versions")
+    only = set(arguments.only or ())
+    journal.drop(lambda line: line["model"] in only)
+    end = time.monotonic() + 60 * arguments.minutes
+    there = {(line["model"], line["recipe"]) for line in journal.lines}
+    left = [(make, r) for make in MODELS for r in RECIPES if (make.__name__, r) not in there]
+    with Compressor(seed=0, cache=folder / "cache", on_progress=lambda _: None) as compressor:
+        for make, recipe in left:
+            if time.monotonic() > end:
+                sys.exit("more is left to ask: start it again")
+            made = made_in(folder / make.__name__, make)
+            journal.keep(ask(made, make.__name__, recipe, compressor))
+    rows = "\n".join(table(journal.lines))
+    print(rows)
+    write_atomically(PAGE, f"{INTRODUCTION}{rows}\n".encode())
 
 
 INTRODUCTION = """# Which model takes which recipe

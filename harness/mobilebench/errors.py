@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -62,9 +63,21 @@ class UnsupportedModelError(StepError):
     """A sound file that this machine's runtime has no kernels for."""
 
 
+#: How Keras begins to say what a layer's call raised, and how terminals are asked for bold.
+_CALLED = "Exception encountered when calling"
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")
+
+
 def first_line(error: BaseException) -> str:
-    """What a library's error says, in one line; its type where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """What a library's error says, in one line; its type where it says nothing.
+
+    Keras first says which layer was called, and then what was wrong, in bold.
+    """
+    lines = [_STYLES.sub("", line).strip() for line in str(error).splitlines()]
+    first, *rest = [line for line in lines if line] or [type(error).__name__]
+    if first.startswith(_CALLED) and rest:
+        return f"{first.removeprefix(_CALLED).strip(' .')}: {rest[0]}"
+    return first
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

@@ -159,6 +159,43 @@ def test_a_copy_answers_as_its_original(make: Callable[[], Any]) -> None:
         np.testing.assert_array_equal(found, right, "they share nothing")
 
 
+def test_numbers_of_rows_need_no_integers() -> None:
+    """``keras.Input((12,))`` takes real numbers, and an embedding its own rows only."""
+    import keras
+    from keras import layers
+    from mobilebench.models.copies import copy_of, noise_for
+
+    def model(rows: int, *between: Any) -> Any:
+        inputs = keras.Input((12,))
+        x = inputs
+        for layer in (*between, layers.Embedding(rows, 4), layers.Flatten(), layers.Dense(2)):
+            x = layer(x)
+        return keras.Model(inputs, x)
+
+    for one in (model(30), model(30, layers.Reshape((12,))), model(30, layers.Rescaling(0.01))):
+        assert copy_of(one).count_params() == one.count_params()
+    tokens = np.asarray(noise_for(model(30), (1, 255)))
+    assert set(tokens.ravel()) <= set(range(30))
+    assert len(set(tokens.ravel())) > 5, "not always the same row"
+
+
+def test_a_model_that_takes_no_noise_says_so() -> None:
+    import keras
+    from mobilebench.models.copies import copy_of
+
+    class Picky(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            if not isinstance(x, keras.KerasTensor):
+                raise ValueError("nothing suits it\nat all")
+            return x
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    with pytest.raises(BadInputError, match=r"cannot be run on noise.*nothing suits it"):
+        copy_of(functional(Picky(), keras.layers.Dense(2)))
+
+
 def test_what_cannot_be_copied_is_refused() -> None:
     import keras
     from mobilebench.models.copies import copy_of

@@ -98,13 +98,13 @@ def _own(layer: Any) -> Iterator[Kernel]:
             continue
         inputs: int | None = len(shape) - 1
         if isinstance(layer, kinds.EinsumDense):
-            inputs = _summed(layer.equation)
+            inputs = summed_axes(layer.equation)
         elif isinstance(layer, kinds.Embedding) or not named:
             inputs = None
         yield Kernel(variable, layer, inputs)
 
 
-def _summed(equation: str) -> int | None:
+def summed_axes(equation: str) -> int | None:
     """How many leading axes of an einsum's kernel are summed over; None if they do not lead."""
     operands, output = equation.replace(" ", "").split("->")
     kernel = operands.split(",")[1]

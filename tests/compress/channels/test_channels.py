@@ -191,6 +191,13 @@ def _shared(layers: Any, x: Any) -> Any:
     return layers.Dense(3)(layers.Flatten()(x))
 
 
+def _augmented(layers: Any, x: Any) -> Any:
+    """What Keras calls in training unless it is said otherwise, and what a user has said so of."""
+    x = layers.RandomRotation(0.2)(layers.RandomFlip()(x))
+    x = layers.Dropout(0.5)(layers.Conv2D(16, 3, activation="relu")(x), training=True)
+    return layers.Dense(3)(layers.GaussianNoise(0.5)(layers.Flatten()(x)))
+
+
 SMALL: dict[str, Callable[[Any, Any], Any]] = {
     "residual": _residual,
     "concatenation": _concatenation,
@@ -201,6 +208,7 @@ SMALL: dict[str, Callable[[Any, Any], Any]] = {
     "operations": _operations,
     "nested": _nested,
     "shared": _shared,
+    "augmented": _augmented,
 }
 
 

@@ -80,10 +80,11 @@ def test_blocks_lie_in_the_matrix_that_a_projection_is_in_the_file() -> None:
     assert any("words/embeddings" in warning for warning in pruned.warnings)
 
 
-def test_low_rank_splits_embeddings_and_recurrent_layers() -> None:
+def test_low_rank_splits_embeddings_attention_and_recurrent_layers() -> None:
     model = sequences(padded=False)
     split = trained("low_rank(rank=3, epochs=0)", model)
-    assert set(split.findings["ranks"]) == {"words", "both", "one"}
+    projections = {f"attention/{name}" for name in ("query", "key", "value", "output")}
+    assert set(split.findings["ranks"]) == {"words", "both", "one", *projections}
     assert split.model.count_params() < model.count_params()
 
 

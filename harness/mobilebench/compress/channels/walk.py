@@ -68,9 +68,10 @@ def call(operation: Any, node: Any, inputs: Sequence[Any]) -> list[Any]:
 
     tensors = {id(t): value for t, value in zip(node.input_tensors, inputs, strict=True)}
     args, kwargs = node.arguments.fill_in(tensors)
-    takes = inspect.signature(operation.call).parameters
-    if "training" in takes and kwargs.get("training") is None:
-        kwargs["training"] = False  # layers that augment would do so by default
+    if "training" in inspect.signature(operation.call).parameters:
+        # As a model that is called without training does, whatever its layers were called with:
+        # those that augment do so by default, and Keras notes that down in the graph.
+        kwargs["training"] = False
     flat: list[Any] = keras.tree.flatten(operation(*args, **kwargs))
     return flat
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from mobilebench.compress.lowrank import projections
+from mobilebench.compress.lowrank.projections import Factors
 from mobilebench.models.array import Array
-
-#: Two matrices for one (inputs, outputs), or None where they would be no smaller.
-Factors = Callable[[Array], tuple[Array, Array] | None]
+from mobilebench.models.copies import take_state
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,15 @@ def pair_of(layer: Any, factors: Factors) -> Pair | None:
         return _matrix(layer, factors, "units")
     if isinstance(layer, kinds.Conv2D) and set(layer.kernel_size) == {1} and layer.groups == 1:
         return _matrix(layer, factors, "filters")
-    if isinstance(layer, kinds.Embedding):
-        return _embedding(layer, factors)
-    if isinstance(layer, kinds.LSTM | kinds.GRU | kinds.SimpleRNN | kinds.Bidirectional):
-        return _recurrent(layer, factors)
+    if type(layer) is kinds.MultiHeadAttention:  # a class of the user's may compute otherwise
+        return _attention(layer, factors)
+    for kind, make in (
+        (kinds.EinsumDense, _einsum),
+        (kinds.Embedding, _embedding),
+        (kinds.LSTM | kinds.GRU | kinds.SimpleRNN | kinds.Bidirectional, _recurrent),
+    ):
+        if isinstance(layer, kind):
+            return make(layer, factors)
     return None
 
 
@@ -80,6 +85,50 @@ def _matrix(layer: Any, factors: Factors, width: str) -> Pair | None:
         copy.kernel.assign((narrow @ wide).reshape(kernel.shape))
 
     return Pair({layer.name: narrow.shape[-1]}, (layer.kernel,), build, fill, multiply)
+
+
+def _einsum(layer: Any, factors: Factors) -> Pair | None:
+    """Of an einsum with a kernel: two of them."""
+    found = projections.factors_of(layer, factors)
+    if found is None:
+        return None
+    rank = found[0].shape[-1]
+    return Pair(
+        {layer.name: rank},
+        (layer.kernel,),
+        lambda: projections.thin(layer, rank),
+        lambda pair: projections.fill(pair, layer, *found),
+        lambda copy: projections.multiply(copy, *found),
+    )
+
+
+def _attention(layer: Any, factors: Factors) -> Pair | None:
+    """Of attention: each projection that becomes smaller as two."""
+    own = projections.projections_of(layer)
+    tried = {name: projections.factors_of(dense, factors) for name, dense in own.items()}
+    found = {name: pair for name, pair in tried.items() if pair is not None}
+    if not found:
+        return None
+    ranks = {name: narrow.shape[-1] for name, (narrow, _) in found.items()}
+
+    def build() -> Any:
+        return projections.thin_attention()(ranks=ranks, **layer.get_config())
+
+    def fill(thin: Any) -> None:
+        for name, dense in projections.projections_of(thin).items():
+            if name in found:
+                projections.fill(dense, own[name], *found[name])
+            else:
+                take_state(dense, own[name])
+
+    def multiply(copy: Any) -> None:
+        copied = projections.projections_of(copy)
+        for name, pair in found.items():
+            projections.multiply(copied[name], *pair)
+
+    named = {f"{layer.name}/{name}": rank for name, rank in ranks.items()}
+    kernels = tuple(own[name].kernel for name in found)
+    return Pair(named, kernels, build, fill, multiply)
 
 
 def _embedding(layer: Any, factors: Factors) -> Pair | None:

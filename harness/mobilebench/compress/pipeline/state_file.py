@@ -54,6 +54,9 @@ def read_state(path: Path) -> State:
     """
     import keras
 
+    from mobilebench.compress.lowrank.projections import thin_attention
+
+    thin_attention()  # a layer of ours, which Keras reads by its name
     model = keras.models.load_model(path, compile=False, safe_mode=True)
     with zipfile.ZipFile(path) as archive:
         document = json.loads(archive.read(_FINDINGS))

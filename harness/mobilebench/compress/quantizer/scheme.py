@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mobilebench.compress.quantizer.hybrid import with_asymmetric_inputs
+from mobilebench.compress.quantizer.outputs import with_integer_uses
 from mobilebench.compress.step import Algorithm
 from mobilebench.errors import StepError
 from mobilebench.tflite.file import dump, load, load_to_read
@@ -267,7 +268,7 @@ def run(job: Any, statistics: Any) -> bytes:
         result = job.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
     if not result.quantized_model:
         raise StepError("litert-quantizer returned no model")
-    return with_asymmetric_inputs(bytes(result.quantized_model))
+    return with_asymmetric_inputs(with_integer_uses(bytes(result.quantized_model)))
 
 
 @dataclass(frozen=True)
