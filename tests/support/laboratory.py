@@ -84,9 +84,11 @@ class Laboratory:
         self.address = self.scheduler.waits_for(r"tls://127\.0\.0\.1:\d+")
         return self.scheduler
 
-    def join(self, name: str, device: str = "local", comes: str = "local") -> Process:
+    def join(
+        self, name: str, *options: str, device: str = "local", comes: str = "local"
+    ) -> Process:
         """A host that offers a device; ``comes``: what it says of that."""
-        command = ("lab", "join", self.address, "--name", name, "--device", device)
+        command = ("lab", "join", self.address, "--name", name, "--device", device, *options)
         host = self._start(name, *command, cache=name)
         host.waits_for(f"{comes} has come")
         return host

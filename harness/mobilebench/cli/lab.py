@@ -82,9 +82,22 @@ def serve(listen: str, certificates: Path | None) -> None:
     help="Offer this device; else every phone and board that is plugged in. May be repeated; "
     "local is this machine.",
 )
+@click.option(
+    "--compress",
+    "making",
+    type=click.IntRange(min=0, max=64),
+    default=0,
+    metavar="N",
+    help="Compress models for clients, too, so many at once. It loads this machine, also while "
+    "local measures.",
+)
 @_certificates_option
 def join(
-    address: str, name: str | None, devices: tuple[str, ...], certificates: Path | None
+    address: str,
+    name: str | None,
+    devices: tuple[str, ...],
+    making: int,
+    certificates: Path | None,
 ) -> None:
     """Offer the devices of this machine to a lab, each as it is plugged in; Ctrl-C ends it.
 
@@ -92,13 +105,14 @@ def join(
     Examples:
       mobilebench lab join tls://lab.example:8786
       mobilebench lab join tls://lab.example:8786 --name rack2 --device R5CT1234ABC
+      mobilebench lab join tls://lab.example:8786 --compress 4
     """
     from mobilebench.lab import service
     from mobilebench.lab.certificates import default_folder
 
     own = file_name(name or socket.gethostname())
     folder = certificates or default_folder()
-    _until_interrupted(service.join(address, folder, own, devices, click.echo))
+    _until_interrupted(service.join(address, folder, own, devices, click.echo, making))
 
 
 @lab.command(cls=Command)

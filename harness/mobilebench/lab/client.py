@@ -31,6 +31,8 @@ PREFIX = "lab:"
 
 #: Dask's resources, of which a worker has one or some: who may run a task.
 DEVICE, HOST = "device:", "host:"
+#: The resource of hosts that compress, which any of them has; and how their workers' names begin.
+MAKING = "making"
 
 _CONNECT_SECONDS = 10
 #: A host that answers nothing for so long is left out.
@@ -193,23 +195,27 @@ class Lab:
             BadInputError: there is no such lab.
             DeviceError: it was lost.
         """
-        try:
-            workers = self.client().scheduler_info(n_workers=-1)["workers"].values()
-        except OSError as error:
-            raise self._lost(error) from error
-        names = sorted(
-            name.removeprefix(HOST)
-            for worker in workers
-            if (name := str(worker["name"])).startswith(HOST)
-        )
         found = []
-        for name in names:
+        for name in self._workers(HOST):
             try:
                 seen = self.ask(HOST + name, host.look, seconds=LOOK_SECONDS)
             except DeviceError:
                 continue
             found.append(LabHost(seen["host"], seen["version"], tuple(seen["devices"])))
         return tuple(found)
+
+    def makers(self) -> tuple[str, ...]:
+        """The hosts that compress, by name; errors as of ``hosts``."""
+        return self._workers(f"{MAKING}:")
+
+    def _workers(self, prefix: str) -> tuple[str, ...]:
+        """What comes after a prefix in the names of workers, in order."""
+        try:
+            workers = self.client().scheduler_info(n_workers=-1)["workers"].values()
+        except OSError as error:
+            raise self._lost(error) from error
+        names = (str(worker["name"]) for worker in workers)
+        return tuple(sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix)))
 
     def send(self, host_name: str, files: Mapping[str, Path]) -> None:
         """Sends a host the files that it has not got, each once."""

@@ -9,13 +9,14 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mobilebench_agent.contract import Job, Result
 
+from mobilebench.compress.artifact import Progress
+from mobilebench.compress.recipe import Recipe
 from mobilebench.devices import interrupt
 from mobilebench.devices.base import Cooldown, OnEvent, OnWait, PreflightResult, TrialError
 from mobilebench.devices.found import Found
@@ -25,7 +26,9 @@ from mobilebench.errors import BadInputError, DeviceError, InvalidRunError, firs
 from mobilebench.files import write_atomically
 from mobilebench.lab import host, shard
 from mobilebench.lab.client import DEVICE, HOST, LOOK_SECONDS, SCHEME, lab_at, lane_name, split
+from mobilebench.lab.making import make_in_lab
 from mobilebench.models.array import Array
+from mobilebench.models.spec import ModelSpec
 from mobilebench.records.device import DeviceFacts
 from mobilebench.records.run import Run
 from mobilebench.records.trial import PlannedTrial, read_trial
@@ -33,9 +36,6 @@ from mobilebench.runs.session import OnRecord, OnTrial
 from mobilebench.store import samples
 from mobilebench.store.folder import RunFolder
 from mobilebench.text import plain
-
-if TYPE_CHECKING:
-    pass
 
 #: For so long a lane waits for a scheduler or host that has gone.
 _AWAY_SECONDS = 600.0
@@ -137,6 +137,19 @@ class LabDevice:
                             f"({busy['done']} of {busy['total']} trials)"
                         )
                         print(f"mobilebench: {plain(text)}", file=sys.stderr)
+
+    # Variants on their way to the cache: see mobilebench.runs.session.RemoteMaker.
+
+    def make_variants(
+        self,
+        variants: Sequence[tuple[ModelSpec, Recipe]],
+        seed: int,
+        cache: Path,
+        on_progress: Callable[[Progress], None],
+        packings: Collection[str],
+    ) -> None:
+        """Has the lab's hosts that compress make them, as far as they can."""
+        make_in_lab(self._lab, variants, seed, cache, on_progress, packings)
 
     # A plan as a whole: see mobilebench.runs.session.RemoteSession.
 

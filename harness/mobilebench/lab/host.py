@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, ParamSpec
 
 from mobilebench import clock
+from mobilebench.compress.service import Compressor
 from mobilebench.devices.base import Cooldown, Device, InvalidTrialError, TrialError
 from mobilebench.devices.found import Found
 from mobilebench.devices.lease import Holder
@@ -89,20 +90,26 @@ class Host:
 
     Attributes:
         name: in the lab.
+        say: is given what it does for clients, in words for whoever runs it.
         has_joined: whether it was ever in the lab.
         found: its devices by identity.
         opened: those that single calls use, by address, name and the checks that may fail.
         lanes: what is under way.
         ended: the outcome of what has ended, by the token of the client that asked for it.
-        lock: is held to change ``lanes`` and ``ended``.
+        making: what compresses for a client just now, by its token.
+        stopped: tokens of clients that want nothing compressed any more.
+        lock: is held to change ``lanes``, ``ended``, ``making`` and ``stopped``.
     """
 
     name: str
+    say: Callable[[str], None] = lambda _: None
     has_joined: bool = False
     found: dict[str, Found] = field(default_factory=dict)
     opened: dict[tuple[str, str, tuple[str, ...]], Device] = field(default_factory=dict)
     lanes: dict[str, Running] = field(default_factory=dict)
     ended: dict[str, Outcome] = field(default_factory=dict)
+    making: dict[str, list[Compressor]] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -127,7 +134,14 @@ def identity(found: Found) -> str:
     return file_name(found.identity or found.serial)
 
 
-def _answering(function: Callable[Parameters, Any]) -> Callable[Parameters, Answer]:
+def this_host() -> Host:
+    """Who this process is in its lab."""
+    return _here[0]
+
+
+def answering(function: Callable[Parameters, Any]) -> Callable[Parameters, Answer]:
+    """A function whose errors travel: what it gives is an ``Answer``."""
+
     @wraps(function)
     def answer(*arguments: Parameters.args, **named: Parameters.kwargs) -> Answer:
         try:
@@ -147,7 +161,7 @@ def _answering(function: Callable[Parameters, Any]) -> Callable[Parameters, Answ
     return answer
 
 
-@_answering
+@answering
 def look() -> dict[str, Any]:
     """What is plugged in here, and who measures on it."""
     host = _here[0]
@@ -184,19 +198,19 @@ def look() -> dict[str, Any]:
     }
 
 
-@_answering
+@answering
 def missing(names: Collection[str]) -> list[str]:
     """Which files are not here yet."""
     return shard.missing(names)
 
 
-@_answering
+@answering
 def put(name: str, offset: int, data: bytes, is_last: bool, sender: str) -> None:
     """Keeps a part of a file."""
     shard.put(name, offset, data, is_last, sender)
 
 
-@_answering
+@answering
 def call(device: str, name: str, allow: tuple[str, ...], method: str, *arguments: Any) -> Any:
     """Does one thing with a device, as :class:`mobilebench.devices.base.Device` has it.
 
@@ -268,7 +282,7 @@ class Lane:
     earlier: tuple[shard.Attempt, ...] = ()
 
 
-@_answering
+@answering
 def carry_out(lane: Lane) -> Outcome:
     """Carries out a lane, or waits for the end of what an earlier task with its token began.
 
@@ -312,19 +326,19 @@ def _follow_device(running: Running) -> None:
             _close(running)
 
 
-@_answering
+@answering
 def lacking(lane: str, names: Collection[str]) -> list[str]:
     """Which of these attempts this host has not got."""
     return shard.lacking(lane, names)
 
 
-@_answering
+@answering
 def attempts(lane: str, known: Collection[str]) -> list[shard.Attempt]:
     """The finished attempts of a lane that the client does not know yet."""
     return shard.attempts(lane, known)
 
 
-@_answering
+@answering
 def stop(lane: str, token: str) -> None:
     """Ends a lane as by Ctrl-C: what is finished is kept. One that has not begun never will."""
     host = _here[0]
@@ -338,7 +352,11 @@ def stop(lane: str, token: str) -> None:
 
 
 def end_all(host: Host) -> None:
-    """Ends all lanes of a host that leaves, and waits for them."""
+    """Ends all lanes of a host that leaves, and waits for them; what it compresses, too."""
+    with host.lock:
+        making = [compressor for under_way in host.making.values() for compressor in under_way]
+    for compressor in making:
+        compressor.close()
     running = list(host.lanes.values())
     for lane in running:
         _close(lane)

@@ -13,7 +13,7 @@ from mobilebench.devices.found import Found
 from mobilebench.errors import BadInputError, MobileBenchError, first_line
 from mobilebench.lab import host
 from mobilebench.lab.certificates import security
-from mobilebench.lab.client import DEVICE, HOST, SCHEME
+from mobilebench.lab.client import DEVICE, HOST, MAKING, SCHEME
 from mobilebench.text import plain
 from mobilebench.version import __version__
 
@@ -32,7 +32,8 @@ _SETTINGS = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
-    "distributed.scheduler.work-stealing": False,
+    # Stages of recipes go to hosts with room; what is asked of one host or device cannot be moved.
+    "distributed.scheduler.work-stealing": True,
     # A phone may be unplugged often before its lane has ended; its lane goes on each time.
     "distributed.scheduler.allowed-failures": 1_000_000,
     "distributed.comm.timeouts.connect": "20s",
@@ -86,6 +87,7 @@ async def join(
     name: str,
     selection: Sequence[str],
     say: Say,
+    making: int = 0,
 ) -> None:
     """Offers the devices of this host to a lab, each as it is plugged in, until it is cancelled.
 
@@ -95,6 +97,7 @@ async def join(
         name: of this host in the lab.
         selection: which devices; none: every phone and board that is ready.
         say: is given what comes and goes.
+        making: how many stages of recipes it makes for clients at once.
 
     Raises:
         BadInputError: the lab is of another version.
@@ -104,14 +107,14 @@ async def join(
         raise BadInputError(f"{address!r} is no lab, as tls://HOST:PORT")
     import dask
 
-    here = host.Host(name)
+    here = host.Host(name, say)
     host.take_part_as(here)
     is_reported = False
     with dask.config.set(_SETTINGS):
         try:
             while True:
                 try:
-                    await _stay(address, secure, here, selection, say)
+                    await _stay(address, secure, here, selection, say, making)
                 except (OSError, TimeoutError, RuntimeError) as error:
                     if not is_reported:
                         say(f"cannot join the lab at {address}: {first_line(error)}; trying on")
@@ -125,7 +128,12 @@ async def join(
 
 
 async def _stay(
-    address: str, secure: Any, here: host.Host, selection: Sequence[str], say: Say
+    address: str,
+    secure: Any,
+    here: host.Host,
+    selection: Sequence[str],
+    say: Say,
+    making: int,
 ) -> None:
     """Takes part in the lab until its scheduler goes."""
     from distributed import Client, Status
@@ -150,7 +158,11 @@ async def _stay(
             )
         workers: dict[str, Worker] = {}
         own = await _worker(address, secure, HOST + here.name, _SIDE_BY_SIDE)
+        makers: list[Worker] = []
         try:
+            if making:
+                name = f"{MAKING}:{here.name}"
+                makers.append(await _worker(address, secure, name, making, MAKING))
             here.has_joined = True
             say(f"{here.name} has joined the lab at {address}")
             while own.status == Status.running:
@@ -159,7 +171,7 @@ async def _stay(
                     await _come_and_go(found, address, secure, here, workers, say)
                 await asyncio.sleep(_POLL_SECONDS)
         finally:
-            for worker in (own, *workers.values()):
+            for worker in (own, *makers, *workers.values()):
                 await _leave(worker)
 
 
@@ -186,7 +198,9 @@ async def _come_and_go(
             workers[key] = await _worker(address, secure, name, 1)
 
 
-async def _worker(address: str, secure: Any, name: str, threads: int) -> Worker:
+async def _worker(
+    address: str, secure: Any, name: str, threads: int, resource: str | None = None
+) -> Worker:
     from distributed import Worker
 
     worker: Worker = await Worker(
@@ -194,7 +208,7 @@ async def _worker(address: str, secure: Any, name: str, threads: int) -> Worker:
         security=secure,
         name=name,
         nthreads=threads,
-        resources={name: threads},
+        resources={resource or name: threads},
         memory_limit=0,
         **_NO_PAGES,
     )

@@ -49,7 +49,15 @@ from mobilebench.runs.leases import Leases
 from mobilebench.runs.new_run import binary_name, new_run
 from mobilebench.runs.plan import PlannedVariant, make_plan, on_emulated
 from mobilebench.runs.selection import open_device
-from mobilebench.runs.session import OnEvent, OnRecord, OnTrial, Payload, RemoteSession, run_session
+from mobilebench.runs.session import (
+    OnEvent,
+    OnRecord,
+    OnTrial,
+    Payload,
+    RemoteMaker,
+    RemoteSession,
+    run_session,
+)
 from mobilebench.store.folder import MANIFEST, FolderTakenError, RunFolder
 from mobilebench.suite.schema import Suite
 
@@ -171,8 +179,13 @@ def _start(
     try:
         refusals = _refusals(suite, found, watcher)
         nowhere = _refused_everywhere(suite, refusals)
+        wanted = [(m, r) for m, r in suite.variants() if (m.name, r.name) not in nowhere]
+        for maker in [lane.device for lane in found if isinstance(lane.device, RemoteMaker)][:1]:
+            maker.make_variants(
+                wanted, suite.seed, cache_folder(), watcher.compressing, suite.packings
+            )
         outcome = compress_variants(
-            [(m, r) for m, r in suite.variants() if (m.name, r.name) not in nowhere],
+            wanted,
             seed=suite.seed,
             cache=cache_folder(),
             on_progress=watcher.compressing,

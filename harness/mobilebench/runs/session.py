@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,8 @@ from mobilebench_agent.contract import Event, Job, Metric, Result
 
 from mobilebench import clock
 from mobilebench.analysis import warmup
+from mobilebench.compress.artifact import Progress
+from mobilebench.compress.recipe import Recipe
 from mobilebench.devices.base import (
     Cooldown,
     Device,
@@ -29,6 +31,7 @@ from mobilebench.devices.base import (
     TrialError,
 )
 from mobilebench.errors import DeviceError, InvalidRunError
+from mobilebench.models.spec import ModelSpec
 from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.timings import Timings
@@ -95,6 +98,21 @@ class RemoteSession(Protocol):
         stop: threading.Event,
     ) -> None:
         """As ``run_session``, which it takes the place of."""
+
+
+@runtime_checkable
+class RemoteMaker(Protocol):
+    """A device whose own hosts may make variants before this one does."""
+
+    def make_variants(
+        self,
+        variants: Sequence[tuple[ModelSpec, Recipe]],
+        seed: int,
+        cache: Path,
+        on_progress: Callable[[Progress], None],
+        packings: Collection[str],
+    ) -> None:
+        """Makes those that it can into the cache; ``compress_variants`` makes the others."""
 
 
 def run_session(

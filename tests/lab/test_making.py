@@ -1,0 +1,98 @@
+"""Compression over a lab: each stage once, on whichever host has room, and the same files."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mobilebench.compress.artifact import Progress
+from mobilebench.compress.pipeline import portable
+from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.service import compress_variants
+from mobilebench.errors import BadInputError
+from mobilebench.lab.client import Lab
+from mobilebench.lab.making import make_in_lab
+from mobilebench.models.spec import ModelSpec
+
+from tests.support.laboratory import Laboratory, Process
+from tests.support.models import MODELS
+
+RECIPES = ("int8", "as_is", "float16")
+
+
+@pytest.fixture
+def lab(laboratory: Laboratory) -> Iterator[Lab]:
+    there = Lab(laboratory.address, laboratory.certificates)
+    yield there
+    there.close()
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> ModelSpec:
+    x = np.random.default_rng(0).random((40, 8, 8, 1), dtype=np.float32)
+    y = np.arange(40) % 10
+    np.savez(tmp_path / "some data.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    return ModelSpec(
+        name="m", source=str(MODELS / "small.tflite"), data=str(tmp_path / "some data.npz")
+    )
+
+
+def made_by(*hosts: Process) -> Counter[str]:
+    """What hosts say that they make, with how often."""
+    lines = [line for host in hosts for line in host.said().splitlines() if "makes " in line]
+    return Counter(line.split(" of m for ")[0].removeprefix("makes ") for line in lines)
+
+
+def test_hosts_make_each_stage_once_and_the_client_the_rest(
+    laboratory: Laboratory, lab: Lab, spec: ModelSpec, tmp_path: Path
+) -> None:
+    variants = [(spec, parse_recipe(recipe)) for recipe in RECIPES]
+    cache, said = tmp_path / "cache", list[Progress]()
+    make_in_lab(lab, variants, 3, cache, said.append, ())
+    assert not said  # nobody compresses here yet
+    first, second = (laboratory.join(name, "--compress", "1") for name in "ab")
+    make_in_lab(lab, variants, 3, cache, said.append, ())
+    assert made_by(first, second) == Counter(RECIPES)
+    assert made_by(first)
+    assert made_by(second)
+    assert {p.total for p in said} == {3}
+    assert max(p.done for p in said) == 3
+
+    # All is in the cache, under the very names that the client looks for, and as it would make it.
+    later = list[Progress]()
+    outcome = compress_variants(variants, seed=3, cache=cache, on_progress=later.append)
+    assert [p.cached for p in later if p.step == "done"] == [True] * 3
+    alone = compress_variants(
+        variants, seed=3, cache=tmp_path / "other", on_progress=lambda _: None
+    )
+    assert [a.sha256 for a in outcome.artifacts] == [a.sha256 for a in alone.artifacts]
+    for ours, own in zip(outcome.artifacts, alone.artifacts, strict=True):
+        assert (ours.warnings, ours.provenance) == (own.warnings, own.provenance)
+
+    # What is there, or cannot travel, is not asked for; one more recipe goes on from what there is.
+    own_data = tmp_path / "data.py"
+    own_data.write_text("")
+    stays = spec.model_copy(update={"name": "own", "data": str(own_data)})
+    one_more = parse_recipe("weight_only_int8")
+    more = [*variants, (spec, one_more), (stays, one_more)]
+    make_in_lab(lab, more, 3, cache, said.append, ())
+    assert made_by(first, second) == Counter([*RECIPES, one_more.text])
+
+    # A host that dies costs nothing but time: the other one makes what it had.
+    first.end(signal.SIGKILL)
+    make_in_lab(lab, variants[:2], 4, cache, said.append, ())
+    compress_variants(variants[:2], seed=4, cache=cache, on_progress=later.append)
+    assert [p.cached for p in later if p.step == "done"] == [True] * 5
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "artifacts/../../x.json", "models/a.keras", "logs/x.log", "/etc/passwd", ""]
+)
+def test_what_is_no_part_of_a_cache_is_not_written(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="is no entry of the cache"):
+        portable.write(tmp_path, {name: b""})
+    assert not list(tmp_path.iterdir())
