@@ -18,4 +18,5 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "MobileBench"
-include(":app", ":core", ":tflite")
+include(":app", ":core", ":tflite", ":litert", ":litert-stubs")
+project(":litert-stubs").projectDir = file("litert/stubs")

@@ -4,9 +4,13 @@ plugins {
     id("com.android.application")
 }
 
+// -Plitert=2.1.5 puts LiteRT of that version in TensorFlow Lite's place, with its CompiledModel.
+val litert = providers.gradleProperty("litert").orNull
+
 android {
     namespace = "io.mobilebench.agent"
-    compileSdk = 35
+    // Android 16: the manifest has an attribute of its (pageSizeCompat).
+    compileSdk = 36
 
     defaultConfig {
         applicationId = "io.mobilebench.agent"
@@ -14,6 +18,8 @@ android {
         targetSdk = 35
         versionCode = 2000100
         versionName = "0.1.0"
+        // How results call the runtime.
+        resValue("string", "runtime_name", if (litert == null) "tensorflow-lite" else "litert")
         ndk {
             abiFilters += listOf("arm64-v8a", "armeabi-v7a", "x86_64")
         }
@@ -69,6 +75,9 @@ java {
 dependencies {
     implementation(project(":core"))
     implementation(project(":tflite"))
+    if (litert != null) {
+        implementation(project(":litert"))
+    }
     // The core unpacks by it; Android's archive brings native libraries.
     implementation("com.github.luben:zstd-jni:1.5.7-4@aar")
 

@@ -4,9 +4,11 @@ plugins {
     id("com.android.library")
 }
 
+val litert = providers.gradleProperty("litert").orNull
+
 android {
     namespace = "io.mobilebench.tflite"
-    compileSdk = 35
+    compileSdk = 36
 
     defaultConfig {
         minSdk = 26
@@ -34,10 +36,14 @@ java {
 
 dependencies {
     implementation(project(":core"))
-    implementation("org.tensorflow:tensorflow-lite:2.16.1")
-    implementation("org.tensorflow:tensorflow-lite-api:2.16.1")
-    implementation("org.tensorflow:tensorflow-lite-gpu:2.16.1")
-    implementation("org.tensorflow:tensorflow-lite-gpu-api:2.14.0")
+    if (litert == null) {
+        implementation("org.tensorflow:tensorflow-lite:2.16.1")
+        implementation("org.tensorflow:tensorflow-lite-api:2.16.1")
+        implementation("org.tensorflow:tensorflow-lite-gpu:2.16.1")
+        implementation("org.tensorflow:tensorflow-lite-gpu-api:2.14.0")
+    } else {
+        implementation("com.google.ai.edge.litert:litert:$litert")
+    }
 
     testImplementation("org.junit.jupiter:junit-jupiter:5.10.2")
     testRuntimeOnly("org.junit.platform:junit-platform-launcher:1.10.2")

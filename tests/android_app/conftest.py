@@ -62,7 +62,7 @@ def junit(desktop: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[
         runtime.append(parts.classes(*gpu, tmp_path_factory.mktemp("gpu")))
     except BuildError as error:
         needs.judge(error)
-    modules = ("core", "tflite", "litert", "desktop")
+    modules = ("core", "tflite", "litert", "litert/stubs", "desktop")
     classes = tmp_path_factory.mktemp("junit") / "classes"
     # Of the Android layer, what needs no Android.
     plain = [path for path in java_sources(("app",)) if path.stem in ("Foreground", "History")]

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import struct
 import subprocess
 import zipfile
 from pathlib import Path
@@ -132,6 +133,9 @@ def test_manifest(manifest: str, chain: toolchain.Toolchain) -> None:
     assert re.search(r"E: profileable.*\n.*android:shell\(\w+\)=true", tree)
     assert re.search(r"android:extractNativeLibs\(\w+\)=false", tree)
     assert re.search(r"android:allowBackup\(\w+\)=false", tree)
+    # Enabled (32): without it Android 16 lays a notice over an app with such libraries.
+    enabled = re.search(r"android:pageSizeCompat\(0x010106ab\)=(?:32|0x00000020)", tree)
+    assert bool(enabled) == (android_apk.info().library_alignment < 16384)
     # Only what a launcher or the shell starts may be started from outside.
     assert tree.count("android:exported") == tree.count("E: activity ") == 1
     assert not re.search(r"E: (service|receiver|provider) ", tree)
@@ -164,6 +168,51 @@ def test_the_alignment_of_the_libraries_is_reported_as_it_is() -> None:
     # What unpacks models is not what keeps the app from 16 KB pages.
     unpacking = [found[f"lib/{abi}/{_ZSTD}"] for abi in build.ABIS]
     assert unpacking == [archive.LIBRARY_ALIGNMENT] * len(build.ABIS)
+
+
+def elf(*segments: tuple[int, int, int, int, int], wide: bool) -> bytes:
+    """A library of program headers alone: kind, offset, address, size in memory, alignment."""
+    header = bytearray(64 if wide else 52)
+    header[:5] = b"\x7fELF" + bytes([2 if wide else 1])
+    struct.pack_into("<Q" if wide else "<I", header, 32 if wide else 28, len(header))
+    entry = 56 if wide else 32
+    struct.pack_into("<HH", header, 54 if wide else 42, entry, len(segments))
+    for kind, offset, address, size, alignment in segments:
+        if wide:
+            header += struct.pack("<IIQQQQQQ", kind, 5, offset, address, 0, size, size, alignment)
+        else:
+            header += struct.pack("<IIIIIIII", kind, offset, address, 0, size, size, 5, alignment)
+    return bytes(header)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize(
+    ("segments", "alignment"),
+    [
+        ([(1, 0, 0, 0x500, 0x4000)], 0x4000),
+        ([(1, 0, 0, 0x500, 0x10000), (1, 0x500, 0x10500, 0x90, 0x10000)], 0x10000),
+        ([(1, 0, 0, 0x500, 0x4000), (1, 0x5000, 0x6000, 0x90, 0x4000)], 0x1000),
+        ([(1, 0, 0, 0x500, 0x4000), (0x6474E552, 0x4000, 0x8000, 0x3000, 1)], 0x1000),
+        ([(1, 0, 0, 0x500, 0x4000), (0x6474E552, 0x4000, 0x8000, 0x4000, 1)], 0x4000),
+    ],
+    ids=["declared", "two", "address and place disagree", "ends in a page", "ends with a page"],
+)
+def test_what_a_library_declares_of_its_alignment_must_hold(
+    segments: list[tuple[int, int, int, int, int]], alignment: int, wide: bool
+) -> None:
+    assert binaries.load_alignment(elf(*segments, wide=wide)) == alignment
+
+
+def test_a_runtime_for_larger_pages_asks_for_no_mode(
+    chain: toolchain.Toolchain, tmp_path: Path
+) -> None:
+    for alignment in (4096, 16384):
+        folder = tmp_path / str(alignment)
+        folder.mkdir()
+        linked = build._link(chain, build.Runtime("litert", "2", ()), alignment, folder)
+        names = linked["AndroidManifest.xml"]
+        found = any("pageSizeCompat".encode(code) in names for code in ("utf-8", "utf-16-le"))
+        assert found == (alignment < 16384)
 
 
 def test_the_dex_calls_nothing_that_android_8_lacks() -> None:
@@ -237,8 +286,7 @@ def test_another_runtime_can_be_built_in(tmp_path: Path) -> None:
         for source, target in zip(found.values(), archives, strict=True):
             shutil.copy(source, target)
         # As LiteRT 2 has it beside its Interpreter.
-        stubs = [p for p in java_sources(("litert",), "test") if "google" in p.parts]
-        compile_java(stubs, [], tmp_path / "stubs")
+        compile_java(java_sources(["litert/stubs"]), [], tmp_path / "stubs")
         jar = Path(shutil.make_archive(str(tmp_path / "stubs"), "zip", tmp_path / "stubs"))
         archives.append(jar.rename(jar.with_suffix(".jar")))
         build.build(tmp_path / "other.apk", archives)
@@ -268,22 +316,32 @@ def test_an_archive_without_the_runtimes_classes_is_refused(tmp_path: Path) -> N
         build._given([tmp_path / "gone.aar"])
 
 
+def _android_jar(chain: toolchain.Toolchain, target: Path) -> None:
+    """Classes and resources in one file, as an SDK has them; nothing is packed anew."""
+    shutil.copy(chain.android, target)
+    with zipfile.ZipFile(chain.resources) as resources, zipfile.ZipFile(target, "a") as jar:
+        for name in resources.namelist():
+            jar.filelist = [info for info in jar.filelist if info.filename != name]
+            jar.NameToInfo.pop(name, None)
+            jar.writestr(name, resources.read(name))
+
+
 def test_an_installed_sdk_is_used_where_it_is_given(
     chain: toolchain.Toolchain, tmp_path: Path
 ) -> None:
     """A folder laid out like an SDK, of the same tools: no real SDK is to be had here."""
-    platform = tmp_path / "sdk" / "platforms" / "android-35"
+    platform = tmp_path / "sdk" / "platforms" / "android-36"
     old = tmp_path / "sdk" / "build-tools" / "9.0.0"
     new = tmp_path / "sdk" / "build-tools" / "35.0.1"
     for folder in (platform, old, new / "lib"):
         folder.mkdir(parents=True)
-    (platform / "android.jar").symlink_to(chain.android)
+    _android_jar(chain, platform / "android.jar")
     (new / "aapt2").symlink_to(chain.aapt2)
     (new / "lib" / "d8.jar").symlink_to(chain.d8)
     (new / "lib" / "apksigner.jar").symlink_to(chain.apksig)
     build.build(tmp_path / "sdk.apk", sdk=tmp_path / "sdk")
     info = android_apk.info(tmp_path / "sdk.apk")
     assert info.sha256 == android_apk.info().sha256
-    assert info.tools["toolchain"] == "Android SDK: android-35, build-tools 35.0.1"
-    with pytest.raises(BuildError, match="of version 35 or later"):
+    assert info.tools["toolchain"] == "Android SDK: android-36, build-tools 35.0.1"
+    with pytest.raises(BuildError, match="of version 36 or later"):
         toolchain.from_sdk(tmp_path)

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import struct
 
-_PT_LOAD = 1
+_PT_LOAD, _PT_GNU_RELRO = 1, 0x6474E552
+#: No page is larger: what an address is a multiple of beyond it does not matter.
+_LARGEST_PAGE = 1 << 16
 #: The dex map's item of call sites: without one there is no ``invoke-custom`` (dex format, AOSP).
 _CALL_SITES = 0x0007
 
 
 def load_alignment(elf: bytes) -> int:
-    """The smallest alignment of an ELF library's loaded segments, in bytes.
+    """For memory pages of how many bytes an ELF library is built.
 
-    Below 16384 the library cannot be loaded by a system with 16 KB pages.
+    Below 16384 a system with 16 KB pages cannot load the library but in a mode for such. What a
+    segment declares does not hold where its address and its place in the file differ by no
+    multiple of it, nor where its read-only part ends within a page.
     """
     if elf[:4] != b"\x7fELF":
         raise ValueError("no ELF file")
     if elf[4] == 2:
         (table,) = struct.unpack_from("<Q", elf, 32)
         size, count = struct.unpack_from("<HH", elf, 54)
-        alignment_at, kind = 48, "<Q"
+        fields = "<IxxxxQQxxxxxxxxxxxxxxxxQQ"  # kind, offset, address, size in memory, alignment
     else:
         (table,) = struct.unpack_from("<I", elf, 28)
         size, count = struct.unpack_from("<HH", elf, 42)
-        alignment_at, kind = 28, "<I"
-    alignments = [
-        struct.unpack_from(kind, elf, header + alignment_at)[0]
-        for header in range(table, table + size * count, size)
-        if struct.unpack_from("<I", elf, header)[0] == _PT_LOAD
-    ]
+        fields = "<IIIxxxxxxxxIxxxxI"
+    alignments = []
+    for header in range(table, table + size * count, size):
+        kind, offset, address, length, alignment = struct.unpack_from(fields, elf, header)
+        if kind == _PT_LOAD:
+            alignments += [alignment, _multiple(address - offset)]
+        elif kind == _PT_GNU_RELRO:
+            alignments.append(_multiple(address + length))
     return int(min(alignments))
+
+
+def _multiple(number: int) -> int:
+    """The largest power of two that a number is a multiple of."""
+    return number & -number or _LARGEST_PAGE
 
 
 def has_call_sites(dex: bytes) -> bool:

@@ -34,6 +34,9 @@ ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64")
 _KEY_PASSWORD = "android"  # noqa: S105 (a debug key: it is public, and says so)
 _KEY_ALIAS = "mobilebench"
 _INTERPRETER = "org/tensorflow/lite/Interpreter.class"
+#: What Android 16 asks of an app whose libraries are built for smaller memory pages than 16 KB: to
+#: run it in the mode for such apps without a notice on the screen.
+_PAGE_SIZE_COMPAT = 'android:pageSizeCompat="enabled"'
 _COMPILED_MODEL = "com/google/ai/edge/litert/CompiledModel.class"
 
 
@@ -91,12 +94,12 @@ def build(output: Path, runtimes: Sequence[Path] = (), sdk: Path | None = None) 
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mobilebench-app-") as scratch:
         folder = Path(scratch)
-        linked = _link(chain, runtime, folder)
+        native = {**_libraries(libraries.values()), **_runtime_libraries(runtime)}
+        linked = _link(chain, runtime, _alignment(native.values()), folder)
         files = {
             **linked,
             **_compile(chain, runtime, libraries, folder),
-            **_libraries(libraries.values()),
-            **_runtime_libraries(runtime),
+            **native,
             **_licenses(runtime),
         }
         unsigned = folder / "unsigned.apk"
@@ -157,7 +160,14 @@ def _classes(aar: Path) -> Iterator[zipfile.ZipFile | None]:
             yield jar
 
 
-def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[str, bytes]:
+def _alignment(libraries: Iterable[bytes]) -> int:
+    """For memory pages of how many bytes all of some native libraries are built."""
+    return min(map(binaries.load_alignment, libraries))
+
+
+def _link(
+    chain: toolchain.Toolchain, runtime: Runtime, alignment: int, folder: Path
+) -> dict[str, bytes]:
     """Manifest and resources in Android's binary form; ``R.java`` goes to ``folder/generated``."""
     source = places.SOURCES / "app" / "src" / "main"
     manifest = folder / "AndroidManifest.xml"
@@ -165,14 +175,18 @@ def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[st
     # Gradle gives both itself. The libraries are mapped straight from the APK, never copied.
     text = text.replace("<manifest ", f'<manifest package="{PACKAGE}" ', 1)
     text = text.replace("<application", '<application android:extractNativeLibs="false"', 1)
+    if alignment >= archive.LIBRARY_ALIGNMENT:
+        text = text.replace(_PAGE_SIZE_COMPAT, "")
     manifest.write_text(text, "utf-8")
-    values = folder / "overlay" / "values"
+    values = folder / "given" / "values"
     values.mkdir(parents=True)
     (values / "runtime.xml").write_text(
-        f'<resources><string name="runtime_name">{runtime.name}</string></resources>', "utf-8"
+        '<resources><string name="runtime_name" translatable="false">'
+        f"{runtime.name}</string></resources>",
+        "utf-8",
     )
     compiled = []
-    for name, resources in (("res", source / "res"), ("overlay", values.parent)):
+    for name, resources in (("res", source / "res"), ("given", values.parent)):
         compiled.append(folder / f"{name}.zip")
         command: list[str | Path] = [chain.aapt2, "compile", "--dir", resources, "-o", compiled[-1]]
         programs.run(command, "aapt2 compile")
@@ -184,7 +198,7 @@ def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[st
             "-o",
             linked,
             "-I",
-            chain.android,
+            chain.resources,
             "--manifest",
             manifest,
             "--java",
@@ -193,9 +207,7 @@ def _link(chain: toolchain.Toolchain, runtime: Runtime, folder: Path) -> dict[st
             f"--target-sdk-version={TARGET_SDK}",
             f"--version-code={version_code(version(), protocol())}",
             f"--version-name={version()}",
-            compiled[0],
-            "-R",
-            compiled[1],
+            *compiled,
         ],
         "aapt2 link",
     )
@@ -326,7 +338,7 @@ def describe(apk: Path, runtime: Runtime, tools: Mapping[str, str]) -> dict[str,
         "runtime_version": runtime.version,
         "abis": sorted({name.split("/")[1] for name in libraries}),
         # The smallest of all; below 16384 a system with 16 KB pages cannot load the app.
-        "library_alignment": min(map(binaries.load_alignment, libraries.values())),
+        "library_alignment": _alignment(libraries.values()),
         "tools": dict(tools),
     }
 

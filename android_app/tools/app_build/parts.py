@@ -95,7 +95,7 @@ GSON = Part(
 )
 #: What the app is made of beside the runtime.
 LIBRARIES = (ZSTD, XZ, GSON)
-#: Android 15's own classes and resources (API 35), to compile and link against.
+#: Android 15's own classes (API 35), to compile against.
 ANDROID = Part(
     "org.robolectric",
     "android-all",
@@ -103,7 +103,8 @@ ANDROID = Part(
     "jar",
     "e17105f6c432357e6bb278a527f8e848d01fc56ccee01be77725bea23d871990",
 )
-#: Carries an aapt2 for Linux that reads API 35's resources, which bundletool's older one cannot.
+#: Carries Android 16's resources (API 36), to link against, and an aapt2 for Linux that reads them,
+#: which bundletool's older one cannot.
 APKTOOL = Part(
     "org.apktool",
     "apktool-lib",

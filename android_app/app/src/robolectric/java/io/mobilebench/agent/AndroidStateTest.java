@@ -66,7 +66,7 @@ public class AndroidStateTest {
         assertValue(28.7, found.get("battery_temperature"));
         assertValue(4063.0, found.get("battery_voltage"));
         assertValue(2.0, found.get("battery_plugged"));
-        // This broadcast does not tell the status.
+        // This broadcast does not have the status.
         assertEquals("unavailable", found.get("battery_status").validity);
     }
 
@@ -74,7 +74,7 @@ public class AndroidStateTest {
     public void aBatteryOfWhichNothingIsTold() {
         say(new Intent(Intent.ACTION_BATTERY_CHANGED));
         assertNull(read().get("battery_level").value);
-        assertEquals("this phone does not tell", read().get("battery_temperature").reason);
+        assertEquals("this phone does not report it", read().get("battery_temperature").reason);
     }
 
     @Test

@@ -78,7 +78,9 @@ public class BenchmarkActivityTest {
         if (socket != null) {
             intent.putExtra("socket", socket);
         }
-        return Robolectric.buildActivity(BenchmarkActivity.class, intent).setup();
+        return Robolectric.buildActivity(BenchmarkActivity.class, intent)
+                .setup()
+                .windowFocusChanged(true);
     }
 
     private static int id(BenchmarkActivity activity, String name) {
@@ -319,6 +321,26 @@ public class BenchmarkActivityTest {
         awaitEnd(controller.get());
         assertTrue(text(controller.get(), "phase").contains("the app left the front"));
         assertEquals("failed", text(controller.get(), "value"));
+    }
+
+    /** As where Android shows a notice, which pauses nothing. */
+    @Test
+    public void aWindowOverTheAppDisturbsTheTrial() throws Exception {
+        ActivityController<BenchmarkActivity> controller = start(NAME);
+        try (FakeSockets.Peer peer = FakeSockets.connect(Process.SHELL_UID)) {
+            BufferedReader reader = reader(peer);
+            next(reader);
+            send(peer, job("latency", 0.5));
+            assertTrue(next(reader) instanceof Event);
+            controller.windowFocusChanged(false);
+            Message message = next(reader);
+            while (message instanceof Event) {
+                message = next(reader);
+            }
+            assertEquals("disturbed", ((Failure) message).code);
+        }
+        awaitEnd(controller.get());
+        assertTrue(text(controller.get(), "phase").contains("another window lay over the app"));
     }
 
     @Test

@@ -8,16 +8,21 @@ import org.junit.jupiter.api.Test;
 class ForegroundTest {
     private final Foreground foreground = new Foreground();
 
+    private void comesToTheFront() {
+        foreground.resumed();
+        foreground.focusChanged(true);
+    }
+
     @Test
     void allIsWellWhileItStaysInFront() {
-        foreground.resumed();
+        comesToTheFront();
         assertEquals("", foreground.disturbance());
         assertEquals("", foreground.disturbance());
     }
 
     @Test
     void itIsWaitedFor() throws InterruptedException {
-        Thread late = new Thread(foreground::resumed);
+        Thread late = new Thread(this::comesToTheFront);
         late.start();
         assertEquals("", foreground.disturbance());
         late.join();
@@ -25,23 +30,41 @@ class ForegroundTest {
 
     @Test
     void whatHappenedBeforeTheTrialDoesNotCount() {
-        foreground.resumed();
+        comesToTheFront();
+        foreground.focusChanged(false);
         foreground.paused();
-        foreground.resumed();
+        comesToTheFront();
         assertEquals("", foreground.disturbance());
     }
 
     @Test
     void leavingTheFrontIsNotForgotten() {
-        foreground.resumed();
+        comesToTheFront();
         foreground.disturbance();
+        // As Android reports it where somebody goes to the home screen: the focus goes first.
+        foreground.focusChanged(false);
         foreground.paused();
-        foreground.resumed();
+        comesToTheFront();
         assertTrue(foreground.disturbance().contains("left the front"));
     }
 
     @Test
-    void anInterruptedWaitIsTold() {
+    void aWindowThatLayOverItIsNotForgotten() {
+        comesToTheFront();
+        foreground.disturbance();
+        foreground.focusChanged(false);
+        foreground.focusChanged(true);
+        assertTrue(foreground.disturbance().contains("another window lay over the app"));
+    }
+
+    @Test
+    void aWindowThatStaysOverItIsNamed() {
+        foreground.resumed();
+        assertTrue(foreground.disturbance().contains("another window lies over the app"));
+    }
+
+    @Test
+    void anInterruptedWaitIsReported() {
         Thread.currentThread().interrupt();
         assertEquals("the trial was interrupted", foreground.disturbance());
         assertTrue(Thread.interrupted());

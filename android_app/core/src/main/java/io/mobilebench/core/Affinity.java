@@ -51,7 +51,7 @@ final class Affinity {
         }
     }
 
-    /** The CPUs that the calling thread may run on, by the kernel's words; null if not told. */
+    /** The CPUs that the calling thread may run on, by the kernel's words; null if unknown. */
     static List<Long> read(File status) {
         try (BufferedReader reader = reader(new FileInputStream(status))) {
             for (String line = reader.readLine(); line != null; line = reader.readLine()) {
@@ -59,7 +59,7 @@ final class Affinity {
                     return list(line.substring(ALLOWED.length()).trim());
                 }
             }
-        } catch (IOException | NumberFormatException untold) {
+        } catch (IOException | NumberFormatException unknown) {
             return null;
         }
         return null;

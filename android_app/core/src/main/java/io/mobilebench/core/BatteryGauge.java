@@ -1,6 +1,6 @@
 package io.mobilebench.core;
 
-/** A battery's own words, as they come; null where it does not tell. */
+/** A battery's own words, as they come; null where it reports none. */
 public interface BatteryGauge {
     /** On paper µA, positive while charging; phones differ in both. */
     Long current();

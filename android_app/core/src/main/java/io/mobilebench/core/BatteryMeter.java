@@ -33,7 +33,7 @@ public final class BatteryMeter implements PowerMeter {
         PowerCounter counter =
                 new PowerCounter(NAME, quantity, unit, source, 1, null, false);
         if (number.get() == null) {
-            missing.add(source + ": this device does not tell");
+            missing.add(source + ": this device does not report it");
         } else {
             counters.put(counter, number);
         }
@@ -58,7 +58,7 @@ public final class BatteryMeter implements PowerMeter {
             long before = clock.getAsLong();
             Long value = entry.getValue().get();
             if (value == null) {
-                readings.lost(entry.getKey(), "it does not tell any more");
+                readings.lost(entry.getKey(), "it does not report it any more");
             } else {
                 readings.put(entry.getKey(), before + (clock.getAsLong() - before) / 2, value);
             }

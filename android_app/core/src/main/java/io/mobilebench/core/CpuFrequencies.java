@@ -42,7 +42,7 @@ public final class CpuFrequencies {
         return read(1);
     }
 
-    /** The governor of each cluster that tells it, by the name of its first CPU. */
+    /** The governor of each cluster that reports it, by the name of its first CPU. */
     public Map<String, Object> governors() {
         Map<String, Object> governors = new LinkedHashMap<>();
         for (int cpu : clusters()) {

@@ -11,7 +11,7 @@ public interface Memory {
     /**
      * Bytes under the kernel's names: {@code Pss} and {@code SwapPss} of smaps_rollup,
      * {@code VmRSS}, {@code RssAnon}, {@code RssFile} and {@code VmHWM} of status. What this
-     * kernel does not tell is left out.
+     * kernel does not report is left out.
      */
     Map<String, Long> read();
 

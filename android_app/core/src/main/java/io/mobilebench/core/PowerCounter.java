@@ -31,7 +31,7 @@ public final class PowerCounter {
         this.downstream = downstream;
     }
 
-    /** Whether it tells of the moment, so that it is read within a window, too. */
+    /** Whether it is of the moment, so that it is read within a window, too. */
     boolean isMomentary() {
         return quantity.equals("power") || quantity.equals("current") || quantity.equals("voltage");
     }

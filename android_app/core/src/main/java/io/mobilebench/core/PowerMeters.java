@@ -39,7 +39,7 @@ public final class PowerMeters {
         return missing;
     }
 
-    /** The names of what energy can be told from, for people; a plug alone is no such thing. */
+    /** The names of what energy can be computed from, for people; a plug alone is no such thing. */
     public List<String> names() {
         TreeSet<String> names = new TreeSet<>();
         for (PowerCounter counter : counters()) {
@@ -52,9 +52,9 @@ public final class PowerMeters {
 
     /** Why no window needs to be run, because nothing here could tell; empty if something could. */
     String refusal() {
-        String told = missing().isEmpty() ? "" : ": " + String.join("; ", missing());
+        String absent = missing().isEmpty() ? "" : ": " + String.join("; ", missing());
         if (names().isEmpty()) {
-            return "this device has no power counter that can be read" + told;
+            return "this device has no power counter that can be read" + absent;
         }
         for (PowerCounter counter : counters()) {
             if (counter.downstream) {
@@ -70,7 +70,7 @@ public final class PowerMeters {
                 return String.join(", ", names())
                         + " cannot tell while the device is on external power ("
                         + series.counter.source + " " + series.values[0]
-                        + "): pull the cable, and measure with --unplugged" + told;
+                        + "): pull the cable, and measure with --unplugged" + absent;
             }
         }
         return "";

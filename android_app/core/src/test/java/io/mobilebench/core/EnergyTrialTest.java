@@ -90,7 +90,7 @@ class EnergyTrialTest {
             assertFalse(series.counter.downstream);
         }
         assertEquals(Arrays.asList("current", "voltage", "charge", "plugged"), quantities);
-        assertTrue(result.warnings.toString().contains("ENERGY_COUNTER: this device does not tell"));
+        assertTrue(result.warnings.toString().contains("ENERGY_COUNTER: this device does not report it"));
     }
 
     @Test
@@ -121,7 +121,7 @@ class EnergyTrialTest {
         gauge.current = null;
         Result result = measure(1, battery, new Rail());
         assertEquals(1, result.power.size());
-        assertTrue(result.warnings.get(1).contains("it does not tell any more"));
+        assertTrue(result.warnings.get(1).contains("it does not report it any more"));
     }
 
     /** A counter that goes up by one each time. */

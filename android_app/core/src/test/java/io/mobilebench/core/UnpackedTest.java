@@ -144,7 +144,7 @@ class UnpackedTest {
         byte[] packed = pack(CONTENT, packing);
         AgentException error = refused(job(packed, packing, sha256(packed), CONTENT.length));
         assertTrue(error.getMessage().contains("not the model that was packed"));
-        // Shorter than the job says: the hash tells.
+        // Shorter than the job says: the hash shows it.
         refused(job(pack(new byte[10], packing), packing));
     }
 

@@ -63,7 +63,7 @@ final class Delegations {
             return Delegation.of(nodes, logged, partitions, left(operators, logged));
         }
         if (planLength == ExecutionPlan.UNKNOWN) {
-            return Delegation.unknown("this runtime does not tell which nodes were delegated");
+            return Delegation.unknown("this runtime does not report which nodes were delegated");
         }
         if (planLength == 1 && nodes > 1) {
             return Delegation.of(nodes, nodes, 1, Collections.<String, Object>emptyMap());
@@ -71,11 +71,11 @@ final class Delegations {
         if (planLength == nodes) {
             return Delegation.unknown(
                     "the delegate took none of the model's " + nodes
-                            + " nodes, or only single ones: this runtime does not tell");
+                            + " nodes, or only single ones: this runtime does not report more");
         }
         return Delegation.unknown(
                 "the delegate took at least " + (nodes - planLength + 1) + " of the model's "
-                        + nodes + " nodes: this runtime does not tell which");
+                        + nodes + " nodes: this runtime does not report which");
     }
 
     /** Nodes that the log says were replaced by the delegate in question; -1 if it says nothing. */

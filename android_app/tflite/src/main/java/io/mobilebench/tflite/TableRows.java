@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Which inputs of a model are rows of a table, as its file tells: the same as the Linux agent's
+ * Which inputs of a model are rows of a table, as its file says: the same as the Linux agent's
  * {@code indices.py}, which asks its interpreter.
  *
  * <p>A row beyond a table is an error or, in some kernels, somebody else's memory. Followed are the

@@ -21,7 +21,7 @@ class OpenShapesTest {
     @Test
     void anyOtherOpenDimensionIsRefused() {
         int[][] open = {{1, -1, -1, 3}, {-1, -1, 8, 1}, {-1}, {1, -1}};
-        String[] told = {"[1, ?, ?, 3]", "[?, ?, 8, 1]", "[?]", "[1, ?]"};
+        String[] shown = {"[1, ?, ?, 3]", "[?, ?, 8, 1]", "[?]", "[1, ?]"};
         for (int index = 0; index < open.length; index++) {
             int[] shape = open[index];
             AgentException refused =
@@ -33,7 +33,7 @@ class OpenShapesTest {
                                             Collections.singletonList(shape)));
             assertEquals("open_shape", refused.code);
             assertEquals(
-                    "the input 'x' has an open shape " + told[index]
+                    "the input 'x' has an open shape " + shown[index]
                             + "; convert it with a fixed shape",
                     refused.getMessage());
         }
