@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from mobilebench.lab import certificates
+from mobilebench.lab.client import Lab
 from mobilebench.store.folder import RunFolder
 
 from tests.support.laboratory import Laboratory, Process, until
@@ -55,7 +56,20 @@ def test_whoever_dies(laboratory: Laboratory, tmp_path: Path) -> None:
     second = started(laboratory, tmp_path / "2", "second", 2)
     second.waits_for(r"waiting for a/local: \S+ measures \S+-small there since")
     (there,) = laboratory.status()
-    assert there["devices"][0]["busy"]["run"].endswith("-small")
+    busy = there["devices"][0]["busy"]
+    assert busy["run"].endswith("-small")
+    lab = Lab(laboratory.address, laboratory.certificates)
+    try:
+        under_way, waits = lab.asked_for()
+        assert (under_way.device, under_way.lane, under_way.run) == (
+            "a/local",
+            busy["lane"],
+            busy["run"],
+        )
+        assert (waits.device, waits.who) == ("a/local", busy["who"])
+        assert waits.lane != busy["lane"]
+    finally:
+        lab.close()
 
     # The first client is killed: its lane goes on, and a resume collects what was done meanwhile.
     first.end(signal.SIGKILL)
@@ -68,6 +82,9 @@ def test_whoever_dies(laboratory: Laboratory, tmp_path: Path) -> None:
     found = folder_in(tmp_path / "2")
     assert found
     ensure_whole(found, second)
+    newest, before = laboratory.status()[0]["recent"]
+    assert (newest["done"], newest["total"]) == (len(found.trials()),) * 2
+    assert {newest["error"], before["error"]} == {""}
 
     # The host is killed in the middle of a trial, and comes back.
     third = started(laboratory, tmp_path / "3", "third", 5)

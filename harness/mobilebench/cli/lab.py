@@ -28,7 +28,7 @@ def lab() -> None:
       mobilebench lab init                        once: certificates
       mobilebench lab serve --listen 0.0.0.0:8786 on one machine
       mobilebench lab join tls://lab:8786         on each host with phones
-      mobilebench lab status tls://lab:8786
+      mobilebench lab status tls://lab:8786       or page, for browsers
       mobilebench run suite.toml --lab tls://lab:8786 --device 'lab:*'
     """
 
@@ -138,7 +138,15 @@ def status(address: str, as_json: bool, certificates: Path | None) -> None:
         there.close()
     if as_json:
         echo_json(
-            [{"host": at.name, "version": at.version, "devices": list(at.devices)} for at in hosts]
+            [
+                {
+                    "host": at.name,
+                    "version": at.version,
+                    "devices": list(at.devices),
+                    "recent": list(at.recent),
+                }
+                for at in hosts
+            ]
         )
         return
     from rich.table import Table
@@ -164,6 +172,53 @@ def status(address: str, as_json: bool, certificates: Path | None) -> None:
         output().print(table)
     else:
         click.echo("no host has joined this lab: mobilebench lab join on each of them")
+
+
+@lab.command(cls=Command)
+@click.argument("address", metavar="tls://HOST:PORT")
+@click.option(
+    "--listen",
+    default="127.0.0.1:8787",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where browsers find it. Whoever reaches that address may look.",
+)
+@_certificates_option
+def page(address: str, listen: str, certificates: Path | None) -> None:
+    """Show a lab to browsers: who measures what where, who waits, and what ended last.
+
+    \b
+    Examples:
+      mobilebench lab page tls://lab.example:8786
+      mobilebench lab page tls://lab.example:8786 --listen 0.0.0.0:8787
+    """
+    from datetime import UTC, datetime
+
+    from mobilebench.errors import MobileBenchError
+    from mobilebench.lab import web
+    from mobilebench.lab.certificates import default_folder
+    from mobilebench.lab.client import Lab
+    from mobilebench.report.page.lab import lab_page
+
+    there = Lab(address, certificates or default_folder())
+
+    def look() -> str:
+        now = datetime.now(UTC)
+        try:
+            return lab_page(there.address, there.hosts(), there.asked_for(), now)
+        except MobileBenchError as error:
+            # It may come back: the page goes on asking.
+            return lab_page(there.address, (), (), now, str(error))
+
+    try:
+        there.hosts()
+        with web.Server(listen, look) as server:
+            click.echo(f"{server.address} shows the lab at {there.address}; Ctrl-C ends it")
+            server.serve_forever()
+    except KeyboardInterrupt:
+        click.echo("ended", err=True)
+    finally:
+        there.close()
 
 
 def _battery(device: Any) -> str:

@@ -33,6 +33,8 @@ PREFIX = "lab:"
 DEVICE, HOST = "device:", "host:"
 #: The resource of hosts that compress, which any of them has; and how their workers' names begin.
 MAKING = "making"
+#: What the keys of those of Dask's tasks begin with that somebody asks of a device.
+ASKED = "asked"
 
 _CONNECT_SECONDS = 10
 #: A host that answers nothing for so long is left out.
@@ -47,11 +49,12 @@ class _NoWayInError(BadInputError):
 
 @dataclass(frozen=True)
 class LabHost:
-    """A host as it describes itself, and its devices; see :func:`mobilebench.lab.host.look`."""
+    """A host as it describes itself, its devices and ended lanes; see :func:`.host.look`."""
 
     name: str
     version: str
     devices: tuple[Mapping[str, Any], ...]
+    recent: tuple[Mapping[str, Any], ...] = ()
 
     def ensure_same_version(self) -> None:
         """Raises BadInputError where it is of another version than this one."""
@@ -60,6 +63,38 @@ class LabHost:
                 f"lab host {self.name} has MobileBench {self.version}, this is {__version__}: "
                 "bring one of them up to date"
             )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asked of a device, ``HOST/ID``, and has not got yet.
+
+    ``lane`` and ``run`` are empty where it is a single look at the device, as before each lane.
+    """
+
+    device: str
+    lane: str
+    who: str
+    run: str
+
+
+def _asked(dask_scheduler: Any) -> list[tuple[str, str, str, str]]:
+    """Of the scheduler, where it runs: what was asked of devices and has not ended."""
+    tasks = [
+        task
+        for task in dask_scheduler.tasks.values()
+        if isinstance(task.key, tuple)
+        and task.key[0] == ASKED
+        and task.key[1].startswith(DEVICE)
+        and task.state not in ("memory", "erred", "forgotten")
+    ]
+    tasks.sort(key=lambda task: task.priority)
+    found: dict[str, tuple[str, str, str, str]] = {}
+    for task in tasks:
+        _, device, lane, who, run, token = task.key
+        # A lane that its client asked for again is one.
+        found.setdefault(lane or token, (device.removeprefix(DEVICE), lane, who, run))
+    return list(found.values())
 
 
 class Lab:
@@ -110,8 +145,22 @@ class Lab:
             client, self._client = self._client, None
             client.close(timeout=2)
 
-    def submit(self, resource: str, function: Callable[..., Any], *arguments: Any) -> Future:
+    def submit(
+        self,
+        resource: str,
+        function: Callable[..., Any],
+        *arguments: Any,
+        lane: str = "",
+        run: str = "",
+    ) -> Future:
         """A task for whoever has that resource; it waits until somebody has.
+
+        Args:
+            resource: who runs it.
+            function: what is run.
+            arguments: its own.
+            lane: its name, where it is one.
+            run: what others who wait for the device see of it.
 
         Raises:
             DeviceError: the lab does not answer (any more).
@@ -119,7 +168,11 @@ class Lab:
         from distributed.client import ClosedClientError
 
         try:
-            return self.client().submit(function, *arguments, resources={resource: 1}, pure=False)
+            # Others see by the key who asks for what.
+            key = (ASKED, resource, lane, host.me(), run, secrets.token_hex(8))
+            return self.client().submit(
+                function, *arguments, key=key, resources={resource: 1}, pure=False
+            )
         except (_NoWayInError, ClosedClientError, OSError) as error:
             raise self._lost(error) from error
 
@@ -201,7 +254,8 @@ class Lab:
                 seen = self.ask(HOST + name, host.look, seconds=LOOK_SECONDS)
             except DeviceError:
                 continue
-            found.append(LabHost(seen["host"], seen["version"], tuple(seen["devices"])))
+            parts = (tuple(seen["devices"]), tuple(seen["recent"]))
+            found.append(LabHost(seen["host"], seen["version"], *parts))
         return tuple(found)
 
     def makers(self) -> tuple[str, ...]:
@@ -216,6 +270,19 @@ class Lab:
             raise self._lost(error) from error
         names = (str(worker["name"]) for worker in workers)
         return tuple(sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix)))
+
+    def asked_for(self) -> tuple[Asked, ...]:
+        """What is asked of devices, under way or waiting, in the order of its turns.
+
+        Raises:
+            BadInputError: there is no such lab.
+            DeviceError: it was lost.
+        """
+        try:
+            found = self.client().run_on_scheduler(_asked)
+        except OSError as error:
+            raise self._lost(error) from error
+        return tuple(Asked(*entry) for entry in found)
 
     def send(self, host_name: str, files: Mapping[str, Path]) -> None:
         """Sends a host the files that it has not got, each once."""

@@ -243,7 +243,8 @@ class LabDevice:
     ) -> host.Outcome:
         from distributed import fire_and_forget
 
-        future = self._lab.submit(self._resource, host.carry_out, lane)
+        run = str(lane.document["name"])
+        future = self._lab.submit(self._resource, host.carry_out, lane, lane=lane.name, run=run)
         # It does not end with this process.
         fire_and_forget(future)
         changed = threading.Event()

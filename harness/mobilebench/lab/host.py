@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
@@ -35,6 +36,8 @@ from mobilebench.text import file_name
 from mobilebench.version import __version__
 
 _POLL_SECONDS = 0.3
+#: Ended lanes that a host remembers, of all its devices.
+_RECENT = 50
 #: For so long a single call waits for somebody with a cable of their own.
 _CALL_PATIENCE_SECONDS = 600.0
 
@@ -98,6 +101,7 @@ class Host:
         ended: the outcome of what has ended, by the token of the client that asked for it.
         making: what compresses for a client just now, by its token.
         stopped: tokens of clients that want nothing compressed any more.
+        recent: the lanes that ended last, as :func:`look` has them, the newest first.
         lock: is held to change ``lanes``, ``ended``, ``making`` and ``stopped``.
     """
 
@@ -110,6 +114,7 @@ class Host:
     ended: dict[str, Outcome] = field(default_factory=dict)
     making: dict[str, list[Compressor]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
+    recent: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_RECENT))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -163,7 +168,7 @@ def answering(function: Callable[Parameters, Any]) -> Callable[Parameters, Answe
 
 @answering
 def look() -> dict[str, Any]:
-    """What is plugged in here, and who measures on it."""
+    """What is plugged in here, who measures on it, and who did last."""
     host = _here[0]
     busy = {
         lane.device: {
@@ -195,6 +200,7 @@ def look() -> dict[str, Any]:
             }
             for key, found in sorted(host.found.items())
         ],
+        "recent": list(host.recent),
     }
 
 
@@ -467,6 +473,18 @@ def _end(lane: str, running: Running) -> None:
         running.outcome = _outcome(running)
         if not running.has_moved:
             host.ended.setdefault(running.token, running.outcome)
+            host.recent.appendleft(
+                {
+                    "device": running.device,
+                    "who": running.who,
+                    "run": running.run,
+                    "since": running.since,
+                    "ended": clock.now("seconds"),
+                    "done": _finished(lane),
+                    "total": running.total,
+                    "error": running.outcome["error"],
+                }
+            )
         _close(running)
         assert running.process.stdout is not None
         running.process.stdout.close()
