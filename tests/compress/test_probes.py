@@ -8,7 +8,8 @@ import pytest
 from mobilebench.compress import probes
 from mobilebench.compress.recipe import parse_recipe
 from mobilebench.models.layer_kinds import LayerKind, of_classes
-from mobilebench.tflite.graph import parse
+from mobilebench.tflite import precision
+from mobilebench.tflite.graph import parse, parse_called
 from mobilebench.tflite.interpreter import Runner
 
 KINDS: tuple[LayerKind, ...] = get_args(LayerKind)
@@ -52,7 +53,21 @@ def test_every_kind_of_layer_has_an_input_and_an_output_and_runs() -> None:
         "depthwise": "DEPTHWISE_CONV_2D",
         "transposed": "TRANSPOSE_CONV",
         "embedding": "GATHER",
+        "recurrent": "FULLY_CONNECTED in a loop",
     }
+    runner = Runner(made.content, delegate=False)
+    runner.run(runner.noise(2, seed=0))
+
+
+@pytest.mark.parametrize("recipe", ["dynamic_int8", "int8"])
+def test_a_loop_alone_has_the_weights_and_versions_that_schemes_give_loops(recipe: str) -> None:
+    made = probes.probe_file(parse_recipe(recipe), ("recurrent",))
+    assert made is not None
+    assert made.operators["recurrent"] == ("FULLY_CONNECTED in a loop", 9)
+    assert precision.read(made.content, recipe).arithmetic != "float32"
+    body = parse_called(made.content, recipe)[1]
+    (loop,) = [o for o in body.operators if o.kind == "FULLY_CONNECTED"]
+    assert [t.type for t in loop.inputs if t is not None][:2] == ["FLOAT32", "INT8"]
     runner = Runner(made.content, delegate=False)
     runner.run(runner.noise(2, seed=0))
 
@@ -93,4 +108,4 @@ def test_the_nearest_recipes_differ_by_their_scheme_only(
 
 def test_kinds_of_keras_layers() -> None:
     names = ("InputLayer", "SeparableConv2D", "Dense", "Dense", "LSTM")
-    assert of_classes(names) == ("depthwise", "convolution", "dense")
+    assert of_classes(names) == ("depthwise", "convolution", "dense", "recurrent")

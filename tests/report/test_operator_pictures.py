@@ -43,6 +43,14 @@ def test_a_profile_is_drawn_with_shares_and_who_ran_what() -> None:
     assert "no phone's times" in picture.caption
 
 
+def test_an_executors_own_profile_is_of_the_model_as_it_runs() -> None:
+    within = replace(PROFILE.times, alone=False, model_ns=None)
+    (picture,) = operator_pictures([replace(PROFILE, times=within)])
+    assert "Mean time within the model" in picture.svg
+    assert "Each operator within the model, by the profiler of lib 1, gpu" in picture.caption
+    assert "alone on" not in picture.caption
+
+
 def test_many_operators_are_cut_and_counted() -> None:
     many = tuple(
         OperatorTime(replace(SOFTMAX, kind=f"K{n:02}"), 1e3 * (n + 1), 3, "xnnpack")

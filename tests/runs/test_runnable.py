@@ -21,7 +21,7 @@ from mobilebench.tflite.graph import parse
 from mobilebench_agent.contract import Job, Result
 
 from tests.support.faulty_device import FLOAT32, FaultyDevice, operators
-from tests.support.models import BASELINE
+from tests.support.models import BASELINE, MODELS
 from tests.support.watcher import Watcher
 
 Fault = Callable[[bytes], TrialError | None]
@@ -149,6 +149,20 @@ def test_an_old_board_is_refused_what_its_runtime_computes_wrongly(tmp_path: Pat
     assert dense.endswith("the nearest recipe that it runs is weight_only_int8")
     assert "cannot run CONV_2D" in convolution
     assert "holds NaN or infinity" in convolution
+
+
+@pytest.mark.skipif(
+    not os.environ.get("MOBILEBENCH_OLD_PYTHON"),
+    reason="MOBILEBENCH_OLD_PYTHON names no Python 3.9 with tflite-runtime",
+)
+def test_an_old_board_is_refused_loops_that_its_runtime_computes_wrongly(tmp_path: Path) -> None:
+    board = LocalDevice("board", os.environ["MOBILEBENCH_OLD_PYTHON"], tmp_path)
+    wanted = suite("float16", "int8", source=str(MODELS / "recurrent.tflite"))
+    (refusal,) = refusals(wanted, [board], [board.probe()], tmp_path)
+    assert refusal.recipe == "int8"
+    wrong = "gives wrong answers for FULLY_CONNECTED in a loop, version 9, of int8"
+    assert wrong in refusal.reason
+    assert refusal.reason.endswith("the nearest recipe that it runs is weight_only_int8")
 
 
 @pytest.mark.parametrize("code", ["agent_died", "app_crashed"])

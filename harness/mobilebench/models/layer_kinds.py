@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-LayerKind = Literal["dense", "convolution", "depthwise", "transposed", "embedding"]
+LayerKind = Literal["dense", "convolution", "depthwise", "transposed", "embedding", "recurrent"]
 
 _OF_OPERATOR: dict[str, LayerKind] = {
     "FULLY_CONNECTED": "dense",
@@ -26,6 +26,11 @@ _OF_CLASS: dict[str, tuple[LayerKind, ...]] = {
     "SeparableConv2D": ("depthwise", "convolution"),
     "Conv2DTranspose": ("transposed",),
     "Embedding": ("embedding",),
+    # Converted, each is a loop over the samples' steps.
+    "SimpleRNN": ("recurrent",),
+    "GRU": ("recurrent",),
+    "LSTM": ("recurrent",),
+    "RNN": ("recurrent",),
 }
 
 

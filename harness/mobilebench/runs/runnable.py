@@ -36,7 +36,7 @@ from mobilebench.runs.debug_samples import samples_for
 from mobilebench.runs.references import reference
 from mobilebench.suite.schema import Suite
 from mobilebench.tflite import interface, precision
-from mobilebench.tflite.graph import parse
+from mobilebench.tflite.graph import parse, parse_called
 
 _TIMEOUT_SECONDS = 120.0
 #: Failures that say what a runtime cannot do, rather than how it is today.
@@ -116,8 +116,14 @@ def _layer_kinds(model: ModelSpec, recipe: Recipe) -> tuple[LayerKind, ...]:
 def _kinds_of(source: Source) -> tuple[LayerKind, ...]:
     if source.kind != "tflite":
         return source.layer_kinds
-    graph = parse(source.read(), source.text)
-    return of_operators(operator.kind for operator in graph.operators)
+    content = source.read()
+    kinds = of_operators(operator.kind for operator in parse(content, source.text).operators)
+    loops = any(
+        operator.kind == "FULLY_CONNECTED"
+        for graph in parse_called(content, source.text)
+        for operator in graph.operators
+    )
+    return (*kinds, "recurrent") if loops else kinds
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,6 @@ def _precision(content: bytes) -> Precision:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)
-    graph = model.Subgraphs(0)
     names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
     codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
     kinds = [names.get(max(c.BuiltinCode(), c.DeprecatedBuiltinCode()), "") for c in codes]
@@ -65,7 +64,7 @@ def _precision(content: bytes) -> Precision:
         if hasattr(schema.TensorType, name)
     }
 
-    def is_quantized(index: int) -> bool:
+    def is_quantized(graph: Any, index: int) -> bool:
         tensor = graph.Tensors(index)
         quantization = tensor.Quantization()
         if tensor.Type() not in integers or quantization is None:
@@ -73,30 +72,36 @@ def _precision(content: bytes) -> Precision:
         # Blockwise weights have their scales elsewhere.
         return bool(quantization.ScaleLength() > 0 or quantization.DetailsType() > 0)
 
-    def is_constant(index: int) -> bool:
+    def is_constant(graph: Any, index: int) -> bool:
         buffer = model.Buffers(graph.Tensors(index).Buffer())
         return bool(buffer.DataLength() > 0 or buffer.Offset() > 1)
 
-    def step(index: int) -> float:
+    def step(graph: Any, index: int) -> float:
         quantization = graph.Tensors(index).Quantization()
         return float(quantization.Scale(0)) if quantization.ScaleLength() == 1 else 0.0
 
     arithmetic: Arithmetic = "float32"
     steps: dict[int, float] = {}
-    for operator in map(graph.Operators, range(graph.OperatorsLength())):
+    # The first one runs; others are bodies of loops, such as a recurrent layer's, and branches.
+    graphs = [model.Subgraphs(number) for number in range(model.SubgraphsLength())]
+    every = ((g, g.Operators(number)) for g in graphs for number in range(g.OperatorsLength()))
+    for graph, operator in every:
         kind = kinds[operator.OpcodeIndex()]
-        quantized = [index for index in _indices(operator, "Inputs") if is_quantized(index)]
-        passing = [index for index in quantized if not is_constant(index)]
+        quantized = [i for i in _indices(operator, "Inputs") if is_quantized(graph, i)]
+        passing = [i for i in quantized if not is_constant(graph, i)]
         if kind == "DEQUANTIZE":
-            steps |= {out: step(i) for out in _indices(operator, "Outputs") for i in passing}
+            if graph is graphs[0]:
+                given = _indices(operator, "Outputs")
+                steps |= {out: step(graph, i) for out in given for i in passing}
         elif kind != "QUANTIZE" and passing:
             arithmetic = "integer"
         elif kind != "QUANTIZE" and quantized and arithmetic == "float32":
             arithmetic = "hybrid"
-    outputs = [graph.Outputs(i) for i in range(graph.OutputsLength())]
+    first = graphs[0]
+    outputs = [first.Outputs(i) for i in range(first.OutputsLength())]
     return Precision(
         arithmetic,
-        tuple(step(i) if is_quantized(i) else steps.get(i, 0.0) for i in outputs),
+        tuple(step(first, i) if is_quantized(first, i) else steps.get(i, 0.0) for i in outputs),
     )
 
 

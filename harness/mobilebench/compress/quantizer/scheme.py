@@ -28,7 +28,7 @@ from mobilebench.compress.quantizer.outputs import with_integer_uses
 from mobilebench.compress.step import Algorithm
 from mobilebench.errors import StepError
 from mobilebench.tflite.file import dump, load, load_to_read
-from mobilebench.tflite.graph import UNPACKING, Tensor, kind_of, parse
+from mobilebench.tflite.graph import UNPACKING, Graph, Tensor, kind_of, parse, parse_called
 
 #: Every operator of a model.
 EVERYWHERE = ".*"
@@ -301,7 +301,17 @@ _KERNEL_INPUT = {
 
 def layers_of(content: bytes) -> list[Layer]:
     """The operators of a .tflite that runs, in order."""
-    operators = parse(content, "the model").operators
+    return _layers(parse(content, "the model"))
+
+
+def _all_layers(content: bytes) -> list[Layer]:
+    """Those in the bodies of loops and branches, too."""
+    called = parse_called(content, "the model")
+    return layers_of(content) + [layer for graph in called for layer in _layers(graph)]
+
+
+def _layers(graph: Graph) -> list[Layer]:
+    operators = graph.operators
     unpacked = {o.outputs[0].index: o.inputs[0] for o in operators if o.kind in UNPACKING}
     found = []
     for operator in operators:
@@ -397,7 +407,7 @@ def require_float(content: bytes) -> None:
     Raises:
         StepError: which types it holds.
     """
-    stored = [layer.stored for layer in layers_of(content) if layer.stored is not None]
+    stored = [layer.stored for layer in _all_layers(content) if layer.stored is not None]
     if not stored:
         raise StepError("there is nothing to quantize: no layer of the model has constant weights")
     done = sorted({kind for kind in stored if kind != "FLOAT32"})
@@ -419,14 +429,15 @@ def count_weights(content: bytes, asked: Collection[str] = ()) -> tuple[dict[str
     Raises:
         StepError: all layers are what they were.
     """
-    layers = [layer for layer in layers_of(content) if layer.stored is not None]
+    layers = [layer for layer in _all_layers(content) if layer.stored is not None]
     if all(layer.stored == "FLOAT32" for layer in layers):
         kinds = ", ".join(sorted({layer.kind for layer in layers}))
         raise StepError(f"nothing was quantized: litert-quantizer has no such scheme for {kinds}")
     counts: dict[str, int] = {}
     for layer in layers:
         counts[str(layer.stored)] = counts.get(str(layer.stored), 0) + 1
-    left = [x.kind for x in layers if x.stored == "FLOAT32" and x.name not in asked]
+    # What a scheme leaves of loops is what it means to.
+    left = [x.kind for x in layers_of(content) if x.stored == "FLOAT32" and x.name not in asked]
     return counts, left
 
 

@@ -48,7 +48,9 @@ def _picture(profile: Profile) -> Picture:
     axes.set_yticks([-place for place in range(len(drawn))], list(map(_label, drawn)))
     for label in axes.get_yticklabels():
         label.set_parse_math(False)
-    axes.set_xlabel("Time alone, all of a kind (ms)")
+    axes.set_xlabel(
+        "Time alone, all of a kind (ms)" if times.alone else "Mean time within the model (ms)"
+    )
     axes.tick_params(length=0)
     axes.margins(x=0.25)
     axes.set_xlim(left=0)
@@ -62,11 +64,14 @@ def _picture(profile: Profile) -> Picture:
 def _caption(profile: Profile, left_out: int) -> str:
     times = profile.times
     whole = "" if times.model_ns is None else f", the model {times.model_ns / 1e6:.3g} ms"
+    together = f"Together they take {times.sum_ns / 1e6:.3g} ms"
     said = (
-        f"Each distinct operator alone on {times.runtime}, with how many of it there are. Together "
-        f"they take {times.sum_ns / 1e6:.3g} ms{whole}: a delegate runs neighbours as one. Blue: "
-        "run by a delegate; red: by the CPU's built-in kernels; grey: not reported."
+        f"Each distinct operator alone on {times.runtime}, with how many of it there are. "
+        f"{together}{whole}: a delegate runs neighbours as one."
+        if times.alone
+        else f"Each operator within the model, by the profiler of {times.runtime}. {together}."
     )
+    said += " Blue: run by a delegate; red: by the CPU's built-in kernels; grey: not reported."
     if times.virtual:
         said += " The device is virtual: these are no phone's times."
     if left_out:
