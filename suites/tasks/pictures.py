@@ -8,6 +8,7 @@ test pictures of test digits.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 import numpy as np
@@ -43,6 +44,7 @@ def digits(part: str) -> tuple[np.ndarray, np.ndarray]:
     return (data[f"x_{part}"] / 255).astype(np.float32), data[f"y_{part}"].astype(np.int64)
 
 
+@cache
 def training(count: int = 6000) -> Pictures:
     """Pictures of training digits."""
     return _compose("train", count, seed=1)

@@ -1,7 +1,7 @@
 """Trains the small models of tasks.toml: a minute or two.
 
     python suites/tasks/train.py            # all, into suites/tasks/models
-    python suites/tasks/train.py --epochs 1 --out DIR segmentation regression
+    python suites/tasks/train.py --steps 5 --out DIR segmentation regression
 
 Each is as small as its task allows; what matters is what compression does to its answers.
 """
@@ -42,6 +42,11 @@ def _convolution(x: Any, filters: int, stride: int, name: str) -> Any:
     )(x)  # fmt: skip
 
 
+def _fit(model: Any, x: Any, y: Any, batch: int, epochs: int, steps: int | None) -> None:
+    """Trains for so many epochs, or for a few steps alone."""
+    model.fit(x, y, batch, 1 if steps else epochs, steps_per_epoch=steps, verbose=0)
+
+
 def _trunk(inputs: Any) -> Any:
     """32 × 32 pixels to 8 × 8 features."""
     x = _convolution(inputs, 16, 1, "fine")
@@ -49,7 +54,7 @@ def _trunk(inputs: Any) -> Any:
     return _convolution(x, 64, 2, "quarter")
 
 
-def _segmentation(epochs: int | None) -> Any:
+def _segmentation(steps: int | None) -> Any:
     inputs = keras.Input((pictures.SIZE, pictures.SIZE, 1), name="picture")
     fine = _convolution(inputs, 16, 1, "fine")
     half = _convolution(fine, 32, 2, "half")
@@ -61,11 +66,11 @@ def _segmentation(epochs: int | None) -> Any:
     model = keras.Model(inputs, classes, name="segmentation")
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
     found = pictures.training(4000)
-    model.fit(found.pixels, found.masks, 64, epochs or 8, verbose=0)
+    _fit(model, found.pixels, found.masks, 64, 8, steps)
     return model
 
 
-def _multilabel(epochs: int | None) -> Any:
+def _multilabel(steps: int | None) -> Any:
     inputs = keras.Input((pictures.SIZE, pictures.SIZE, 1), name="picture")
     x = layers.Flatten()(_convolution(_trunk(inputs), 32, 2, "eighth"))
     x = layers.Dense(64, activation="relu", name="hidden")(x)
@@ -74,11 +79,11 @@ def _multilabel(epochs: int | None) -> Any:
     )
     model.compile(keras.optimizers.Adam(2e-3), "binary_crossentropy")
     found = pictures.training(4000)
-    model.fit(found.pixels, found.present, 64, epochs or 10, verbose=0)
+    _fit(model, found.pixels, found.present, 64, 10, steps)
     return model
 
 
-def _detection(epochs: int | None) -> Any:
+def _detection(steps: int | None) -> Any:
     cells = detection.CELLS
     inputs = keras.Input((pictures.SIZE, pictures.SIZE, 1), name="picture")
     x = _convolution(_convolution(_trunk(inputs), 64, 2, "eighth"), 64, 1, "deep")
@@ -103,11 +108,11 @@ def _detection(epochs: int | None) -> Any:
             size = (ymax - ymin, xmax - xmin)
             wanted[number, row, column] = (1, y - row, x_middle - column, *size, label)
     model.compile(keras.optimizers.Adam(2e-3), loss)
-    model.fit(found.pixels, wanted, 64, epochs or 15, verbose=0)
+    _fit(model, found.pixels, wanted, 64, 15, steps)
     return model
 
 
-def _regression(epochs: int | None) -> Any:
+def _regression(steps: int | None) -> Any:
     (x, y), _ = regression.split()
     model = keras.Sequential(
         [
@@ -119,11 +124,11 @@ def _regression(epochs: int | None) -> Any:
         name="regression",
     )
     model.compile(keras.optimizers.Adam(3e-3), "mae")
-    model.fit(x, y, 32, epochs or 80, verbose=0)
+    _fit(model, x, y, 32, 80, steps)
     return model
 
 
-def _binary(epochs: int | None) -> Any:
+def _binary(steps: int | None) -> Any:
     (x, y), _ = binary.split()
     model = keras.Sequential(
         [
@@ -134,11 +139,11 @@ def _binary(epochs: int | None) -> Any:
         name="binary",
     )
     model.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy")
-    model.fit(x, y, 32, epochs or 30, verbose=0)
+    _fit(model, x, y, 32, 30, steps)
     return model
 
 
-def _reconstruction(epochs: int | None) -> Any:
+def _reconstruction(steps: int | None) -> Any:
     x, _ = reconstruction.split()
     model = keras.Sequential(
         [
@@ -151,11 +156,11 @@ def _reconstruction(epochs: int | None) -> Any:
         name="reconstruction",
     )
     model.compile(keras.optimizers.Adam(2e-3), "mse")
-    model.fit(x, x, 64, epochs or 15, verbose=0)
+    _fit(model, x, x, 64, 15, steps)
     return model
 
 
-def _embedding(epochs: int | None) -> Any:
+def _embedding(steps: int | None) -> Any:
     x, digits = embedding.split("train")
     inputs = keras.Input((28, 28, 1), name="digit")
     y = _convolution(_convolution(inputs, 16, 2, "half"), 32, 2, "quarter")
@@ -168,11 +173,11 @@ def _embedding(epochs: int | None) -> Any:
     taught = keras.Model(inputs, nearest)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     taught.compile(keras.optimizers.Adam(2e-3), loss)
-    taught.fit(x, digits, 64, epochs or 8, verbose=0)
+    _fit(taught, x, digits, 64, 8, steps)
     return keras.Model(inputs, vector, name="embedding")
 
 
-def _two_inputs(epochs: int | None) -> Any:
+def _two_inputs(steps: int | None) -> Any:
     ends = [keras.Input((784,), name=name) for name in ("left", "right")]
     digit = keras.Sequential(
         [layers.Dense(64, activation="relu"), layers.Dense(10, activation="softmax")], name="digit"
@@ -184,11 +189,11 @@ def _two_inputs(epochs: int | None) -> Any:
     )
     model.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy")
     inputs, sums = two_inputs.pairs("train", 8000, seed=7)
-    model.fit([inputs["left"], inputs["right"]], sums, 64, epochs or 15, verbose=0)
+    _fit(model, [inputs["left"], inputs["right"]], sums, 64, 15, steps)
     return model
 
 
-def _two_outputs(epochs: int | None) -> Any:
+def _two_outputs(steps: int | None) -> Any:
     x, labels = two_outputs.split("train")
     inputs = keras.Input((784,), name="digit")
     hidden = layers.Dense(64, activation="relu", name="hidden")(inputs)
@@ -199,7 +204,7 @@ def _two_outputs(epochs: int | None) -> Any:
     model = keras.Model(inputs, outputs, name="two_outputs")
     losses = ["sparse_categorical_crossentropy", "mae"]
     model.compile(keras.optimizers.Adam(2e-3), losses, loss_weights=[1.0, 10.0])
-    model.fit(x, [labels[:, 0], labels[:, 1]], 64, epochs or 15, verbose=0)
+    _fit(model, x, [labels[:, 0], labels[:, 1]], 64, 15, steps)
     return model
 
 
@@ -220,14 +225,14 @@ def main() -> None:
     """Trains what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="*", default=list(MODELS), metavar="MODEL")
-    parser.add_argument("--epochs", type=int, help="of each; fewer for a try")
+    parser.add_argument("--steps", type=int, help="batches of each; a few for a try")
     parser.add_argument("--out", type=Path, default=HERE / "models")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name in arguments.model:
         keras.utils.set_random_seed(2026)
         path = arguments.out / f"{name}.keras"
-        MODELS[name](arguments.epochs).save(path)
+        MODELS[name](arguments.steps).save(path)
         print(path, flush=True)
 
 

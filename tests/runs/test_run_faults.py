@@ -91,7 +91,7 @@ def test_an_agent_ends_with_its_host(tmp_path: Path, number: signal.Signals) -> 
     while process.poll() is None and not (found := agents(process.pid)):
         time.sleep(0.02)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == (-9 if number == signal.SIGKILL else 130), errors
     assert all(map(ended, found))
     if number != signal.SIGKILL:
@@ -183,7 +183,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_line(tmp_path: Path) -> None:
     lines = path / "trials.jsonl"
     limit = lines.stat().st_size + 100
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 4, errors
     assert "could not write" in errors
     assert f"mobilebench run --resume {path}" in errors
@@ -206,7 +206,7 @@ def test_a_host_that_is_killed_again_and_again(tmp_path: Path) -> None:
         while process.poll() is None and lines.read_bytes().count(b"\n") < had + more:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
         whole = lines.read_bytes().rpartition(b"\n")[0].split(b"\n")
         assert whole[: len(kept)] == kept
         kept = whole

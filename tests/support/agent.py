@@ -36,7 +36,7 @@ def talk(
         input=line,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env=env,
         check=False,
     )

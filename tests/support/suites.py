@@ -31,7 +31,7 @@ def start_a_long_run(folder: Path, blocks: int = 4) -> tuple[subprocess.Popen[st
     path = suite(folder, models, protocol)
     results = folder / "results"
     process = start("run", path, "--results", results)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         found = list(results.glob("*/trials.jsonl"))
         if found and found[0].read_bytes().count(b"\n") >= 4:
