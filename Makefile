@@ -31,7 +31,7 @@ lint: .venv/ready-to-test  ## what CI checks before the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-docs: .venv/ready-for-docs  ## the documentation as a site: site/index.html
+docs: .venv/ready-to-test  ## the documentation as a site: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 benchmark: .venv/ready-to-test  ## the project's own benchmarks: minutes
@@ -47,13 +47,13 @@ benchmark: .venv/ready-to-test  ## the project's own benchmarks: minutes
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress,quality]'
 	@touch $@
 
-.venv/ready-to-test: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[agent,compress,quality,dev]'
+# Each package is the very file that requirements.lock names by its hash, those that build ours as well.
+# The lock is whole, so there is nothing to resolve.
+.venv/ready-to-test: pyproject.toml requirements.lock | .venv/bin/python
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/pip check
 	@touch $@ .venv/ready-to-run
-
-.venv/ready-for-docs: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
-	@touch $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { \
@@ -67,6 +67,7 @@ constraints:  ## pin anew what pyproject.toml asks for (needs uv)
 	$(COMPILE) pyproject.toml --all-extras --upgrade --output-file constraints.txt
 	$(COMPILE) pyproject.toml --all-extras -c constraints.txt --generate-hashes --output-file requirements.lock
 	$(COMPILE) pyproject.toml .ci/release.in -c constraints.txt --generate-hashes --output-file .ci/release.lock
+	$(subst 3.11,3.9,$(COMPILE)) .ci/board.in --generate-hashes --output-file .ci/board.lock
 
 clean:
 	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

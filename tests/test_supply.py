@@ -17,6 +17,7 @@ EXTRAS = PROJECT["optional-dependencies"].values()
 #: An extra may take in others of our own.
 ALL = [*BASE, *(n for extra in EXTRAS for n in extra if Requirement(n).name != PROJECT["name"])]
 RELEASE = (ROOT / ".ci" / "release.in").read_text("utf-8").split()
+BOARD = (ROOT / ".ci" / "board.in").read_text("utf-8").split()
 
 
 def pins(file: str) -> dict[str, str]:
@@ -31,7 +32,12 @@ def pins(file: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("file", "asked"), [("requirements.lock", ALL), (".ci/release.lock", [*BASE, *RELEASE])]
+    ("file", "asked"),
+    [
+        ("requirements.lock", ALL),
+        (".ci/release.lock", [*BASE, *RELEASE]),
+        (".ci/board.lock", BOARD),
+    ],
 )
 def test_a_lock_has_all_that_is_asked_for(file: str, asked: list[str]) -> None:
     """Else: make constraints."""
@@ -67,5 +73,26 @@ def test_actions_of_others_are_pinned_to_a_commit() -> None:
         (name, action)
         for name, action in used
         if not action.startswith("./") and not re.search(r"@[0-9a-f]{40}$", action)
+    ]
+    assert loose == []
+
+
+def test_ci_installs_nothing_but_by_its_hash() -> None:
+    """What is built from the checkout itself has no hash, and brings nothing with it."""
+    files = [ROOT / "Makefile", *(ROOT / ".ci").iterdir(), *(ROOT / ".github/workflows").iterdir()]
+    commands = [
+        (path.name, line.strip())
+        for path in files
+        if path.suffix not in (".in", ".lock")
+        for line in path.read_text("utf-8").splitlines()
+        if re.search(r"\bpip\S* install\b", line)
+    ]
+    assert len(commands) >= 6
+    # `make quickstart` is for users: it takes the pinned versions of what they need alone.
+    loose = [
+        (name, line)
+        for name, line in commands
+        if not re.search(r"--require-hashes|--no-deps .*(?:-e \.|\.whl)$", line)
+        and "-c constraints.txt -e '.[agent,compress,quality]'" not in line
     ]
     assert loose == []
