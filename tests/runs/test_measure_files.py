@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mobilebench.devices.base import InvalidTrialError
+from mobilebench.devices.base import InvalidTrialError, TrialError
 from mobilebench.devices.lease import TakenError
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import ATTEMPTS
@@ -44,3 +44,17 @@ def test_a_runtime_is_asked_for_as_a_whole() -> None:
     big, gpu = device.jobs
     assert big.cluster == "big"
     assert (gpu.accelerator, gpu.precision, gpu.preference) == ("gpu", "float32", "fast")
+
+
+def test_energy_is_what_an_inference_takes_beyond_the_idle_device() -> None:
+    device = LeasedDevice()
+    with Leases() as leases:
+        leases.take(device)
+        measurer = FileMeasurer(device, device.probe(), Runtime(name="cpu"), 0, leases)
+        device.energy = lambda *_: 0.25
+        assert measurer.energy(BASELINE) == pytest.approx(0.25, rel=1e-3)
+        (job,) = device.jobs
+        assert (job.kind, job.windows) == ("energy", 10)
+        device.energy = lambda *_: None
+        with pytest.raises(TrialError, match="no such counter"):
+            measurer.energy(BASELINE)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mobilebench.compress.artifact import Artifact
 from mobilebench.compress.recipe import parse_recipe
+from mobilebench.compress.step import TrainingStep
 from mobilebench.errors import BadInputError, DeviceError
 from mobilebench.search.aim import Aim
 from mobilebench.search.candidate import Candidate
@@ -35,6 +36,10 @@ class Clock:
         return self.now
 
 
+#: Of all sessions of a search.
+CLOCK = Clock()
+
+
 def searched(
     folder: Path,
     bench: RecordedBench,
@@ -45,7 +50,7 @@ def searched(
     seed: int = 0,
 ) -> tuple[Study, str]:
     study = Study(folder / "journal.log", SPACE, aim, sampler, seed)
-    clock = Clock()
+    clock = CLOCK
     end = explore(
         study, Ladder(aim, bench, clock), BASELINE, START, budget=budget, most=most, clock=clock
     )
@@ -130,7 +135,7 @@ def test_what_is_too_large_is_never_trained() -> None:
     text = "prune_channels(0.1, epochs=0) → fine_tune(20) → int8"
     found, bench = evaluate(text, Aim(("latency",), {"size": 200.0}, 1.0))
     assert found.state == "screened"
-    assert "beyond the limit" in found.reason
+    assert "and 200 B is the limit" in found.reason
     assert bench.made == ["prune_channels(0.1, epochs=0) → int8"]
     assert not bench.asked
 
@@ -142,6 +147,39 @@ def test_what_another_beats_is_never_trained() -> None:
     found, bench = evaluate("prune_channels(0.1, epochs=0) → fine_tune(20) → int8", AIM, better)
     assert found.reason == "better beats it, whatever its quality"
     assert bench.asked["quality"] == 0
+
+
+def test_what_computes_too_much_is_neither_trained_nor_measured() -> None:
+    text = "prune_channels(0.1, epochs=0) → fine_tune(20) → int8"
+    found, bench = evaluate(text, Aim(("latency",), {"macs": 20.0}, 1.0))
+    assert found.reason == "its number of MACs is 24, and 20 is the limit"
+    assert bench.made == ["prune_channels(0.1, epochs=0) → int8"]
+    assert not bench.asked["latency"]
+    assert not bench.asked["quality"]
+
+
+def test_energy_is_measured_last_and_only_of_what_keeps_its_quality() -> None:
+    aim = Aim(("energy",), {}, 1.0)
+    found, bench = evaluate("prune_channels(0.1, epochs=0) → fine_tune(20) → int8", aim)
+    assert found.is_whole(aim.measures)
+    assert bench.asked["energy"] == 1
+    found, bench = evaluate("prune_channels(0.75, epochs=0) → fine_tune(2) → int8", aim)
+    assert found.state == "screened"
+    assert not bench.asked["energy"]
+
+
+def test_latency_is_measured_beside_the_best_so_far() -> None:
+    best = Candidate(
+        "best", "measured", values={"size": 10.0, "latency": 9.0}, loss=0.1, sha256="b"
+    )
+    _, bench = evaluate("int8", AIM, best)
+    assert bench.beside == ["best"]
+
+
+def test_what_needs_no_training_is_tried_first(tmp_path: Path) -> None:
+    study, _ = searched(tmp_path, RecordedBench(), 5)
+    recipes = [parse_recipe(c.recipe) for c in study.candidates()]
+    assert not any(isinstance(step, TrainingStep) for r in recipes for step in r.steps)
 
 
 def test_short_training_comes_before_all_of_it() -> None:

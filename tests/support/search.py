@@ -41,6 +41,8 @@ class RecordedBench:
         self.made: list[str] = []
         self.asked: Counter[str] = Counter()
         self.recipes: dict[str, Recipe] = {}
+        #: What each measured file was measured beside.
+        self.beside: list[str] = []
         #: Raised when that many files were made.
         self.interrupt_after: int | None = None
 
@@ -69,8 +71,9 @@ class RecordedBench:
         loss = lost * (0.1 + 0.9 / (1 + epochs))
         return Judged(97.0 - loss, loss, 0.2)
 
-    def measure(self, name: Measure, artifact: Artifact) -> float:
+    def measure(self, name: Measure, artifact: Artifact, best: Candidate | None = None) -> float:
         self.asked[name] += 1
+        self.beside.append("" if best is None else best.recipe)
         recipe = self.recipes[artifact.sha256]
         return 100 * self._width(recipe) ** 2 * self._product(recipe, _SPEEDS)
 

@@ -80,9 +80,9 @@ def search(
         device: where candidates are measured, and confirmed.
         threads: of the runtime; None: 1.
         cpus: to which everything measured is kept.
-        minimize: of ``size``, ``download`` (gzip), ``latency`` and ``memory``, the most important
-            first.
-        limits: the largest value of each of those, in bytes or nanoseconds.
+        minimize: of ``size``, ``download`` (gzip), ``macs`` (multiply-accumulates of an inference),
+            ``latency``, ``memory`` and ``energy``, the most important first.
+        limits: the largest value of each of those, in bytes, nanoseconds or joules.
         max_quality_loss: how much worse than the model as it is, in the unit that reports show:
             points of a share, the metric's own unit of anything else.
         budget: seconds, an hour if nothing is said; the run that confirms comes on top.

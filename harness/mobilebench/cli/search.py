@@ -46,7 +46,7 @@ Exit codes:
 _TIMES = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 _SPANS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-zµ]+)")
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-zµ]*)")
 
 
 class Amount(click.ParamType):  # type: ignore[type-arg]
@@ -65,7 +65,7 @@ class Amount(click.ParamType):  # type: ignore[type-arg]
             return value
         found = _AMOUNT.fullmatch(str(value).strip())
         if found is None or found[2] not in self._units or float(found[1]) <= 0:
-            known = ", ".join(self._units)
+            known = ", ".join(unit for unit in self._units if unit)
             self.fail(f"{value!r} is no {self.name}: write {self._example} ({known})", param, ctx)
         return float(found[1]) * self._units[found[2]]
 
@@ -73,6 +73,8 @@ class Amount(click.ParamType):  # type: ignore[type-arg]
 _TIME = Amount("time", _TIMES, "5ms")
 _SPAN = Amount("span of time", _SPANS, "2h")
 _SIZE = Amount("size", _SIZES, "300KB")
+_COUNT = Amount("number", {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}, "5M")
+_ENERGY = Amount("energy", {"uJ": 1e-6, "µJ": 1e-6, "mJ": 1e-3, "J": 1.0}, "2mJ")
 
 
 @click.command(cls=Command, epilog=_EXIT_CODES)
@@ -90,7 +92,7 @@ _SIZE = Amount("size", _SIZES, "300KB")
 @click.option(
     "--minimize",
     multiple=True,
-    type=click.Choice(["size", "download", "latency", "memory"]),
+    type=click.Choice(["size", "download", "macs", "latency", "memory", "energy"]),
     help="What is to be small, the most important first; may be repeated.  "
     "[default: size, latency]",
 )
@@ -105,8 +107,12 @@ _SIZE = Amount("size", _SIZES, "300KB")
 @click.option(
     "--max-download", type=_SIZE, metavar="SIZE", help="The largest file after gzip, as 100KB."
 )
+@click.option("--max-macs", type=_COUNT, metavar="N", help="The most multiply-accumulates, as 5M.")
 @click.option("--max-latency", type=_TIME, metavar="TIME", help="The longest inference, as 5ms.")
 @click.option("--max-memory", type=_SIZE, metavar="SIZE", help="The most memory, as 30MB.")
+@click.option(
+    "--max-energy", type=_ENERGY, metavar="ENERGY", help="The most energy of an inference, as 2mJ."
+)
 @click.option(
     "--budget",
     type=_SPAN,
@@ -143,8 +149,10 @@ def search(
     model: str | None,
     max_size: float | None,
     max_download: float | None,
+    max_macs: float | None,
     max_latency: float | None,
     max_memory: float | None,
+    max_energy: float | None,
     as_json: bool,
     resume: Path | None,
     allow: tuple[DeviceCheck, ...],
@@ -173,8 +181,10 @@ def search(
     limits = {
         "size": max_size,
         "download": max_download,
+        "macs": max_macs,
         "latency": max_latency,
         "memory": max_memory,
+        "energy": max_energy,
     }
     limits = {name: limit for name, limit in limits.items() if limit is not None}
     budget, most = given.pop("budget"), given.pop("most")

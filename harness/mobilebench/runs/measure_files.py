@@ -1,4 +1,4 @@
-"""Files measured in turn on one device that stays at hand: latency, memory and answers.
+"""Files measured in turn on one device that stays at hand: latency, memory, energy, answers.
 
 For what looks at many files, one after the other, and keeps no run: a search, a notebook. A run is
 what shows differences to others: it has a plan, replicates and a folder.
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobilebench_agent import contract
-from mobilebench_agent.contract import Job, Result
+from mobilebench_agent.contract import FEWEST_WINDOWS, Job, Result
 
+from mobilebench.analysis.energy import of_trial
 from mobilebench.compress.artifact import EvaluationSet
 from mobilebench.compress.step import unreported
 from mobilebench.devices.base import (
@@ -30,6 +31,7 @@ from mobilebench.records.device import DeviceFacts
 from mobilebench.records.interface import Interface
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import ATTEMPTS
+from mobilebench.runs import power_profiles
 from mobilebench.runs.answers import Evaluation, Found, ask
 from mobilebench.runs.lanes import look, refusal
 from mobilebench.runs.leases import Leases
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from mobilebench.compress.step import Report
 
 _TIMEOUT_SECONDS = 300.0
+#: Of an energy trial, as in a run.
+_WINDOW_SECONDS = 2.0
 _COOLDOWN = Cooldown(None, 600.0)
 
 
@@ -107,7 +111,8 @@ class FileMeasurer:
         lanes, problems = look([spec], open_device, leases)
         if problems:
             raise refusal(problems)
-        return cls(lanes[0].device, lanes[0].facts, runtime, seed, leases, pace)
+        facts = power_profiles.recorded(spec, lanes[0].facts)
+        return cls(lanes[0].device, facts, runtime, seed, leases, pace)
 
     def latency(
         self, files: Sequence[Path], rounds: int, report: Report = unreported
@@ -144,6 +149,33 @@ class FileMeasurer:
             raise TrialError("unavailable", f"{self.facts.name} reports no peak of memory")
         return float(peak)
 
+    def energy(self, file: Path) -> float:
+        """What an inference takes beyond the idle device, of one process (joules).
+
+        It takes most of a minute: windows under load and idle ones, in pairs.
+
+        Raises:
+            TrialError: the device has no counter that can measure it, or its processor is emulated.
+            DeviceError: somebody else has the device now.
+        """
+        if self.facts.emulated:
+            raise TrialError("emulated", f"the processor of {self.facts.name} is emulated")
+        job = replace(
+            self._job("energy", file), windows=FEWEST_WINDOWS, window_seconds=_WINDOW_SECONDS
+        )
+        longest = _TIMEOUT_SECONDS + 3 * FEWEST_WINDOWS * _WINDOW_SECONDS
+        result = self._run(job, longest)
+        reported = next((m for m in result.metrics if m.name == "energy_per_inference"), None)
+        if not result.windows:
+            reason = reported.reason if reported else ""
+            raise TrialError("unavailable", reason or f"{self.facts.name} ran no windows")
+        found = of_trial(
+            result.windows, result.power, self.facts.battery_current, self.facts.power_counter
+        )
+        if not found.per_inference:
+            raise TrialError("unavailable", found.reason)
+        return float(statistics.median(found.per_inference))
+
     def answers(self, file: Path, interface: Interface, data: EvaluationSet, hooks: Hooks) -> Found:
         """The file's answers to evaluation data, scored where these have labels.
 
@@ -175,13 +207,13 @@ class FileMeasurer:
             seed=self._seed,
         )
 
-    def _run(self, job: Job) -> Result:
+    def _run(self, job: Job, timeout_seconds: float = _TIMEOUT_SECONDS) -> Result:
         """What a job gives; where the device's state disturbed it, it is repeated."""
         for attempt in range(1, ATTEMPTS + 1):
             self.device.preflight(_COOLDOWN, lambda _: None)
             try:
                 named = replace(job, trial=f"{job.trial}-{attempt}")
-                result = self.device.run(named, lambda _: None, _TIMEOUT_SECONDS)
+                result = self.device.run(named, lambda _: None, timeout_seconds)
                 if self._leases.ensure(self.device):
                     return result
                 raise InvalidTrialError(

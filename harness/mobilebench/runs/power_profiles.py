@@ -6,9 +6,25 @@ against the readings of every later run. A suite's ``battery_current`` goes befo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mobilebench.analysis.measures import trial_energy
 from mobilebench.devices.android import current_profiles
+from mobilebench.devices.spec import DeviceSpec
+from mobilebench.records.battery_current import CurrentProfile
+from mobilebench.records.device import DeviceFacts
 from mobilebench.store.folder import RunFolder
+
+
+def recorded(spec: DeviceSpec, facts: DeviceFacts) -> DeviceFacts:
+    """The facts, with how the battery is read: as the suite says, or as an earlier run showed."""
+    asked = spec.battery_current
+    profile = (
+        CurrentProfile(asked.unit, asked.discharging)
+        if asked
+        else current_profiles.known(facts.info)
+    )
+    return replace(facts, battery_current=profile, power_counter=spec.power_counter)
 
 
 def learn(folder: RunFolder) -> None:

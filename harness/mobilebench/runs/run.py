@@ -21,7 +21,6 @@ from mobilebench.compress.artifact import Failure, Outcome, Progress
 from mobilebench.compress.pipeline.pack import PACKERS
 from mobilebench.compress.service import compress_variants
 from mobilebench.devices import kinds
-from mobilebench.devices.android import current_profiles
 from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import (
     BadInputError,
@@ -34,7 +33,6 @@ from mobilebench.explain import explain_document
 from mobilebench.files import sha256_of, write_atomically
 from mobilebench.models.hooks import Hooks, read_hooks
 from mobilebench.models.spec import REQUIREMENTS
-from mobilebench.records.battery_current import CurrentProfile
 from mobilebench.records.device import AGENT, DeviceFacts
 from mobilebench.records.key import Key
 from mobilebench.records.run import Refusal, Run
@@ -175,7 +173,7 @@ def _start(
     if problems and (whole or not found):
         raise lanes.refusal(problems)
     _ensure_scored_here(hooks, found)
-    device_facts = [_recorded(lane.spec, lane.facts) for lane in found]
+    device_facts = [power_profiles.recorded(lane.spec, lane.facts) for lane in found]
     try:
         refusals = _refusals(suite, found, watcher)
         nowhere = _refused_everywhere(suite, refusals)
@@ -279,7 +277,11 @@ def resume(
         found, problems = lanes.look(specs, open_device, held, _waiting(suite, watcher), check)
         if problems and (whole or not found):
             raise lanes.refusal(problems)
-        new = [_recorded(lane.spec, lane.facts) for lane in found if not run.device(lane.spec.name)]
+        new = [
+            power_profiles.recorded(lane.spec, lane.facts)
+            for lane in found
+            if not run.device(lane.spec.name)
+        ]
         if new:
             # They were missing when the run began.
             folder.write_run(run.model_copy(update={"devices": (*run.devices, *new)}))
@@ -375,17 +377,6 @@ def _ensure_judged(suite: Suite, outcome: Outcome) -> None:
                 f"model {model.name!r} asks for {key}, and without labelled data its quality "
                 "cannot be measured: give it data to evaluate it on, or leave that key out"
             )
-
-
-def _recorded(spec: DeviceSpec, facts: DeviceFacts) -> DeviceFacts:
-    """The facts, with how the battery is read: as the suite says, or as an earlier run showed."""
-    asked = spec.battery_current
-    profile = (
-        CurrentProfile(asked.unit, asked.discharging)
-        if asked
-        else current_profiles.known(facts.info)
-    )
-    return replace(facts, battery_current=profile, power_counter=spec.power_counter)
 
 
 def _suite_of(run: Run, path: Path) -> Suite:

@@ -14,7 +14,7 @@ MEASURES: tuple[Measure, ...] = get_args(Measure)
 #: Minimized where nothing is asked for.
 DEFAULT: tuple[Measure, ...] = ("size", "latency")
 #: A share that a candidate must be better by, to be better at all: latencies have noise.
-_MARGIN: Mapping[Measure, float] = {"latency": 0.03, "memory": 0.01}
+_MARGIN: Mapping[Measure, float] = {"latency": 0.03, "memory": 0.01, "energy": 0.05}
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Aim:
 
     Attributes:
         minimize: what is to be small, the most important first.
-        limits: the largest value of each measure, in bytes or nanoseconds.
+        limits: the largest value of each measure, in bytes, multiply-accumulates, nanoseconds or
+            joules.
         max_loss: how much worse than the baseline's quality may be, in the unit in which reports
             show it: points of a share, the metric's own unit of anything else.
     """

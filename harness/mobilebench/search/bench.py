@@ -6,6 +6,7 @@ import contextlib
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mobilebench.compress.artifact import Artifact, Failure
 from mobilebench.compress.recipe import Recipe, parse_recipe
@@ -25,9 +26,13 @@ from mobilebench.runs.measure_files import FileMeasurer
 from mobilebench.search.aim import Aim
 from mobilebench.search.candidate import GZIP, Candidate, Measure
 from mobilebench.search.ladder import Judged
+from mobilebench.tflite.inspect.layers import macs_of
 
-#: Fresh processes of the baseline and of a candidate, in turn.
+#: Fresh processes of a file and of what it is compared with, in turn: at most so many of each.
 ROUNDS = 4
+#: No more are needed where so many agree that well: by the largest ratio over the smallest.
+_FEWEST_ROUNDS = 2
+_AGREEING = 1.03
 #: So many files are made by one process: TensorFlow's memory grows with each.
 _MOST_MADE = 40
 #: Half of a 95 % interval, in standard errors.
@@ -57,6 +62,7 @@ class DeviceBench:
         hooks: what the data's own file says of decoding and evaluating.
         seed: of resamples.
         nanoseconds: what the baseline took at the first look, in an earlier session of the search.
+        turn: has the device within it, where other processes measure on it as well.
         on_step: is given what is under way.
 
     Raises:
@@ -73,8 +79,10 @@ class DeviceBench:
         hooks: Hooks,
         seed: int,
         nanoseconds: float | None = None,
+        turn: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._turn = turn
         self._spec = spec
         self._compressor = compressor
         self._measurer = measurer
@@ -82,6 +90,7 @@ class DeviceBench:
         self._seed = seed
         self._on_step = on_step
         self._made = 0
+        self._files: dict[str, Path] = {}
         ready = spec.source.endswith(".tflite")
         self._recipe = parse_recipe("as_is" if ready else "float32")
         made = self.make(self._recipe)
@@ -141,7 +150,11 @@ class DeviceBench:
             self._made = 0
         self._made += 1
         outcome = self._compressor.make([(self._spec, recipe)])
-        return outcome.artifacts[0] if outcome.artifacts else outcome.failures[0]
+        if not outcome.artifacts:
+            return outcome.failures[0]
+        artifact = outcome.artifacts[0]
+        self._files[artifact.sha256] = artifact.path
+        return artifact
 
     def judge(self, artifact: Artifact) -> Judged:
         """See ``Bench``."""
@@ -162,19 +175,48 @@ class DeviceBench:
         loss = sign * (own.value - base.value)
         return Judged(self._shown(own.value), self._shown(loss), error)
 
-    def measure(self, name: Measure, artifact: Artifact) -> float:
-        """See ``Bench``; latency is measured beside the baseline's, in turn."""
+    def measure(self, name: Measure, artifact: Artifact, best: Candidate | None = None) -> float:
+        """See ``Bench``."""
+        if name == "macs":
+            return _macs(artifact)
         self._on_step(f"{name} of {artifact.recipe}")
-        if name == "memory":
-            with self._passing_trouble():
+        with self._passing_trouble():
+            if name == "memory":
                 return self._measurer.memory(artifact.path)
+            if name == "energy":
+                return self._measurer.energy(artifact.path)
+            return self._latency(artifact, best)
+
+    def _latency(self, artifact: Artifact, best: Candidate | None) -> float:
+        """By its ratio to the best so far, in turn with it: drift must not decide which is faster.
+
+        What the best took is relative to the baseline's first look, by ratios as well.
+        """
         if artifact.sha256 == self._file.sha256 and self._nanoseconds is not None:
             return self._nanoseconds
-        with self._passing_trouble():
-            base, own = self._measurer.latency([self._file.path, artifact.path], ROUNDS)
-        ratio = statistics.median(mine / its for mine, its in zip(own, base, strict=True))
-        # As if the baseline had never been slower or faster than at the first look.
-        return ratio * (self._nanoseconds or statistics.median(base))
+        beside, its = self._file.path, self._nanoseconds
+        if best is not None and (file := self._file_of(best)) is not None:
+            beside, its = file, best.values["latency"]
+            if best.sha256 == artifact.sha256:
+                return its
+        ratios: list[float] = []
+        others: list[float] = []
+        while len(ratios) < ROUNDS:
+            (other,), (own,) = self._measurer.latency([beside, artifact.path], 1)
+            ratios.append(own / other)
+            others.append(other)
+            if len(ratios) >= _FEWEST_ROUNDS and max(ratios) <= _AGREEING * min(ratios):
+                break
+        return statistics.median(ratios) * (its or statistics.median(others))
+
+    def _file_of(self, best: Candidate) -> Path | None:
+        """Its file, from the cache if an earlier session made it; None: it cannot be had."""
+        if "latency" not in best.values or best.sha256 == self._file.sha256:
+            return None
+        if best.sha256 not in self._files:
+            with contextlib.suppress(BadInputError):
+                self.make(parse_recipe(best.recipe))
+        return self._files.get(best.sha256)
 
     def _scored(self, artifact: Artifact) -> Quality:
         if artifact.evaluation is None or artifact.interface is None:
@@ -199,7 +241,8 @@ class DeviceBench:
     def _passing_trouble(self) -> Iterator[None]:
         """Ends the search for what is the device's: what was under way is tried again later."""
         try:
-            yield
+            with self._turn():
+                yield
         except TrialError as error:
             if not isinstance(error, InvalidTrialError) and error.code != "link_lost":
                 raise
@@ -214,6 +257,13 @@ class DeviceBench:
 def shown_factor(metric: Metric) -> float:
     """By what a value is multiplied to be in the unit in which reports show it."""
     return _POINTS if metric.unit == "share" else 1.0
+
+
+def _macs(artifact: Artifact) -> float:
+    found = macs_of(artifact.path.read_bytes(), artifact.recipe)
+    if found is None:
+        raise TrialError("unavailable", "one of its operators has multiply-accumulates of its own")
+    return found
 
 
 def _task_of(name: str, metric: Metric) -> Task | None:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-#: ``download``: the file after gzip. Each is a metric of runs, too, of the same name.
-Measure = Literal["size", "download", "latency", "memory"]
+#: ``download``: the file after gzip; ``macs``: the multiply-accumulates of one inference. Each but
+#: these is a metric of runs, too, of the same name. The cheapest to find out come first.
+Measure = Literal["size", "download", "macs", "latency", "memory", "energy"]
 #: What an artifact calls that packing.
 GZIP = "gzip"
 
@@ -26,7 +27,7 @@ class Candidate:
         recipe: its text.
         state: how far it came.
         reason: why no farther.
-        values: in bytes and nanoseconds.
+        values: in bytes, multiply-accumulates, nanoseconds and joules.
         quality: on the validation half, in the unit in which reports show it.
         loss: how much worse than the baseline's that is, in the same unit.
         error: the standard error of the loss; None where it is not known.

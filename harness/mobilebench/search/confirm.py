@@ -20,11 +20,12 @@ from mobilebench.runs.summaries import summary_of
 from mobilebench.search.aim import MEASURES, Aim
 from mobilebench.search.bench import shown_factor
 from mobilebench.search.candidate import Candidate, Measure
-from mobilebench.search.ladder import shown
+from mobilebench.search.ladder import beyond
 from mobilebench.search.settings import FILES, SUITE, Settings
 from mobilebench.search.view import Confirmed, Holds
 from mobilebench.store.folder import RunFolder
 from mobilebench.suite.schema import Suite, validate
+from mobilebench.tflite.inspect.layers import macs_of
 
 #: How the name of the chosen one's file ends.
 CHOSEN = ".chosen.tflite"
@@ -80,7 +81,7 @@ def suite_of(settings: Settings, recipes: Sequence[str]) -> Suite:
     document = {
         "name": settings.name,
         "seed": settings.seed,
-        "protocol": {"blocks": settings.blocks},
+        "protocol": {"blocks": settings.blocks, "energy": "energy" in settings.aim.measures},
         "models": [model.model_dump()],
         "runtimes": [settings.runtime.model_dump()],
         "devices": [settings.device.model_dump()],
@@ -94,11 +95,17 @@ def read_confirmed(
     """What the run shows of each candidate."""
     summary = summary_of(folder)
     variants = {v.recipe: v for comparison in summary.comparisons for v in comparison.variants}
-    return tuple(_confirmed(variants.get(c.recipe), aim, metric, c) for c in candidates)
+    counts = {
+        made.recipe: macs_of(folder.artifact(f"{made.sha256}.tflite").read_bytes(), made.recipe)
+        for made in (folder.run().artifacts if "macs" in aim.measures else ())
+    }
+    return tuple(
+        _confirmed(variants.get(c.recipe), aim, metric, c, counts.get(c.recipe)) for c in candidates
+    )
 
 
 def _confirmed(
-    variant: Variant | None, aim: Aim, metric: Metric, candidate: Candidate
+    variant: Variant | None, aim: Aim, metric: Metric, candidate: Candidate, macs: int | None
 ) -> Confirmed:
     if variant is None or variant.failure or variant.invalid:
         reason = "it was not measured"
@@ -107,7 +114,7 @@ def _confirmed(
         return Confirmed(candidate, {}, None, None, None, "unknown", reason)
     values: dict[Measure, float] = {}
     for name in MEASURES:  # a run's metrics have the same names
-        value = variant[name].value
+        value = macs if name == "macs" else variant[name].value
         if value is not None:
             values[name] = value
     change = Estimate(0.0) if variant.is_baseline else variant.changes[metric.name]
@@ -131,8 +138,7 @@ def _judge(
         if name not in values:
             return "unknown", f"its {name} was not measured"
         if values[name] > limit:
-            said = f"its {name} is {shown(name, values[name])}"
-            return "missed", f"{said}, and {shown(name, limit)} is the limit"
+            return "missed", beyond(name, values[name], limit)
     if high is not None and high <= aim.max_loss:
         return "shown", ""
     if high is None:

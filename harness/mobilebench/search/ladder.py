@@ -1,4 +1,4 @@
-"""One candidate, the cheapest question first: size, then speed, then quality after short training.
+"""One candidate, the cheapest question first: size and multiply-accumulates, speed, quality.
 
 What fails one is not asked the next.
 """
@@ -18,10 +18,14 @@ from mobilebench.devices.base import TrialError
 from mobilebench.errors import BadInputError
 from mobilebench.search.aim import Aim
 from mobilebench.search.candidate import GZIP, Candidate, Measure
+from mobilebench.search.front import chosen
 from mobilebench.search.rungs import depends_on_weights, shorter, untrained
+from mobilebench.tflite.inspect.show import short_count
 
 #: Where a size depends on the weights, a stand-in's is right to within that share.
 _ROUGH = 0.1
+#: What an untrained stand-in is measured by. Energy takes longer than much training: it comes last.
+_SOON: tuple[Measure, ...] = ("latency", "memory")
 #: After short training a candidate may lose so many times the limit, and still be worth the rest.
 _PATIENCE = 3.0
 #: From so many on, the better half of those after short training goes on, too.
@@ -49,8 +53,17 @@ class Bench(Protocol):
     def judge(self, artifact: Artifact) -> Judged:
         """Its quality; TrialError where it has none."""
 
-    def measure(self, name: Measure, artifact: Artifact) -> float:
-        """Its latency (ns) or memory (bytes) on the device; TrialError where there is none."""
+    def measure(self, name: Measure, artifact: Artifact, best: Candidate | None) -> float:
+        """What a file alone says (``macs``), or the device: ns, bytes or joules.
+
+        Args:
+            name: of what neither training nor packing decides.
+            artifact: the file.
+            best: the best so far, that latency is measured beside; None: the model as it is.
+
+        Raises:
+            TrialError: it has none.
+        """
 
 
 class _NoCandidateError(Exception):
@@ -106,7 +119,7 @@ class Ladder:
             so_far = self._sized(so_far, plain)
             rough = _ROUGH if depends_on_weights(recipe) else 0.0
             self._screen(so_far, known, rough)
-            so_far = self._timed(so_far, plain)
+            so_far = self._measured(so_far, plain, known, _SOON)
             self._screen(so_far, known, rough)
             short = None if given else shorter(recipe)
             if short is not None:
@@ -129,7 +142,7 @@ class Ladder:
             raise _NoCandidateError(
                 replace(so_far, state="screened", reason=f"it loses {judged.loss:.2f}")
             )
-        return self._timed(so_far, artifact)
+        return self._measured(so_far, artifact, known, self._aim.measures)
 
     def _make(self, so_far: Candidate, recipe: Recipe) -> Artifact:
         made = self._bench.make(recipe)
@@ -151,13 +164,21 @@ class Ladder:
             "size": artifact.bytes,
             "download": artifact.sizes[GZIP],
         }
-        return replace(so_far, values={**so_far.values, **sizes})
+        so_far = replace(so_far, values={**so_far.values, **sizes})
+        return self._measured(so_far, artifact, (), ("macs",))
 
-    def _timed(self, so_far: Candidate, artifact: Artifact) -> Candidate:
-        """With what only the device knows, where it is not known yet."""
-        for name in self._aim.measures:
-            if name not in so_far.values:
-                measure = functools.partial(self._bench.measure, name)
+    def _measured(
+        self,
+        so_far: Candidate,
+        artifact: Artifact,
+        known: Sequence[Candidate],
+        names: Sequence[Measure],
+    ) -> Candidate:
+        """With those of the measures that count and are not known yet."""
+        best = chosen(self._aim, known)
+        for name in names:
+            if name in self._aim.measures and name not in so_far.values:
+                measure = functools.partial(self._bench.measure, name, best=best)
                 value = self._try(so_far, measure, artifact)
                 so_far = replace(so_far, values={**so_far.values, name: value})
         return so_far
@@ -171,7 +192,7 @@ class Ladder:
         hopeful = replace(so_far, values=values)
         for name, limit in self._aim.limits.items():
             if values.get(name, 0.0) > limit:
-                said = f"its {name} of {shown(name, so_far.values[name])} is beyond the limit"
+                said = beyond(name, so_far.values[name], limit)
                 raise _NoCandidateError(replace(so_far, state="screened", reason=said))
         if all(name in values for name in self._aim.minimize):
             for other in known:
@@ -191,6 +212,16 @@ class Ladder:
             raise _NoCandidateError(replace(so_far, state="screened", reason=said))
 
 
+def beyond(name: Measure, value: float, limit: float) -> str:
+    """That a limit is missed, in words."""
+    title = "number of MACs" if name == "macs" else name
+    return f"its {title} is {shown(name, value)}, and {shown(name, limit)} is the limit"
+
+
 def shown(name: Measure, value: float) -> str:
     """A measure as people read it."""
+    if name == "macs":
+        return short_count(round(value))
+    if name == "energy":
+        return units.energy(value)
     return units.duration(value) if name == "latency" else units.size(value)

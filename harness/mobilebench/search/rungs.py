@@ -47,8 +47,7 @@ def untrained(recipe: Recipe) -> Recipe | None:
 
 def shorter(recipe: Recipe) -> Recipe | None:
     """The recipe with a quarter of its training; None where that is not worth a look."""
-    epochs = sum(step.epochs for step in recipe.steps if isinstance(step, TrainingStep))
-    if epochs < _FEWEST_EPOCHS:
+    if epochs_of(recipe) < _FEWEST_EPOCHS:
         return None
     steps = []
     for step in recipe.steps:
@@ -57,6 +56,11 @@ def shorter(recipe: Recipe) -> Recipe | None:
             table["epochs"] = max(1, round(SHORT * step.epochs))
         steps.append(table)
     return _recipe(steps, recipe)
+
+
+def epochs_of(recipe: Recipe) -> int:
+    """How many epochs a recipe trains for, in all its steps."""
+    return sum(step.epochs for step in recipe.steps if isinstance(step, TrainingStep))
 
 
 def depends_on_weights(recipe: Recipe) -> bool:

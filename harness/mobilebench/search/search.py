@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Protocol
 
 from mobilebench import clock
 from mobilebench.cache import cache_folder
 from mobilebench.compress.artifact import Progress
 from mobilebench.compress.recipe import Recipe, parse_recipe
 from mobilebench.compress.service import Compressor
+from mobilebench.compress.step import unreported
 from mobilebench.errors import (
     BadInputError,
     InterruptedRunError,
@@ -25,6 +24,7 @@ from mobilebench.files import disk_errors
 from mobilebench.metrics import registry
 from mobilebench.models.hooks import read_hooks
 from mobilebench.records.runtime import Runtime
+from mobilebench.runs.lanes import alone
 from mobilebench.runs.latency_probe import latency_probe_on
 from mobilebench.runs.leases import Leases
 from mobilebench.runs.measure_files import FileMeasurer
@@ -35,10 +35,14 @@ from mobilebench.search.candidate import Candidate, candidate_of
 from mobilebench.search.front import to_confirm
 from mobilebench.search.ladder import Ladder
 from mobilebench.search.loop import counted, explore, spent_by
+from mobilebench.search.processes import Processes
 from mobilebench.search.settings import JOURNAL, Settings, checked, read_settings
 from mobilebench.search.study import Study
 from mobilebench.search.traits import traits_of
-from mobilebench.search.view import SearchState, SearchView
+from mobilebench.search.view import End, SearchState, SearchView
+
+if TYPE_CHECKING:
+    from mobilebench.compress.step import Report
 
 #: What the journal keeps of the whole search.
 _BASELINE, _METRIC, _SAMPLES, _RUN, _END = "baseline", "metric", "samples", "run", "end"
@@ -124,7 +128,7 @@ def resume(
     update = {name: value for name, value in given.items() if value is not None}
     if update:
         settings = checked({**settings.model_dump(), **update})
-    return _search(settings, folder, watcher)
+    return _search(settings, folder, watcher, is_changed=bool(update))
 
 
 def _new_folder(results: Path, name: str) -> Path:
@@ -139,15 +143,24 @@ def _new_folder(results: Path, name: str) -> Path:
     raise BadInputError(f"{results} has too many searches of this second")
 
 
-def _search(settings: Settings, folder: Path, watcher: SearchWatcher) -> Found:
-    with _locked(folder):
-        settings.write(folder)  # not before: it may be another process's search
+def _search(
+    settings: Settings, folder: Path, watcher: SearchWatcher, *, is_changed: bool = True
+) -> Found:
+    processes = Processes(folder)
+    with processes.joined():
+        if is_changed:
+            settings.write(folder)
         study = Study(
-            folder / JOURNAL, settings.space, settings.aim, settings.sampler, settings.seed
+            folder / JOURNAL,
+            settings.space,
+            settings.aim,
+            settings.sampler,
+            settings.seed,
+            processes,
         )
         try:
             with Leases() as leases:  # the search's, and its run's
-                session = _Search(settings, folder, study, watcher, leases)
+                session = _Search(settings, folder, study, watcher, leases, processes)
                 try:
                     return session.go()
                 except (KeyboardInterrupt, MobileBenchError):
@@ -172,17 +185,6 @@ def _again(folder: Path) -> str:
     return f"go on with: mobilebench search --resume {folder}"
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time: two would measure at once."""
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        with lock:
-            yield
-    except Timeout as error:
-        raise BadInputError(f"{folder}: another process is at this search") from error
-
-
 class _Search:
     """One session of a search."""
 
@@ -193,7 +195,9 @@ class _Search:
         study: Study,
         watcher: SearchWatcher,
         leases: Leases,
+        processes: Processes,
     ) -> None:
+        self._processes = processes
         self._settings = settings
         self._folder = folder
         self._study = study
@@ -202,9 +206,20 @@ class _Search:
         self._is_shown = False
 
     def go(self) -> Found:
-        if not self._study.kept(_BASELINE) or not self._is_explored():
-            self._explore()
-        return self._confirm()
+        def on_wait() -> None:
+            self._watcher.step("wait for the other processes at this search")
+
+        while True:
+            end: End | None = None
+            if not self._study.kept(_BASELINE) or not self._is_explored():
+                with self._processes.searching():
+                    end = self._explore()
+            if self._processes.others:
+                self._leases.release(self._settings.device.name)
+            with self._processes.confirmation(on_wait):
+                # Another process was to bring the last ones, and was ended before it did.
+                if end != "candidates" or self._is_explored():
+                    return self._confirm()
 
     def show_interrupted(self) -> None:
         """Shows how far it came; what an earlier session came to stays, if this one did nothing."""
@@ -217,16 +232,23 @@ class _Search:
         enough = most is not None and len(self._study.candidates()) >= most
         return enough or spent_by(self._study) >= self._settings.budget
 
-    def _explore(self) -> None:
+    def _explore(self) -> End:
         settings, study = self._settings, self._study
-        known = study.kept(_BASELINE)
-        nanoseconds = candidate_of(known).values.get("latency") if known else None
         study.keep(_END, None)
         self._watcher.step("look at the model and the device")
         # By value, not by name: what a search file says of a runtime is a suite's.
         runtime = Runtime(**settings.runtime.model_dump())
-        measurer = FileMeasurer.on(settings.device, runtime, settings.seed, self._leases)
+        with self._processes.turn(settings.device.name, self._leases, None):
+            measurer = FileMeasurer.on(settings.device, runtime, settings.seed, self._leases)
+        probe = latency_probe_on(measurer.device, measurer.facts, runtime, settings.seed)
         spec = settings.model.model_copy(update={"split": "validation", "recipes": ()})
+
+        def turn() -> contextlib.AbstractContextManager[None]:
+            return self._processes.turn(settings.device.name, self._leases, measurer.device)
+
+        def measure(files: Sequence[Path], report: Report = unreported, /) -> Sequence[float]:
+            with turn():
+                return probe.measure(files, report)
 
         def on_progress(progress: Progress) -> None:
             if progress.recipe and progress.step not in ("done", "failed", "start"):
@@ -239,16 +261,18 @@ class _Search:
             seed=settings.seed,
             cache=cache_folder(),
             on_progress=on_progress,
-            latency_probe=latency_probe_on(measurer.device, measurer.facts, runtime, settings.seed),
+            latency_probe=replace(probe, measure=measure),
         ) as compressor:
-            with counted(study):
+            with counted(study), turn():
+                known = study.kept(_BASELINE)
                 bench = DeviceBench(
                     spec,
                     compressor,
                     measurer,
                     read_hooks(spec.data),
                     settings.seed,
-                    nanoseconds,
+                    candidate_of(known).values.get("latency") if known else None,
+                    turn,
                     self._watcher.step,
                 )
                 if known is None:
@@ -258,6 +282,8 @@ class _Search:
                     study.keep(_BASELINE, baseline.as_json())
             baseline = self._baseline()
             self._show("searching")
+            # What shares the processor with the device would disturb what another process measures.
+            is_alone = bool(alone([settings.device]))
             end = explore(
                 study,
                 Ladder(settings.aim, bench),
@@ -267,8 +293,10 @@ class _Search:
                 most=settings.most,
                 on_start=lambda recipe: self._watcher.step(f"try {recipe}"),
                 on_candidate=on_candidate,
+                turn=turn if is_alone else contextlib.nullcontext,
             )
             study.keep(_END, end)
+        return end
 
     def _start(self) -> list[Recipe]:
         recipes = [parse_recipe(start.recipe) for start in self._settings.space.start]

@@ -27,7 +27,7 @@ class Confirmed:
 
     Attributes:
         candidate: as it was when it was chosen.
-        values: what the run measured, in bytes and nanoseconds.
+        values: what the run measured, and the multiply-accumulates of its file.
         loss: in the unit in which reports show it; None: it was not measured.
         low, high: its 95 % interval.
         holds: whether it keeps the limits there.

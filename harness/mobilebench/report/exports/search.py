@@ -12,7 +12,7 @@ from rich.text import Text
 from mobilebench.analysis import units
 from mobilebench.report.figures.search import picture
 from mobilebench.report.template import page
-from mobilebench.search.ladder import shown
+from mobilebench.search.ladder import beyond, shown
 from mobilebench.search.search import optimism
 from mobilebench.text import plain
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _MOST_LIVE = 10
 #: A page of a search under way renews itself so often (seconds).
 _RENEWED = 5
+#: What differs by less is the same.
+_SAME = 0.005
 _ENDS = {
     "budget": "the budget is spent",
     "candidates": "as many candidates were tried as were asked for",
@@ -101,7 +103,7 @@ def sentences(view: SearchView) -> list[str]:
 def line(view: SearchView, candidate: Candidate) -> str:
     """One candidate, where no table is shown."""
     recipe, *values = _row(view, candidate)
-    names = [*view.aim.measures, "loss"]
+    names = [*map(_title, view.aim.measures), "loss"]
     known = [f"{n} {v}" for n, v in zip(names, values, strict=True) if v != "–"]
     why = f"{candidate.state}: {candidate.reason}" if candidate.reason else candidate.state
     return plain(f"{recipe} · {', '.join([*known, why])}")
@@ -117,7 +119,8 @@ def html(view: SearchView) -> str:
         headline=headline(view),
         sentences=sentences(view),
         picture=picture(view),
-        headings=[_heading(view, name) for name in measures],
+        headings=[_capital(_heading(view, name)) for name in measures],
+        chosen=view.chosen.recipe if view.chosen else None,
         front=[_row(view, c) for c in view.front],
         confirmed=[_confirmed_row(view, c) for c in view.confirmed],
         tried=[[*_row(view, c), c.state, c.reason] for c in reversed(view.candidates)],
@@ -125,7 +128,7 @@ def html(view: SearchView) -> str:
 
 
 def document(view: SearchView) -> dict[str, Any]:
-    """The search for a machine, in base units: bytes and nanoseconds."""
+    """The search for a machine, in base units: bytes, nanoseconds, joules."""
     chosen, nearest = view.chosen, view.nearest
     return {
         "folder": str(view.folder),
@@ -205,7 +208,16 @@ def _confirmed_row(view: SearchView, confirmed: Confirmed) -> list[str]:
 
 def _heading(view: SearchView, name: Measure) -> str:
     limit = view.aim.limits.get(name)
-    return name if limit is None else f"{name} ≤ {shown(name, limit)}"
+    title = _title(name)
+    return title if limit is None else f"{title} ≤ {shown(name, limit)}"
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _title(name: Measure) -> str:
+    return "MACs" if name == "macs" else name
 
 
 def _value(value: float | None, name: Measure) -> str:
@@ -217,7 +229,10 @@ def _values(view: SearchView, candidate: Candidate) -> list[str]:
     for name in view.aim.measures:
         own, base = candidate.values.get(name), view.baseline.values.get(name)
         if own is not None and base is not None and own > 0:
-            found.append(f"{name} {shown(name, own)} ({base / own:.2f} times less)")
+            how = "the same" if abs(base / own - 1) < _SAME else f"{base / own:.2f} times less"
+            if own > base * (1 + _SAME):
+                how = f"{own / base:.2f} times more"
+            found.append(f"{_title(name)} {shown(name, own)} ({how})")
     return found
 
 
@@ -225,8 +240,7 @@ def _misses(view: SearchView, candidate: Candidate) -> list[str]:
     said = []
     for name, limit in view.aim.limits.items():
         if candidate.values.get(name, 0.0) > limit:
-            own = shown(name, candidate.values[name])
-            said.append(f"its {name} is {own}, and {shown(name, limit)} is the limit")
+            said.append(beyond(name, candidate.values[name], limit))
     if candidate.loss is not None and candidate.loss > view.aim.max_loss:
         said.append(
             f"it loses {_loss(candidate)} {view.unit}, and {view.aim.max_loss:g} is the limit"
