@@ -34,7 +34,7 @@ from mobilebench.search.space import read_space
 from mobilebench.search.traits import traits_of
 
 MODELS = ("digits-teacher", "resnet-8", "ds-cnn")
-ARMS = ("search", "hand-written", "random")
+METHODS = ("search", "hand-written", "random")
 #: So much worse than float32 a variant may be (points).
 LOSS = 1.0
 
@@ -56,21 +56,21 @@ def main() -> None:
     settings = {"budget": arguments.budget, "samples": arguments.samples, "loss": LOSS,
                 "cpu": host.facts()["cpu"], "blocks": arguments.blocks}  # fmt: skip
     journal = Journal(folder / "outcomes.jsonl", settings, "settings")
-    done = {(line["model"], line["arm"], line["seed"]) for line in journal.lines}
+    done = {(line["model"], line["method"], line["seed"]) for line in journal.lines}
     until = time.monotonic() + 60 * arguments.minutes if arguments.minutes else float("inf")
     for seed in range(arguments.seeds):
         for model in arguments.models:
-            for arm in ARMS:
-                if (model, arm, seed) in done or time.monotonic() > until:
+            for method in METHODS:
+                if (model, method, seed) in done or time.monotonic() > until:
                     continue
-                print(f"{model}, {arm}, seed {seed}", file=sys.stderr, flush=True)
-                line = searched(model, arm, seed, arguments, folder)
-                journal.keep({"model": model, "arm": arm, "seed": seed, **line})
+                print(f"{model}, {method}, seed {seed}", file=sys.stderr, flush=True)
+                line = searched(model, method, seed, arguments, folder)
+                journal.keep({"model": model, "method": method, "seed": seed, **line})
     show(journal.lines, arguments.models)
 
 
 def searched(
-    model: str, arm: str, seed: int, arguments: argparse.Namespace, folder: Path
+    model: str, method: str, seed: int, arguments: argparse.Namespace, folder: Path
 ) -> dict[str, Any]:
     """What one search came to, on the data that it has not seen."""
     data = []
@@ -89,9 +89,9 @@ def searched(
     command = ["search", f"zoo:{model}", *data, "--seed", str(seed), "--json"]
     command += ["--budget", f"{arguments.budget}m", "--max-quality-loss", str(LOSS)]
     command += ["--blocks", str(arguments.blocks), "--results", str(folder / "runs")]
-    if arm == "hand-written":
+    if method == "hand-written":
         command += ["--candidates", str(given(model))]
-    if arm == "random":
+    if method == "random":
         space = folder / "without-start.toml"
         own = Path(sys.modules[read_space.__module__].__file__ or "").with_name("space.toml")
         space.write_text(own.read_text("utf-8").partition("[[start]]")[0], "utf-8")
@@ -148,9 +148,9 @@ def show(lines: list[dict[str, Any]], models: tuple[str, ...]) -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for model in models:
-        for arm in ARMS:
-            for line in (x for x in lines if (x["model"], x["arm"]) == (model, arm)):
-                print(f"| {model} | {arm} | {line['seed']} | {line['candidates']} "
+        for method in METHODS:
+            for line in (x for x in lines if (x["model"], x["method"]) == (model, method)):
+                print(f"| {model} | {method} | {line['seed']} | {line['candidates']} "
                       f"| {line['hypervolume']:.3f} | `{line['recipe']}` | {share(line['size'])} "
                       f"| {share(line['latency'])} | {number(line['loss'])}"
                       f"{'' if line['holds'] else ' (beyond the limit)'} "

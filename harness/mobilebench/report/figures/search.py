@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from mobilebench.analysis import units
 from mobilebench.report.figures.drawing import BLUE, INK, PAPER, STYLE, VERMILLION, Picture, svg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.axis import Axis
+
     from mobilebench.search.candidate import Candidate, Measure
     from mobilebench.search.view import SearchView
 
-_UNITS: dict[Measure, tuple[str, float]] = {
-    "size": ("KB", 1e3),
-    "download": ("KB", 1e3),
-    "latency": ("ms", 1e6),
-    "memory": ("MB", 1e6),
+_UNITS: dict[Measure, tuple[tuple[str, float], ...]] = {
+    "size": units.SIZE_UNITS,
+    "download": units.SIZE_UNITS,
+    "macs": (("", 1.0), ("thousand", 1e3), ("million", 1e6), ("billion", 1e9)),
+    "latency": units.TIME_UNITS,
+    "memory": units.SIZE_UNITS,
+    "energy": units.ENERGY_UNITS,
 }
+#: Where an axis of so many decades or less has numbers, in each decade.
+_FEW_DECADES = 1.8
+_NUMBERS = (1, 2, 3, 5)
 
 
 def picture(view: SearchView) -> Picture | None:
@@ -33,11 +44,13 @@ def picture(view: SearchView) -> Picture | None:
     if not known:
         return None
 
+    scales = {name: _unit(name, known) for name in (across, up) if name is not None}
+
     def place(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
-        xs = [c.values[across] / _UNITS[across][1] for c in candidates]
+        xs = [c.values[across] / scales[across][1] for c in candidates]
         if up is None:
             return xs, [c.loss or 0.0 for c in candidates]
-        return xs, [c.values[up] / _UNITS[up][1] for c in candidates]
+        return xs, [c.values[up] / scales[up][1] for c in candidates]
 
     front = view.front
     kept = {c.recipe for c in front}
@@ -54,12 +67,14 @@ def picture(view: SearchView) -> Picture | None:
         if view.chosen is not None:
             axes.scatter(*place([view.chosen]), s=90, facecolors="none", edgecolors=VERMILLION)
         axes.set_xscale("log")
-        axes.set_xlabel(f"{across.capitalize()} ({_UNITS[across][0]})")
+        _number(axes.xaxis, place(known)[0])
+        axes.set_xlabel(_label(across, scales[across][0]))
         if up is None:
             axes.set_ylabel(f"Loss ({view.unit})")
         else:
             axes.set_yscale("log")
-            axes.set_ylabel(f"{up.capitalize()} ({_UNITS[up][0]})")
+            _number(axes.yaxis, place(known)[1])
+            axes.set_ylabel(_label(up, scales[up][0]))
         axes.grid(True)
         axes.set_axisbelow(True)
         drawn = svg(figure, f"search: {view.model}")
@@ -68,3 +83,21 @@ def picture(view: SearchView) -> Picture | None:
         "the samples that choose."
     )
     return Picture(f"search: {view.model}", caption, drawn)
+
+
+def _unit(name: Measure, candidates: Sequence[Candidate]) -> tuple[str, float]:
+    """The unit in which most of them can be read."""
+    return units.unit_for(statistics.median(c.values[name] for c in candidates), _UNITS[name])
+
+
+def _label(name: Measure, unit: str) -> str:
+    title = "MACs" if name == "macs" else name.capitalize()
+    return f"{title} ({unit})" if unit else title
+
+
+def _number(axis: Axis, values: Sequence[float]) -> None:
+    """Numbers along a logarithmic axis as people write them."""
+    narrow = math.log10(max(values) / min(values)) <= _FEW_DECADES
+    axis.set_major_locator(LogLocator(subs=_NUMBERS if narrow else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
