@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mobilebench.compress.artifact import Progress
+from mobilebench.compress.checks import check
 from mobilebench.compress.child import Child
 from mobilebench.compress.pipeline import cache as cache_module
 from mobilebench.compress.pipeline import requirements, worker
@@ -598,3 +599,29 @@ def test_an_interrupt_kills_all_children(digits: Any, tmp_path: Path) -> None:
 def test_jobs_have_a_range(digits: Any, tmp_path: Path, at_once: int) -> None:
     with pytest.raises(BadInputError, match="jobs must be between 1 and 64"):
         compress(spec_of(digits), "float32", cache=tmp_path, at_once=at_once)
+
+
+def test_a_file_that_all_go_on_from_is_checked_once(
+    digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    examined: list[str] = []
+    examine = check.examine
+
+    def note(content: bytes, samples: Any, **settings: Any) -> Any:
+        examined.append(hashlib.sha256(content).hexdigest())
+        return examine(content, samples, **settings)
+
+    monkeypatch.setattr(check, "examine", note)
+    spec = spec_of(digits, source=str(digits.tflite))
+    recipes = ("dynamic_int8", "float16", "int8(samples=8)", "weight_only_int8")
+    asked = request(spec, recipes[0], tmp_path)
+    model = asked["variants"][0]["model"]
+    asked["variants"] = [
+        {"number": number, "model": model, "recipe": recipe}
+        for number, recipe in enumerate(recipes)
+    ]
+    messages: list[dict[str, Any]] = []
+    worker.work(asked, messages.append, dict)
+    assert [m["type"] for m in messages if m["type"] != "progress"] == ["artifact"] * 4 + ["end"]
+    assert len(examined) == len(set(examined)) == 1 + len(recipes)
