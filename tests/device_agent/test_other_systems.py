@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import resource
 import sys
 from collections import namedtuple
 from dataclasses import replace
@@ -23,15 +22,16 @@ ROOT = Path("/")
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     name: str = request.param
     monkeypatch.setattr(sys, "platform", name)
-    monkeypatch.delattr(os, "sysconf")  # Windows has none, and nobody needs it elsewhere
-    monkeypatch.delattr(os, "sched_getaffinity")
-    monkeypatch.delattr(os, "sched_setaffinity")
+    # Windows has no sysconf, and nobody needs it elsewhere; neither system has the others.
+    for missing in ("sysconf", "sched_getaffinity", "sched_setaffinity"):
+        monkeypatch.delattr(os, missing, raising=False)
     if name == "win32":
         info = SimpleNamespace(rss=50 << 20, peak_wset=70 << 20)
         monkeypatch.setattr(psutil.Process, "memory_info", lambda _: info)
     else:
         usage = SimpleNamespace(ru_maxrss=70 << 20)
-        monkeypatch.setattr(resource, "getrusage", lambda _: usage)
+        resource = SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda _: usage)
+        monkeypatch.setitem(sys.modules, "resource", resource)
     times = namedtuple("times", "user nice system idle")
     monkeypatch.setattr(psutil, "cpu_times", lambda: times(10.0, 0.0, 5.0, 100.0))
     monkeypatch.setattr(psutil, "cpu_count", lambda: 8)  # psutil's own asks sysconf here
@@ -94,6 +94,7 @@ def test_a_recorded_tree_is_read_on_any_system(tmp_path: Path) -> None:
     assert "psutil" not in load.read(tmp_path, []).reason
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
 def test_linux_never_asks_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(other_systems, "_psutil", lambda: pytest.fail("a board has none"))
     assert not other_systems.is_meant(ROOT)

@@ -15,8 +15,10 @@ from typing import NoReturn
 
 import pytest
 
-#: Installs everything that a package manager can bring.
-INSTALL = ("" if os.geteuid() == 0 else "sudo ") + "bash tests/phone/install.sh"
+#: Installs everything that a package manager can bring; Windows has no root.
+INSTALL = ("sudo " if hasattr(os, "geteuid") and os.geteuid() else "") + (
+    "bash tests/phone/install.sh"
+)
 
 #: How errors of the app's build begin or end that are no faults of what is tested.
 _ABSENT = ("which is not installed", "cannot fetch", "is for Linux")

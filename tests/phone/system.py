@@ -7,20 +7,17 @@ programs are compiled. No root is needed where the kernel lets everyone make use
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
 
-from app_build import debian
+from app_build import debian, places
 from app_build.errors import BuildError
 
 # Of each archive the oldest release (Ubuntu's: with long support) that has adbd, and one that
@@ -136,7 +133,7 @@ def prepare() -> System:
     default = platformdirs.user_cache_path("mobilebench-tests")
     contents = hashlib.sha256(repr(_PACKAGES).encode()).hexdigest()[:8]
     folder = Path(os.environ.get("MOBILEBENCH_TEST_CACHE", default)) / f"phone-{contents}"
-    with _lock(folder.with_suffix(".lock")):
+    with places.locked(folder.with_suffix(".lock")):
         system = System(folder)
         _unpack(folder)
         _compile(system)
@@ -191,11 +188,3 @@ def _run(*command: str, mend: str = "") -> str:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise UnavailableError(f"{command[0]} failed: {last}", mend)
     return done.stdout
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
