@@ -170,6 +170,7 @@ def _summary(times: OperatorTimes) -> str:
     if times.model_ns is None:
         return f"{alone}."
     return (
-        f"{alone}, the model {times.model_ns / 1e6:.3f} ms: each trial has a cost of its own, and "
-        "a delegate runs neighbours as one."
+        f"{alone}, the model {times.model_ns / 1e6:.3f} ms: alone an operator's data stay in the "
+        "cache, so that large ones look faster than they are, and a delegate runs neighbours as "
+        "one."
     )
