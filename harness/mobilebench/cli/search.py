@@ -142,7 +142,8 @@ _ENERGY = Amount("energy", {"uJ": 1e-6, "µJ": 1e-6, "mJ": 1e-3, "J": 1.0}, "2mJ
     "--resume",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="SEARCH",
-    help="Go on with the search in that folder; --budget and --candidates are of all its sessions.",
+    help="Go on with the search in that folder, beside other processes at it; --budget and "
+    "--candidates are of all its sessions.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def search(
