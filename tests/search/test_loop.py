@@ -131,9 +131,25 @@ def evaluate(text: str, aim: Aim = AIM, *known: Candidate) -> tuple[Candidate, R
     return Ladder(aim, bench).evaluate(parse_recipe(text), [BASELINE, *known]), bench
 
 
+SMALL = Candidate(
+    "small", "measured", values={"size": 9.0, "latency": 99.0, "macs": 9.0}, loss=0.1, sha256="s"
+)
+
+
+def test_where_nothing_keeps_a_limit_what_comes_nearest_is_measured() -> None:
+    aim = Aim(("latency",), {"size": 200.0}, 1.0)
+    found, _ = evaluate("int8", aim)
+    assert found.is_whole(aim.measures)
+    nearer, _ = evaluate("dynamic_int8", aim, found)
+    assert aim.excess(nearer) < aim.excess(found)
+    assert nearer.is_whole(aim.measures)
+    again, _ = evaluate("int8", aim, nearer)
+    assert again.state == "screened"
+
+
 def test_what_is_too_large_is_never_trained() -> None:
     text = "prune_channels(0.1, epochs=0) → fine_tune(20) → int8"
-    found, bench = evaluate(text, Aim(("latency",), {"size": 200.0}, 1.0))
+    found, bench = evaluate(text, Aim(("latency",), {"size": 200.0}, 1.0), SMALL)
     assert found.state == "screened"
     assert "and 200 B is the limit" in found.reason
     assert bench.made == ["prune_channels(0.1, epochs=0) → int8"]
@@ -151,7 +167,7 @@ def test_what_another_beats_is_never_trained() -> None:
 
 def test_what_computes_too_much_is_neither_trained_nor_measured() -> None:
     text = "prune_channels(0.1, epochs=0) → fine_tune(20) → int8"
-    found, bench = evaluate(text, Aim(("latency",), {"macs": 20.0}, 1.0))
+    found, bench = evaluate(text, Aim(("latency",), {"macs": 20.0}, 1.0), SMALL)
     assert found.reason == "its number of MACs is 24, and 20 is the limit"
     assert bench.made == ["prune_channels(0.1, epochs=0) → int8"]
     assert not bench.asked["latency"]

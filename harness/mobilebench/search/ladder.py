@@ -18,7 +18,7 @@ from mobilebench.devices.base import TrialError
 from mobilebench.errors import BadInputError
 from mobilebench.search.aim import Aim
 from mobilebench.search.candidate import GZIP, Candidate, Measure
-from mobilebench.search.front import chosen
+from mobilebench.search.front import chosen, nearest
 from mobilebench.search.rungs import depends_on_weights, shorter, untrained
 from mobilebench.tflite.inspect.show import short_count
 
@@ -191,7 +191,7 @@ class Ladder:
         }
         hopeful = replace(so_far, values=values)
         for name, limit in self._aim.limits.items():
-            if values.get(name, 0.0) > limit:
+            if values.get(name, 0.0) > limit and not self._is_nearest(hopeful, known):
                 said = beyond(name, so_far.values[name], limit)
                 raise _NoCandidateError(replace(so_far, state="screened", reason=said))
         if all(name in values for name in self._aim.minimize):
@@ -200,6 +200,13 @@ class Ladder:
                 if self._aim.is_safe(other) and self._aim.beats(other, hopeful):
                     said = f"{other.recipe} beats it, whatever its quality"
                     raise _NoCandidateError(replace(so_far, state="screened", reason=said))
+
+    def _is_nearest(self, so_far: Candidate, known: Sequence[Candidate]) -> bool:
+        """Whether nothing keeps the limits, and nothing misses them by less: it is worth a look."""
+        other = nearest(self._aim, known)
+        if other is None:
+            return False
+        return 0 < self._aim.excess(so_far) < self._aim.excess(other)
 
     def _halve(self, so_far: Candidate, known: Sequence[Candidate]) -> None:
         """Stops what is bad after short training, and among the worse half of its like."""
