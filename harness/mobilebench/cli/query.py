@@ -7,7 +7,6 @@ import datetime
 import math
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,9 +17,7 @@ from mobilebench.text import plain
 
 @click.command(cls=Command)
 @click.argument("sql", metavar='"SELECT …"')
-@click.argument(
-    "runs", nargs=-1, metavar="[RESULTS_FOLDER|RUN]...", type=click.Path(path_type=Path)
-)
+@click.argument("runs", nargs=-1, metavar="[RESULTS_FOLDER|RUN|URL]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV.")
 @click.option(
@@ -31,10 +28,11 @@ from mobilebench.text import plain
     metavar="N",
     help="So many rows at most.",
 )
-def query(sql: str, runs: tuple[Path, ...], as_json: bool, as_csv: bool, limit: int) -> None:
+def query(sql: str, runs: tuple[str, ...], as_json: bool, as_csv: bool, limit: int) -> None:
     """Ask stored runs by SQL (DuckDB's dialect); nothing can be changed by it.
 
-    Without folders the runs in ./results are taken. There are two tables. results has a row for
+    Without folders the runs in ./results are taken; finished runs may also be in a bucket (extra
+    s3), with credentials from the environment. There are two tables. results has a row for
     each variant, place and metric of each run: run, created, folder, suite, model, recipe, device,
     runtime, is_baseline, virtual_device, artifact_sha256, metric, unit, value, low, high,
     confidence, reason. samples has a row for each timed inference: run, folder, model, recipe,
@@ -45,11 +43,12 @@ def query(sql: str, runs: tuple[Path, ...], as_json: bool, as_csv: bool, limit: 
       mobilebench query "SELECT metric, count(*) FROM results GROUP BY 1"
       mobilebench query "SELECT created, value / 1e6 AS ms FROM results
         WHERE metric = 'latency' AND recipe = 'int8' ORDER BY created" nightly/
+      mobilebench query "SELECT run, value FROM results WHERE metric = 'size'" "s3://bucket/results/*"
       mobilebench query "SELECT recipe, quantile_cont(ns, 0.99) FROM samples GROUP BY 1" --csv
     """
     from mobilebench.runs.query import query as ask
 
-    found = ask(runs or (Path("results"),), sql, limit)
+    found = ask(runs or ("results",), sql, limit)
     for note in found.notes:
         click.echo(f"mobilebench: {plain(note)}", err=True)
     if found.cut:

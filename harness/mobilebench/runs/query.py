@@ -11,7 +11,7 @@ import csv
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mobilebench.analysis.rows import frame
 from mobilebench.errors import BadInputError, MobileBenchError, first_line
 from mobilebench.metrics import registry
+from mobilebench.runs.remote import copy_runs, is_url
 from mobilebench.runs.stored import is_current, run_folders
 from mobilebench.runs.summaries import summary_of
 from mobilebench.store.folder import MANIFEST, SAMPLES, TABLE, TRIALS, RunFolder
@@ -79,21 +80,29 @@ class Table:
     notes: tuple[str, ...] = field(default=())
 
 
-def query(paths: Sequence[Path], sql: str, most_rows: int = _MOST_ROWS) -> Table:
+def query(paths: Sequence[str | Path], sql: str, most_rows: int = _MOST_ROWS) -> Table:
     """What a query over stored runs comes to.
 
     Args:
-        paths: run folders, and folders that hold run folders.
+        paths: run folders, and folders that hold run folders; or URLs that fsspec knows, with or
+            without ``*``. Of a run behind a URL its ``summary.csv`` is taken as it is.
         sql: one statement that reads, in DuckDB's dialect.
         most_rows: further ones are left out.
 
     Raises:
-        BadInputError: there is no run, the statement is wrong or does more than read, or DuckDB is
-            missing.
+        BadInputError: there is no run, the statement is wrong or does more than read, or DuckDB or
+            a storage's package is missing.
     """
     duck = _duckdb()
-    folders = run_folders(paths)
     with tempfile.TemporaryDirectory(prefix="mobilebench-") as scratch, duck.connect() as database:
+        try:
+            statements = database.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duck.StatementType.SELECT:
+                raise BadInputError("a query is one statement that reads: SELECT …")
+            samples = "samples" in {name.lower() for name in database.get_table_names(sql)}
+        except duck.Error as error:
+            raise _wrong(error) from error
+        folders = _folders(paths, Path(scratch), samples)
         notes = _results(database, folders, Path(scratch))
         _samples(database, folders)
         # Whatever the statement says, it reaches the runs' own files alone, and sets nothing.
@@ -103,18 +112,33 @@ def query(paths: Sequence[Path], sql: str, most_rows: int = _MOST_ROWS) -> Table
         database.execute("SET enable_external_access = false")
         database.execute("SET lock_configuration = true")
         try:
-            statements = database.extract_statements(sql)
-            if len(statements) != 1 or statements[0].type != duck.StatementType.SELECT:
-                raise BadInputError("a query is one statement that reads: SELECT …")
             done = database.execute(statements[0])
             columns = tuple(str(column[0]) for column in done.description or ())
             rows = done.fetchmany(most_rows + 1)
         except duck.Error as error:
-            raise BadInputError(
-                f"the query cannot be run: {first_line(error)}; there are the tables results "
-                f"({', '.join(RESULTS)}) and samples ({', '.join(SAMPLE)})"
-            ) from error
+            raise _wrong(error) from error
     return Table(columns, tuple(rows[:most_rows]), len(rows) > most_rows, tuple(notes))
+
+
+def _wrong(error: Exception) -> BadInputError:
+    return BadInputError(
+        f"the query cannot be run: {first_line(error)}; there are the tables results "
+        f"({', '.join(RESULTS)}) and samples ({', '.join(SAMPLE)})"
+    )
+
+
+def _folders(paths: Sequence[str | Path], scratch: Path, samples: bool) -> dict[Path, str]:
+    """Each run's folder, and how it is called; runs elsewhere are copied first."""
+    found: dict[Path, str] = {}
+    for number, path in enumerate(paths):
+        if is_url(path):
+            found |= copy_runs(str(path), scratch / f"copy{number}", samples)
+        else:
+            found |= {folder: str(folder) for folder in run_folders([Path(path)])}
+    once: dict[str, Path] = {}
+    for folder, name in found.items():
+        once.setdefault(name if is_url(name) else str(folder.resolve()), folder)
+    return {folder: found[folder] for folder in once.values()}
 
 
 def _duckdb() -> Any:
@@ -126,22 +150,23 @@ def _duckdb() -> Any:
 
 
 def _results(
-    database: duckdb.DuckDBPyConnection, folders: Iterable[Path], scratch: Path
+    database: duckdb.DuckDBPyConnection, folders: Mapping[Path, str], scratch: Path
 ) -> list[str]:
     """Makes the table; returns a sentence for each run that cannot be read."""
     notes = []
     # Runs of one version have the same columns, and are read as one file.
     files: dict[tuple[str, ...], Path] = {}
-    for folder in folders:
+    for folder, place in folders.items():
         try:
-            header, rows = _rows(folder)
+            header, rows = _rows(folder, is_copy=is_url(place))
             created = _created(folder)
         except (MobileBenchError, OSError, ValueError, csv.Error) as error:
-            notes.append(f"{folder.name} is left out: {first_line(error)}")
+            called = place if is_url(place) else folder.name
+            notes.append(f"{called} is left out: {first_line(error)}")
             continue
         path = files.setdefault(header, scratch / f"{len(files)}.csv")
         with path.open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows((created, str(folder), *row) for row in rows)
+            csv.writer(file).writerows((created, place, *row) for row in rows)
     selects: list[str] = []
     for number, (header, path) in enumerate(files.items()):
         columns = ", ".join(f"{_text(c)}: 'VARCHAR'" for c in ("created", "folder", *header))
@@ -160,8 +185,10 @@ def _results(
     return notes
 
 
-def _rows(folder: Path) -> tuple[tuple[str, ...], list[list[str]]]:
-    if is_current(folder):
+def _rows(folder: Path, is_copy: bool) -> tuple[tuple[str, ...], list[list[str]]]:
+    if is_copy and not (folder / TABLE).is_file():
+        raise BadInputError(f"it has no {TABLE}: it was copied before its run was finished")
+    if is_copy or is_current(folder):
         with (folder / TABLE).open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
         # DuckDB has columns by name, whatever the case, and two that are not of the table.
@@ -170,6 +197,8 @@ def _rows(folder: Path) -> tuple[tuple[str, ...], list[list[str]]]:
             raise ValueError(f"{TABLE} has a column twice, or one called created or folder")
         if set(_IDENTITY) <= set(header) and all(len(row) == len(header) for row in rows):
             return tuple(header), rows
+        if is_copy:
+            raise BadInputError(f"its {TABLE} is damaged, or of another version")
     table = frame(summary_of(RunFolder.open(folder))).to_csv(index=False)
     header, *rows = csv.reader(io.StringIO(table))
     return tuple(header), rows
@@ -214,15 +243,15 @@ def _number(column: str) -> str:
     return f"TRY_CAST(nullif({column}, '') AS DOUBLE)"
 
 
-def _samples(database: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
+def _samples(database: duckdb.DuckDBPyConnection, folders: Mapping[Path, str]) -> None:
     """Makes the view; nothing is read before it is used."""
     sql = "SELECT DISTINCT folder, run FROM results WHERE run IS NOT NULL"
     names = dict(database.execute(sql).fetchall())
     places = [
-        (str(there / TRIALS), str(there / SAMPLES), names[str(folder)], str(folder))
-        for folder in folders
+        (str(there / TRIALS), str(there / SAMPLES), names[place], place)
+        for folder, place in folders.items()
         for there in [folder.resolve()]
-        if str(folder) in names and (there / SAMPLES).is_file() and (there / TRIALS).is_file()
+        if place in names and (there / SAMPLES).is_file() and (there / TRIALS).is_file()
     ]
     if not places:
         columns = ", ".join(f"NULL AS {_quoted(name)}" for name in SAMPLE)
