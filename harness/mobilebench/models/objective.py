@@ -348,8 +348,8 @@ def _last_layer(model: Any, number: int = 0) -> Any:
     while isinstance(last, keras.Model):
         if not hasattr(last, "outputs"):
             raise BadInputError(
-                f"model {last.name!r} has a call() of its own: to be trained here it must be a "
-                "graph of layers, made with keras.Input"
+                f"{type(last).__name__} has a call() of its own: to be trained here a model must "
+                "be a graph of layers, made with keras.Input"
             )
         output = last.outputs[number]
         last = next(

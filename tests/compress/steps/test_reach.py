@@ -136,3 +136,29 @@ def test_zeros_of_a_recurrent_layer_are_found_in_the_file(tmp_path: Path) -> Non
     zeros, inside = zeros_of_loops(content)
     assert zeros == 8 * 4 * 8
     assert outside + inside == sum(k.variable.numpy().size for k in kernels_of(model))
+
+
+def test_a_model_with_a_call_of_its_own_is_refused_by_name() -> None:
+    """As one layer, which is what a model of a user's class is converted as."""
+    import keras
+    from keras import layers
+
+    class Net(keras.Model):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.words = layers.Embedding(60, 8)
+            self.dense = layers.Dense(3, activation="softmax")
+
+        def call(self, x: Any) -> Any:
+            return self.dense(keras.ops.mean(self.words(x), axis=1))
+
+    tokens = keras.Input((12,), dtype="int32")
+    model = keras.Model(tokens, Net(name="mine")(tokens))
+    for text, reason in {
+        "fine_tune(1)": r"Net has a call\(\) of its own: to be trained",
+        "quantization_aware(1) → int8": r"Net has a call\(\) of its own: to be trained",
+        "prune_channels(0.5, epochs=0)": r"Net has a call\(\) of its own, in which",
+        "low_rank(0.5, epochs=0)": "split nothing",
+    }.items():
+        with pytest.raises(StepError, match=reason):
+            trained(text, model)

@@ -100,14 +100,15 @@ class LowRank(TrainingStep):
         copy = keras.models.clone_model(model, clone_function=clone)
         multiplied = copy_of(model)  # what the split model must compute
         ranks: dict[str, int] = {}
-        for layer in model.layers:
+        # By their order: a class of the user's may make its copies under other names.
+        for layer, new, product in zip(model.layers, copy.layers, multiplied.layers, strict=True):
             if layer.name in pairs:
                 pair = pairs[layer.name]
-                pair.fill(copy.get_layer(layer.name))
-                pair.multiply(multiplied.get_layer(layer.name))
+                pair.fill(new)
+                pair.multiply(product)
                 ranks |= pair.ranks
             elif not isinstance(layer, keras.layers.InputLayer):
-                take_state(copy.get_layer(layer.name), layer)
+                take_state(new, layer)
         require_alike(copy, multiplied)
         return copy, ranks, [kernel for pair in pairs.values() for kernel in pair.kernels]
 

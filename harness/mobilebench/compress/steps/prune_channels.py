@@ -183,6 +183,14 @@ def _why_nothing(model: Any, graph: ChannelGraph) -> str:
     if held:
         more = f" (and {len(held) - 1} more layers)" if len(held) > 1 else ""
         return f"model {model.name!r} has no channel that can be removed: {held[0]}{more}"
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.Model) and not hasattr(layer, "_nodes_by_depth"):
+            return (
+                f"{type(layer).__name__} has a call() of its own, in which it cannot be seen which "
+                "channels belong together; build it from layers with keras.Model(inputs, outputs)"
+            )
     return (
         f"model {model.name!r} has no channel that can be removed: there is no hidden Dense or "
         "convolution layer between its inputs and outputs"

@@ -20,7 +20,7 @@ from pydantic import Field
 from mobilebench.compress.step import State, Step, StepContext, TrainingStep, epochs_field
 from mobilebench.compress.steps.quantize import IntegerStep
 from mobilebench.compress.training.retrain import train_on
-from mobilebench.errors import StepError
+from mobilebench.errors import BadInputError, StepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,6 +100,11 @@ class QuantizationAware(TrainingStep):
                 "quantization_aware found no Dense, convolution or recurrent kernel and no "
                 "embedding in the model"
             )
+        if context.training_data is not None:  # the roundings hide what the model ends in
+            try:
+                context.training_data.objective(state.model, state.loss)
+            except BadInputError as error:
+                raise StepError(str(error)) from error
         reached = require_reach(self.text(), rounded, [kernel.variable for kernel in found])
         kernels, warnings = train_on(
             self,
