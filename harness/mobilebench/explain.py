@@ -37,8 +37,8 @@ def explain_document(error: ValidationError, model: type[BaseModel], top: str = 
     if fault["type"] == "missing":
         return f"{key}: this key is missing."
     given = fault.get("input")
-    shown = f" (got {_shown(given)})" if isinstance(given, str | int | float) else ""
-    return f"{key + ': ' if key else ''}{_message(fault)}{shown}."
+    got = f" (got {shown(given)})" if isinstance(given, str | int | float) else ""
+    return f"{key + ': ' if key else ''}{_message(fault)}{got}."
 
 
 def explain_settings(error: ValidationError, model: type[BaseModel], settings: list[str]) -> str:
@@ -60,7 +60,7 @@ def explain_settings(error: ValidationError, model: type[BaseModel], settings: l
     if fault["type"] == "missing":
         return f"needs {setting}=" + (f": it is {allowed}" if allowed else "")
     why = f"is {allowed}" if allowed else _message(fault)
-    return f"cannot have {setting}={_shown(fault['input'])}: it {why}"
+    return f"cannot have {setting}={shown(fault['input'])}: it {why}"
 
 
 def known_settings(settings: list[str]) -> str:
@@ -99,7 +99,8 @@ def _message(fault: ErrorDetails) -> str:
     return _WORDS.get(fault["type"], message)
 
 
-def _shown(given: object) -> str:
+def shown(given: object) -> str:
+    """What was given, as a sentence quotes it: its beginning, where it is long."""
     text = repr(given)
     return text if len(text) <= 60 else f"{text[:57]}…"
 

@@ -19,8 +19,9 @@ from mobilebench.compress.order import check_order
 from mobilebench.compress.registry import find_step
 from mobilebench.compress.step import Step, TrainingStep
 from mobilebench.errors import BadInputError
-from mobilebench.explain import explain_settings, known_settings
+from mobilebench.explain import explain_settings, known_settings, shown
 
+_LIKE = "write steps like prune(0.8) or int8(samples=64)"
 ARROW = " → "
 
 _LONGEST_TEXT = 1000
@@ -73,16 +74,19 @@ def _read_table(table: Mapping[str, object]) -> tuple[str | None, tuple[Step, ..
     surplus = sorted(str(key) for key in set(table) - {"name", "steps", "recipe"})
     if surplus:
         raise BadInputError(
-            f"a recipe table has the unknown key {surplus[0]!r}; it takes name, and recipe or steps"
+            f"a recipe table has the unknown key {shown(surplus[0])}; it takes name, and recipe "
+            "or steps"
         )
     name, text, steps = table.get("name"), table.get("recipe"), table.get("steps")
     if name is not None and (not isinstance(name, str) or not name.strip() or len(name) > 100):
-        raise BadInputError(f"a recipe's name must be a text of 1 to 100 characters, not {name!r}")
+        raise BadInputError(
+            f"a recipe's name must be a text of 1 to 100 characters, not {shown(name)}"
+        )
     if (text is None) == (steps is None):
         raise BadInputError(f"recipe {name or ''!r} needs either recipe or steps")
     if text is not None:
         if not isinstance(text, str):
-            raise BadInputError(f"recipe {name or ''!r}: recipe must be a text, not {text!r}")
+            raise BadInputError(f"recipe {name or ''!r}: recipe must be a text, not {shown(text)}")
         return name, _steps_of_text(text)
     if not isinstance(steps, Sequence) or isinstance(steps, str):
         raise BadInputError(f"recipe {name or ''!r}: steps must be a list of tables")
@@ -91,7 +95,7 @@ def _read_table(table: Mapping[str, object]) -> tuple[str | None, tuple[Step, ..
         if not isinstance(entry, Mapping) or not isinstance(entry.get("step"), str):
             raise BadInputError(
                 f'recipe {name or ""!r}: each step must be a table like {{step = "int8"}}, '
-                f"not {entry!r}"
+                f"not {shown(entry)}"
             )
         settings = {str(key): value for key, value in entry.items() if key != "step"}
         found.append(_make_step(str(entry["step"]), (), settings))
@@ -122,12 +126,8 @@ def _parse_step(piece: str, text: str) -> Step:
                 settings[keyword.arg] = _literal(keyword.value)
             return _make_step(node.func.id, tuple(map(_literal, node.args)), settings)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
-        raise BadInputError(
-            f"{where} cannot be read at {piece!r}; write steps like prune(0.8) or int8(samples=64)"
-        ) from error
-    raise BadInputError(
-        f"{where} cannot be read at {piece!r}; write steps like prune(0.8) or int8(samples=64)"
-    )
+        raise BadInputError(f"{where} cannot be read at {shown(piece)}; {_LIKE}") from error
+    raise BadInputError(f"{where} cannot be read at {shown(piece)}; {_LIKE}")
 
 
 def _literal(node: ast.expr) -> Any:

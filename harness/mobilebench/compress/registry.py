@@ -37,6 +37,7 @@ from mobilebench.compress.steps.quantize import (
 )
 from mobilebench.compress.steps.sparse import Sparse
 from mobilebench.errors import BadInputError, did_you_mean, first_line
+from mobilebench.explain import shown
 
 GROUP = "mobilebench.steps"
 
@@ -131,8 +132,10 @@ def find_step(name: str) -> tuple[type[Step], dict[str, Any]]:
         offers = _offers(tuple(sys.path)).get(name, ())
     if not offers:
         known = [*BUILT_IN, *sorted(_offers(tuple(sys.path)).keys() - _own_names())]
-        hint = did_you_mean(name.lower(), [*known, *_ALIASES])
-        raise BadInputError(f"unknown recipe step {name!r}; {hint}known are {', '.join(known)}")
+        hint = did_you_mean(name[:100].lower(), [*known, *_ALIASES])
+        raise BadInputError(
+            f"unknown recipe step {shown(name)}; {hint}known are {', '.join(known)}"
+        )
     if len(offers) > 1:
         packages = " and ".join(_package(offer) for offer in offers)
         raise BadInputError(f"recipe step {name!r} is offered by {packages}; uninstall one of them")

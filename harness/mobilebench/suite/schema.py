@@ -21,7 +21,7 @@ from mobilebench.compress.recipe import Recipe, parse_recipe
 from mobilebench.devices import kinds
 from mobilebench.devices.spec import DeviceSpec
 from mobilebench.errors import BadInputError
-from mobilebench.explain import explain_document
+from mobilebench.explain import explain_document, shown
 from mobilebench.models.spec import NAMED_DATASETS, ModelSpec
 from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.runtime import Packing, Runtime, SlowPacking
@@ -72,7 +72,9 @@ class Suite(_Table):
             names = Counter(entry.name for entry in getattr(self, key))
             for name, count in names.items():
                 if count > 1:
-                    raise ValueError(f"{key}: {name!r} is there {count} times; names must differ")
+                    raise ValueError(
+                        f"{key}: {shown(name)} is there {count} times; names must differ"
+                    )
         return self
 
     @model_validator(mode="after")
