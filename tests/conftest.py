@@ -16,6 +16,7 @@ from mobilebench.errors import BadInputError
 from tests.support.models import BASELINE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.compress import Digits
@@ -32,12 +33,17 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 pytest_plugins = ["tests.phone.needs", "tests.phone.fixtures"]
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's cache; all tests of one session share one."""
-    monkeypatch.setenv("MOBILEBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    # Nor do they wait for whoever measures on this machine.
-    monkeypatch.setenv("MOBILEBENCH_LEASES", str(tmp_path_factory.getbasetemp() / "leases"))
+@pytest.fixture(scope="session", autouse=True)
+def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the user's cache; all tests of one session share one.
+
+    Of the whole session, for fixtures of modules measure and compress, too.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOBILEBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        # Nor do they wait for whoever measures on this machine.
+        patch.setenv("MOBILEBENCH_LEASES", str(tmp_path_factory.getbasetemp() / "leases"))
+        yield
 
 
 @pytest.fixture
