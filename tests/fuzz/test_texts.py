@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mobilebench.devices.adb import parse, refusal
 from mobilebench.devices.adb.device_lines import parse_device_lines
-from mobilebench.devices.android import makers
+from mobilebench.devices.android import makers, page_size
 from mobilebench.devices.android.phone_power import parse_rails
 from mobilebench.devices.base import TrialError
 from mobilebench.devices.benchmark_model.output import parse_output
@@ -43,12 +43,16 @@ def board(text: str) -> tuple[Metric, ...]:
     return found.metrics("before")
 
 
+def page_size_mode(text: str) -> str:
+    return page_size.why_off({}, text)
+
+
 PARSERS: tuple[Callable[[str], Any], ...] = (
     parse.parse_properties, parse.parse_battery, parse.parse_thermal, parse.parse_screen_on,
     parse.parse_power_save, parse.parse_locked, parse.parse_start, parse.parse_install,
     parse.parse_app_version, parse.parse_exit, parse_device_lines, refusal.sentence,
-    makers.parse_savers, makers.is_refusal, parse_rails, board,
-    parse_output, parse_profile,
+    makers.parse_savers, makers.is_refusal, page_size.parse_size, page_size_mode, parse_rails,
+    board, parse_output, parse_profile,
 )  # fmt: skip
 
 
@@ -78,6 +82,15 @@ def ensure_possible(found: Any) -> None:
 @pytest.mark.parametrize("path", corpus("texts"), ids=lambda path: path.stem)
 def test_texts_that_once_broke_something(path: Path) -> None:
     read(path.read_text("utf-8", "replace"))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [" ", "\n", "\t\r", " \n", "[a]: [b\n", "Failure [INSTALL_A: ", "  Temperature{mValue="],
+)
+def test_a_flood_of_one_text_is_read_in_one_pass(piece: str) -> None:
+    """Searched to its end from each place where something may begin, it would take hours."""
+    read("x" + piece * (400_000 // len(piece)) + "x")
 
 
 @fuzz(500)

@@ -15,12 +15,14 @@ from mobilebench.devices.adb import refusal
 
 def _tidy(text: str) -> str:
     """Without blanks at the ends of lines, which some shells, terminals and makers add."""
-    return re.sub(r"[ \t\r]+$", "", text, flags=re.MULTILINE)
+    return "\n".join(line.rstrip(" \t\r") for line in text.split("\n"))
 
 
 def parse_properties(text: str) -> dict[str, str]:
     """The lines ``[name]: [value]`` of ``getprop``; a value may have several lines."""
-    pairs = re.findall(r"^\[([^\]\n]+)\]: \[(.*?)\]$", _tidy(text), re.MULTILINE | re.DOTALL)
+    # No value goes on over the next name: what has no end is not read once for each beginning.
+    value = r"(?:(?!\n\[[^\]\n]+\]: \[).)*?"
+    pairs = re.findall(rf"^\[([^\]\n]+)\]: \[({value})\]$", _tidy(text), re.MULTILINE | re.DOTALL)
     return dict(pairs)
 
 
@@ -150,7 +152,7 @@ def _why_unknown(text: str, has_status: bool) -> str:
             "undo it with: adb shell cmd thermalservice reset"
         )
     ready = re.search(r"^HAL Ready: (\w+)$", text, re.MULTILINE)
-    connected = re.findall(r"^\s+ThermalHAL .{0,40}?connected: ?(\w*)", text, re.MULTILINE)
+    connected = re.findall(r"^[ \t]+ThermalHAL .{0,40}?connected: ?(\w*)", text, re.MULTILINE)
     if ready is None or ready[1] != "true" or any(word != "yes" for word in connected):
         return "its thermal hardware does not answer Android, so that its thermal status is unknown"
     return "" if has_status else "its thermal status is none that Android has"
@@ -182,7 +184,7 @@ _LOCKED = ("showing", "isStatusBarKeyguard", "mShowingLockscreen", "isKeyguardSh
 
 def parse_locked(text: str) -> bool | None:
     """Whether ``dumpsys window policy`` says that the lock screen shows."""
-    said = re.findall(rf"^\s*(?:{'|'.join(_LOCKED)})=(true|false)\b", text, re.MULTILINE)
+    said = re.findall(rf"^[ \t]*(?:{'|'.join(_LOCKED)})=(true|false)\b", text, re.MULTILINE)
     return "true" in said if said else None
 
 
@@ -233,7 +235,9 @@ def parse_install(text: str) -> Install:
     if re.search(r"^Success$", text, re.MULTILINE):
         return Install()
     match = re.search(
-        r"Failure \[(INSTALL_[A-Z_0-9]+)(?::\s*(.*?))?\]$", text, re.DOTALL | re.MULTILINE
+        r"Failure \[(INSTALL_[A-Z_0-9]+)(?::\s*((?:(?!Failure \[).)*?))?\]$",
+        text,
+        re.DOTALL | re.MULTILINE,
     )
     if match is None:
         return Install("INSTALL_UNKNOWN", refusal.sentence(text) or "it said nothing")
@@ -242,7 +246,7 @@ def parse_install(text: str) -> Install:
 
 def parse_app_version(text: str) -> int | None:
     """``versionCode`` of ``dumpsys package NAME``; None if it is not installed."""
-    match = re.search(r"^\s+versionCode=(\d{1,10})\b", text, re.MULTILINE)
+    match = re.search(r"^[ \t]+versionCode=(\d{1,10})\b", text, re.MULTILINE)
     return int(match[1]) if match else None
 
 
@@ -262,7 +266,7 @@ class Exit:
 
 
 _EXIT = re.compile(
-    r"^\s+ApplicationExitInfo #0:\n"
+    r"^[ \t]+ApplicationExitInfo #0:\n"
     r"\s+timestamp=(?P<when>[\d:. -]{1,40}?) pid=(?P<pid>\d{1,9})\b[^\n]*\n"
     r"\s+process=[^\n]*? reason=\d{1,3} \((?P<reason>[A-Z_ ]+(?:\([A-Z]+\))?)\)"
     r"[^\n]*? status=(?P<status>\d{1,9})\n"

@@ -70,7 +70,7 @@ def why_off(properties: Mapping[str, str], package_dump: str) -> str:
             "let the linker load such libraries: adb shell setprop "
             "bionic.linker.16kb.app_compat.enabled true"
         )
-    flags = re.search(r"^\s+pageSizeCompat=(\d{1,6})\s*$", package_dump, re.MULTILINE)
+    flags = re.search(r"^[ \t]+pageSizeCompat=(\d{1,6})[ \t]*$", package_dump, re.MULTILINE)
     if flags and int(flags[1]) & _OFF_IN_SETTINGS:
         return (
             "switch it on for the app on the phone: Settings, Apps, MobileBench, Advanced, “Run "
