@@ -127,3 +127,15 @@ def can_fail(function: ast.FunctionDef, known: set[str]) -> bool:
             if name in known:
                 return True
     return False
+
+
+def test_percentages_are_written_in_one_way() -> None:
+    """``95 %``, as :func:`mobilebench.text.percent` has it: Python's own format has no space."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in modules(HOST)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FormattedValue) and isinstance(node.format_spec, ast.JoinedStr)
+        if any(isinstance(p, ast.Constant) and "%" in str(p.value) for p in node.format_spec.values)
+    ]
+    assert found == []

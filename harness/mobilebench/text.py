@@ -82,6 +82,11 @@ def file_name(text: str) -> str:
     return plain.strip("-._")[:60].rstrip("-._") or "suite"
 
 
+def percent(share: float, decimals: int = 1) -> str:
+    """A share: ``97.3 %``, with a true minus sign."""
+    return f"{100 * share:.{decimals}f} %".replace("-", "−")
+
+
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 

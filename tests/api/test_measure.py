@@ -117,7 +117,7 @@ def test_model_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert (done[0], done[-1]) == (0, total)
     assert {report.total for report in measuring} == {total}
     assert any("latency, block 2" in report.text for report in measuring)
-    assert any("measure 50%" in report.text for report in measuring)
+    assert any("measure 50 %" in report.text for report in measuring)
     assert [report for report in seen if report.stage == "compress"]
 
 

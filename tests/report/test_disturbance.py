@@ -184,7 +184,7 @@ def test_latency_is_that_of_the_inferences_left_alone(tmp_path: Path) -> None:
     assert said.endswith("Latency is that of all inferences, since so few were interrupted.")
     (said,) = many.disturbed
     assert said.startswith("Measured under load: in ")
-    assert "kept 1.9 of 2 CPUs busy and interrupted 70% of the inferences." in said
+    assert "kept 1.9 of 2 CPUs busy and interrupted 70 % of the inferences." in said
     assert said.endswith("Latency is that of the inferences that nobody interrupted.")
     assert said in terminal(many).replace("\n", " ").replace("  ", " ")
 
@@ -193,7 +193,7 @@ def test_nothing_is_concluded_where_too_few_were_left_alone(tmp_path: Path) -> N
     found = summary_of(marked(build_run(tmp_path / "run"), 1.0))
     (said,) = found.disturbed
     assert said.startswith("Disturbed by load: in ")
-    assert "other processes interrupted 100% of the inferences. Latency is shown" in said
+    assert "other processes interrupted 100 % of the inferences. Latency is shown" in said
     assert all(v.changes["latency"].value is None for v in found.rows.values())
 
 

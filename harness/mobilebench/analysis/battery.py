@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from mobilebench.analysis import units
 from mobilebench.records.battery_current import CurrentProfile
 
 Floats = npt.NDArray[np.float64]
@@ -45,8 +46,8 @@ def detect(current: Floats, volts: float) -> CurrentProfile | str:
     positive = float(np.mean(current > 0))
     if _AGREEING > positive > 1 - _AGREEING:
         return (
-            f"its current changes sign ({positive:.0%} positive) although the battery discharges: "
-            "something feeds it, or the gauge lies"
+            f"its current changes sign ({units.percent(positive, 0)} positive) although the "
+            "battery discharges: something feeds it, or the gauge lies"
         )
     mean = float(np.mean(np.abs(current)))
     watts = {unit: mean * factor * volts for unit, factor in UNITS.items()}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mobilebench.analysis import units
 from mobilebench.analysis.preemption import FEW
 from mobilebench.records import conditions
 from mobilebench.records.key import Key
@@ -183,7 +184,7 @@ def banners(run: Run, by_variant: Mapping[Key, Sequence[Conditions]]) -> tuple[s
             continue
         few = (
             f" Trials that were disturbed nevertheless: {total.disturbed}, fewer than "
-            f"{TOO_MANY:.0%} of any variant's; they are judged with the others."
+            f"{_percent(TOO_MANY)} of any variant's; they are judged with the others."
             if total.disturbed
             else ""
         )
@@ -200,4 +201,4 @@ def _names(keys: Sequence[Key]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share:.1%}" if share < 0.01 else f"{share:.0%}"
+    return units.percent(share, 1 if share < 0.01 else 0)

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from mobilebench.analysis import units
+
 if TYPE_CHECKING:
     from mobilebench.records.runtime import Runtime
     from mobilebench.records.timings import Nanoseconds, Timings
@@ -88,6 +90,6 @@ def left_alone(
     bias = float(spread**2 * share / (1 - share)) if middle >= _ALONE_NS else 0.0
     if bias > _MOST_BIAS:
         return everyone, Preemption(
-            share, reason=f"the inferences left alone may be {bias:.0%} too short"
+            share, reason=f"the inferences left alone may be {units.percent(bias, 0)} too short"
         )
     return ~interrupted, Preemption(share, left_out=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from mobilebench.text import percent as _percent
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -124,7 +126,7 @@ def times(ratio: float) -> str:
 
 def percent(share: float, decimals: int = 1) -> str:
     """A share: ``97.3 %``."""
-    return true_minus(f"{100 * share:.{decimals}f} %")
+    return _percent(share, decimals)
 
 
 def points(difference: float, decimals: int = 1) -> str:

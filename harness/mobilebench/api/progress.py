@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mobilebench.text import percent
+
 if TYPE_CHECKING:
     from mobilebench_agent.contract import Event
 
@@ -93,7 +95,7 @@ class _Reporter:
 
     def on_event(self, event: Event) -> None:
         """A trial goes on."""
-        share = f" {event.done:.0%}" if event.done else ""
+        share = f" {percent(event.done, 0)}" if event.done else ""
         self._say("measure", f"{event.phase}{share}", self._devices[event.trial])
 
     def on_record(self, record: Trial) -> None:

@@ -36,7 +36,7 @@ from mobilebench.records.protocol import MeasuringProtocol
 from mobilebench.records.run import Refusal
 from mobilebench.records.trial import ATTEMPTS, PlannedTrial, Trial
 from mobilebench.suite.schema import Suite
-from mobilebench.text import PLAINER, plain, printable
+from mobilebench.text import PLAINER, percent, plain, printable
 
 if TYPE_CHECKING:
     from mobilebench.devices.found import Found
@@ -367,7 +367,9 @@ class RunDisplay:
             self._show_minutes(device, lane, self._protocol.sustained_minutes)
         elif event.done:
             current = lane.current
-            self._describe(device, f"{event.done:3.0%} {current.partition('% ')[2] or current}")
+            self._describe(
+                device, f"{percent(event.done, 0):>4} {current.partition('% ')[2] or current}"
+            )
 
     def _show_minutes(self, device: str, lane: _Lane, minutes: float) -> None:
         """A device says nothing while it is timing: what moves is this computer's clock."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from mobilebench.models import similarity
 from mobilebench.models.array import Array
+from mobilebench.text import percent
 
 #: Mean cosine similarity of a classifier's answers, below which it is broken.
 _COSINE_BROKEN = 0.9
@@ -51,7 +52,9 @@ class OutputSimilarity:
     @property
     def distance(self) -> str:
         """How far apart, in words."""
-        return f"an error of {_error_share(self.snr):.0%} of their spread ({self.snr:.1f} dB)"
+        return (
+            f"an error of {percent(_error_share(self.snr), 0)} of their spread ({self.snr:.1f} dB)"
+        )
 
     def findings(self) -> dict[str, Any]:
         """For the provenance."""
@@ -68,7 +71,7 @@ class OutputSimilarity:
             moved.append(f"outputs moved: {self.distance}")
         limit = _AGREEMENT_TRAINED if trained else _AGREEMENT_POOR
         if self.agreement is not None and self.agreement < limit:
-            moved.append(f"only {self.agreement:.0%} of the samples keep their class")
+            moved.append(f"only {percent(self.agreement, 0)} of the samples keep their class")
         return moved
 
 

@@ -84,11 +84,11 @@ def test_every_output_counts(sound: check.Examination) -> None:
     assert findings["outputs"]["small"]["snr_db"] == pytest.approx(snr)
     assert findings["outputs"]["large"]["snr_db"] == 150
     assert warning == (
-        f"outputs moved: an error of {10 ** (-snr / 20):.0%} of their spread ({snr:.1f} dB) "
-        "when quantized, in output 'small'"
+        f"outputs moved: an error of {100 * 10 ** (-snr / 20):.0f} % of their spread "
+        f"({snr:.1f} dB) when quantized, in output 'small'"
     )
     outputs[:, 9] = 0
-    with pytest.raises(StepError, match=r"broke the model: .* an error of 1\d\d% .* 'small'"):
+    with pytest.raises(StepError, match=r"broke the model: .* an error of 1\d\d % .* 'small'"):
         check.compare_quantized(two, replace(smaller, outputs=outputs))
 
 
@@ -141,7 +141,7 @@ def test_zeros_are_counted_in_the_file(sound: check.Examination) -> None:
     assert check.compare_zeros(0.8, 1000, file) == ()
     assert check.compare_zeros(0.805, 1000, file) == ()
     for asked in (0.85, 0.75):
-        with pytest.raises(StepError, match=r"80\.0% of the weights are zero in the file instead"):
+        with pytest.raises(StepError, match=r"80\.0 % of the weights are zero in the file instead"):
             check.compare_zeros(asked, 1000, file)
     assert check.compare_zeros(0.8, 1000, replace(file, weights=5000)) == ()
     assert "could not be checked" in check.compare_zeros(0.8, 2000, file)[0]
@@ -194,5 +194,5 @@ def test_lost_right_answers_are_warned_of(
     said = check.compare_labels(b"before", b"after", [], labels)
     assert bool(said) == is_said
     if said:
-        assert "of 128 training samples 93% are classified correctly after this step" in said
-        assert "100% before" in said
+        assert "of 128 training samples 93 % are classified correctly after this step" in said
+        assert "100 % before" in said

@@ -214,7 +214,7 @@ def test_widths_are_rounded(convolutional: Any) -> None:
     [
         (
             PruneChannels(max_macs=0.001, epochs=0),
-            r"\(max_macs=0.001, epochs=0\) cannot be met: .* be, 3\.1% of the mult",
+            r"\(max_macs=0.001, epochs=0\) cannot be met: .* be, 3\.1 % of the mult",
         ),
         (PruneChannels(sparsity=0.01, epochs=0), r"prune_channels\(0.01, epochs=0\) removed noth"),
         (PruneChannels(sparsity=0.5, epochs=0, importance="taylor"), "there is no training data"),
@@ -393,7 +393,7 @@ def test_latency_is_searched_for(state: State) -> None:
     ):
         np.testing.assert_array_equal(weight, other)
     stubborn = DeviceLatency("a phone", lambda _model: 0.7)
-    with pytest.raises(StepError, match=r"cannot be met: .* 70\.0% of the latency on a phone rem"):
+    with pytest.raises(StepError, match=r"cannot be met: .* 70\.0 % of the latency on a phone rem"):
         step.train(state, StepContext(None, lambda: None, stubborn))
 
 

@@ -44,7 +44,7 @@ def test_pruning_goes_on_from_pruning(state: State, context: StepContext) -> Non
     assert second.findings["zeros"] == pytest.approx(0.9, abs=1e-4)
     for kernel, kept in zip(prunable(second.model), first.kept or (), strict=True):
         assert (kernel.numpy()[~kept] == 0).all()
-    with pytest.raises(StepError, match=r"pruned nothing: 50\.0% of the weights are zero already"):
+    with pytest.raises(StepError, match=r"pruned nothing: 50\.0 % of the weights are zero already"):
         Prune(sparsity=0.4, epochs=1).train(first, context)
 
 

@@ -12,6 +12,7 @@ from mobilebench.compress.channels.rewrite import shrink
 from mobilebench.compress.step import MOST_COMPARISONS, DeviceLatency
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array
+from mobilebench.text import percent
 
 #: The search for a latency has this resolution, since each comparison costs a conversion and
 #: measurements: all but one of them halve the interval.
@@ -105,6 +106,6 @@ def _first(fits: Callable[[int], bool], last: int) -> int:
 
 def _too_far(what: str, remaining: float, quantity: str) -> str:
     return (
-        f"{what} cannot be met: with as few channels as can be, {remaining:.1%} of the "
+        f"{what} cannot be met: with as few channels as can be, {percent(remaining)} of the "
         f"{quantity} remain"
     )

@@ -15,6 +15,7 @@ import numpy as np
 from mobilebench.compress.similarity import OutputSimilarity, compare
 from mobilebench.errors import StepError
 from mobilebench.models.array import Array, Sample
+from mobilebench.text import percent
 from mobilebench.tflite.interpreter import Runner
 
 #: How many samples a model is run on.
@@ -158,7 +159,9 @@ def compare_zeros(asked: float, weights: int, after: Examination) -> tuple[str, 
     share = after.zeros / weights
     more = share > asked + _ZEROS_LOST and after.weights == weights
     if share < asked - _ZEROS_LOST or more:
-        raise StepError(f"{share:.1%} of the weights are zero in the file instead of {asked:.1%}")
+        raise StepError(
+            f"{percent(share)} of the weights are zero in the file instead of {percent(asked)}"
+        )
     return ()
 
 
@@ -221,7 +224,7 @@ def compare_quantized(
         lost = before.zero_share - after.zero_share
         if lost > _ZEROS_LOST:
             raise StepError(
-                f"quantization undid pruning: {lost:.1%} of the weights are not zero now"
+                f"quantization undid pruning: {percent(lost)} of the weights are not zero now"
             )
     found = _compare(before, after)
     warnings = list(compare_delegation(before, after))
@@ -336,9 +339,10 @@ def compare_labels(before: bytes, after: bytes, samples: Sequence[Sample], label
         return ""
     if binomtest(lost, lost + gained, alternative="greater").pvalue > _CHANCE:
         return ""
+    now, then = (percent(float(of.mean()), 0) for of in (still, right))
     return (
-        f"of {len(labels)} training samples {still.mean():.0%} are classified correctly after this "
-        f"step, and {right.mean():.0%} before"
+        f"of {len(labels)} training samples {now} are classified correctly after this step, "
+        f"and {then} before"
     )
 
 

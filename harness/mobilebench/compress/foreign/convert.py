@@ -22,6 +22,7 @@ from mobilebench.compress.foreign.environments import CONVERTERS, Converter
 from mobilebench.errors import BadInputError, StepError, first_line
 from mobilebench.models.array import Array
 from mobilebench.models.sources import Source
+from mobilebench.text import percent
 from mobilebench.tflite import entry, interface
 
 #: How far answers may be from the source framework's, as a share of their spread: said beyond the
@@ -162,11 +163,13 @@ def _compared(
     if apart > REFUSED:
         raise BadInputError(
             f"model {source.text} answers otherwise as {by} converted it: outputs differ from "
-            f"{converter.framework}'s by {apart:.0%} of their spread, and {REFUSED:.0%} may be"
+            f"{converter.framework}'s by {percent(apart, 0)} of their spread, and "
+            f"{percent(REFUSED, 0)} may be"
         )
     if apart > SAID:
         notes.append(
-            f"its outputs differ from {converter.framework}'s by {apart:.2%} of their spread"
+            f"its outputs differ from {converter.framework}'s by {percent(apart, 2)} of their "
+            "spread"
         )
     return Converted(content, by, apart, tuple(notes if moved else notes[1:]))
 

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from mobilebench.compress.step import State, Step, StepContext, TrainingStep, epochs_field
 from mobilebench.compress.training.retrain import retrain
 from mobilebench.errors import StepError
+from mobilebench.text import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,7 +170,8 @@ class Prune(TrainingStep):
         if dense:
             warnings += (f"left dense, not made of whole {self.pattern}: {dense}",)
         if findings["zeros_of_all_weights"] < _LEAST_OF_ALL * goal:
-            less = f"{findings['zeros_of_all_weights']:.0%} of all weights are zero, not {goal:.0%}"
+            zero = percent(findings["zeros_of_all_weights"], 0)
+            less = f"{zero} of all weights are zero, not {percent(goal, 0)}"
             warnings += (f"{less}: the others are in {others(model, kernels)}",)
         return State(model, tuple(w != 0 for w in after), state.loss, findings, warnings)
 
@@ -190,8 +192,8 @@ class Prune(TrainingStep):
             raise StepError(f"{self.text()} pruned nothing: no weight is below the threshold")
         if goal <= zeros:
             raise StepError(
-                f"{self.text()} pruned nothing: {zeros:.1%} of the weights are zero already, "
-                f"and it asks for {goal:.1%}"
+                f"{self.text()} pruned nothing: {percent(zeros)} of the weights are zero already, "
+                f"and it asks for {percent(goal)}"
             )
         return goal
 

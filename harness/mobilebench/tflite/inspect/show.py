@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from mobilebench.text import percent
 from mobilebench.tflite.inspect.changes import Change, plain
 from mobilebench.tflite.inspect.layers import Layer, ModelFacts
 
@@ -124,7 +125,7 @@ def _scheme(layer: Layer) -> str:
 
 
 def _share(time: int | None, whole: int) -> str:
-    return "" if time is None else f"{time / 1000:,.1f} µs {time / whole:4.0%}".replace("%", " %")
+    return "" if time is None else f"{time / 1000:,.1f} µs {percent(time / whole, 0):>5}"
 
 
 def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
@@ -140,7 +141,7 @@ def short_count(number: int) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else "0 %" if share == 0 else f"{share:.1%}".replace("%", " %")
+    return "" if share is None else "0 %" if share == 0 else percent(share)
 
 
 def _ratio(old: int, new: int) -> str:
