@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from mobilebench.errors import BadInputError
+from mobilebench.lab import web
 from mobilebench.lab.client import Asked, LabHost
 from mobilebench.lab.web import Server
 from mobilebench.report.page.lab import lab_page
@@ -135,7 +136,7 @@ def served(page: Callable[[], str]) -> Iterator[Server]:
 
 
 def ask(server: Server, path: str = "/", host: str | None = None) -> tuple[int, str, Any]:
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=20)
+    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=120)
     connection.request("GET", path, headers={"Host": host} if host else {})
     answer = connection.getresponse()
     content = answer.read().decode()
@@ -143,7 +144,8 @@ def ask(server: Server, path: str = "/", host: str | None = None) -> tuple[int, 
     return answer.status, content, answer.headers
 
 
-def test_a_browser_asks_for_it() -> None:
+def test_a_browser_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_FRESH_SECONDS", 600.0)
     made: list[int] = []
 
     def page() -> str:

@@ -46,7 +46,7 @@ def test_a_phone_and_its_host_come_back_under_other_serials(
         pixel.phone.rewire()
         adb.disconnect(before)
         adb.connect(pixel.phone.serial)
-        assert AdbDevice(adb, pixel.phone.serial).wait(20)
+        assert AdbDevice(adb, pixel.phone.serial).wait(120)
 
     def finished(more: int) -> RunFolder | None:
         found = [path.parent for path in results.glob("*/run.json")]

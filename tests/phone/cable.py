@@ -27,11 +27,13 @@ class Cut:
     """Ends the connection once so many bytes of payload went to the phone (or came from it).
 
     ``how``: ``reset`` or ``stall``, which keeps the connection and lets nothing more through.
+    ``back_after``: so many seconds after a reset somebody plugs it in again; None: nobody does.
     """
 
     after: int
     to_phone: bool = True
     how: str = "reset"
+    back_after: float | None = None
 
 
 class Cable:
@@ -155,6 +157,8 @@ class Cable:
                         source.recv(0)
                         threading.Event().wait()
                     self.unplug()
+                    if cut.back_after is not None:
+                        threading.Timer(cut.back_after, self.plug).start()
                     return
                 if self.rate is None:
                     target.sendall(header + content)

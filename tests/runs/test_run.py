@@ -244,6 +244,7 @@ def test_two_runs_into_one_folder(tmp_path: Path) -> None:
     assert "another run is writing to" in second.stderr
 
 
+@pytest.mark.alone
 def test_a_hung_agent_is_recorded_and_the_rest_goes_on(tmp_path: Path) -> None:
     # A Python that hangs on its second start and after: the greeting works, trials do not.
     python = tmp_path / "python"

@@ -65,7 +65,7 @@ def send(number: signal.Signals) -> list[int]:
     return ended
 
 
-def ended(pid: int, seconds: float = 30) -> bool:
+def ended(pid: int, seconds: float = 120) -> bool:
     """Whether a process has ended, or does so within that time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -131,6 +131,7 @@ def test_a_cache_that_is_cleared_in_mid_run(
     ensure_each_once(folder)
 
 
+@pytest.mark.alone
 def test_an_agent_that_hangs_in_mid_trial(tmp_path: Path) -> None:
     stopped: list[int] = []
     watcher = in_mid_trial(lambda: stopped.extend(send(signal.SIGSTOP)))

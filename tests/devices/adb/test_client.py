@@ -277,7 +277,7 @@ def test_a_cut_push_leaves_nothing(any_android: Android, connect: Connect, tmp_p
     with pytest.raises(LinkLostError):
         put(device, tmp_path, os.urandom(3_000_000))
     any_android.phone.cable.plug()
-    assert device.wait(20)
+    assert device.wait(120)
     assert put(device, tmp_path, b"other")
     names = os.listdir(any_android.phone.data / "local/tmp/mobilebench")
     assert names == [f"{hashlib.sha256(b'other').hexdigest()}.tflite"]
@@ -289,7 +289,8 @@ def test_a_push_that_stalls_is_ended(pixel: Android, connect: Connect, tmp_path:
     file.write_bytes(os.urandom(3_000_000))
     pixel.phone.cable.cut = Cut(1_000_000, how="stall")
     with pytest.raises(DeadlineError, match="adb push"):
-        device.push(file, "/data/local/tmp/m", 0.5)
+        # Time enough to get as far as the cut on a busy machine.
+        device.push(file, "/data/local/tmp/m", 5)
     assert pixel.phone.cable.stalled.is_set()
 
 
@@ -312,7 +313,7 @@ def test_unauthorized_then_allowed(pixel: Android, adb: AdbServer, connect: Conn
     with pytest.raises(UnauthorizedError):
         device.shell("true")
     pixel.phone.cable.allow()
-    assert device.wait(20)
+    assert device.wait(120)
     assert adb.devices()
 
 
@@ -323,4 +324,4 @@ def test_offline(pixel: Android, connect: Connect) -> None:
     with pytest.raises(LinkLostError):
         device.shell("true")
     pixel.phone.cable.plug()
-    assert device.wait(20)
+    assert device.wait(120)

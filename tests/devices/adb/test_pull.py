@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -113,10 +112,9 @@ def test_a_cut_in_the_middle_leaves_the_file_there(
 def test_a_board_that_comes_back_is_asked_again(
     board: Phone, connect: Connect, tmp_path: Path
 ) -> None:
-    device = BoardDevice("pi", connect(board), tmp_path / "cache", wait_seconds=20)
+    device = BoardDevice("pi", connect(board), tmp_path / "cache", wait_seconds=120)
     there = write(board)
-    board.cable.cut = Cut(1_000_000, to_phone=False)
-    threading.Timer(0.5, board.cable.plug).start()
+    board.cable.cut = Cut(1_000_000, to_phone=False, back_after=0.5)
     device.pull(PATH, SHA256, len(CONTENT), tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert not there.exists()

@@ -103,8 +103,7 @@ def test_unplugged_in_mid_push_and_back(
     device.probe()
     large = tmp_path / "large.tflite"
     large.write_bytes(os.urandom(3_000_000))
-    pixel.phone.cable.cut = Cut(1_000_000)
-    threading.Timer(0.5, pixel.phone.cable.plug).start()
+    pixel.phone.cable.cut = Cut(1_000_000, back_after=0.5)
     path = device.push(large, sha256(large))
     assert (pixel.phone.folder / path[1:]).read_bytes() == large.read_bytes()
     assert run(device, model_file, lambda _: None).samples_ns
@@ -205,6 +204,7 @@ def test_the_app_ends_on_an_android_that_keeps_no_record(
     assert (error.code, error.reason) == ("app_crashed", "the app crashed: " + old.crash)
 
 
+@pytest.mark.alone
 def test_the_app_does_not_respond(pixel: Android, connect: Connect, model_file: Path) -> None:
     device = make(pixel, connect)
     device.probe()

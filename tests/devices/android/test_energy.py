@@ -123,6 +123,7 @@ def test_a_gauge_that_lies_in_unit_and_sign_is_understood(
     assert (kept["unit"], kept["discharging"]) == (unit, sign)
 
 
+@pytest.mark.alone
 def test_a_gauge_that_contradicts_what_is_known_of_its_model(
     phone_with: Raise, suite: Path, tmp_path: Path
 ) -> None:
