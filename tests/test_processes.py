@@ -11,7 +11,7 @@ import psutil
 import pytest
 from mobilebench import processes
 
-_CHILD = "import time; time.sleep(60)"
+_CHILD = "import time; time.sleep(600)"
 _PARENT = (
     "import subprocess, sys, time\n"
     f"child = subprocess.Popen([sys.executable, '-c', {_CHILD!r}])\n"
@@ -28,7 +28,7 @@ def _started(code: str) -> tuple[subprocess.Popen[str], psutil.Process]:
 
 
 def _is_gone(process: psutil.Process) -> bool:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
             return True
@@ -42,16 +42,16 @@ def test_a_process_ends_with_its_children(
 ) -> None:
     if not has_groups:  # as on Windows
         monkeypatch.delattr(os, "killpg")
-    process, child = _started(_PARENT + "time.sleep(60)")
+    process, child = _started(_PARENT + "time.sleep(600)")
     processes.kill_tree(process)
-    assert process.wait(timeout=30) != 0
+    assert process.wait(timeout=120) != 0
     assert _is_gone(child)
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups here")
 def test_a_child_ends_whose_parent_has_gone() -> None:
     process, child = _started(_PARENT)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     processes.kill_tree(process)
     assert _is_gone(child)
 

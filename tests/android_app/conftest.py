@@ -111,7 +111,7 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-O", "-m", "enjarify.main", android_apk.APK, "-o", jar],
         env={**os.environ, "PYTHONPATH": str(folder / "lib")},
         capture_output=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     with zipfile.ZipFile(jar) as everything, zipfile.ZipFile(folder / "own.jar", "w") as own:

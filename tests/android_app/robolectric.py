@@ -188,7 +188,7 @@ def prepared(
 
 def passed(run: Prepared) -> int:
     """Runs the tests, and fails with what they say unless every one passes; how many did."""
-    done = subprocess.run(run.command, capture_output=True, timeout=300, check=False)
+    done = subprocess.run(run.command, capture_output=True, timeout=900, check=False)
     said = (done.stdout + done.stderr).decode("utf-8", "replace")
     if done.returncode:
         pytest.fail(said[-8000:], pytrace=False)

@@ -243,7 +243,7 @@ def test_the_dex_verifies_and_passes_the_cores_tests_on_a_jvm(
     place = next(i for i, part in enumerate(tested) if part.startswith("--class-path="))
     # The dex's classes stand before the compiled ones of the same names.
     tested[place] = tested[place].replace("--class-path=", f"--class-path={translated}:")
-    done = subprocess.run(tested, capture_output=True, timeout=400, check=False)
+    done = subprocess.run(tested, capture_output=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout.decode()[-4000:]
 
 
@@ -270,7 +270,7 @@ def test_the_dex_measures_a_real_model(
         [*command[:1], "-verbose:class", *command[1:]],
         input=contract.encode(wanted).encode(),
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     said = (loaded.stdout + loaded.stderr).decode("utf-8", "replace")

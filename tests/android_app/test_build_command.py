@@ -18,7 +18,7 @@ def build(*arguments: object, flags: str = "-IS", **environment: str) -> tuple[i
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

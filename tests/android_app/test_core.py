@@ -8,7 +8,7 @@ import pytest
 
 def run(command: list[str]) -> str:
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=400, check=False
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False
     )
     said = done.stdout.decode("utf-8", "replace")
     if done.returncode:

@@ -76,7 +76,7 @@ def metrics(result: Result) -> dict[str, Metric]:
 
 
 def test_it_greets_and_says_that_it_is_virtual(desktop: list[str]) -> None:
-    hello = agent_process.greet(desktop, 20, os.environ)
+    hello = agent_process.greet(desktop, 120, os.environ)
     assert hello.device["virtual"] is True
     assert (hello.runtime, hello.runtime_version) == ("tensorflow-lite", parts.TFLITE.version)
     assert hello.agent == mobilebench.__version__
@@ -513,7 +513,7 @@ def test_an_accelerator_that_is_not_there_is_no_silent_cpu(
 )
 def test_a_job_that_is_none(desktop: list[str], line: str) -> None:
     answer = subprocess.run(
-        desktop, input=line.encode("latin-1") + b"\n", capture_output=True, timeout=30, check=False
+        desktop, input=line.encode("latin-1") + b"\n", capture_output=True, timeout=300, check=False
     )
     assert answer.returncode == 1
     _, error = (json.loads(said) for said in answer.stdout.splitlines())
@@ -532,7 +532,7 @@ def test_a_described_device_reports_its_facts_and_state(
     ]  # fmt: skip
     description.write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
     command = [*desktop, "--device-json", str(description)]
-    assert agent_process.greet(command, 20, os.environ).device["model"] == "Pixel 9"
+    assert agent_process.greet(command, 120, os.environ).device["model"] == "Pixel 9"
     found = metrics(converse(command, job(model_file))[0])
     assert found["before_thermal_status"].value == 3
     assert found["after_thermal_status"].value == 3

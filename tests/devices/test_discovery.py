@@ -66,7 +66,7 @@ def test_states_are_explained(pixel: Android, adb: AdbServer, connect: Connect) 
     with pytest.raises(BadInputError, match=r"no device is ready: .* allow USB debugging"):
         choose(["all"], [entry])
     pixel.phone.cable.allow()
-    assert AdbDevice(adb, pixel.phone.serial).wait(20)
+    assert AdbDevice(adb, pixel.phone.serial).wait(120)
     assert ours(adb, pixel.phone)[0].ready
 
 
@@ -168,7 +168,7 @@ def test_each_phone_as_it_is_plugged_in(
     def plug() -> None:
         pixel.phone.cable.plug()
         adb.connect(pixel.phone.serial)
-        assert AdbDevice(adb, pixel.phone.serial).wait(20)
+        assert AdbDevice(adb, pixel.phone.serial).wait(120)
 
     looks = [
         lambda: connect(pixel.phone),

@@ -53,7 +53,7 @@ def connect(adb: AdbServer) -> Iterator[Connect]:
         phone.start()
         adb.connect(phone.serial)
         device = AdbDevice(adb, phone.serial)
-        assert device.wait(20)
+        assert device.wait(120)
         return device
 
     yield turn_on

@@ -63,6 +63,6 @@ def test_it_is_kept_to_the_runtimes_cpus(
 
 def test_a_phone(pixel: Android, connect: Connect, model_file: Path, tmp_path: Path) -> None:
     pixel.installed[PACKAGE] = Package(1)
-    device = AndroidDevice("phone", connect(pixel.phone), None, wait_seconds=20, cool_seconds=0)
+    device = AndroidDevice("phone", connect(pixel.phone), None, wait_seconds=120, cool_seconds=0)
     name = assert_measures(device, model_file, tmp_path)
     assert pixel.phone.serial in name, "another phone of this kind has a cache of its own"

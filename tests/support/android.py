@@ -17,7 +17,9 @@ from tests.phone.phone import Phone
 from tests.support.models import sha256
 
 
-def make(android: Android, connect: Connect, *, wait: float = 20, cool: float = 0) -> AndroidDevice:
+def make(
+    android: Android, connect: Connect, *, wait: float = 120, cool: float = 0
+) -> AndroidDevice:
     """A device on a phone that has the app already."""
     android.installed[PACKAGE] = Package(1)
     device = connect(android.phone)
@@ -56,7 +58,7 @@ def core_of_its_abi(phone: Phone) -> list[str]:
 
 def wait_for_state(device: AdbDevice, state: str) -> None:
     """Waits until adb says that the device is in that state."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while device.state() != state:
         assert time.monotonic() < end, device.state()
         time.sleep(0.02)

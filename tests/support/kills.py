@@ -27,7 +27,7 @@ _FORKS.set_forkserver_preload([__name__])
 #: A host is killed while it begins, or after so many more trials, at any moment of the next one.
 _MOST_TRIALS = 3
 _BEGIN_SECONDS, _TRIAL_SECONDS = 1.5, 0.5
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 300.0
 
 
 def _host(document: dict[str, Any], results: str, environment: dict[str, str]) -> None:

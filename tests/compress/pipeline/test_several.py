@@ -155,7 +155,7 @@ def test_the_agent_measures_them(outcome: Outcome, kind: str) -> None:
             input=contract.encode(job),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         result = contract.decode(done.stdout.splitlines()[-1])

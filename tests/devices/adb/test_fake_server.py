@@ -57,7 +57,7 @@ def test_a_server_tells_its_devices(server: AdbServer) -> None:
 
 
 def test_a_stream_is_waited_for_and_ends(server: AdbServer) -> None:
-    deadline = Deadline(30, "the test")
+    deadline = Deadline(120, "the test")
     with AdbStream(Place(server.host, server.port, ""), deadline) as stream:
         stream.request("echo", deadline)
         assert stream.within(0.05) is None, "nothing has been said yet"
@@ -73,4 +73,4 @@ def test_no_server_is_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(LinkLostError, match="no adb server answers at"):
-        AdbStream(Place("127.0.0.1", port, ""), Deadline(30, "the test"))
+        AdbStream(Place("127.0.0.1", port, ""), Deadline(120, "the test"))

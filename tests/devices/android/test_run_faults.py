@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 from mobilebench.cli.main import main
 from mobilebench.devices import lease_script
+from mobilebench.devices.adb import remote_store
 from mobilebench.devices.adb.client import AdbDevice, AdbServer
 from mobilebench.devices.android import device as phone_device
 from mobilebench.devices.android.app import Apk
@@ -126,7 +127,7 @@ def test_unplugged_for_good_then_resumed(phones: list[Android], adb: Any, tmp_pa
     assert "did not come back within 1 s" in sentence
     assert states(folder) == ["valid"] * 4
     pixel.phone.cable.plug()
-    assert AdbDevice(adb, pixel.phone.serial).wait(20)
+    assert AdbDevice(adb, pixel.phone.serial).wait(120)
     finish(folder)
 
 
@@ -141,7 +142,7 @@ def test_resumed_under_another_serial(
     pixel.phone.cable.plug()
     air = pixel.phone.serial.replace("127.0.0.1", "localhost")
     adb.connect(air)
-    assert AdbDevice(adb, air).wait(20)
+    assert AdbDevice(adb, air).wait(120)
     try:
         finish(folder)
     finally:
@@ -265,7 +266,7 @@ def test_one_phone_of_two_is_lost(phones: list[Android], adb: Any, tmp_path: Pat
     of_the_other = [r for r in folder.trials() if r.device == "phone-1"]
     assert len(of_the_other) == 10
     pixel.phone.cable.plug()
-    assert AdbDevice(adb, pixel.phone.serial).wait(20)
+    assert AdbDevice(adb, pixel.phone.serial).wait(120)
     finish(folder)
 
 
@@ -279,14 +280,17 @@ def test_the_user_stops_while_a_file_is_sent(
 ) -> None:
     """Whatever a phone is waited for, Ctrl-C is heard, and not when the waiting is over."""
     pixel, _ = phones
-    patience = 300.0
+    patience = 600.0
     # So soon a phone takes a holder that says nothing for one that is no longer there.
     monkeypatch.setattr(lease_script, "STALE_SECONDS", 5)
+    monkeypatch.setattr(remote_store, "_LEAST_SECONDS", patience)
     monkeypatch.setattr(
         phone_device, "AndroidDevice", functools.partial(AndroidDevice, wait_seconds=patience)
     )
+    begun: list[float] = []
 
     def spoil() -> None:
+        begun.append(time.monotonic())
         if what == "unplugged":
             pixel.phone.cable.unplug()
         else:
@@ -297,14 +301,13 @@ def test_the_user_stops_while_a_file_is_sent(
 
     watcher = Watcher(spoil, 0, BEGIN)
     plan = suite(pixel.phone.serial, blocks=1)
-    start = time.monotonic()
     with pytest.raises(InterruptedRunError, match="with 0 of 6 trials finished"):
         runs.start(plan, tmp_path / "results", ["test"], watcher)
-    # Far from both limits: that of a lost phone, and a silent one's (60 s for a small file).
-    assert time.monotonic() - start < 50
+    # Far from both limits: that of a lost phone, and a silent one's.
+    assert time.monotonic() - begun[0] < patience / 2
     pixel.phone.cable.drop()
     pixel.phone.cable.plug()
-    assert AdbDevice(adb, pixel.phone.serial).wait(20)
+    assert AdbDevice(adb, pixel.phone.serial).wait(120)
     finish(RunFolder.open(next((tmp_path / "results").iterdir())))
 
 
@@ -440,7 +443,7 @@ def test_the_host_is_killed_then_resumed(phones: list[Android], tmp_path: Path) 
         start_new_session=True,
     )
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 200
         while (
             not (lines := [*results.glob("*/trials.jsonl")])
             or len(lines[0].read_bytes().splitlines()) < 3
@@ -467,7 +470,7 @@ def test_two_hosts_on_one_phone_lose_no_trial(
     server = Server(tmp_path / "other")
     AdbServer("127.0.0.1", server.port).connect(pixel.phone.serial)
     theirs = f"adb://127.0.0.1:{server.port}/{pixel.phone.serial}"
-    assert AdbDevice(AdbServer("127.0.0.1", server.port), pixel.phone.serial).wait(20)
+    assert AdbDevice(AdbServer("127.0.0.1", server.port), pixel.phone.serial).wait(120)
     found: dict[str, RunFolder] = {}
 
     def rival() -> None:
@@ -496,7 +499,7 @@ def test_two_hosts_on_one_phone_lose_no_trial(
             ["test"],
             Watcher(come, 1, "measure"),
         )
-        thread.join(120)
+        thread.join(300)
     finally:
         server.close()
     assert refused == ["taken"]

@@ -180,12 +180,12 @@ def test_watch_runs_the_suite_on_each_phone_as_it_is_plugged_in(
         pixel.know(apk.path, Package(apk.version))
         connect(pixel.phone)
         assert process.stdout is not None
-        limit = threading.Timer(120, process.kill)
+        limit = threading.Timer(300, process.kill)
         limit.start()
         shown = next((line for line in process.stdout if "small on" in line), "")
         limit.cancel()
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "waiting for a phone" in errors
     assert "small on Pixel-7-Pro" in shown
