@@ -162,10 +162,11 @@ def _checks(device: AdbDevice, apk: Apk | None) -> Iterator[Check]:
 def _app(device: AdbDevice, apk: Apk | None) -> Check:
     found = app.installation(device)
     if found.refused:
+        whose = "" if found.user is None else f" of user {found.user}"
         return Check(
             "app",
             False,
-            f"Android does not let adb see the apps of user {found.user}: {found.refused}",
+            f"Android does not let adb see the apps{whose}: {found.refused}",
             "switch to the phone's owner, or to a user whom adb may install apps for",
         )
     if found.version is None:
