@@ -168,6 +168,8 @@ def fetch_bundletool() -> Path:
     place = _place(_BUNDLETOOL_SHA256, "bundletool.jar")
     if not place.exists():
         with _scratch() as scratch:
+            if place.exists():  # by another process, meanwhile
+                return place
             programs.run(
                 [programs.find("npm"), "pack", "--silent", _BUNDLETOOL_PACKAGE],
                 "npm cannot fetch what the app is built with",
