@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from click.testing import CliRunner
+from mobilebench import crash
 from mobilebench.cli.main import main
 
 #: No terminal, 120 columns where a width is asked for, no colours, and no zone but UTC.
@@ -18,7 +19,11 @@ _ENVIRONMENT = {
 
 
 def mobilebench(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """What a command says, from its own line to its exit code; it is run in that folder."""
+    """What a command says, from its own line to its exit code; it is run in that folder.
+
+    Raises:
+        AssertionError: it crashed; with what it said, and its crash log.
+    """
     before = signal.getsignal(signal.SIGTERM)
     try:
         with contextlib.chdir(folder):
@@ -30,4 +35,8 @@ def mobilebench(arguments: list[str], folder: Path, environment: Mapping[str, st
     said = f"$ mobilebench {' '.join(arguments)}\n{done.stdout}"
     if done.stderr:
         said += f"--- standard error\n{done.stderr}"
-    return f"{said.rstrip()}\n--- exit code {done.exit_code}\n"
+    said = f"{said.rstrip()}\n--- exit code {done.exit_code}\n"
+    if done.exit_code == crash.EXIT_CODE:
+        logs = Path(environment["MOBILEBENCH_CACHE"]).glob("crashes/*.log")
+        raise AssertionError("\n".join([said, *(log.read_text("utf-8") for log in logs)]))
+    return said

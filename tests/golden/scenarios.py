@@ -35,16 +35,24 @@ class Scenario:
         return [*self.commands, *(_golden_name(path) for path in self.written)]
 
     def produce(self, folder: Path) -> Iterator[tuple[str, str]]:
-        """Each output's name and whole text; the run is copied into the empty folder first."""
+        """Each output's name and whole text; the run is copied into the empty folder first.
+
+        Raises:
+            AssertionError: a command crashed, or did not write what it is to write.
+        """
         shutil.copytree(RUNS / self.run, folder / self.run)
         environment = {"MOBILEBENCH_CACHE": str(folder / "cache")}
         for run in self.summarised:
             said = mobilebench(["report", run, "--format", "csv"], folder, environment)
             table = said.partition("\n")[2].rpartition("--- exit code 0")[0]
             (folder / run / "summary.csv").write_text(table, "utf-8")
+        all_said = []
         for name, command in self.commands.items():
-            yield name, mobilebench(command.split(), folder, environment)
+            all_said.append(mobilebench(command.split(), folder, environment))
+            yield name, all_said[-1]
         for path in self.written:
+            if not (folder / path).is_file():
+                raise AssertionError("\n".join([f"no command wrote {path}:", *all_said]))
             yield _golden_name(path), (folder / path).read_text("utf-8")
 
 

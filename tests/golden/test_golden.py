@@ -7,10 +7,11 @@ then changed below ``expected/`` belongs in the same commit, and is read before 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.golden.scenarios import HERE, SCENARIOS
+from tests.golden.scenarios import HERE, SCENARIOS, Scenario
 from tests.golden.texts import difference, normalised
 
 EXPECTED = HERE / "expected"
@@ -21,14 +22,20 @@ Outputs = Callable[[str], dict[str, str]]
 
 @pytest.fixture(scope="session")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
-    """All outputs of a run, made once a session."""
-    made: dict[str, dict[str, str]] = {}
+    """All outputs of a run, made once a session; so is what keeps them from being made."""
+    made: dict[str, dict[str, str] | AssertionError] = {}
 
     def outputs_of(run: str) -> dict[str, str]:
         if run not in made:
             produced = SCENARIOS[run].produce(tmp_path_factory.mktemp(run))
-            made[run] = {name: normalised(text) for name, text in produced}
-        return made[run]
+            try:
+                made[run] = {name: normalised(text) for name, text in produced}
+            except AssertionError as error:
+                made[run] = error
+        found = made[run]
+        if isinstance(found, AssertionError):
+            pytest.fail(str(found), pytrace=False)
+        return found
 
     return outputs_of
 
@@ -57,6 +64,22 @@ def test_every_golden_file_has_its_output(update_golden: bool) -> None:
             path.unlink()
         return
     assert not stale, "no output is kept there any more: pytest tests/golden --update-golden"
+
+
+def test_a_command_that_crashes_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise LookupError("no such filter")
+
+    monkeypatch.setattr("mobilebench.report.write.render", crash)
+    scenario = Scenario("gate-invalid", {"resume.txt": "gate --resume gate-invalid"})
+    with pytest.raises(AssertionError, match=r"(?s)exit code 70.*in crash.*no such filter"):
+        [*scenario.produce(tmp_path)]
+
+
+def test_a_file_that_no_command_wrote_is_named_with_what_they_said(tmp_path: Path) -> None:
+    scenario = Scenario("gate-invalid", {"gone.txt": "report gone"}, ("gate-invalid/report.html",))
+    with pytest.raises(AssertionError, match=r"(?s)wrote gate-invalid/report.html.*report gone"):
+        [*scenario.produce(tmp_path)]
 
 
 def test_names_of_outputs_are_unique() -> None:
