@@ -30,7 +30,7 @@ def entered(content: bytes, name: str) -> None:
 
 
 READERS: tuple[Callable[[bytes, str], Any], ...] = (
-    interface.read, precision.read, precision.has_blocks, hybrid.warnings, entry.signatures,
+    interface.read, precision.read, precision.needs_xnnpack, hybrid.warnings, entry.signatures,
     entry.not_chosen, entered, inspected, distinct.distinct_operators,
 )  # fmt: skip
 

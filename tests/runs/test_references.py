@@ -8,20 +8,30 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mobilebench.compress.step import QuantizingStep
+from mobilebench.compress.steps.quantize import DynamicInt4, Int8, WeightOnlyInt4
 from mobilebench.devices.local.device import LocalDevice
+from mobilebench.models.datasets import noise
 from mobilebench.records.interface import Quantization, TensorInfo
 from mobilebench.runs.debug_samples import samples_for
 from mobilebench.runs.references import Reference, moved, reference
-from mobilebench.tflite import interface
+from mobilebench.tflite import interface, precision
+from mobilebench.tflite.file import builtin, dump, load
+from mobilebench.tflite.graph import parse
+from mobilebench.tflite.interpreter import Runner
 
 from tests.support.models import MODELS
 
+FULLY_CONNECTED = 9
 DRAWS = np.random.default_rng(5)
 
 
 def made(name: str, folder: Path) -> Reference:
-    path = MODELS / f"{name}.tflite"
-    content = path.read_bytes()
+    return answered(MODELS / f"{name}.tflite", folder)
+
+
+def answered(path: Path, folder: Path) -> Reference:
+    content, name = path.read_bytes(), path.stem
     _, samples = samples_for(content, name, None, folder)
     return reference(
         LocalDevice("this machine", None, folder),
@@ -49,6 +59,52 @@ def test_roundings_are_seen_of_quantized_files_and_kept(
     (again,) = made("small_int8", tmp_path).roundings
     assert again.snr_db == rounding.snr_db
     assert (again.noise == rounding.noise).all()
+
+
+def four_bits(step: QuantizingStep) -> bytes:
+    """A network whose weights have outliers, which the step is to clip."""
+    model = load((MODELS / "small.tflite").read_bytes())
+    (graph,) = model.subgraphs
+    (dense,) = (o for o in graph.operators if builtin(model, o) == FULLY_CONNECTED)
+    kernel = graph.tensors[int(dense.inputs[1])]
+    weights = np.random.default_rng(1).standard_t(4, tuple(kernel.shape)).astype(np.float32)
+    model.buffers[kernel.buffer].data = weights.view(np.uint8).ravel()
+    return step.quantize(dump(model), list(noise((8, 8, 8, 1), seed=3))).content
+
+
+def test_the_lowest_weight_of_four_bits_has_right_reference_answers(tmp_path: Path) -> None:
+    """LiteRT's plain kernel computes a Dense layer with a weight of -8 wrong."""
+    file = tmp_path / "four.tflite"
+    content = four_bits(DynamicInt4(algorithm="mse"))
+    file.write_bytes(content)
+    kernel = next(
+        o for o in parse(content, "four").operators if o.kind == "FULLY_CONNECTED"
+    ).inputs[1]
+    assert kernel is not None
+    values = kernel.values()
+    assert values is not None
+    assert values.min() == -8
+    found = answered(file, tmp_path)
+    _, samples = samples_for(content, "four", None, tmp_path)
+    with samples.opened() as opened:
+        rows = Runner(content).run(list(opened.inputs(0, found.count)["0"]))
+    np.testing.assert_allclose(found.answers(0)[0], rows, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("step", "needs"),
+    [
+        (DynamicInt4(algorithm="mse"), True),
+        (DynamicInt4(), False),
+        (Int8(weight_bits=4, algorithm="mse"), False),
+        (WeightOnlyInt4(algorithm="mse"), False),
+    ],
+    ids=lambda value: value.text() if isinstance(value, QuantizingStep) else str(value),
+)
+def test_only_weights_that_plain_kernels_get_wrong_need_xnnpack(
+    step: QuantizingStep, needs: bool
+) -> None:
+    assert precision.needs_xnnpack(four_bits(step), "four") == needs
 
 
 def test_float32_needs_none(tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 from mobilebench.records.precision import Arithmetic, Precision
 from mobilebench.tflite.graph import read_whole
 
+#: -8 as 4 bits.
+_LOWEST = 0b1000
+
 
 def read(content: bytes, where: str) -> Precision:
     """The precision of a .tflite file.
@@ -22,8 +25,11 @@ def read(content: bytes, where: str) -> Precision:
     return read_whole(content, where, _precision)
 
 
-def has_blocks(content: bytes, where: str) -> bool:
-    """Whether some weights have a scale for each block of a row.
+def needs_xnnpack(content: bytes, where: str) -> bool:
+    """Whether LiteRT's plain kernels compute a file wrongly, and XNNPACK's do not.
+
+    Those are files of which some weights have a scale for each block of a row, or of which a Dense
+    layer with float activations has a 4-bit weight of -8.
 
     Args:
         content: the file.
@@ -32,23 +38,49 @@ def has_blocks(content: bytes, where: str) -> bool:
     Raises:
         BadInputError: it is no .tflite file, or a torn one.
     """
-    return read_whole(content, where, _has_blocks)
+    return read_whole(content, where, _needs_xnnpack)
 
 
-def _has_blocks(content: bytes) -> bool:
+def _needs_xnnpack(content: bytes) -> bool:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)
+    graphs = [model.Subgraphs(index) for index in range(model.SubgraphsLength())]
+    return any(_has_blocks(graph) or _has_lowest(model, graph) for graph in graphs)
+
+
+def _has_blocks(graph: Any) -> bool:
+    from ai_edge_litert import schema_py_generated as schema
+
     blocks = getattr(schema.QuantizationDetails, "BlockwiseQuantization", None)
-    graphs = map(model.Subgraphs, range(model.SubgraphsLength()))
-    found = (
-        graph.Tensors(index).Quantization()
-        for graph in graphs
-        for index in range(graph.TensorsLength())
-    )
+    found = (graph.Tensors(index).Quantization() for index in range(graph.TensorsLength()))
     return any(
         quantization is not None and quantization.DetailsType() == blocks for quantization in found
     )
+
+
+def _has_lowest(model: Any, graph: Any) -> bool:
+    """Whether a Dense layer with float activations has the lowest number of 4 bits as a weight."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    for operator in map(graph.Operators, range(graph.OperatorsLength())):
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        dense = schema.BuiltinOperator.FULLY_CONNECTED
+        if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) != dense:
+            continue
+        if operator.InputsLength() < 2 or min(operator.Inputs(0), operator.Inputs(1)) < 0:
+            continue
+        activations, kernel = (graph.Tensors(operator.Inputs(place)) for place in range(2))
+        buffer = model.Buffers(kernel.Buffer())
+        if (
+            kernel.Type() == schema.TensorType.INT4
+            and activations.Type() == schema.TensorType.FLOAT32
+            and buffer.DataLength()
+        ):
+            pairs = buffer.DataAsNumpy()
+            if ((pairs & 0x0F == _LOWEST) | (pairs >> 4 == _LOWEST)).any():
+                return True
+    return False
 
 
 def _precision(content: bytes) -> Precision:
