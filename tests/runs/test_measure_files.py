@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from mobilebench.compress.artifact import EvaluationSet
 from mobilebench.devices.base import InvalidTrialError, TrialError
 from mobilebench.devices.lease import TakenError
+from mobilebench.models.hooks import Hooks
 from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import ATTEMPTS
+from mobilebench.runs.debug_samples import samples_for
 from mobilebench.runs.leases import Leases
 from mobilebench.runs.measure_files import FileMeasurer
+from mobilebench.tflite import interface
 
 from tests.support.leased_device import LeasedDevice
 from tests.support.models import BASELINE
@@ -58,3 +64,20 @@ def test_energy_is_what_an_inference_takes_beyond_the_idle_device() -> None:
         device.energy = lambda *_: None
         with pytest.raises(TrialError, match="no such counter"):
             measurer.energy(BASELINE)
+
+
+def test_answers_that_are_not_the_files_are_not_scored(tmp_path: Path) -> None:
+    content = BASELINE.read_bytes()
+    _, samples = samples_for(content, "small", None, tmp_path)
+    data = EvaluationSet("noise", samples.path, samples.digest, samples.count)
+    taken, hooks = interface.read(content, "small"), Hooks()
+    device = LeasedDevice()
+    with Leases() as leases:
+        leases.take(device)
+        measurer = FileMeasurer(device, device.probe(), Runtime(name="cpu"), 0, leases)
+        (parity,) = measurer.answers(BASELINE, taken, data, hooks).answers.parity
+        assert parity.snr_db > 60
+        device.right = {False: samples.count}  # always the same class
+        with pytest.raises(TrialError, match="are not its file's: output") as error:
+            measurer.answers(BASELINE, taken, data, hooks)
+    assert error.value.code == "answers_differ"

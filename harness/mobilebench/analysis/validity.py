@@ -10,6 +10,7 @@ from mobilebench.quality.parity import Tolerance, asked, channel_differs, differ
 if TYPE_CHECKING:
     from mobilebench.records.answers import Answers, OutputParity
     from mobilebench.records.key import Key
+    from mobilebench.records.precision import Precision
     from mobilebench.records.run import Run
 
 
@@ -27,8 +28,27 @@ def answers_differ(run: Run, key: Key, answers: Answers | None, least: float | N
     runtime = run.runtime(key.runtime)
     artifact = run.artifacts_of(key.model).get(key.recipe)
     precision = artifact.precision if artifact else None
-    arithmetic = precision.arithmetic if precision else None
     accelerator, asked_for = (runtime.accelerator, runtime.precision) if runtime else ("cpu", None)
+    return difference(answers, precision, accelerator, asked_for, least)
+
+
+def difference(
+    answers: Answers,
+    precision: Precision | None,
+    accelerator: str = "cpu",
+    asked_for: str | None = None,
+    least: float | None = None,
+) -> str:
+    """Why answers are not those of their file; empty if they are, or that is not known.
+
+    Args:
+        answers: what a device answered.
+        precision: of the file; None: it is not known.
+        accelerator: of the runtime.
+        asked_for: what that was asked to compute in.
+        least: as of ``answers_differ``.
+    """
+    arithmetic = precision.arithmetic if precision else None
     allowed = tolerance(arithmetic, accelerator, asked_for)
     if least is not None:
         allowed = asked(least)

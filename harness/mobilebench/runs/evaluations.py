@@ -59,7 +59,7 @@ def evaluations(
             found |= _of_model(folder, run.seed, model, made, hooks.get(model.name), scratch)
     found = {variant: evaluation for variant, evaluation in found.items() if variant in pending}
     files = {(artifact.model, artifact.recipe): artifact.sha256 for artifact in run.artifacts}
-    machine = _Machine()
+    machine = Machine()
     for number, (variant, evaluation) in enumerate(found.items()):
         on_reference(number, len(found))
         model_file = folder.artifact(f"{files[variant]}.tflite")
@@ -87,14 +87,15 @@ def _kept(reference: Reference, folder: Path) -> Reference:
 
 
 @dataclass
-class _Machine:
-    """This machine, which is greeted when it is first needed."""
+class Machine:
+    """This machine, which makes reference answers; it is greeted when it is first needed."""
 
     _device: LocalDevice | None = None
     _version: str = ""
     _missing: str = ""
 
     def reference(self, model: Path, sha256: str, evaluation: Evaluation) -> Reference:
+        """A file's reference answers to its samples; where there are none, it says why."""
         if evaluation.samples is None or evaluation.interface is None:
             return Reference(reason=evaluation.reason)
         if self._device is None and not self._missing:

@@ -16,6 +16,7 @@ from mobilebench_agent import contract
 from mobilebench_agent.contract import FEWEST_WINDOWS, Job, Result
 
 from mobilebench.analysis.energy import of_trial
+from mobilebench.analysis.validity import difference
 from mobilebench.compress.artifact import EvaluationSet
 from mobilebench.compress.step import unreported
 from mobilebench.devices.base import (
@@ -33,10 +34,12 @@ from mobilebench.records.runtime import Runtime
 from mobilebench.records.trial import ATTEMPTS
 from mobilebench.runs import power_profiles
 from mobilebench.runs.answers import Evaluation, Found, ask
+from mobilebench.runs.evaluations import Machine
 from mobilebench.runs.lanes import look, refusal
 from mobilebench.runs.leases import Leases
 from mobilebench.runs.samples import Samples
 from mobilebench.runs.selection import open_device
+from mobilebench.tflite import precision
 
 if TYPE_CHECKING:
     from mobilebench.compress.step import Report
@@ -92,6 +95,7 @@ class FileMeasurer:
         self._leases = leases
         self._pace = pace
         self._count = 0
+        self._machine = Machine()
 
     @classmethod
     def on(
@@ -180,14 +184,24 @@ class FileMeasurer:
         """The file's answers to evaluation data, scored where these have labels.
 
         Raises:
-            TrialError: the device gave none.
+            TrialError: the device gave none, or they are not the file's: its reference answers on
+                this machine are others.
             DeviceError: somebody else has the device now.
         """
         samples = Samples(data.path, data.sha256, data.count, "data", data.task, data.reason)
         evaluation = Evaluation(interface, samples, hooks=hooks)
         job = self._job("latency", file)
+        reference = self._machine.reference(file, job.model_sha256, evaluation)
+        evaluation = replace(evaluation, reference=reference)
         found = ask(self.device, job, evaluation, lambda _: None, _TIMEOUT_SECONDS, self._seed)
         self._leases.ensure(self.device)  # somebody else's load leaves answers as they are
+        if why := difference(
+            found.answers,
+            precision.read(file.read_bytes(), str(file)),
+            self._runtime.accelerator,
+            self._runtime.precision,
+        ):
+            raise TrialError("answers_differ", why)
         return found
 
     def _job(self, kind: str, file: Path) -> Job:
