@@ -13,6 +13,7 @@ from mobilebench.compress.steps.quantize import DynamicInt4, Int8, WeightOnlyInt
 from mobilebench.devices.local.device import LocalDevice
 from mobilebench.models.datasets import noise
 from mobilebench.records.interface import Quantization, TensorInfo
+from mobilebench.runs import references
 from mobilebench.runs.debug_samples import samples_for
 from mobilebench.runs.references import Reference, moved, reference
 from mobilebench.tflite import interface, precision
@@ -105,6 +106,21 @@ def test_only_weights_that_plain_kernels_get_wrong_need_xnnpack(
     step: QuantizingStep, needs: bool
 ) -> None:
     assert precision.needs_xnnpack(four_bits(step), "four") == needs
+
+
+def test_answers_that_another_process_made_meanwhile_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = made("small", tmp_path).files[0]
+    before = file.stat().st_ino
+    answers, is_whole = iter([False]), references._is_whole
+    monkeypatch.setattr(
+        references, "_is_whole", lambda found: next(answers, True) and is_whole(found)
+    )
+    assert made("small", tmp_path).files == (file,)
+    assert file.stat().st_ino == before
+    file.write_bytes(b"torn")
+    assert made("small", tmp_path).answers(0)
 
 
 def test_float32_needs_none(tmp_path: Path) -> None:

@@ -134,9 +134,13 @@ def reference(
                         reason=f"no reference answers: {error.reason}",
                         fails=error.code in _FILE_FAILS,
                     )
-                shutil.rmtree(folder, ignore_errors=True)
                 with disk_errors(folder):
-                    os.replace(made, folder)
+                    try:
+                        os.replace(made, folder)
+                    except OSError:  # another process was faster, or what is there is damaged
+                        if not _is_whole(found):
+                            shutil.rmtree(folder, ignore_errors=True)
+                            os.replace(made, folder)
         if precision.read(content, str(model)).arithmetic == "float32":
             return found  # sums in another order are far less than what moves the inputs
         return replace(found, roundings=_roundings(found, opened, kernels, folder))
