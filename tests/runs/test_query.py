@@ -50,6 +50,17 @@ def test_results_are_the_runs_own_numbers(runs: Path) -> None:
         assert row["is_baseline"] == (row["recipe"] == "baseline")
 
 
+def test_no_other_file_is_so_much_as_looked_for(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "there.csv").write_text("a,b\n1,2\n")
+
+    def refusal(name: str) -> str:
+        with pytest.raises(BadInputError) as error:
+            query([runs], "SELECT * FROM read_csv('FILE')".replace("FILE", str(tmp_path / name)))
+        return str(error.value).replace(name, "FILE")
+
+    assert refusal("there.csv") == refusal("gone.csv")
+
+
 def test_a_run_without_a_summary_is_summarised(runs: Path) -> None:
     def values() -> object:
         return query([runs], "SELECT folder, recipe, metric, value FROM results ORDER BY ALL").rows
