@@ -103,14 +103,14 @@ def measured(file: Path, *, xnnpack: bool) -> dict[str, Any]:
     ]
     alone = [
         {"kind": row.operator.kind, "input": row.operator.inputs[0], "index": index,
-         "microseconds": (row.median_ns or 0.0) / 1000}
+         "microseconds": None if row.median_ns is None else row.median_ns / 1000}
         for row in times.rows
         for index in row.operator.indices
     ]  # fmt: skip
     return {
         "file": file.name,
         "xnnpack": xnnpack,
-        "model": (times.model_ns or 0.0) / 1000,
+        "model": None if times.model_ns is None else times.model_ns / 1000,
         "alone": sorted(alone, key=lambda row: row["index"]),
         "within": within,
         "warnings": list(times.warnings),
@@ -143,18 +143,29 @@ def _both(found: dict[str, Any]) -> list[tuple[dict[str, Any], float]]:
             (row, within[row["index"]]["microseconds"])
             for row in found["alone"]
             if within.get(row["index"], {}).get("name") == row["kind"]
+            and row["microseconds"] is not None
         ]
     ours = [row for row in found["alone"] if row["kind"] in _OURS]
     theirs = [
         row for row in found["within"] if row["name"].startswith(_XNNPACKS) or row["name"] in _OURS
     ]
-    if len(ours) != len(theirs):
+    if len(ours) != len(theirs) or any(row["microseconds"] is None for row in ours):
         return []
     return [(row, other["microseconds"]) for row, other in zip(ours, theirs, strict=True)]
 
 
 def _name(row: dict[str, Any]) -> str:
     return f"{row['kind']} {row['input'].split()[0]}"
+
+
+def _total(rows: Sequence[dict[str, Any]]) -> float | None:
+    """Microseconds of all operators; None where one has none."""
+    times = [row["microseconds"] for row in rows]
+    return None if None in times else sum(times)
+
+
+def _milliseconds(microseconds: float | None) -> str:
+    return "—" if microseconds is None else f"{microseconds / 1000:.3g} ms"
 
 
 def table(all_found: Iterable[dict[str, Any]]) -> str:
@@ -165,11 +176,9 @@ def table(all_found: Iterable[dict[str, Any]]) -> str:
     ]
     for found in all_found:
         both = pairs(found)
-        alone, within = (
-            sum(row["microseconds"] for row in found[side]) / 1000 for side in ("alone", "within")
-        )
+        alone, within = (_total(found[side]) for side in ("alone", "within"))
         head = f"| {found['file'].removesuffix('.tflite')} | {'on' if found['xnnpack'] else 'off'}"
-        ends = f"{alone:.3g} ms | {within:.3g} ms | {found['model'] / 1000:.3g} ms |"
+        ends = " | ".join(map(_milliseconds, (alone, within, found["model"]))) + " |"
         if not both:
             lines.append(f"{head} | not alike | — | — | — | {ends}")
             continue

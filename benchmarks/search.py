@@ -132,13 +132,19 @@ def outcome(document: dict[str, Any]) -> dict[str, Any]:
         "candidates": len(document["candidates"]),
         "hypervolume": hypervolume(points, (1.0, 1.0)),
         "recipe": document["chosen"],
-        "size": first["values"].get("size", 0) / base["size"] if first else None,
-        "latency": first["values"].get("latency", 0) / base["latency"] if first else None,
+        "size": share_of(first, base, "size"),
+        "latency": share_of(first, base, "latency"),
         "loss": first["loss"] if first else None,
         "holds": document["holds"],
         "optimism": document["optimism"],
         "seconds": document["seconds"],
     }
+
+
+def share_of(confirmed: dict[str, Any] | None, base: dict[str, float], name: str) -> float | None:
+    """What a confirmed candidate has of the baseline's; None: it was not measured."""
+    own = confirmed["values"].get(name) if confirmed else None
+    return None if own is None else own / base[name]
 
 
 def show(lines: list[dict[str, Any]], models: tuple[str, ...]) -> None:
