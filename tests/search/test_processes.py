@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,8 +30,15 @@ START = [parse_recipe(start.recipe) for start in SPACE.start]
 MOST = 16
 
 
+#: How many processes are at the search.
+TOGETHER = 2
+
+
 class SlowBench(RecordedBench):
-    """Takes a moment for each file, and notes it where all processes do; may die of one."""
+    """Takes a moment for each file, and notes it where all processes do; may die of one.
+
+    Nobody goes on before each process has a candidate of its own, however slowly one starts.
+    """
 
     def __init__(self, notes: Path, dies_after: int | None, outlives: bool) -> None:
         super().__init__()
@@ -40,14 +48,21 @@ class SlowBench(RecordedBench):
 
     def make(self, recipe: Recipe) -> Artifact | Failure:
         if len(self.made) == self._dies_after:
-            with self._notes.open("a") as notes:
+            with self._notes.open("a", encoding="utf-8") as notes:
                 notes.write(f"died {recipe.text}\n")
             os._exit(9)
         time.sleep(0.05)
-        until = time.monotonic() + 60
-        while self._outlives and "died" not in self._notes.read_text() and time.monotonic() < until:
-            time.sleep(0.1)
+        (self._notes.parent / f"begun.{os.getpid()}").touch()
+        wait_until(lambda: len([*self._notes.parent.glob("begun.*")]) == TOGETHER)
+        if self._outlives:
+            wait_until(lambda: "died" in self._notes.read_text("utf-8"))
         return super().make(recipe)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def work(folder: Path, dies_after: int | None, outlives: bool) -> None:
@@ -58,7 +73,7 @@ def work(folder: Path, dies_after: int | None, outlives: bool) -> None:
         notes = folder / "notes"
 
         def note(candidate: Any, _: Any) -> None:
-            with notes.open("a") as file:
+            with notes.open("a", encoding="utf-8") as file:
                 file.write(f"{processes.token} {candidate.recipe}\n")
 
         ladder = Ladder(AIM, SlowBench(notes, dies_after, outlives))
