@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from mobilebench.compress.artifact import Artifact, Failure
 from mobilebench.compress.recipe import Recipe, parse_recipe
-from mobilebench.runs.leases import Leases
+from mobilebench.runs.leases import Leases, OnWait
 from mobilebench.search.aim import Aim
 from mobilebench.search.ladder import Ladder
 from mobilebench.search.loop import TimeSpent, explore, spent_by
@@ -137,7 +137,8 @@ class Lent(Leases):
         self._log = log
         self._name = name
 
-    def take(self, *_: Any) -> None:
+    def take(self, _device: Any, on_wait: OnWait = lambda _text: None) -> None:
+        on_wait("a stranger has it")
         self._log.append(f"{self._name} takes")
 
     def release(self, _name: str) -> None:
@@ -149,9 +150,11 @@ def test_a_device_goes_from_one_process_to_the_other(tmp_path: Path) -> None:
     device: Any = SimpleNamespace(name="phone")
     first, second = Processes(tmp_path), Processes(tmp_path)
     with first.joined():
-        with first.turn("phone", Lent(log, "first"), device):
+        waited: list[str] = []
+        with first.turn("phone", Lent(log, "first"), device, waited.append):
             pass
         assert log == ["first takes"]  # alone, it keeps it
+        assert waited == ["a stranger has it"]
         with second.joined():
             with first.turn("phone", Lent(log, "first"), device):
                 pass

@@ -36,7 +36,7 @@ from mobilebench.runs import power_profiles
 from mobilebench.runs.answers import Evaluation, Found, ask
 from mobilebench.runs.evaluations import Machine
 from mobilebench.runs.lanes import look, refusal
-from mobilebench.runs.leases import Leases
+from mobilebench.runs.leases import Leases, OnWait
 from mobilebench.runs.samples import Samples
 from mobilebench.runs.selection import open_device
 from mobilebench.tflite import precision
@@ -105,14 +105,17 @@ class FileMeasurer:
         seed: int,
         leases: Leases,
         pace: Pace = Pace(),
+        on_wait: OnWait = lambda _text: None,
     ) -> FileMeasurer:
         """Opens a device, takes its lease, and looks whether it is fit.
+
+        ``on_wait`` is given who has it, while it is waited for.
 
         Raises:
             BadInputError: there is no such device.
             InvalidRunError: it is unfit, or somebody else measures on it.
         """
-        lanes, problems = look([spec], open_device, leases)
+        lanes, problems = look([spec], open_device, leases, on_wait)
         if problems:
             raise refusal(problems)
         facts = power_profiles.recorded(spec, lanes[0].facts)

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from mobilebench.devices.base import Device
 from mobilebench.files import disk_errors
-from mobilebench.runs.leases import Leases, Patience
+from mobilebench.runs.leases import Leases, OnWait, Patience
 
 _FOLDER = ".processes"
 #: A process that has just taken its turn leaves others, which look every 50 ms, time for theirs.
@@ -96,7 +96,13 @@ class Processes:
             self._confirming.release()
 
     @contextlib.contextmanager
-    def turn(self, name: str, leases: Leases, device: Device | None) -> Iterator[None]:
+    def turn(
+        self,
+        name: str,
+        leases: Leases,
+        device: Device | None,
+        on_wait: OnWait = lambda _text: None,
+    ) -> Iterator[None]:
         """Has the device within it: the processes of a search measure one at a time.
 
         One that is alone keeps the device's lease in between, too.
@@ -105,9 +111,11 @@ class Processes:
             name: of the device.
             leases: of this process.
             device: the one to take; None: it is taken within the turn.
+            on_wait: is given who has it, while it is waited for.
 
         Raises:
-            TakenError: somebody else has it, who is not at this search.
+            TakenError: somebody else has it, who is not at this search; where other processes are
+                at it, it is waited for first.
         """
         if self._turn.is_locked:  # by this process: a turn within a turn
             yield
@@ -119,7 +127,7 @@ class Processes:
             # The one that was alone until now gives it back when its candidate has been measured.
             leases.patience = Patience(_DEVICE_SECONDS if others else 0.0)
             if device is not None:
-                leases.take(device)
+                leases.take(device, on_wait)
             try:
                 yield
             finally:

@@ -239,12 +239,16 @@ class _Search:
         # By value, not by name: what a search file says of a runtime is a suite's.
         runtime = Runtime(**settings.runtime.model_dump())
         with self._processes.turn(settings.device.name, self._leases, None):
-            measurer = FileMeasurer.on(settings.device, runtime, settings.seed, self._leases)
+            measurer = FileMeasurer.on(
+                settings.device, runtime, settings.seed, self._leases, on_wait=self._watcher.step
+            )
         probe = latency_probe_on(measurer.device, measurer.facts, runtime, settings.seed)
         spec = settings.model.model_copy(update={"split": "validation", "recipes": ()})
 
         def turn() -> contextlib.AbstractContextManager[None]:
-            return self._processes.turn(settings.device.name, self._leases, measurer.device)
+            return self._processes.turn(
+                settings.device.name, self._leases, measurer.device, self._watcher.step
+            )
 
         def measure(files: Sequence[Path], report: Report = unreported, /) -> Sequence[float]:
             with turn():
