@@ -39,6 +39,9 @@ from mobilebench.tflite import interface, precision
 from mobilebench.tflite.graph import parse, parse_called
 
 _TIMEOUT_SECONDS = 120.0
+#: Answers that were kept before are asked for anew: they were held against wrong reference answers
+#: where 4-bit weights are -8.
+_EDITION = 2
 #: Failures that say what a runtime cannot do, rather than how it is today.
 _CANNOT = ("model_unsupported", "model_corrupt", "output_nan")
 #: These, too, if the same happens again.
@@ -200,6 +203,7 @@ class _Place:
             known["place"] = self.runtime.place
         address = json.dumps(
             [
+                _EDITION,
                 hashlib.sha256(file.content).hexdigest(),
                 self.facts.runtime,
                 self.facts.runtime_version,
