@@ -228,6 +228,7 @@ def test_more_runs_than_a_page_can_show_share_dots_and_the_page_says_so() -> Non
     assert "median of 8 runs" in text
     assert "4,000 are more" in text
     assert "3,500 older runs: --json has them all." in text
+    assert history_outputs.older(many, 3999) == "1 older run: --json has them all."
     assert text.count("<tr>") == 501
     assert len(text) < 3 * len(few)
     assert len(json.dumps(histories.History((many,)).as_json()["series"][0]["points"])) > 4000

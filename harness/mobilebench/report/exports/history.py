@@ -194,7 +194,8 @@ def rows(series: Series, most: int = _MOST_ON_A_PAGE) -> list[tuple[str, ...]]:
 def older(series: Series, most: int) -> str | None:
     """What to say of the runs that a table has no rows for; None: it has all."""
     left = len(series.points) - most
-    return f"{left:,} older runs: --json has them all." if left > 0 else None
+    runs = "run" if left == 1 else "runs"
+    return f"{left:,} older {runs}: --json has them all." if left > 0 else None
 
 
 def _table(series: Series) -> Table:
