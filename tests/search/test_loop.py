@@ -280,6 +280,16 @@ def test_a_candidate_whose_device_was_lost_is_tried_again(tmp_path: Path) -> Non
     assert len(study.candidates()) == 30
 
 
+def test_a_recipe_whose_process_ended_before_it_was_drawn_is_tried(tmp_path: Path) -> None:
+    recipe = next(recipe for recipe in START if SPACE.parameters(recipe))
+    ended = Study(tmp_path / "journal.log", SPACE, AIM)
+    ended.begin_with(recipe)
+    ended._study.ask()
+    study = Study(tmp_path / "journal.log", SPACE, AIM)
+    study.begin_with(recipe)
+    assert study.ask().recipe == recipe
+
+
 def test_what_is_interrupted_costs_its_time(tmp_path: Path) -> None:
     study = Study(tmp_path / "journal.log", SPACE, AIM)
     with pytest.raises(KeyboardInterrupt), counted(study, Clock()):

@@ -171,8 +171,9 @@ class Study:
         claimed = {number for _, number in self._claims()} if left else set()
         for trial in left.values():
             if trial.number not in claimed:
-                if trial.params:
-                    self._study.enqueue_trial(trial.params)
+                # Those of a recipe that was to be tried are known before they are drawn.
+                if parameters := trial.system_attrs.get("fixed_params") or trial.params:
+                    self._study.enqueue_trial(parameters)
                 self._study.tell(trial.number, state=_optuna().trial.TrialState.FAIL)
 
     def tell(
