@@ -35,16 +35,23 @@ _NUMBERS = (1, 2, 3, 5)
 
 
 def picture(view: SearchView) -> Picture | None:
-    """All candidates of which enough is known; None: there are none yet."""
+    """All candidates of which enough is known; None: there are none yet.
+
+    What is not above 0 has no place on a logarithmic axis: the MACs of a network that multiplies
+    nothing, an energy lost in noise.
+    """
     across = view.aim.minimize[0]
     up = view.aim.minimize[1] if len(view.aim.minimize) > 1 else None
-    known = [c for c in view.all if across in c.values and c.loss is not None]
-    if up is not None:
-        known = [c for c in known if up in c.values]
+    axes_of = (across,) if up is None else (across, up)
+    known = [
+        c
+        for c in view.all
+        if c.loss is not None and all(c.values.get(name, 0.0) > 0 for name in axes_of)
+    ]
     if not known:
         return None
 
-    scales = {name: _unit(name, known) for name in (across, up) if name is not None}
+    scales = {name: _unit(name, known) for name in axes_of}
 
     def place(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
         xs = [c.values[across] / scales[across][1] for c in candidates]
@@ -52,7 +59,7 @@ def picture(view: SearchView) -> Picture | None:
             return xs, [c.loss or 0.0 for c in candidates]
         return xs, [c.values[up] / scales[up][1] for c in candidates]
 
-    front = view.front
+    front = [c for c in view.front if c in known]
     kept = {c.recipe for c in front}
     fine = [c for c in known if view.aim.is_feasible(c) and c.recipe not in kept]
     missed = [c for c in known if not view.aim.is_feasible(c)]
@@ -64,7 +71,7 @@ def picture(view: SearchView) -> Picture | None:
         xs, ys = place(front)
         axes.plot(xs, ys, color=BLUE, linewidth=1, drawstyle="steps-post" if up else "default")
         axes.scatter(xs, ys, s=34, color=BLUE, zorder=3)
-        if view.chosen is not None:
+        if view.chosen in known:
             axes.scatter(*place([view.chosen]), s=90, facecolors="none", edgecolors=VERMILLION)
         axes.set_xscale("log")
         _number(axes.xaxis, place(known)[0])
