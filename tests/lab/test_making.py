@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -87,6 +88,35 @@ def test_hosts_make_each_stage_once_and_the_client_the_rest(
     make_in_lab(lab, variants[:2], 4, cache, said.append, ())
     compress_variants(variants[:2], seed=4, cache=cache, on_progress=later.append)
     assert [p.cached for p in later if p.step == "done"] == [True] * 5
+
+
+class Faulty:
+    """A lab of two hosts that compress, of which one or all fail as soon as they are asked."""
+
+    def __init__(self, *, is_lost: bool) -> None:
+        self._is_lost = is_lost
+        self.sent: list[str] = []
+
+    def makers(self) -> tuple[str, ...]:
+        if self._is_lost:
+            raise BadInputError("there is no way into the lab")
+        return ("full", "fit")
+
+    def send(self, host: str, files: object) -> None:
+        if host == "full":
+            raise BadInputError("could not write: no space left on device")
+        self.sent.append(host)
+
+    def client(self) -> None:
+        raise BadInputError("there is no way into the lab")
+
+
+def test_a_lab_that_fails_leaves_it_to_the_client(spec: ModelSpec, tmp_path: Path) -> None:
+    for is_lost, sent in ((True, []), (False, ["fit"])):
+        faulty = Faulty(is_lost=is_lost)
+        variants = [(spec, parse_recipe("float16"))]
+        make_in_lab(cast("Lab", faulty), variants, 3, tmp_path, lambda _: None, ())
+        assert faulty.sent == sent
 
 
 @pytest.mark.parametrize(

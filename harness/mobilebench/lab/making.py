@@ -71,8 +71,10 @@ def make_in_lab(
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the lab's hosts stop, and what was made is kept.
+        InvalidRunError: the client's own disk is full or failing.
     """
-    with contextlib.suppress(DeviceError):
+    # Whatever is wrong with the lab, or with a model: compression on the client goes on, and says.
+    with contextlib.suppress(DeviceError, BadInputError):
         hosts = lab.makers()
         wanted = _wanted(variants, seed, cache) if hosts else []
         if wanted:
@@ -80,7 +82,8 @@ def make_in_lab(
             files = {path: f"{sha256_of(Path(path))}{Path(path).suffix}" for path in paths}
             on_progress(Progress(0, len(wanted), "", "", "send files to the lab"))
             for name in hosts:
-                with contextlib.suppress(DeviceError):  # it has just gone
+                # It has just gone, or its disk is full: others may have room.
+                with contextlib.suppress(DeviceError, BadInputError):
                     lab.send(name, {stored: Path(path) for path, stored in files.items()})
             _Graph(lab, wanted, files, seed, cache, on_progress, tuple(packings)).make()
 
