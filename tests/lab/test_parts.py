@@ -381,6 +381,17 @@ def test_a_host_of_another_version() -> None:
         choose(three("0.0.1"), ["lab:*"])
 
 
+def test_an_older_host_is_refused_by_its_version_and_not_by_what_it_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Lab("tls://lab:1", tmp_path)
+    seen = {"host": "a", "version": "0.0.1", "devices": [{"id": "P1"}]}
+    monkeypatch.setattr(there, "_workers", lambda _prefix: ("a",))
+    monkeypatch.setattr(there, "ask", lambda *_, **__: seen)
+    with pytest.raises(BadInputError, match=r"lab host a has MobileBench 0\.0\.1, this is"):
+        choose(there, ["lab:*"])
+
+
 def test_addresses() -> None:
     assert split("tls://h:8786/a/P1") == ("tls://h:8786", "a", "P1")
     for wrong in ("tls://h/a/P1", "tls://h:1/a", "tcp://h:1/a/b", "tls://h:1/a/b/c", "tls://h:1//"):

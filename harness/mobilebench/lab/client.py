@@ -254,8 +254,9 @@ class Lab:
                 seen = self.ask(HOST + name, host.look, seconds=LOOK_SECONDS)
             except DeviceError:
                 continue
-            parts = (tuple(seen["devices"]), tuple(seen["recent"]))
-            found.append(LabHost(seen["host"], seen["version"], *parts))
+            # A host of another version may not say all of it: its devices are refused by version.
+            recent = tuple(seen.get("recent", ()))
+            found.append(LabHost(seen["host"], seen["version"], tuple(seen["devices"]), recent))
         return tuple(found)
 
     def makers(self) -> tuple[str, ...]:
