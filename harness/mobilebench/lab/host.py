@@ -383,9 +383,10 @@ def _opened(device: str, name: str, allow: tuple[str, ...]) -> Device:
     host = _here[0]
     found = _found(device)
     key = (_place(found), name, tuple(sorted(allow)))
-    if key not in host.opened:
-        host.opened[key] = open_device(_spec(found, name, allow))
-    return host.opened[key]
+    opened = host.opened.get(key)
+    if opened is None:
+        opened = host.opened[key] = open_device(_spec(found, name, allow))
+    return opened
 
 
 def _place(found: Found) -> str:
@@ -411,8 +412,10 @@ def _spec(found: Found, name: str, allow: tuple[str, ...]) -> DeviceSpec:
 
 def _started(lane: Lane) -> Running:
     host, found = _here[0], _found(lane.device)
-    # What single calls know of the device is no longer true when the lane has ended.
-    host.opened = {key: device for key, device in host.opened.items() if key[0] != _place(found)}
+    # What single calls know of the device is no longer true when the lane has ended. Calls for
+    # other devices add theirs meanwhile.
+    for key in [key for key in tuple(host.opened) if key[0] == _place(found)]:
+        host.opened.pop(key, None)
     (asked,) = lane.document["suite"]["devices"]
     spec = _spec(found, asked["name"], tuple(asked.get("allow", ())))
     own = {key: asked[key] for key in ("power_counter", "battery_current") if asked.get(key)}
