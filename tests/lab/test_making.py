@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,7 +14,9 @@ from mobilebench.compress.artifact import Progress
 from mobilebench.compress.pipeline import portable
 from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.service import compress_variants
+from mobilebench.compress.stages import stages_of
 from mobilebench.errors import BadInputError
+from mobilebench.lab import making
 from mobilebench.lab.client import Lab
 from mobilebench.lab.making import make_in_lab
 from mobilebench.models.spec import ModelSpec
@@ -102,9 +104,10 @@ class Faulty:
             raise BadInputError("there is no way into the lab")
         return ("full", "fit")
 
-    def send(self, host: str, files: object) -> None:
+    def send(self, host: str, files: Mapping[str, Path]) -> None:
         if host == "full":
             raise BadInputError("could not write: no space left on device")
+        assert all(path.is_file() for path in files.values())
         self.sent.append(host)
 
     def client(self) -> None:
@@ -117,6 +120,21 @@ def test_a_lab_that_fails_leaves_it_to_the_client(spec: ModelSpec, tmp_path: Pat
         variants = [(spec, parse_recipe("float16"))]
         make_in_lab(cast("Lab", faulty), variants, 3, tmp_path, lambda _: None, ())
         assert faulty.sent == sent
+
+
+def test_a_hosts_progress_names_one_step_while_its_passes_count(
+    spec: ModelSpec, tmp_path: Path
+) -> None:
+    recipe, said = parse_recipe("prune(0.8, epochs=3)"), list[Progress]()
+    wanted = [making._Wanted(spec, recipe, cast("Any", None))]
+    graph = making._Graph(cast("Any", None), wanted, {}, 0, tmp_path, said.append, ())
+    stages = stages_of([("m", recipe)])
+    for passes in (1, 2):
+        step = f"prune(0.8, epochs=3) {passes}/3"
+        graph._show(stages, {"stage": 1, "host": "b", "step": step, "fraction": passes / 3})
+    # The last word is what a bar counts; before it is what the bar is of.
+    assert {p.step.rpartition(" ")[0] for p in said} == {"b: prune(0.8, epochs=3)"}
+    assert [p.step.split()[-1] for p in said] == ["1/3", "2/3"]
 
 
 @pytest.mark.parametrize(

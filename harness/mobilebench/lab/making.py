@@ -236,7 +236,8 @@ class _Graph:
 
     def _show(self, stages: Sequence[Stage], event: Mapping[str, Any]) -> None:
         of = self.wanted[stages[event["stage"]].leads_to]
-        self._report(of, f"{event['step']} on {event['host']}", event["fraction"])
+        # How many passes are done stays at the end, where progress has it.
+        self._report(of, f"{event['host']}: {event['step']}", event["fraction"])
 
     def _report(self, of: _Wanted, step: str, fraction: float | None) -> None:
         self.on_progress(
