@@ -159,7 +159,9 @@ class _Graph:
                 futures.append(self._asked(client, number, stage, before))
             self._collect(client, stages, dict(enumerate(futures)), said)
         except (OSError, CancelledError):
-            return  # the scheduler has gone
+            # The scheduler has gone, or a host with what stages were to go on from.
+            if client.status == "running":
+                self._stop(client, futures)
         except BaseException:
             self._stop(client, futures)
             raise
@@ -177,7 +179,10 @@ class _Graph:
         known = portable.read(self.cache, entries)
         needed = {portable.artifact(of.inputs, chain), portable.state(of.inputs, chain)} - {None}
         if needed <= set(known):
-            return client.scatter(Answer(known), direct=True, hash=False)
+            # Where it stays: what is at a device's worker goes with the device.
+            workers = client.scheduler_info(n_workers=-1)["workers"].items()
+            makers = [at for at, one in workers if str(one["name"]).startswith(f"{MAKING}:")]
+            return client.scatter(Answer(known), workers=makers, direct=True, hash=False)
         asked = maker.Stage(
             self.token,
             number,
