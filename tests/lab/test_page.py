@@ -165,6 +165,18 @@ def test_a_browser_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ask(server, host="evil.example")[0] == 403
 
 
+def test_a_browser_that_goes_away_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with Server("127.0.0.1:0", shown) as server:
+        for error in (BrokenPipeError("gone"), ConnectionResetError("gone"), ValueError("ours")):
+            try:
+                raise error
+            except (OSError, ValueError):
+                server.handle_error(None, ("127.0.0.1", 1))
+    said = capsys.readouterr().err
+    assert "ValueError: ours" in said
+    assert "gone" not in said
+
+
 @pytest.mark.parametrize("listen", ["8787", "127.0.0.1:x", "127.0.0.1:99999", "203.0.113.7:80"])
 def test_where_it_cannot_listen(listen: str) -> None:
     with pytest.raises(BadInputError, match="listen at"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.server
 import ipaddress
+import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from mobilebench.errors import BadInputError
 
@@ -56,6 +58,11 @@ class Server(http.server.ThreadingHTTPServer):
                 self._content = self._page().encode()
                 self._made = time.monotonic()
             return self._content
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a browser that went away before it had its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
