@@ -1,9 +1,8 @@
-"""What is measured on a lab's devices by other commands than run: gate, search, watch."""
+"""What is measured on a lab's devices by search and watch; test_lab.py has a gate."""
 
 from __future__ import annotations
 
 import signal
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,46 +22,23 @@ from tests.support.models import MODELS
 SMALL = str(MODELS / "small.tflite")
 
 
-def only_run(results: Path) -> RunFolder:
-    (folder,) = [path.parent for path in results.glob("*/run.json")]
-    return RunFolder.open(folder)
-
-
-def test_gate_watch_and_files_in_turn(
+def test_watch_and_files_in_turn(
     laboratory: Laboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     laboratory.join("a")
-    there = ("--lab", laboratory.address, "--device", "lab:*")
-    suite = tmp_path / "suite.toml"
+    suite, results = tmp_path / "suite.toml", tmp_path / "results"
     suite.write_text(
         f'name = "watched"\nprotocol = {{ blocks = 1, seconds = 0.01 }}\n'
         f'[[models]]\nname = "small"\nsource = "{SMALL}"\nrecipes = ["as_is"]\n'
     )
-    policy = tmp_path / "policy.toml"
-    policy.write_text("[latency]\nmargin = 1.0\n[memory]\nenabled = false\n")
-
-    # One device: the gate has it first, then what is watched, each as soon as it is free.
-    gate = laboratory.client(
-        "gate",
-        *("gate", "--baseline", SMALL, "--candidate", SMALL, "--speed-only", "--seconds", "0.01"),
-        *("--policy", str(policy), "--results", str(tmp_path / "gate"), *there),
-    )
-    gate.waits_for(r"baseline|candidate|latency")
-    watch = laboratory.client(
-        "watch", "watch", str(suite), "--results", str(tmp_path / "watch"), *there
-    )
+    there = ("--lab", laboratory.address, "--device", "lab:host=A")
+    watch = laboratory.client("watch", "watch", str(suite), "--results", str(results), *there)
     watch.waits_for("a/local is ready")
-    assert gate.ends() in (0, 1, 3), gate.said()
-    folder = only_run(tmp_path / "gate")
-    assert set(Counter(r.attempt_name for r in folder.attempts()).values()) == {1}
-    trials = folder.trials()
-    assert {t.trial for t in trials} == {t.trial for t in folder.run().plan}
-    assert {t.state for t in trials} == {"valid"}, gate.said()
-
     watch.waits_for("small on")
     watch.end(signal.SIGINT)
     assert watch.process.returncode == 130, watch.said()
-    assert {t.state for t in only_run(tmp_path / "watch").trials()} == {"valid"}
+    (run,) = results.glob("*/run.json")
+    assert {t.state for t in RunFolder.open(run.parent).trials()} == {"valid"}
 
     # What a search measures with.
     monkeypatch.setenv(certificates.VARIABLE, str(laboratory.certificates))

@@ -48,12 +48,20 @@ def some_are_finished(results: Path) -> RunFolder | None:
 
 
 def test_whoever_dies(laboratory: Laboratory, tmp_path: Path) -> None:
-    host = laboratory.join("a")
+    host = laboratory.join("a", "--compress", "1")
 
-    # Two clients want one device: the second waits, and is shown for whom.
+    # Two clients want one device: the second, a gate, waits, and is shown for whom.
     first = started(laboratory, tmp_path / "1", "first", 14)
     until(lambda: some_are_finished(tmp_path / "1"), first.said)
-    second = started(laboratory, tmp_path / "2", "second", 2)
+    assert "makes as_is of small for" in host.said()
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[latency]\nmargin = 1.0\n[memory]\nenabled = false\n")
+    second = laboratory.client(
+        "second",
+        *("gate", "--baseline", SMALL, "--candidate", SMALL, "--speed-only", "--seconds", "0.01"),
+        *("--policy", str(policy), "--results", str(tmp_path / "2")),
+        *("--lab", laboratory.address, "--device", "lab:any(1)"),
+    )
     second.waits_for(r"waiting for a/local: \S+ measures \S+-small there since")
     (there,) = laboratory.status()
     busy = there["devices"][0]["busy"]
@@ -78,7 +86,7 @@ def test_whoever_dies(laboratory: Laboratory, tmp_path: Path) -> None:
     resumed = laboratory.client("resumed", "run", "--resume", str(folder.path))
     assert resumed.ends() == 0, resumed.said()
     ensure_whole(folder, resumed)
-    assert second.ends() == 0, second.said()
+    assert second.ends() in (0, 1, 3), second.said()  # a verdict; load may sway it
     found = folder_in(tmp_path / "2")
     assert found
     ensure_whole(found, second)
