@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,17 +19,11 @@ from tests.support.models import MODELS
 SMALL = str(MODELS / "small.tflite")
 
 
-def started(laboratory: Laboratory, results: Path, name: str, blocks: int, *more: str) -> Process:
-    return laboratory.client(
-        name,
-        *("run", SMALL, "--lab", laboratory.address, "--device", "lab:a/local"),
-        *("--blocks", str(blocks), "--seconds", "0.05", "--results", str(results), *more),
-    )
-
-
-def folder_in(results: Path) -> RunFolder | None:
+def finished(results: Path, count: int = 2) -> RunFolder | None:
+    """The only run there, once so many attempts at its trials have come home."""
     found = [path.parent for path in results.glob("*/run.json")]
-    return RunFolder.open(found[0]) if found else None
+    folder = RunFolder.open(found[0]) if found else None
+    return folder if folder and len(folder.attempts()) >= count else None
 
 
 def ensure_whole(folder: RunFolder, client: Process) -> None:
@@ -42,89 +37,63 @@ def ensure_whole(folder: RunFolder, client: Process) -> None:
     assert {t.trial for t in trials if t.kind == "latency"} <= timed
 
 
-def some_are_finished(results: Path) -> RunFolder | None:
-    folder = folder_in(results)
-    return folder if folder and len(folder.attempts()) >= 2 else None
-
-
 def test_whoever_dies(laboratory: Laboratory, tmp_path: Path) -> None:
-    host = laboratory.join("a", "--compress", "1")
-
-    # Two clients want one device: the second, a gate, waits, and is shown for whom.
-    first = started(laboratory, tmp_path / "1", "first", 14)
-    until(lambda: some_are_finished(tmp_path / "1"), first.said)
-    assert "makes as_is of small for" in host.said()
-    policy = tmp_path / "policy.toml"
+    """One run and one gate, which wait for each other, go through everything that can happen."""
+    runs, gates, policy = (tmp_path / name for name in ("runs", "gates", "policy.toml"))
     policy.write_text("[latency]\nmargin = 1.0\n[memory]\nenabled = false\n")
-    second = laboratory.client(
-        "second",
-        *("gate", "--baseline", SMALL, "--candidate", SMALL, "--speed-only", "--seconds", "0.01"),
-        *("--policy", str(policy), "--results", str(tmp_path / "2")),
-        *("--lab", laboratory.address, "--device", "lab:any(1)"),
-    )
-    second.waits_for(r"waiting for a/local: \S+ measures \S+-small there since")
-    (there,) = laboratory.status()
-    busy = there["devices"][0]["busy"]
-    assert busy["run"].endswith("-small")
-    lab = Lab(laboratory.address, laboratory.certificates)
-    try:
+    there = ("--lab", laboratory.address, "--device", "lab:any(1)")
+    of_run = ("--blocks", "14", "--seconds", "0.05", "--results", str(runs))
+    of_gate = ("--policy", str(policy), "--speed-only", "--seconds", "0.01")
+    files = ("--baseline", SMALL, "--candidate", SMALL, "--results", str(gates))
+
+    host = laboratory.join("a", "--compress", "1")
+    with closing(Lab(laboratory.address, laboratory.certificates)) as lab:
+        # Two clients want one device: the second waits, and is shown for whom.
+        run = laboratory.client("run", "run", SMALL, *there, *of_run)
+        measured = until(lambda: finished(runs), run.said)
+        assert "makes as_is of small for" in host.said()
+        gate = laboratory.client("gate", "gate", *files, *there, *of_gate)
+        gate.waits_for(r"waiting for a/local: \S+ measures \S+-small there since")
+        busy = lab.hosts()[0].devices[0]["busy"]
         under_way, waits = lab.asked_for()
         assert (under_way.device, under_way.lane, under_way.run) == (
             "a/local",
             busy["lane"],
-            busy["run"],
+            measured.run().name,
         )
         assert (waits.device, waits.who) == ("a/local", busy["who"])
         assert waits.lane != busy["lane"]
-    finally:
-        lab.close()
 
-    # The first client is killed: its lane goes on, and a resume collects what was done meanwhile.
-    first.end(signal.SIGKILL)
-    folder = folder_in(tmp_path / "1")
-    assert folder
-    resumed = laboratory.client("resumed", "run", "--resume", str(folder.path))
-    assert resumed.ends() == 0, resumed.said()
-    ensure_whole(folder, resumed)
-    assert second.ends() in (0, 1, 3), second.said()  # a verdict; load may sway it
-    found = folder_in(tmp_path / "2")
-    assert found
-    ensure_whole(found, second)
-    recent = laboratory.status()[0]["recent"]
-    assert {lane["error"] for lane in recent} == {""}
-    assert (len(found.trials()),) * 2 in {(lane["done"], lane["total"]) for lane in recent}
+        # A client is killed: its lane goes on, and a resume collects what was done meanwhile.
+        run.end(signal.SIGKILL)
+        run_again = laboratory.client("run-again", "run", "--resume", str(measured.path))
+        compared = until(lambda: finished(gates), gate.said)
+        recent, planned = lab.hosts()[0].recent, len(measured.run().plan)
+        assert {lane["run"] for lane in recent} == {measured.run().name}
+        assert {lane["error"] for lane in recent} == {""}
+        assert (recent[0]["done"], recent[0]["total"]) == (planned, planned)
 
-    # The host is killed in the middle of a trial, and comes back.
-    third = started(laboratory, tmp_path / "3", "third", 5)
-    until(lambda: some_are_finished(tmp_path / "3"), third.said)
-    host.end(signal.SIGKILL)
-    host = laboratory.join("a")
-    assert third.ends() == 0, third.said()
-    found = folder_in(tmp_path / "3")
-    assert found
-    ensure_whole(found, third)
+        # The host is killed in the middle of a trial, and comes back.
+        host.end(signal.SIGKILL)
+        known = len(compared.attempts())
+        laboratory.join("a")
+        until(lambda: finished(gates, known + 2), gate.said)
+
+        # Ctrl-C ends the lane, too; the gate can be resumed.
+        gate.end(signal.SIGINT)
+        assert gate.process.returncode == 130, gate.said()
+        assert run_again.ends() == 0, run_again.said()
+        ensure_whole(measured, run_again)
+        until(lambda: lab.hosts()[0].devices[0]["busy"] is None)
+    known = len(compared.attempts())
+    gate_again = laboratory.client("gate-again", "gate", "--resume", str(compared.path))
+    until(lambda: finished(gates, known + 1), gate_again.said)
 
     # The scheduler is killed, and started again.
-    fourth = started(laboratory, tmp_path / "4", "fourth", 5)
-    until(lambda: some_are_finished(tmp_path / "4"), fourth.said)
     laboratory.scheduler.end(signal.SIGKILL)
     laboratory.serve(laboratory.address.removeprefix("tls://"))
-    assert fourth.ends() == 0, fourth.said()
-    found = folder_in(tmp_path / "4")
-    assert found
-    ensure_whole(found, fourth)
-
-    # Ctrl-C ends the lane, too; the run can be resumed.
-    fifth = started(laboratory, tmp_path / "5", "fifth", 8)
-    until(lambda: some_are_finished(tmp_path / "5"), fifth.said)
-    fifth.end(signal.SIGINT)
-    assert fifth.process.returncode == 130, fifth.said()
-    until(lambda: laboratory.status()[0]["devices"][0]["busy"] is None)
-    found = folder_in(tmp_path / "5")
-    assert found
-    resumed = laboratory.client("resumed", "run", "--resume", str(found.path))
-    assert resumed.ends() == 0, resumed.said()
-    ensure_whole(found, resumed)
+    assert gate_again.ends() in (0, 1, 3), gate_again.said()  # a verdict; load may sway it
+    ensure_whole(compared, gate_again)
 
 
 def test_who_does_not_belong_to_it(laboratory: Laboratory, tmp_path: Path) -> None:
