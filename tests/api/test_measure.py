@@ -137,6 +137,7 @@ def test_a_suite_object_with_something_else_in_its_place(tmp_path: Path) -> None
         ({"what": "mine.toml", "data": "x.npz"}, "a suite file stands alone"),
         ({"what": SMALL, "resume": "results/x"}, "leave what out"),
         ({"resume": "results/x", "blocks": 3, "devices": "local"}, "leave devices, blocks out"),
+        ({"resume": "results/x", "jobs": 2}, "leave jobs out"),
         ({"resume": "results/x"}, "no results folder"),
         ({"what": SMALL, "binary": "b", "energy": True}, "benchmark_model measures no energy"),
     ],
@@ -206,8 +207,8 @@ def test_a_gate_of_two_files(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
     again = mb.gate(resume=result.folder)
     assert (again.verdict, again.comparisons) == (result.verdict, result.comparisons)
-    with pytest.raises(mb.BadInputError, match="leave policy out"):
-        mb.gate(resume=result.folder, policy=NOT_JUDGED)
+    with pytest.raises(mb.BadInputError, match="leave policy, jobs out"):
+        mb.gate(resume=result.folder, policy=NOT_JUDGED, jobs=2)
 
 
 def test_a_gate_of_a_suite(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def run(
     if resume is not None:
         require_alone("run", what=what, devices=devices, recipes=recipes, data=data,
                       student=student, teachers=teachers, shapes=shapes, signature=signature,
-                      task=task, allow=allow, binary=binary,
+                      task=task, allow=allow, binary=binary, jobs=jobs if jobs != 1 else None,
                       **overrides)  # fmt: skip
         folder = runs.resume(Path(resume), watcher_of(progress), retry_failed, leases=leases)
         return Run(folder.path)
@@ -318,7 +318,7 @@ def gate(
                       shapes=shapes, signature=signature, policy=policy,
                       speed_only=speed_only or None, devices=devices, allow=allow, cpus=cpus,
                       seconds=seconds, threads=threads, seed=seed,
-                      energy=energy)  # fmt: skip
+                      energy=energy, jobs=jobs if jobs != 1 else None)  # fmt: skip
         result = gates.resume(Path(resume), watcher_of(progress), patience)
     else:
         rules = policy_of(policy)
