@@ -80,6 +80,7 @@ def test_a_search_has_one_device_of_a_lab(monkeypatch: pytest.MonkeyPatch) -> No
         (("--device", "lab:*"), "lab:* is of a lab: name it by --lab tls://HOST:PORT"),
         (("--device", "R5CT"), "R5CT is of no lab: without --device every phone"),
         (("--lab", "lab:8786", "--device", "lab:*"), "'lab:8786' is no lab, as tls://HOST:PORT"),
+        (("--lab", "tls://lab:1"), "none of its devices is asked for: add --device 'lab:*'"),
     ],
 )
 def test_what_watch_refuses(
@@ -91,3 +92,24 @@ def test_what_watch_refuses(
     done = CliRunner().invoke(main, ["watch", str(suite), *arguments])
     assert done.exit_code == 2
     assert words in done.output
+
+
+def test_a_lab_without_a_device_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def run(_what: object, **given: Any) -> None:
+        asked.append(given)
+        raise KeyboardInterrupt
+
+    monkeypatch.delenv("MOBILEBENCH_LAB", raising=False)
+    monkeypatch.setattr(api, "run", run)
+    for command in (["run", SMALL], ["gate", "--baseline", SMALL, "--candidate", SMALL]):
+        done = CliRunner().invoke(main, [*command, "--lab", "tls://lab:1"])
+        assert done.exit_code == 2
+        assert "none of its devices is asked for: add --device 'lab:*'" in done.output
+    done = CliRunner().invoke(main, ["run", "--lab", "tls://lab:1", "--resume", "results/x"])
+    assert "results/x is no results folder" in done.output
+    # It may be named for all commands, without a word of any of them.
+    monkeypatch.setenv("MOBILEBENCH_LAB", "tls://lab:1")
+    CliRunner().invoke(main, ["run", SMALL])
+    assert [given["devices"] for given in asked] == [()]

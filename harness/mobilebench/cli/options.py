@@ -228,12 +228,30 @@ def _of_lab(context: click.Context, given: tuple[str, ...]) -> tuple[str, ...]:
     """Devices as they are asked for, with the addresses of those that ``lab:...`` means."""
     address = context.params.pop("lab", None)
     if not any(value.startswith("lab:") for value in given):
+        # What is given on the command line was read before this, which is not.
+        if not given and not context.params.get("resume"):
+            ensure_lab_is_meant(context)
         return given
     lab = require_lab(address, given)
     from mobilebench.lab.client import choose
 
     others = (value for value in given if not value.startswith("lab:"))
     return (*others, *choose(lab, [value for value in given if value.startswith("lab:")]))
+
+
+def ensure_lab_is_meant(context: click.Context) -> None:
+    """For a command line without devices: it must not name a lab, or others would be measured on.
+
+    A lab that the environment names is there for whoever asks for its devices.
+
+    Raises:
+        click.BadParameter: it names one.
+    """
+    if context.get_parameter_source("lab") is click.core.ParameterSource.COMMANDLINE:
+        raise click.BadParameter(
+            "none of its devices is asked for: add --device 'lab:*', or leave --lab out",
+            param_hint="--lab",
+        )
 
 
 def require_lab(address: str | None, given: Sequence[str]) -> Lab:

@@ -12,6 +12,7 @@ import click
 from mobilebench.cli.options import (
     Command,
     allow_option,
+    ensure_lab_is_meant,
     lab_option,
     require_lab,
     results_option,
@@ -80,6 +81,7 @@ def watch(
 def _search(lab: str | None, devices: tuple[str, ...]) -> Callable[[], Sequence[Found]] | None:
     """What looks for the devices of a lab that are waited for; None: those of this machine are."""
     if not devices:
+        ensure_lab_is_meant(click.get_current_context())
         return None
     if here := [device for device in devices if not device.startswith("lab:")]:
         raise click.BadParameter(
