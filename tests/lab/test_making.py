@@ -16,7 +16,7 @@ from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.service import compress_variants
 from mobilebench.compress.stages import stages_of
 from mobilebench.errors import BadInputError
-from mobilebench.lab import making
+from mobilebench.lab import host, maker, making
 from mobilebench.lab.client import Lab
 from mobilebench.lab.making import make_in_lab
 from mobilebench.models.spec import ModelSpec
@@ -135,6 +135,37 @@ def test_a_hosts_progress_names_one_step_while_its_passes_count(
     # The last word is what a bar counts; before it is what the bar is of.
     assert {p.step.rpartition(" ")[0] for p in said} == {"b: prune(0.8, epochs=3)"}
     assert [p.step.split()[-1] for p in said] == ["1/3", "2/3"]
+
+
+class Beginning:
+    """What compresses, stopped before its process is there."""
+
+    def __init__(self, *, on_progress: making.OnProgress, **_: object) -> None:
+        self._report = on_progress
+
+    def __enter__(self) -> Beginning:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    def close(self) -> None:
+        """There is no process yet."""
+
+    def make(self, _variants: object) -> None:
+        assert not maker.stop("t").error
+        self._report(Progress(0, 1, "m", "float16", "start"))
+        raise AssertionError("it went on")
+
+
+def test_a_stage_that_was_stopped_as_it_began_ends(
+    spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.take_part_as(host.Host("a"))
+    monkeypatch.setattr("distributed.get_worker", lambda: None)
+    monkeypatch.setattr(maker, "Compressor", Beginning)
+    asked = maker.Stage("t", 0, "ann@laptop", spec, {}, parse_recipe("float16"), 3, (), ())
+    assert maker.make(asked).arguments == ("it was stopped",)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,8 @@ def make(stage: Stage, *before: Answer) -> portable.Parcel:
         portable.write(cache, answer.or_raise())
 
     def report(progress: Progress) -> None:
+        if stage.token in host.stopped:  # before there was a process to end
+            raise BadInputError("it was stopped")
         if progress.step in ("done", "failed"):  # of the stage: the client has more of the variant
             return
         said = {"stage": stage.number, "host": host.name, "step": progress.step}
