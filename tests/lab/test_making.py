@@ -13,7 +13,7 @@ import pytest
 from mobilebench.compress.artifact import Progress
 from mobilebench.compress.pipeline import portable
 from mobilebench.compress.recipe import parse_recipe
-from mobilebench.compress.service import compress_variants
+from mobilebench.compress.service import OnProgress, compress_variants
 from mobilebench.compress.stages import stages_of
 from mobilebench.errors import BadInputError
 from mobilebench.lab import host, maker, making
@@ -140,7 +140,7 @@ def test_a_hosts_progress_names_one_step_while_its_passes_count(
 class Beginning:
     """What compresses, stopped before its process is there."""
 
-    def __init__(self, *, on_progress: making.OnProgress, **_: object) -> None:
+    def __init__(self, *, on_progress: OnProgress, **_: object) -> None:
         self._report = on_progress
 
     def __enter__(self) -> Beginning:

@@ -10,7 +10,7 @@ import contextlib
 import queue
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from mobilebench.compress.artifact import Progress
 from mobilebench.compress.pipeline import portable
 from mobilebench.compress.pipeline.build_inputs import BuildInputs, plug_ins_of
 from mobilebench.compress.recipe import ARROW, Recipe, parse_recipe
+from mobilebench.compress.service import OnProgress
 from mobilebench.compress.stages import Stage, stages_of
 from mobilebench.devices import interrupt
 from mobilebench.errors import BadInputError, DeviceError
@@ -31,8 +32,6 @@ from mobilebench.models.spec import NAMED_DATASETS, ModelSpec
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-OnProgress = Callable[[Progress], None]
 
 #: Files that travel; the rest may need others beside it, or an environment of its own.
 _MODELS = (".keras", ".h5", ".hdf5", ".tflite")
