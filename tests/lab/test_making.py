@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from mobilebench.compress.artifact import Progress
-from mobilebench.compress.pipeline import portable
+from mobilebench.compress.pipeline import build_inputs, portable
 from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.service import OnProgress, compress_variants
 from mobilebench.compress.stages import stages_of
@@ -135,6 +135,16 @@ def test_a_hosts_progress_names_one_step_while_its_passes_count(
     # The last word is what a bar counts; before it is what the bar is of.
     assert {p.step.rpartition(" ")[0] for p in said} == {"b: prune(0.8, epochs=3)"}
     assert [p.step.split()[-1] for p in said] == ["1/3", "2/3"]
+
+
+def test_a_baseline_that_is_not_the_file_itself_is_made_by_the_client(
+    spec: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts make a model's first stage as it is, which is not float32 where weights are halves."""
+    variants = [(spec, parse_recipe(recipe)) for recipe in ("as_is", "float32", "int8")]
+    assert [w.recipe.name for w in making._wanted(variants, 3, tmp_path)][1] == "float32"
+    monkeypatch.setattr(build_inputs, "has_halves", lambda _content: True)
+    assert [w.recipe.name for w in making._wanted(variants, 3, tmp_path)] == ["as_is", "int8"]
 
 
 class Beginning:
