@@ -93,14 +93,19 @@ def test_hosts_make_each_stage_once_and_the_client_the_rest(
 
 
 class Faulty:
-    """A lab of two hosts that compress, of which one or all fail as soon as they are asked."""
+    """A lab of two hosts that compress, of which one has no room, and which is lost at some time.
 
-    def __init__(self, *, is_lost: bool) -> None:
-        self._is_lost = is_lost
+    ``lost`` is when: as it is asked for its hosts, for its connection, or for the first stage.
+    """
+
+    status = "closed"
+
+    def __init__(self, lost: str) -> None:
+        self._lost = lost
         self.sent: list[str] = []
 
     def makers(self) -> tuple[str, ...]:
-        if self._is_lost:
+        if self._lost == "hosts":
             raise BadInputError("there is no way into the lab")
         return ("full", "fit")
 
@@ -110,16 +115,26 @@ class Faulty:
         assert all(path.is_file() for path in files.values())
         self.sent.append(host)
 
-    def client(self) -> None:
-        raise BadInputError("there is no way into the lab")
+    def client(self) -> Faulty:
+        if self._lost == "connection":
+            raise BadInputError("there is no way into the lab")
+        return self
+
+    def subscribe_topic(self, *_: object) -> None:
+        from distributed.client import ClosedClientError
+
+        raise ClosedClientError("this client has been closed")
 
 
-def test_a_lab_that_fails_leaves_it_to_the_client(spec: ModelSpec, tmp_path: Path) -> None:
-    for is_lost, sent in ((True, []), (False, ["fit"])):
-        faulty = Faulty(is_lost=is_lost)
-        variants = [(spec, parse_recipe("float16"))]
-        make_in_lab(cast("Lab", faulty), variants, 3, tmp_path, lambda _: None, ())
-        assert faulty.sent == sent
+@pytest.mark.parametrize(
+    ("lost", "sent"), [("hosts", []), ("connection", ["fit"]), ("stage", ["fit"])]
+)
+def test_a_lab_that_fails_leaves_it_to_the_client(
+    lost: str, sent: list[str], spec: ModelSpec, tmp_path: Path
+) -> None:
+    faulty, variants = Faulty(lost), [(spec, parse_recipe("float16"))]
+    make_in_lab(cast("Lab", faulty), variants, 3, tmp_path, lambda _: None, ())
+    assert faulty.sent == sent
 
 
 def test_a_hosts_progress_names_one_step_while_its_passes_count(

@@ -149,19 +149,21 @@ class _Graph:
 
     def make(self) -> None:
         """Asks for every stage, and keeps what comes."""
+        from distributed.client import ClosedClientError
+
         named = [(w.spec.model_dump_json(), w.recipe) for w in self.wanted]
         stages = stages_of(named)
         client = self.lab.client()
         said: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         topic = maker.topic(self.token)
-        client.subscribe_topic(topic, lambda event: said.put(event[1]))
         futures: list[Future] = []
         try:
+            client.subscribe_topic(topic, lambda event: said.put(event[1]))
             for number, stage in enumerate(stages):
                 before = () if stage.before is None else (futures[stage.before],)
                 futures.append(self._asked(client, number, stage, before))
             self._collect(client, stages, dict(enumerate(futures)), said)
-        except (OSError, CancelledError):
+        except (OSError, CancelledError, ClosedClientError):
             # The scheduler has gone, or a host with what stages were to go on from.
             if client.status == "running":
                 self._stop(client, futures)
