@@ -132,9 +132,11 @@ class Faulty:
 def test_a_lab_that_fails_leaves_it_to_the_client(
     lost: str, sent: list[str], spec: ModelSpec, tmp_path: Path
 ) -> None:
-    faulty, variants = Faulty(lost), [(spec, parse_recipe("float16"))]
-    make_in_lab(cast("Lab", faulty), variants, 3, tmp_path, lambda _: None, ())
+    faulty, variants, said = Faulty(lost), [(spec, parse_recipe("float16"))], list[Progress]()
+    make_in_lab(cast("Lab", faulty), variants, 3, tmp_path, said.append, ())
     assert faulty.sent == sent
+    # What a display shows of the sending ends with it.
+    assert [p.step for p in said] == (["send files to the lab", "done"] if sent else [])
 
 
 def test_a_hosts_progress_names_one_step_while_its_passes_count(

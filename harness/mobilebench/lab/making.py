@@ -85,6 +85,7 @@ def make_in_lab(
                 # It has just gone, or its disk is full: others may have room.
                 with contextlib.suppress(DeviceError, BadInputError):
                     lab.send(name, {stored: Path(path) for path, stored in files.items()})
+            on_progress(Progress(0, len(wanted), "", "", "done"))
             _Graph(lab, wanted, files, seed, cache, on_progress, tuple(packings)).make()
 
 
