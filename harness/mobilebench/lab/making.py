@@ -218,7 +218,9 @@ class _Graph:
                     del pending[number]
                     self._keep(client, stages[number], future)
             while not said.empty():
-                self._show(stages, said.get())
+                event = said.get()
+                if event["stage"] in pending:  # one that has ended is no longer shown
+                    self._show(stages, event)
             interrupt.check()
             if time.monotonic() - looked > _AWAY_SECONDS / 6:
                 looked = time.monotonic()
