@@ -92,7 +92,8 @@ def test_whoever_dies(laboratory: Laboratory, tmp_path: Path) -> None:
     # The scheduler is killed, and started again.
     laboratory.scheduler.end(signal.SIGKILL)
     laboratory.serve(laboratory.address.removeprefix("tls://"))
-    assert gate_again.ends() in (0, 1, 3), gate_again.said()  # a verdict; load may sway it
+    # A verdict: load may sway it, or make latency INVALID.
+    assert gate_again.ends() in (0, 1, 3, 4), gate_again.said()
     ensure_whole(compared, gate_again)
 
 
