@@ -71,7 +71,8 @@ def test_whoever_dies(laboratory: Laboratory, tmp_path: Path) -> None:
         recent, planned = lab.hosts()[0].recent, len(measured.run().plan)
         assert {lane["run"] for lane in recent} == {measured.run().name}
         assert {lane["error"] for lane in recent} == {""}
-        assert (recent[0]["done"], recent[0]["total"]) == (planned, planned)
+        assert {lane["total"] for lane in recent} == {planned}
+        assert all(lane["done"] >= planned for lane in recent)  # a repeated trial counts twice
 
         # The host is killed in the middle of a trial, and comes back.
         host.end(signal.SIGKILL)
