@@ -15,6 +15,18 @@ _CONVERT = "convert"
 
 
 @dataclass
+class _Took:
+    """How long so many steps of one name took together (s)."""
+
+    seconds: float = 0.0
+    count: int = 0
+
+    def add(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.count += 1
+
+
+@dataclass
 class _UnderWay:
     """What a variant is at: the step's text, since when, and which share of it is done."""
 
@@ -41,14 +53,26 @@ class Pace:
         at_once: int = 1,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._chains = [
-            (model, tuple(s for s in recipe.steps if not isinstance(s, BaselineStep)))
-            for model, recipe in variants
-        ]
+        # Steps of one model with the same ones before them are one, by a number: they are looked
+        # up for all variants at each change of any.
+        numbers: dict[tuple[str | int, Step], int] = {}
+        self._chains: list[list[tuple[int, Step]]] = []
+        for model, recipe in variants:
+            before: str | int = model
+            self._chains.append(chain := [])
+            for step in recipe.steps:
+                if not isinstance(step, BaselineStep):
+                    before = numbers.setdefault((before, step), len(numbers))
+                    chain.append((before, step))
+        every = {step.name: isinstance(step, TrainingStep) for _, step in numbers}
+        self._names = {
+            trains: [name for name, it_does in every.items() if it_does is trains]
+            for trains in (True, False)
+        }
         self._at_once = at_once
         self._now = now
-        self._took: dict[str, list[float]] = defaultdict(list)
-        self._made: set[tuple[str, tuple[Step, ...]]] = set()
+        self._took: dict[str, _Took] = defaultdict(_Took)
+        self._made: set[int] = set()
         self._under_way: dict[int, _UnderWay] = {}
         self._ended: set[int] = set()
 
@@ -69,32 +93,29 @@ class Pace:
         self._leave(variant)
         self._ended.add(variant)
         if made:
-            model, steps = self._chains[variant]
-            self._made |= {(model, steps[:length]) for length in range(len(steps) + 1)}
+            self._made.update(number for number, _ in self._chains[variant])
 
     def left(self) -> float | None:
         """Seconds until the last variant is made; None while that cannot be said."""
         waiting = [n for n in range(len(self._chains)) if n not in self._ended]
         if not waiting:
             return None
-        each: dict[tuple[str, tuple[Step, ...]], float] = {}
-        chains = []
-        for number in waiting:
-            model, steps = self._chains[number]
+        each: dict[int, float] = {}
+        longest = 0.0
+        for variant in waiting:
             chain = 0.0
-            for length, step in enumerate(steps, start=1):
-                here = (model, steps[:length])
-                if here in self._made:
+            for number, step in self._chains[variant]:
+                if number in self._made:
                     continue
-                if here not in each:
+                if number not in each:
                     expected = self._expected(step)
-                    if expected is None and not self._shows(number, step):
+                    if expected is None and not self._shows(variant, step):
                         return None
-                    each[here] = self._rest(number, step, expected)
-                chain += each[here]
-            chains.append(chain)
+                    each[number] = self._rest(variant, step, expected)
+                chain += each[number]
+            longest = max(longest, chain)
         workers = min(self._at_once, len(waiting))
-        return max(sum(each.values()) / workers, *chains)
+        return max(sum(each.values()) / workers, longest)
 
     def _leave(self, variant: int) -> None:
         known = self._under_way.pop(variant, None)
@@ -102,14 +123,12 @@ class Pace:
             return
         seconds = self._now() - known.since
         if known.text == _CONVERT:
-            self._took[_CONVERT].append(seconds)
+            self._took[_CONVERT].add(seconds)
             return
-        model, steps = self._chains[variant]
-        for length, step in enumerate(steps, start=1):
-            here = (model, steps[:length])
-            if step.text() == known.text and here not in self._made:
-                self._took[step.name].append(seconds / _epochs(step))
-                self._made.add(here)
+        for number, step in self._chains[variant]:
+            if step.text() == known.text and number not in self._made:
+                self._took[step.name].add(seconds / _epochs(step))
+                self._made.add(number)
                 return
 
     def _shows(self, variant: int, step: Step) -> bool:
@@ -128,25 +147,21 @@ class Pace:
 
     def _expected(self, step: Step) -> float | None:
         """Seconds of a step; by others of its kind where none of its name was seen."""
-        took = self._took.get(step.name) or [
-            seconds for name in self._of_kind(step) for seconds in self._took.get(name, ())
-        ]
-        if not took:
-            return None
-        converted = self._took.get(_CONVERT, ())
-        after = _mean(converted) if converted and isinstance(step, TrainingStep) else 0.0
-        return _mean(took) * _epochs(step) + after
-
-    def _of_kind(self, step: Step) -> set[str]:
-        """The names of all steps that train, or of all that do not."""
         trains = isinstance(step, TrainingStep)
-        every = (other for _, steps in self._chains for other in steps)
-        return {other.name for other in every if isinstance(other, TrainingStep) is trains}
+        took = self._mean([step.name])
+        if took is None:
+            took = self._mean(self._names[trains])
+        if took is None:
+            return None
+        after = (self._mean([_CONVERT]) or 0.0) if trains else 0.0
+        return took * _epochs(step) + after
+
+    def _mean(self, names: Sequence[str]) -> float | None:
+        """Of the steps of these names; None where none was seen."""
+        seen = [self._took[name] for name in names if name in self._took]
+        count = sum(took.count for took in seen)
+        return sum(took.seconds for took in seen) / count if count else None
 
 
 def _epochs(step: Step) -> int:
     return max(1, step.epochs) if isinstance(step, TrainingStep) else 1
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
