@@ -7,6 +7,8 @@ import random
 from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.stages import Stage, stages_of
 
+from tests.support.recipes import some_recipes
+
 
 def _of(*recipes: str, model: str = "m") -> list[tuple[str, str, int | None, tuple[int, ...]]]:
     found = stages_of([(model, parse_recipe(recipe)) for recipe in recipes])
@@ -52,13 +54,8 @@ def test_models_share_nothing_and_names_of_recipes_do_not_matter() -> None:
 
 def test_every_variant_ends_once_and_nothing_is_made_twice() -> None:
     draw = random.Random(0)
-    steps = [["prune(0.5)", "prune(0.8)"], ["cluster(16)", "fine_tune(3)"], ["int8", "float16"]]
     for _ in range(50):
-        recipes = {
-            " → ".join(draw.choice(some) for some in steps if draw.random() < 0.7) or "float32"
-            for _ in range(draw.randint(1, 12))
-        }
-        variants = [(draw.choice("ab"), parse_recipe(recipe)) for recipe in sorted(recipes)]
+        variants = [(draw.choice("ab"), parse_recipe(recipe)) for recipe in some_recipes(draw)]
         found = stages_of(variants)
         assert sorted(n for stage in found for n in stage.variants) == list(range(len(variants)))
         assert len({(stage.model, stage.steps) for stage in found}) == len(found)

@@ -8,6 +8,8 @@ from mobilebench.compress.recipe import parse_recipe
 from mobilebench.compress.stages import stages_of
 from mobilebench.compress.turns import Turns
 
+from tests.support.recipes import some_recipes
+
 
 def turns_of(*recipes: str) -> tuple[Turns, set[int]]:
     settled: set[int] = set()
@@ -59,13 +61,9 @@ def test_stages_whose_variants_are_there_are_passed_over() -> None:
 
 def test_every_stage_is_given_once_whatever_fails() -> None:
     draw = random.Random(0)
-    steps = [["prune(0.5)", "prune(0.8)"], ["cluster(16)", "fine_tune(3)"], ["int8", "float16"]]
     for _ in range(50):
-        recipes = {
-            " → ".join(draw.choice(some) for some in steps if draw.random() < 0.7) or "float32"
-            for _ in range(draw.randint(1, 12))
-        }
-        turns, settled = turns_of(*sorted(recipes))
+        recipes = some_recipes(draw)
+        turns, settled = turns_of(*recipes)
         at: dict[int, int] = {}
         given = []
         while True:
