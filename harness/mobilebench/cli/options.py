@@ -227,7 +227,8 @@ cpus_option = click.option(
 def _of_lab(context: click.Context, given: tuple[str, ...]) -> tuple[str, ...]:
     """Devices as they are asked for, with the addresses of those that ``lab:...`` means."""
     address = context.params.pop("lab", None)
-    if not any(value.startswith("lab:") for value in given):
+    of_lab = [value for value in given if value.startswith("lab:")]
+    if not of_lab:
         # What is given on the command line was read before this, which is not.
         if not given and not context.params.get("resume"):
             ensure_lab_is_meant(context)
@@ -235,8 +236,7 @@ def _of_lab(context: click.Context, given: tuple[str, ...]) -> tuple[str, ...]:
     lab = require_lab(address, given)
     from mobilebench.lab.client import choose
 
-    others = (value for value in given if not value.startswith("lab:"))
-    return (*others, *choose(lab, [value for value in given if value.startswith("lab:")]))
+    return (*(value for value in given if value not in of_lab), *choose(lab, of_lab))
 
 
 def ensure_lab_is_meant(context: click.Context) -> None:

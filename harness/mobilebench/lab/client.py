@@ -32,7 +32,7 @@ PREFIX = "lab:"
 #: Dask's resources, of which a worker has one or some: who may run a task.
 DEVICE, HOST = "device:", "host:"
 #: The resource of hosts that compress, which any of them has; and how their workers' names begin.
-MAKING = "making"
+MAKING, MAKER = "making", "making:"
 #: What the keys of those of Dask's tasks begin with that somebody asks of a device.
 ASKED = "asked"
 
@@ -261,7 +261,7 @@ class Lab:
 
     def makers(self) -> tuple[str, ...]:
         """The hosts that compress, by name; errors as of ``hosts``."""
-        return self._workers(f"{MAKING}:")
+        return self._workers(MAKER)
 
     def _workers(self, prefix: str) -> tuple[str, ...]:
         """What comes after a prefix in the names of workers, in order."""

@@ -27,7 +27,7 @@ from mobilebench.devices import interrupt
 from mobilebench.errors import BadInputError, DeviceError
 from mobilebench.files import sha256_of
 from mobilebench.lab import maker
-from mobilebench.lab.client import HOST, LOOK_SECONDS, MAKING, Lab
+from mobilebench.lab.client import HOST, LOOK_SECONDS, MAKER, MAKING, Lab
 from mobilebench.lab.host import Answer, me
 from mobilebench.models.spec import NAMED_DATASETS, ModelSpec
 
@@ -187,7 +187,7 @@ class _Graph:
         if needed <= set(known):
             # Where it stays: what is at a device's worker goes with the device.
             workers = client.scheduler_info(n_workers=-1)["workers"].items()
-            makers = [at for at, one in workers if str(one["name"]).startswith(f"{MAKING}:")]
+            makers = [at for at, one in workers if str(one["name"]).startswith(MAKER)]
             return client.scatter(Answer(known), workers=makers, direct=True, hash=False)
         asked = maker.Stage(
             self.token,

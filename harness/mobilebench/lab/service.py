@@ -13,7 +13,8 @@ from mobilebench.devices.found import Found
 from mobilebench.errors import BadInputError, MobileBenchError, first_line
 from mobilebench.lab import host
 from mobilebench.lab.certificates import security
-from mobilebench.lab.client import DEVICE, HOST, MAKING, SCHEME
+from mobilebench.lab.client import DEVICE, HOST, MAKER, MAKING, SCHEME
+from mobilebench.lab.listen import host_and_port
 from mobilebench.text import plain
 from mobilebench.version import __version__
 
@@ -60,18 +61,16 @@ async def serve(address: str, certificates: Path, say: Say) -> None:
         BadInputError: it cannot listen there.
     """
     secure = security(certificates)
-    name, _, port = address.rpartition(":")
-    if not name or not port.isdecimal():
-        raise BadInputError(f"{address!r} is no HOST:PORT to listen at")
+    name, port = host_and_port(address)
     import dask
     from distributed import Scheduler
 
     with dask.config.set(_SETTINGS):
         try:
             scheduler = await Scheduler(
-                protocol="tls", host=name, port=int(port), security=secure, **_NO_PAGES
+                protocol="tls", host=name, port=port, security=secure, **_NO_PAGES
             )
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise BadInputError(f"cannot listen at {address}: {first_line(error)}") from error
         scheduler.task_metadata[_METADATA] = __version__
         say(scheduler.address)
@@ -161,7 +160,7 @@ async def _stay(
         makers: list[Worker] = []
         try:
             if making:
-                name = f"{MAKING}:{here.name}"
+                name = MAKER + here.name
                 makers.append(await _worker(address, secure, name, making, MAKING))
             here.has_joined = True
             say(f"{here.name} has joined the lab at {address}")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mobilebench.errors import BadInputError
+from mobilebench.lab.listen import host_and_port
 
 #: A page that is no older is shown to others who ask meanwhile: a look asks every host.
 _FRESH_SECONDS = 2.0
@@ -38,13 +39,11 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, listen: str, page: Callable[[], str]) -> None:
-        name, _, port = listen.rpartition(":")
-        if not name or not port.isdecimal() or int(port) > 65535:
-            raise BadInputError(f"{listen!r} is no HOST:PORT to listen at")
+        where = host_and_port(listen)
         self._page, self._lock = page, threading.Lock()
         self._made, self._content = -_FRESH_SECONDS, b""
         try:
-            super().__init__((name, int(port)), _Handler)
+            super().__init__(where, _Handler)
         except OSError as error:
             raise BadInputError(f"cannot listen at {listen}: {error.strerror}") from error
         host, number = self.server_address[:2]

@@ -96,15 +96,11 @@ def _row(host: LabHost, device: Mapping[str, Any], asked: Sequence[Asked], now: 
     done, total = int(busy.get("done", 0)), int(busy.get("total", 0))
     # A trial that is repeated makes a line of its own.
     share = min(1.0, done / total) if total else None
-    heat = [
-        text
-        for value, text in (
-            (device["temperature"], "{:.0f} °C"),
-            (device["battery"], "{} %"),
-        )
-        if value is not None
-        for text in [text.format(value)]
-    ]
+    heat = []
+    if device["temperature"] is not None:
+        heat.append(f"{device['temperature']:.0f} °C")
+    if device["battery"] is not None:
+        heat.append(f"{device['battery']} %")
     systems = [f"Android {device['android']}" if device["android"] else "", device["soc"]]
     return _Row(
         name,
